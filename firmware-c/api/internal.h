@@ -1,0 +1,26 @@
+/* What client and server have in common. */
+#ifndef USMP_API_INTERNAL_H
+#define USMP_API_INTERNAL_H
+
+#include "usmp.h"
+
+usmp_workspace_t *usmp_workspace_take(usmp_t *ctx);
+void usmp_workspace_give_back(usmp_t *ctx);
+
+/* Checks the transport and makes memory, mutexes and configuration ready; the engine is not yet started. */
+usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport);
+
+/* Runs the handshake to its end. 0, or less than zero with the transport closed. */
+usmp_err_t usmp_finish_handshake(usmp_t *ctx);
+
+/* Starts the engine of a server in a workspace. */
+int usmp_start_server(usmp_workspace_t *work);
+
+/* Server on a serial line with a session: hands what came to the handshake that may run beside it. */
+void usmp_watch_line(usmp_t *ctx, const uint8_t *bytes, size_t len);
+
+void usmp_flush_conn(usmp_t *ctx, usmp_conn_t *conn);
+
+usmp_buffers_t usmp_buffers_of(usmp_workspace_t *work);
+
+#endif

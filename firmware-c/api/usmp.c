@@ -1,0 +1,521 @@
+#include "usmp.h"
+
+#include <string.h>
+
+#include "internal.h"
+
+static const char tag[] = "usmp";
+
+#define LONGEST_WAIT_MS 1000u /* so that a change of keepalive_ms is noticed */
+#define CLOSE_WAIT_MS 1500u   /* for datagrams that are still to be acknowledged */
+
+/* ---- locks ---- */
+
+static void lock(usmp_t *ctx)
+{
+#if USMP_THREADS
+  usmp_port_mutex_lock(ctx->tx_mutex);
+#else
+  (void)ctx;
+#endif
+}
+
+static void unlock(usmp_t *ctx)
+{
+#if USMP_THREADS
+  usmp_port_mutex_unlock(ctx->tx_mutex);
+#else
+  (void)ctx;
+#endif
+}
+
+static void lock_receivers(usmp_t *ctx)
+{
+#if USMP_THREADS
+  usmp_port_mutex_lock(ctx->rx_mutex);
+#else
+  (void)ctx;
+#endif
+}
+
+static void unlock_receivers(usmp_t *ctx)
+{
+#if USMP_THREADS
+  usmp_port_mutex_unlock(ctx->rx_mutex);
+#else
+  (void)ctx;
+#endif
+}
+
+static usmp_err_t create_mutexes(usmp_t *ctx)
+{
+#if USMP_THREADS
+  if (!ctx->tx_mutex && usmp_port_mutex_create(&ctx->tx_mutex) != 0) return USMP_ERR_LIMIT;
+  if (!ctx->rx_mutex && usmp_port_mutex_create(&ctx->rx_mutex) != 0) return USMP_ERR_LIMIT;
+#else
+  (void)ctx;
+#endif
+  return USMP_OK;
+}
+
+static void destroy_mutexes(usmp_t *ctx)
+{
+#if USMP_THREADS
+  if (ctx->tx_mutex) usmp_port_mutex_destroy(ctx->tx_mutex);
+  if (ctx->rx_mutex) usmp_port_mutex_destroy(ctx->rx_mutex);
+  ctx->tx_mutex = ctx->rx_mutex = NULL;
+#else
+  (void)ctx;
+#endif
+}
+
+/* ---- one turn: input, time, output; the lock is held, and released only while the transport waits ---- */
+
+static void close_transport(usmp_t *ctx)
+{
+  if (ctx->open && ctx->transport.close) ctx->transport.close(&ctx->transport);
+  ctx->open = false;
+}
+
+static usmp_state_t state_of(const usmp_conn_t *conn)
+{
+  switch (usmp_conn_state(conn)) {
+    case USMP_CONN_AWAIT_HELLO:
+    case USMP_CONN_AWAIT_CHALLENGE: return USMP_STATE_AWAITING_CHALLENGE;
+    case USMP_CONN_AWAIT_HELLO_ACK:
+    case USMP_CONN_AWAIT_SESSION_OK: return USMP_STATE_AWAITING_SESSION_OK;
+    case USMP_CONN_ESTABLISHED: return USMP_STATE_ESTABLISHED;
+    default: return USMP_STATE_ERROR;
+  }
+}
+
+/* What the application reads in the struct follows the engine. */
+static void publish(usmp_t *ctx)
+{
+  const usmp_conn_t *conn = &ctx->work->conn;
+
+  ctx->state = state_of(conn);
+  ctx->established = ctx->state == USMP_STATE_ESTABLISHED;
+  if (ctx->established) {
+    memcpy(ctx->session_id, usmp_conn_session_id(conn), USMP_SESSION_ID_LEN);
+    memcpy(ctx->device_id, usmp_conn_device_id(conn), USMP_DEVICE_ID_LEN);
+  }
+  if (usmp_conn_state(conn) == USMP_CONN_CLOSED && !ctx->reading) close_transport(ctx);
+}
+
+void usmp_flush_conn(usmp_t *ctx, usmp_conn_t *conn)
+{
+  usmp_transport_t *transport = &ctx->transport;
+  const uint8_t *bytes;
+  size_t len;
+
+  while (ctx->open && (len = usmp_conn_poll_transmit(conn, &bytes)) > 0) {
+    int sent = transport->send(transport, bytes, len);
+    if (sent == 0) sent = (int)len;
+    if (transport->kind == USMP_KIND_DATAGRAM) sent = (int)len; /* what did not leave is lost, and repeated in time */
+    if (sent < 0 || (size_t)sent > len) {
+      usmp_conn_transport_ended(conn, USMP_ERR_TRANSPORT_FAILED);
+      close_transport(ctx);
+      return;
+    }
+    usmp_conn_transmitted(conn, (size_t)sent, usmp_port_millis());
+  }
+}
+
+static void flush(usmp_t *ctx)
+{
+  usmp_flush_conn(ctx, &ctx->work->conn);
+}
+
+/* Two peers that send at once must go on taking each other's messages in, or both would wait for ever. */
+static bool put_by(usmp_t *ctx, const usmp_event_t *event)
+{
+  usmp_workspace_t *work = ctx->work;
+  uint8_t *place = work->backlog + work->backlog_len;
+
+  if (ctx->transport.kind != USMP_KIND_DATAGRAM) return false;
+  if (event->len + 2 > sizeof work->backlog - work->backlog_len) return false;
+  usmp_store16(place, (uint16_t)event->len);
+  memcpy(place + 2, event->data, event->len);
+  work->backlog_len = (uint16_t)(work->backlog_len + event->len + 2);
+  return true;
+}
+
+static void collect_events(usmp_t *ctx)
+{
+  usmp_workspace_t *work = ctx->work;
+  usmp_event_t event;
+
+  while (!work->message_waits && usmp_conn_poll_event(&work->conn, &event)) {
+    if (event.kind == USMP_EVENT_MESSAGE && !put_by(ctx, &event)) {
+      work->message_len = (uint16_t)event.len;
+      work->message_waits = true;
+    }
+    if (event.kind == USMP_EVENT_CLOSED) {
+      usmp_port_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
+    }
+  }
+}
+
+/* A datagram that finds the last message still unread is dropped and not acknowledged: the peer sends it again.
+   So an acknowledgement behind it is never held up. */
+static bool must_drop(const usmp_t *ctx)
+{
+  const usmp_workspace_t *work = ctx->work;
+  return work->message_waits && ctx->transport.kind == USMP_KIND_DATAGRAM &&
+         !usmp_utack_is(work->inbox + work->inbox_at, (size_t)(work->inbox_len - work->inbox_at));
+}
+
+static void feed(usmp_t *ctx)
+{
+  usmp_workspace_t *work = ctx->work;
+  bool datagram = ctx->transport.kind == USMP_KIND_DATAGRAM;
+
+  while (work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
+    int used = must_drop(ctx) ? work->inbox_len - work->inbox_at
+                              : usmp_conn_receive(&work->conn, work->inbox + work->inbox_at,
+                                                  (size_t)(work->inbox_len - work->inbox_at), usmp_port_millis());
+    collect_events(ctx);
+    if (used < 0) return;
+    work->inbox_at = (uint16_t)(work->inbox_at + used);
+  }
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+  return a < b ? a : b;
+}
+
+static void read_transport(usmp_t *ctx, uint32_t wait_ms)
+{
+  usmp_workspace_t *work = ctx->work;
+  usmp_transport_t *transport = &ctx->transport;
+
+  if (wait_ms == 0 && transport->available && transport->available(transport) <= 0) return;
+  transport->wait_ms = smaller(wait_ms, usmp_conn_poll_timeout(&work->conn, usmp_port_millis()));
+  ctx->reading = true;
+  unlock(ctx);
+  int len = transport->recv(transport, work->inbox, sizeof work->inbox);
+  lock(ctx);
+  ctx->reading = false;
+  if (len > (int)sizeof work->inbox) {
+    usmp_conn_transport_ended(&work->conn, USMP_ERR_TRANSPORT_FAILED);
+  } else if (len < 0) {
+    usmp_conn_transport_ended(&work->conn, 0);
+  } else {
+    work->inbox_at = 0;
+    work->inbox_len = (uint16_t)len;
+    if (ctx->beside && len > 0) usmp_watch_line(ctx, work->inbox, (size_t)len);
+  }
+}
+
+static void take_input(usmp_t *ctx, uint32_t wait_ms)
+{
+  feed(ctx);
+  if (!ctx->open || ctx->work->inbox_at < ctx->work->inbox_len) return;
+  if (!ctx->reading) {
+    read_transport(ctx, wait_ms);
+    feed(ctx);
+  } else if (wait_ms > 0) { /* another thread reads, and feeds what comes */
+    unlock(ctx);
+    usmp_port_delay_ms(2);
+    lock(ctx);
+  }
+}
+
+static void follow_settings(usmp_t *ctx)
+{
+  usmp_config_t *config = &ctx->work->config;
+
+  config->keepalive_ms = ctx->keepalive_ms ? ctx->keepalive_ms : UINT32_MAX;
+  /* While a message waits nothing behind it is read: silence says nothing about the peer then. */
+  config->idle_ms = ctx->keepalive_ms && !ctx->work->message_waits ? USMP_IDLE_MS : UINT32_MAX;
+}
+
+static int turn(usmp_t *ctx, uint32_t wait_ms)
+{
+  usmp_conn_t *conn = &ctx->work->conn;
+
+  follow_settings(ctx);
+  flush(ctx);
+  if (usmp_conn_error(conn) == 0) {
+    take_input(ctx, wait_ms);
+    follow_settings(ctx);
+    conn = &ctx->work->conn; /* a new session may have taken its place */
+    usmp_conn_handle_timeout(conn, usmp_port_millis());
+    flush(ctx);
+  }
+  collect_events(ctx);
+  publish(ctx);
+  return usmp_conn_error(conn);
+}
+
+/* ---- connect ---- */
+
+usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
+{
+  const usmp_crypto_t *crypto = usmp_port_crypto();
+
+  if (!transport->send || !transport->recv) return USMP_ERR_INVALID_ARGUMENT;
+  if (!crypto) return USMP_ERR_CRYPTO_FAILED;
+  usmp_err_t err = create_mutexes(ctx);
+  if (err != USMP_OK) return err;
+  if (!ctx->work) ctx->work = usmp_workspace_take(ctx);
+  if (!ctx->work) return USMP_ERR_LIMIT;
+  if (transport != &ctx->transport) ctx->transport = *transport;
+  ctx->open = true;
+  ctx->replaced = false;
+  usmp_workspace_t *work = ctx->work;
+  work->inbox_at = work->inbox_len = work->backlog_len = 0;
+  work->message_waits = false;
+  memset(&work->config, 0, sizeof work->config);
+  work->config.crypto = crypto;
+  work->config.suite = ctx->cipher_suite;
+  work->config.kind = (uint8_t)ctx->transport.kind;
+  return USMP_OK;
+}
+
+static int port_random(void *context, uint8_t *out, size_t len)
+{
+  (void)context;
+  return usmp_port_random(out, len);
+}
+
+int usmp_start_server(usmp_workspace_t *work)
+{
+  usmp_buffers_t buffers = usmp_buffers_of(work);
+  work->config.random = port_random;
+  return usmp_conn_init_server(&work->conn, &work->config, &buffers, usmp_port_millis());
+}
+
+static int start_client(usmp_t *ctx)
+{
+  usmp_workspace_t *work = ctx->work;
+  usmp_buffers_t buffers = usmp_buffers_of(work);
+
+  work->config.random = port_random;
+  work->config.psk = ctx->psk;
+  work->config.psk_len = ctx->psk_len;
+  if (usmp_port_get_device_id(work->config.device_id, USMP_DEVICE_ID_LEN) < 0) return USMP_ERR_INVALID_ARGUMENT;
+  return usmp_conn_init_client(&work->conn, &work->config, &buffers, usmp_port_millis());
+}
+
+/* No session came about: nothing is kept but what usmp_reconnect needs. */
+static usmp_err_t given_up(usmp_t *ctx, int err)
+{
+  close_transport(ctx);
+  ctx->established = false;
+  ctx->state = USMP_STATE_ERROR;
+  usmp_workspace_give_back(ctx);
+  destroy_mutexes(ctx);
+  return (usmp_err_t)err;
+}
+
+usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport)
+{
+  if (!ctx || !transport) return USMP_ERR_INVALID_ARGUMENT;
+  int err = usmp_prepare(ctx, transport);
+  if (err == USMP_OK) err = start_client(ctx);
+  if (err < 0) return given_up(ctx, err);
+  lock(ctx);
+  flush(ctx);
+  publish(ctx);
+  unlock(ctx);
+  return USMP_OK;
+}
+
+usmp_err_t usmp_finish_handshake(usmp_t *ctx)
+{
+  uint32_t begin = usmp_port_millis();
+  int err = USMP_OK;
+
+  lock(ctx);
+  while (err == USMP_OK && !ctx->established) {
+    err = turn(ctx, LONGEST_WAIT_MS);
+    /* What came on a line may have been noise: its engine would wait for a HELLO without end. */
+    bool silent = usmp_conn_state(&ctx->work->conn) == USMP_CONN_AWAIT_HELLO;
+    if (silent && usmp_port_millis() - begin > USMP_HANDSHAKE_MS) err = USMP_ERR_HANDSHAKE_TIMEOUT;
+  }
+  unlock(ctx);
+  if (ctx->established) return USMP_OK;
+  /* What was dropped on a datagram transport or line says more than the deadline that followed. */
+  const usmp_conn_t *conn = &ctx->work->conn;
+  if (err == USMP_ERR_HANDSHAKE_TIMEOUT && usmp_conn_last_drop(conn) < 0) err = usmp_conn_last_drop(conn);
+  memcpy(ctx->device_id, usmp_conn_device_id(conn), USMP_DEVICE_ID_LEN);
+  return given_up(ctx, err);
+}
+
+usmp_err_t usmp_connect(usmp_t *ctx, usmp_transport_t *transport)
+{
+  usmp_err_t err = usmp_connect_async(ctx, transport);
+  return err == USMP_OK ? usmp_finish_handshake(ctx) : err;
+}
+
+usmp_err_t usmp_reconnect_async(usmp_t *ctx)
+{
+  if (!ctx || !ctx->transport.reconnect) return USMP_ERR_INVALID_ARGUMENT;
+  if (ctx->work) usmp_conn_wipe(&ctx->work->conn); /* the old keys, before anything can fail */
+  ctx->established = false;
+  if (ctx->transport.reconnect(&ctx->transport) < 0) return given_up(ctx, USMP_ERR_UNREACHABLE);
+  return usmp_connect_async(ctx, &ctx->transport);
+}
+
+usmp_err_t usmp_reconnect(usmp_t *ctx)
+{
+  usmp_err_t err = usmp_reconnect_async(ctx);
+  return err == USMP_OK ? usmp_finish_handshake(ctx) : err;
+}
+
+/* ---- use ---- */
+
+usmp_err_t usmp_step(usmp_t *ctx)
+{
+  if (!ctx) return USMP_ERR_INVALID_ARGUMENT;
+  if (!ctx->work) return USMP_ERR_NOT_CONNECTED;
+  lock(ctx);
+  int err = turn(ctx, 0);
+  unlock(ctx);
+  return (usmp_err_t)err;
+}
+
+usmp_err_t usmp_keepalive_tick(usmp_t *ctx)
+{
+  return usmp_step(ctx);
+}
+
+/* Datagrams: stays until the peer has everything, unless another thread takes the acknowledgements in. */
+static void await_delivery(usmp_t *ctx)
+{
+  usmp_conn_t *conn = &ctx->work->conn;
+
+  if (ctx->transport.kind != USMP_KIND_DATAGRAM) return;
+  while (!ctx->reading && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) turn(ctx, LONGEST_WAIT_MS);
+}
+
+/* One of the engine's commands, tried again as the queue drains. */
+static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *, size_t, uint32_t),
+                          const uint8_t *data, size_t len)
+{
+  if (!ctx) return USMP_ERR_INVALID_ARGUMENT;
+  if (!ctx->work) return USMP_ERR_NOT_CONNECTED;
+  lock(ctx);
+  usmp_conn_t *conn = &ctx->work->conn;
+  int err = run(conn, data, len, usmp_port_millis());
+  while (err == USMP_ERR_QUEUE_FULL && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) {
+    turn(ctx, LONGEST_WAIT_MS);
+    err = run(conn, data, len, usmp_port_millis());
+  }
+  flush(ctx);
+  if (err == USMP_OK) await_delivery(ctx);
+  if (err == USMP_OK) err = usmp_conn_error(conn);
+  publish(ctx);
+  unlock(ctx);
+  return (usmp_err_t)err;
+}
+
+static int run_ping(usmp_conn_t *conn, const uint8_t *data, size_t len, uint32_t now)
+{
+  (void)data, (void)len;
+  return usmp_conn_ping(conn, now);
+}
+
+static int run_rekey(usmp_conn_t *conn, const uint8_t *data, size_t len, uint32_t now)
+{
+  (void)data, (void)len;
+  return usmp_conn_rekey(conn, now);
+}
+
+usmp_err_t usmp_send(usmp_t *ctx, const uint8_t *data, uint16_t len)
+{
+  return command(ctx, usmp_conn_send, data, len);
+}
+
+usmp_err_t usmp_ping(usmp_t *ctx)
+{
+  return command(ctx, run_ping, NULL, 0);
+}
+
+usmp_err_t usmp_rekey(usmp_t *ctx)
+{
+  return command(ctx, run_rekey, NULL, 0);
+}
+
+static bool any_message(const usmp_workspace_t *work)
+{
+  return work->backlog_len > 0 || work->message_waits;
+}
+
+static int take_message(usmp_workspace_t *work, uint8_t *out, uint16_t max_len)
+{
+  bool first = work->backlog_len > 0;
+  uint16_t len = first ? usmp_load16(work->backlog) : work->message_len;
+
+  if (len > max_len) return USMP_ERR_MESSAGE_TOO_LARGE;
+  memcpy(out, first ? work->backlog + 2 : work->message, len);
+  if (first) {
+    work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
+    memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
+  } else {
+    work->message_waits = false;
+  }
+  return len;
+}
+
+static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
+{
+  uint32_t begin = usmp_port_millis();
+
+  ctx->timed_out = false;
+  for (;;) {
+    uint32_t elapsed = usmp_port_millis() - begin;
+    uint32_t wait_ms = ctx->recv_timeout_ms ? ctx->recv_timeout_ms - elapsed : LONGEST_WAIT_MS;
+    if (ctx->replaced) {
+      ctx->replaced = false;
+      return USMP_ERR_REPLACED;
+    }
+    if (any_message(ctx->work)) return take_message(ctx->work, out, max_len);
+    int err = usmp_conn_error(&ctx->work->conn);
+    if (err < 0) return err;
+    ctx->timed_out = ctx->recv_timeout_ms && elapsed >= ctx->recv_timeout_ms;
+    if (ctx->timed_out) return 0;
+    turn(ctx, smaller(wait_ms, LONGEST_WAIT_MS));
+  }
+}
+
+int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len)
+{
+  if (!ctx || (!out && max_len)) return USMP_ERR_INVALID_ARGUMENT;
+  if (!ctx->work) return USMP_ERR_NOT_CONNECTED;
+  lock_receivers(ctx);
+  lock(ctx);
+  int result = receive_locked(ctx, out, max_len);
+  unlock(ctx);
+  unlock_receivers(ctx);
+  return result;
+}
+
+bool usmp_message_waits(usmp_t *ctx)
+{
+  if (!ctx || !ctx->work) return false;
+  lock(ctx);
+  bool waits = any_message(ctx->work);
+  unlock(ctx);
+  return waits;
+}
+
+void usmp_close(usmp_t *ctx)
+{
+  if (!ctx || !ctx->work) return;
+  lock(ctx);
+  usmp_conn_t *conn = &ctx->work->conn;
+  uint32_t begin = usmp_port_millis();
+  usmp_conn_close(conn, USMP_ERR_CLOSED, begin);
+  flush(ctx);
+  while (usmp_conn_state(conn) == USMP_CONN_CLOSING && usmp_port_millis() - begin < CLOSE_WAIT_MS) turn(ctx, 100);
+  close_transport(ctx);
+  ctx->established = false;
+  ctx->state = USMP_STATE_IDLE;
+  usmp_workspace_give_back(ctx);
+  unlock(ctx);
+  destroy_mutexes(ctx);
+}

@@ -1,0 +1,317 @@
+/* usmp-peer: one end of a session, for trying things out and for tests against other implementations.
+   The command line is described in firmware-c/README.md. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "usmp_posix.h"
+
+typedef struct options {
+  const char *connect;
+  const char *listen;
+  uint8_t psk[256];
+  size_t psk_len;
+  uint8_t suite;
+  bool echo;
+  bool once;
+  bool ping;
+  unsigned long exchange; /* messages to send and get back */
+  unsigned long size;
+  unsigned long rekey_every;
+  uint32_t keepalive_ms;
+} options_t;
+
+static int fail(const char *what, const char *detail)
+{
+  fprintf(stderr, "usmp-peer: %s%s%s\n", what, detail ? ": " : "", detail ? detail : "");
+  return 2;
+}
+
+static void say(const char *word, const char *detail)
+{
+  printf("%s %s\n", word, detail);
+  fflush(stdout);
+}
+
+/* ---- command line ---- */
+
+/* The bytes of the file without a newline at its end, or the bytes that its hexadecimal digits stand for. */
+static bool read_psk(const char *path, bool is_hex, options_t *o)
+{
+  char text[2 * sizeof o->psk + 2];
+  FILE *file = fopen(path, "rb");
+
+  if (!file) return false;
+  size_t len = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  if (len > 0 && text[len - 1] == '\n') len--;
+  text[len] = 0;
+  if (!is_hex) {
+    if (len > sizeof o->psk) return false;
+    memcpy(o->psk, text, len);
+    o->psk_len = len;
+    return true;
+  }
+  for (size_t i = 0; i + 1 < len; i += 2) {
+    unsigned byte;
+    if (sscanf(text + i, "%2x", &byte) != 1) return false;
+    o->psk[o->psk_len++] = (uint8_t)byte;
+  }
+  return true;
+}
+
+static bool read_device_id(const char *text)
+{
+  uint8_t id[USMP_DEVICE_ID_LEN];
+  if (usmp_posix_parse_device_id(text, id) != 0) return false;
+  usmp_posix_set_device_id(id);
+  return true;
+}
+
+static uint8_t suite_named(const char *name)
+{
+  if (strcmp(name, "aes") == 0) return USMP_CIPHER_AES256_GCM;
+  return strcmp(name, "chacha") == 0 ? USMP_CIPHER_CHACHA20_POLY1305 : 0;
+}
+
+static bool read_flag(const char *name, options_t *o)
+{
+  if (strcmp(name, "--echo") == 0) return o->echo = true;
+  if (strcmp(name, "--once") == 0) return o->once = true;
+  if (strcmp(name, "--ping") == 0) return o->ping = true;
+  return false;
+}
+
+static bool read_option(const char *name, const char *value, options_t *o)
+{
+  if (strcmp(name, "--connect") == 0) return (o->connect = value) != NULL;
+  if (strcmp(name, "--listen") == 0) return (o->listen = value) != NULL;
+  if (strcmp(name, "--psk-file") == 0) return read_psk(value, false, o);
+  if (strcmp(name, "--psk-hex-file") == 0) return read_psk(value, true, o);
+  if (strcmp(name, "--suite") == 0) return (o->suite = suite_named(value)) != 0;
+  if (strcmp(name, "--device-id") == 0) return read_device_id(value);
+  if (strcmp(name, "--exchange") == 0) return (o->exchange = strtoul(value, NULL, 10)) > 0;
+  if (strcmp(name, "--size") == 0) return (o->size = strtoul(value, NULL, 10)) <= USMP_MAX_MESSAGE_LEN;
+  if (strcmp(name, "--rekey-every") == 0) return (o->rekey_every = strtoul(value, NULL, 10)) > 0;
+  if (strcmp(name, "--keepalive-ms") == 0) return (o->keepalive_ms = (uint32_t)strtoul(value, NULL, 10)) > 0;
+  return false;
+}
+
+static bool read_options(int argc, char **argv, options_t *o)
+{
+  memset(o, 0, sizeof *o);
+  o->size = 64;
+  o->keepalive_ms = USMP_KEEPALIVE_MS;
+  for (int i = 1; i < argc; i++) {
+    if (read_flag(argv[i], o)) continue;
+    if (i + 1 >= argc || !read_option(argv[i], argv[i + 1], o)) {
+      fail("bad option", argv[i]);
+      return false;
+    }
+    i++;
+  }
+  if (!o->connect == !o->listen) return fail("one of --connect and --listen is needed", NULL) == 0;
+  if (o->psk_len == 0) return fail("--psk-file or --psk-hex-file is needed", NULL) == 0;
+  return true;
+}
+
+/* "tcp:HOST:PORT", "serial:PATH:BAUD": splits at the first and the last colon. */
+static bool split_address(const char *address, char kind[16], char host[USMP_HOST_MAX], int *number)
+{
+  const char *first = strchr(address, ':');
+  const char *last = strrchr(address, ':');
+
+  if (!first || first - address >= 16) return false;
+  memcpy(kind, address, (size_t)(first - address));
+  kind[first - address] = 0;
+  size_t len = last > first ? (size_t)(last - first - 1) : strlen(first + 1);
+  if (len >= USMP_HOST_MAX) return false;
+  memcpy(host, first + 1, len);
+  host[len] = 0;
+  *number = last > first ? atoi(last + 1) : 0;
+  return true;
+}
+
+static int dial(usmp_transport_t *transport, const char *address)
+{
+  char kind[16];
+  char host[USMP_HOST_MAX];
+  int number;
+
+  if (!split_address(address, kind, host, &number)) return USMP_ERR_INVALID_ARGUMENT;
+  if (strcmp(kind, "tcp") == 0) return usmp_transport_tcp_init(transport, host, number);
+  if (strcmp(kind, "udp") == 0) return usmp_transport_udp_init(transport, host, number);
+  if (strcmp(kind, "serial") == 0) return usmp_transport_serial_init(transport, host, number);
+  if (strcmp(kind, "cobs-tcp") == 0) { /* a line whose other end is a socket, as an emulator offers it */
+    int err = usmp_transport_tcp_init(transport, host, number);
+    transport->kind = USMP_KIND_SERIAL;
+    return err;
+  }
+  return USMP_ERR_INVALID_ARGUMENT;
+}
+
+static int open_listener(usmp_listener_t *listener, const char *address)
+{
+  char kind[16];
+  char host[USMP_HOST_MAX];
+  int number;
+
+  if (!split_address(address, kind, host, &number)) return USMP_ERR_INVALID_ARGUMENT;
+  if (strcmp(kind, "tcp") == 0) return usmp_listener_tcp_init(listener, host, number);
+  if (strcmp(kind, "udp") == 0) return usmp_listener_udp_init(listener, host, number);
+  if (strcmp(kind, "serial") == 0) return usmp_listener_serial_init(listener, host, number);
+  return USMP_ERR_INVALID_ARGUMENT;
+}
+
+/* ---- a session ---- */
+
+static void print_hex(char *out, const uint8_t *bytes, size_t len)
+{
+  for (size_t i = 0; i < len; i++) sprintf(out + 2 * i, "%02x", bytes[i]);
+}
+
+static void say_connected(const usmp_t *ctx)
+{
+  char text[2 * (USMP_DEVICE_ID_LEN + USMP_SESSION_ID_LEN) + 2] = {0};
+  print_hex(text, ctx->device_id, USMP_DEVICE_ID_LEN);
+  text[2 * USMP_DEVICE_ID_LEN] = ' ';
+  print_hex(text + 2 * USMP_DEVICE_ID_LEN + 1, ctx->session_id, USMP_SESSION_ID_LEN);
+  say("connected", text);
+}
+
+static int exchange(usmp_t *ctx, const options_t *o)
+{
+  static uint8_t sent[USMP_MAX_MESSAGE_LEN];
+  static uint8_t got[USMP_MAX_MESSAGE_LEN];
+
+  ctx->recv_timeout_ms = 10000;
+  for (unsigned long n = 0; n < o->exchange; n++) {
+    for (size_t i = 0; i < o->size; i++) sent[i] = (uint8_t)(n + i * 7);
+    int err = usmp_send(ctx, sent, (uint16_t)o->size);
+    if (err == 0 && o->ping && n == 0) err = usmp_ping(ctx);
+    int len = err < 0 ? err : usmp_recv(ctx, got, sizeof got);
+    if (len < 0) return len;
+    if ((size_t)len != o->size || memcmp(sent, got, o->size) != 0) return USMP_ERR_TRUNCATED;
+    if (o->rekey_every && (n + 1) % o->rekey_every == 0) err = usmp_rekey(ctx);
+    if (err < 0) return err;
+  }
+  char text[32];
+  snprintf(text, sizeof text, "%lu", o->exchange);
+  say("exchanged", text);
+  return USMP_OK;
+}
+
+static int send_line(usmp_t *ctx, bool *input_open)
+{
+  char line[USMP_MAX_MESSAGE_LEN + 2];
+  struct pollfd poller = {.fd = STDIN_FILENO, .events = POLLIN};
+
+  if (!*input_open || poll(&poller, 1, 0) <= 0) return USMP_OK;
+  if (!fgets(line, sizeof line, stdin)) {
+    *input_open = false;
+    return USMP_OK;
+  }
+  return usmp_send(ctx, (const uint8_t *)line, (uint16_t)strcspn(line, "\n"));
+}
+
+static void say_message(const uint8_t *message, int len)
+{
+  static char text[USMP_MAX_MESSAGE_LEN + 1];
+  for (int i = 0; i < len; i++) text[i] = message[i] >= ' ' && message[i] < 127 ? (char)message[i] : '.';
+  text[len] = 0;
+  say("message", text);
+}
+
+/* Lines from the standard input go out, messages are shown (or sent back), until one side ends it. */
+static int converse(usmp_t *ctx, const options_t *o)
+{
+  static uint8_t message[USMP_MAX_MESSAGE_LEN];
+  bool input_open = !o->echo;
+
+  setvbuf(stdin, NULL, _IONBF, 0);
+  ctx->recv_timeout_ms = 100;
+  for (;;) {
+    int err = send_line(ctx, &input_open);
+    if (err < 0) return err;
+    if (!input_open && !o->echo) return USMP_OK;
+    int len = usmp_recv(ctx, message, sizeof message);
+    if (len == USMP_ERR_REPLACED) {
+      say("closed", usmp_err_name(len));
+      say_connected(ctx);
+      continue;
+    }
+    if (len < 0) return len;
+    if (ctx->timed_out) continue;
+    if (!o->echo) say_message(message, len);
+    if (o->echo) err = usmp_send(ctx, message, (uint16_t)len);
+    if (err < 0) return err;
+  }
+}
+
+static int use_session(usmp_t *ctx, const options_t *o)
+{
+  say_connected(ctx);
+  int err = o->exchange ? exchange(ctx, o) : converse(ctx, o);
+  usmp_close(ctx);
+  say("closed", usmp_err_name(err < 0 ? err : USMP_ERR_CLOSED));
+  return err;
+}
+
+static int run_client(const options_t *o)
+{
+  usmp_t ctx = {.psk = o->psk, .psk_len = o->psk_len, .keepalive_ms = o->keepalive_ms, .cipher_suite = o->suite};
+  usmp_transport_t transport = {0};
+
+  int err = dial(&transport, o->connect);
+  if (err == 0) err = usmp_connect(&ctx, &transport);
+  if (err < 0) {
+    say("failed", usmp_err_name(err));
+    return 1;
+  }
+  err = use_session(&ctx, o);
+  return err < 0 && err != USMP_ERR_CLOSED;
+}
+
+static int find_psk(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
+{
+  const options_t *o = context;
+  (void)device_id; /* one PSK for all: good enough for a try-out, not for a fleet */
+  found->psk = o->psk;
+  found->psk_len = o->psk_len;
+  return USMP_OK;
+}
+
+static int run_server(options_t *o)
+{
+  usmp_listener_t listener;
+  char text[16];
+
+  if (open_listener(&listener, o->listen) < 0) return fail("cannot listen at", o->listen);
+  if (usmp_listen(&listener, find_psk, o) < 0) return fail("cannot start", NULL);
+  snprintf(text, sizeof text, "%d", listener.port);
+  say("listening", text);
+  for (;;) {
+    usmp_t ctx = {.keepalive_ms = o->keepalive_ms, .cipher_suite = o->suite};
+    int err = usmp_accept(&listener, &ctx, 1000);
+    if (err == USMP_ERR_NOT_CONNECTED) continue;
+    if (err < 0) {
+      say("failed", usmp_err_name(err));
+      continue;
+    }
+    err = use_session(&ctx, o);
+    if (o->once) {
+      listener.close(&listener);
+      return err < 0 && err != USMP_ERR_CLOSED;
+    }
+  }
+}
+
+int main(int argc, char **argv)
+{
+  options_t o;
+
+  if (!read_options(argc, argv, &o)) return 2;
+  return o.connect ? run_client(&o) : run_server(&o);
+}

@@ -1,0 +1,196 @@
+/* Sessions for applications: the names that firmware already uses, over the engine in usmp/connection.h.
+
+     usmp_t ctx = {0};
+     usmp_transport_t transport = {0};
+     ctx.psk = psk; ctx.psk_len = sizeof psk;
+     usmp_transport_tcp_init(&transport, "192.168.1.10", USMP_DEFAULT_PORT);
+     usmp_connect(&ctx, &transport);
+     usmp_send(&ctx, data, len);
+
+   Threads: different sessions share nothing but the pool below. On one session, any threads may call usmp_send,
+   usmp_ping, usmp_rekey and usmp_keepalive_tick while another waits in usmp_recv; none of them waits behind it.
+   Two threads in usmp_recv take turns. usmp_connect, usmp_reconnect and usmp_close exclude everything else by
+   the application's care, not by a lock.
+
+   Memory: a session needs USMP_WORKSPACE_SIZE bytes. Put them into scratch and scratch_len, else they are
+   taken from a static pool of USMP_POOL_SIZE sessions (connect from one thread at a time then). No heap. A server
+   on a serial line needs two. */
+#ifndef USMP_H
+#define USMP_H
+
+#include <stdbool.h>
+
+#include "usmp/connection.h"
+#include "usmp/cookie.h"
+#include "usmp_port.h"
+#include "usmp_transport.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#ifndef USMP_DEFAULT_PORT
+#define USMP_DEFAULT_PORT 9000
+#endif
+/* For an application's own loops; not used here. */
+#ifndef USMP_CONNECT_RETRIES
+#define USMP_CONNECT_RETRIES 10
+#endif
+#ifndef USMP_CONNECT_RETRY_MS
+#define USMP_CONNECT_RETRY_MS 2000
+#endif
+
+/* Names of the published component for the same errors. The numbers are those of usmp/errors.h. */
+#define USMP_ERR_INVALID_ARG USMP_ERR_INVALID_ARGUMENT
+#define USMP_ERR_TIMEOUT USMP_ERR_HANDSHAKE_TIMEOUT
+#define USMP_ERR_REPLAY_DETECTED USMP_ERR_REPLAYED
+#define USMP_ERR_BUFFER_OVERFLOW USMP_ERR_MESSAGE_TOO_LARGE
+#define USMP_ERR_MUTEX_FAILED USMP_ERR_LIMIT
+
+typedef enum usmp_state {
+  USMP_STATE_IDLE,
+  USMP_STATE_AWAITING_CHALLENGE,
+  USMP_STATE_AWAITING_SESSION_OK,
+  USMP_STATE_ESTABLISHED,
+  USMP_STATE_ERROR
+} usmp_state_t;
+
+/* Frames of full size that may wait to leave; USMP_MAX_FRAMES take a message of any size. */
+#ifndef USMP_TX_FRAMES
+#define USMP_TX_FRAMES USMP_MAX_FRAMES
+#endif
+#ifndef USMP_POOL_SIZE
+#define USMP_POOL_SIZE 1
+#endif
+#define USMP_INBOX_SIZE 512
+/* Datagrams: messages that came while the application was sending, 2 bytes more for each. What does not fit is not
+   acknowledged, and sent again by the peer. */
+#ifndef USMP_BACKLOG_SIZE
+#define USMP_BACKLOG_SIZE 1024
+#endif
+
+typedef struct usmp_workspace {
+  uint8_t frame[USMP_FRAME_BUFFER_SIZE];
+  uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
+  uint8_t tx[USMP_TX_BUFFER_SIZE(USMP_TX_FRAMES)];
+  uint8_t inbox[USMP_INBOX_SIZE];
+  uint8_t backlog[USMP_BACKLOG_SIZE];
+  usmp_conn_t conn;
+  usmp_config_t config;
+  uint16_t inbox_at;
+  uint16_t inbox_len;
+  uint16_t backlog_len;
+  uint16_t message_len;
+  bool message_waits; /* in `message`, behind those of the backlog */
+  bool taken; /* from the pool */
+} usmp_workspace_t;
+
+#define USMP_WORKSPACE_SIZE sizeof(usmp_workspace_t)
+
+typedef struct usmp {
+  /* To be set before usmp_connect. */
+  const uint8_t *psk; /* stays the caller's, and valid as long as the session */
+  size_t psk_len;
+  uint32_t keepalive_ms;    /* silence before a PING; 0: neither PING nor watchdog. May change at any time. */
+  uint32_t recv_timeout_ms; /* usmp_recv returns 0 after so long; 0: it waits for a message or the end */
+  uint8_t cipher_suite;     /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
+  void *scratch;            /* aligned as for any object, or null */
+  size_t scratch_len;
+
+  /* To be read. */
+  bool established;
+  bool timed_out; /* usmp_recv returned 0 because nothing came, not for an empty message */
+  usmp_state_t state;
+  uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client: its own; server: the peer's */
+  uint8_t session_id[USMP_SESSION_ID_LEN];
+  usmp_transport_t transport;
+
+  /* Private. */
+  usmp_workspace_t *work;
+  usmp_workspace_t *beside; /* server on a serial line: where a client that was restarted makes a new handshake */
+#if USMP_THREADS
+  usmp_mutex_t tx_mutex; /* the engine, and sending */
+  usmp_mutex_t rx_mutex; /* waiting for input */
+#endif
+  bool reading;
+  bool open; /* the transport is */
+  bool replaced;
+} usmp_t;
+
+/* ---- client ---- */
+
+/* Connects and waits for the handshake. 0, or less than zero with the transport closed. */
+usmp_err_t usmp_connect(usmp_t *ctx, usmp_transport_t *transport);
+/* Dials again and makes a new session; nothing of the old one is taken over. */
+usmp_err_t usmp_reconnect(usmp_t *ctx);
+/* The same without waiting: call usmp_step until usmp_is_connected says yes or it returns an error. */
+usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport);
+usmp_err_t usmp_reconnect_async(usmp_t *ctx);
+
+/* Takes what has come, sends what must leave, looks at the clock; never waits. Returns 0 or why the session ended. */
+usmp_err_t usmp_step(usmp_t *ctx);
+
+/* ---- both roles ---- */
+
+/* Sends a message of up to 1808 bytes. Streams: it was handed to the transport. Datagrams: it was acknowledged, unless
+   another thread is in usmp_recv and sees to that. */
+usmp_err_t usmp_send(usmp_t *ctx, const uint8_t *data, uint16_t len);
+/* The length of a message, 0 after recv_timeout_ms (or for an empty message), or less than zero. With
+   USMP_ERR_MESSAGE_TOO_LARGE the message still waits for a larger buffer. USMP_ERR_REPLACED (server on a serial
+   line) says that a new session has taken the place of the old one: go on with the next call. */
+int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len);
+/* True when usmp_recv would return a message at once. */
+bool usmp_message_waits(usmp_t *ctx);
+usmp_err_t usmp_ping(usmp_t *ctx);
+/* To be called now and then by programs that do not sit in usmp_recv. Less than zero: time for usmp_reconnect. */
+usmp_err_t usmp_keepalive_tick(usmp_t *ctx);
+usmp_err_t usmp_rekey(usmp_t *ctx);
+/* Says BYE, closes the transport, wipes the keys, gives the memory back. */
+void usmp_close(usmp_t *ctx);
+
+static inline bool usmp_is_connected(const usmp_t *ctx)
+{
+  return ctx && ctx->established;
+}
+static inline usmp_state_t usmp_get_state(const usmp_t *ctx)
+{
+  return ctx ? ctx->state : USMP_STATE_IDLE;
+}
+
+/* ---- server ---- */
+
+typedef int (*usmp_find_psk_fn)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN],
+                                usmp_credential_t *found);
+
+/* How many failing (address, device) pairs a listener remembers. */
+#ifndef USMP_LOCKOUT_ENTRIES
+#define USMP_LOCKOUT_ENTRIES 16
+#endif
+
+typedef struct usmp_listener_s {
+  /* Waits up to wait_ms for a new peer. 1 and its transport; 0: none yet; less than zero: failed. A datagram
+     listener lets only HELLOs with a good cookie through, and leaves that datagram in `first`. */
+  int (*accept)(struct usmp_listener_s *listener, usmp_transport_t *peer, uint32_t wait_ms);
+  void (*close)(struct usmp_listener_s *listener);
+  usmp_find_psk_fn find_psk;
+  void *context;
+  usmp_cookie_jar_t jar;
+  usmp_lockout_entry_t failures[USMP_LOCKOUT_ENTRIES];
+  uint8_t peer_address[USMP_ADDRESS_MAX]; /* of the handshake at hand */
+  uint8_t first[USMP_HEADER_SIZE + USMP_HELLO_COOKIE_SIZE];
+  size_t first_len;
+  int fd;
+  int port;
+} usmp_listener_t;
+
+/* Makes an opened listener (usmp_listener_tcp_init and the like) ready; find_psk as in usmp_config_t. */
+usmp_err_t usmp_listen(usmp_listener_t *listener, usmp_find_psk_fn find_psk, void *context);
+/* Waits for a peer (wait_ms at most) and for its handshake. ctx->cipher_suite is the suite for devices whose
+   credential names none. 0; USMP_ERR_NOT_CONNECTED when nobody came; else why the handshake failed. A device that fails
+   five times at its address is locked out for a while (usmp/lockout.h). The listener must outlive its sessions. */
+usmp_err_t usmp_accept(usmp_listener_t *listener, usmp_t *ctx, uint32_t wait_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

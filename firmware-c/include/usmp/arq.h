@@ -1,0 +1,45 @@
+/* Datagrams (WIRE section 5): acknowledgements, round-trip estimate, retransmission of one frame. */
+#ifndef USMP_ARQ_H
+#define USMP_ARQ_H
+
+#include "usmp/crypto.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* RFC 6298, in milliseconds: a sample from frames sent once only, doubled at each loss, 100 ms to 5 s. */
+typedef struct usmp_arq {
+  uint32_t sent_at;
+  uint16_t srtt; /* 0: no sample yet */
+  uint16_t rttvar;
+  uint16_t rto;
+  uint8_t sends; /* of the frame under way; 0: nothing is under way */
+  bool resend;   /* its time is up */
+} usmp_arq_t;
+
+void usmp_arq_init(usmp_arq_t *arq);
+void usmp_arq_sent(usmp_arq_t *arq, uint32_t now);
+void usmp_arq_acked(usmp_arq_t *arq, uint32_t now);
+
+/* Milliseconds until the frame under way must be sent again; UINT32_MAX if none is. */
+uint32_t usmp_arq_wait(const usmp_arq_t *arq, uint32_t now);
+
+/* To be called when usmp_arq_wait says 0. */
+void usmp_arq_lost(usmp_arq_t *arq);
+
+/* Writes a UTACK: with a mac for the types from 0x05 on, if there is a key. Returns its length. */
+USMP_MUST_CHECK int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint8_t type,
+                                     uint32_t seq, uint8_t out[USMP_UTACK_MAX_SIZE]);
+
+bool usmp_utack_is(const uint8_t *datagram, size_t len);
+
+/* True when the UTACK names this frame and has the mac that its type asks for. Without a key only handshake
+   frames can be acknowledged. */
+USMP_MUST_CHECK bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint8_t type,
+                                       uint32_t seq, const uint8_t *datagram, size_t len);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

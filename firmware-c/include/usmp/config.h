@@ -1,0 +1,49 @@
+/* What does not change while a connection lives. */
+#ifndef USMP_CONFIG_H
+#define USMP_CONFIG_H
+
+#include "usmp/crypto.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef int (*usmp_random_fn)(void *context, uint8_t *out, size_t len); /* 0 when all bytes are random */
+
+/* What a server knows about a device. */
+typedef struct usmp_credential {
+  const uint8_t *psk; /* must stay valid until the handshake function has returned */
+  size_t psk_len;
+  uint8_t suite;
+} usmp_credential_t;
+
+typedef enum usmp_kind {
+  USMP_KIND_STREAM,   /* TCP: frames back to back */
+  USMP_KIND_DATAGRAM, /* UDP: one frame a datagram, acknowledged */
+  USMP_KIND_SERIAL    /* a line: 00 || COBS(frame) || 00 */
+} usmp_kind_t;
+
+/* Constant while a connection uses it; a server's connections may share one. Zero times mean the defaults. */
+typedef struct usmp_config {
+  const usmp_crypto_t *crypto;
+  usmp_random_fn random;
+  /* Server: the PSK of a device. Returns 0; or USMP_ERR_UNKNOWN_DEVICE (or another error to record), which the peer
+     cannot tell from a wrong PSK; or USMP_ERR_LOCKED_OUT, and the HELLO is not answered. The suite is preset. */
+  int (*find_psk)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found);
+  void *context; /* handed to random and find_psk */
+  const uint8_t *psk; /* client */
+  size_t psk_len;
+  uint32_t handshake_ms; /* server: whole handshake, default 10 s */
+  uint32_t step_ms;      /* client: each answer, default 5 s */
+  uint32_t keepalive_ms; /* client: silence before a PING, default 20 s */
+  uint32_t idle_ms;      /* without an authenticated frame, default 60 s */
+  uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client */
+  uint8_t suite;                         /* 0: USMP_CIPHER_DEFAULT */
+  uint8_t kind;                          /* usmp_kind_t */
+  bool stream_fragments; /* hand each fragment over by itself: `message` need hold 452 bytes only */
+} usmp_config_t;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

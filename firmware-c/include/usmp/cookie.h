@@ -1,0 +1,44 @@
+/* The server's cookie (WIRE section 3): no state is kept for a datagram until its sender has shown that
+   it receives at its address. */
+#ifndef USMP_COOKIE_H
+#define USMP_COOKIE_H
+
+#include "usmp/crypto.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define USMP_COOKIE_SLOT_SECONDS 30u
+#define USMP_COOKIE_MAX_ADDRESS 32
+#define USMP_COOKIE_ANSWER_SIZE (USMP_HEADER_SIZE + USMP_COOKIE_SIZE)
+
+typedef struct usmp_cookie_jar {
+  const usmp_crypto_t *crypto;
+  uint8_t secret[USMP_KEY_SIZE]; /* random, made at start, kept by this server alone */
+} usmp_cookie_jar_t;
+
+/* The cookie for an address (its bytes and port in any fixed form) in the time slot of `seconds`. */
+USMP_MUST_CHECK int usmp_cookie_make(const usmp_cookie_jar_t *jar, const uint8_t *address,
+                                     size_t address_len, uint32_t seconds, uint8_t cookie[USMP_COOKIE_SIZE]);
+
+/* This slot's cookie or that of the slot before: 0, else USMP_ERR_BAD_COOKIE. */
+USMP_MUST_CHECK int usmp_cookie_check(const usmp_cookie_jar_t *jar, const uint8_t *address,
+                                      size_t address_len, uint32_t seconds,
+                                      const uint8_t cookie[USMP_COOKIE_SIZE]);
+
+typedef struct usmp_cookie_answer {
+  uint8_t utack[USMP_UTACK_MAX_SIZE]; /* the first USMP_UTACK_SIZE bytes are the datagram */
+  uint8_t retry[USMP_COOKIE_ANSWER_SIZE];
+} usmp_cookie_answer_t;
+
+/* Judges the first datagram of an unknown address. Returns 1: a HELLO with a good cookie, open a
+   connection and feed it; 0: a HELLO without cookie, send both datagrams of the answer; or an error: ignore it. */
+USMP_MUST_CHECK int usmp_cookie_gate(const usmp_cookie_jar_t *jar, const uint8_t *address,
+                                     size_t address_len, uint32_t seconds, const uint8_t *datagram,
+                                     size_t len, usmp_cookie_answer_t *answer);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,48 @@
+/* What the core asks of a crypto library: one small table, synchronous, without state.
+   HKDF is built on hmac_sha256 by the core. See usmp/crypto_psa.h and usmp/crypto_bearssl.h. */
+#ifndef USMP_CRYPTO_H
+#define USMP_CRYPTO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "usmp/bytes.h"
+#include "usmp/constants.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct usmp_crypto {
+  /* Each returns 0, or USMP_ERR_CRYPTO_FAILED when the library failed. */
+
+  int (*hmac_sha256)(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
+                     uint8_t mac[USMP_MAC_SIZE]);
+
+  /* out = X25519(secret, peer); a null peer means the base point. The secret is clamped here. A point of
+     low order gives 32 zeros and no error: the core refuses it. */
+  int (*x25519)(const uint8_t secret[USMP_KEY_SIZE], const uint8_t *peer, uint8_t out[USMP_KEY_SIZE]);
+
+  /* Encrypts `len` bytes in place and writes the tag right behind them. */
+  int (*seal)(uint8_t suite, const uint8_t key[USMP_KEY_SIZE], const uint8_t nonce[USMP_NONCE_SIZE],
+              const uint8_t aad[USMP_AAD_SIZE], uint8_t *text, size_t len);
+
+  /* Decrypts `len` bytes, whose tag stands right behind them, into `out` (which does not overlap).
+     A wrong tag is USMP_ERR_DECRYPT_FAILED, and then nothing of the plaintext is left in `out`. */
+  int (*open)(uint8_t suite, const uint8_t key[USMP_KEY_SIZE], const uint8_t nonce[USMP_NONCE_SIZE],
+              const uint8_t aad[USMP_AAD_SIZE], const uint8_t *text, size_t len, uint8_t *out);
+} usmp_crypto_t;
+
+/* HKDF-SHA256 (RFC 5869) with 64 bytes of output. info_len is at most USMP_HKDF_INFO_MAX. */
+#define USMP_HKDF_INFO_MAX 72
+USMP_MUST_CHECK int usmp_hkdf64(const usmp_crypto_t *crypto, const uint8_t *salt, size_t salt_len,
+                                const uint8_t *ikm, size_t ikm_len, const uint8_t *info,
+                                size_t info_len, uint8_t out[64]);
+
+/* True for a suite this build contains. */
+bool usmp_suite_available(uint8_t suite);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,29 @@
+/* A message of up to four frames (WIRE section 4): DATA_FRAG … DATA, consecutive, nothing between. */
+#ifndef USMP_FRAGMENT_H
+#define USMP_FRAGMENT_H
+
+#include "usmp/bytes.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct usmp_fragment {
+  uint32_t next;   /* the seq that must follow */
+  uint16_t length; /* bytes of the message so far */
+  uint8_t frames;  /* frames so far; 0 between messages */
+} usmp_fragment_t;
+
+/* How many frames a message takes. An empty message is one frame. */
+size_t usmp_fragment_count(size_t message_len);
+
+/* Takes note of an authenticated DATA or DATA_FRAG frame. Returns 1 when the message is complete, 0 when
+   more must follow, or USMP_ERR_BAD_FRAGMENT (the half-built message is forgotten). */
+USMP_MUST_CHECK int usmp_fragment_push(usmp_fragment_t *f, uint8_t type, uint32_t seq, size_t len);
+
+void usmp_fragment_reset(usmp_fragment_t *f);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

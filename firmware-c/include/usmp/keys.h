@@ -1,0 +1,38 @@
+/* The key schedule of wire version 2 (WIRE sections 3 and 4). */
+#ifndef USMP_KEYS_H
+#define USMP_KEYS_H
+
+#include "usmp/messages.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct usmp_keys {
+  uint8_t c2s[USMP_KEY_SIZE];
+  uint8_t s2c[USMP_KEY_SIZE];
+} usmp_keys_t;
+
+/* X25519, then HKDF over the transcript. USMP_ERR_LOW_ORDER_POINT when the shared secret is zero. */
+USMP_MUST_CHECK int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE],
+                                     const uint8_t peer_public[USMP_KEY_SIZE],
+                                     const usmp_transcript_t *transcript, usmp_keys_t *keys);
+
+/* After a REKEY: tx and rx as the initiator names them, in and out. */
+USMP_MUST_CHECK int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZE],
+                                      const uint8_t rx[USMP_KEY_SIZE],
+                                      const uint8_t salt[USMP_REKEY_SALT_SIZE],
+                                      const uint8_t session_id[USMP_SESSION_ID_LEN],
+                                      uint8_t new_tx[USMP_KEY_SIZE], uint8_t new_rx[USMP_KEY_SIZE]);
+
+/* One PSK a device from one master secret (32 bytes or more), so that no device can pose as another
+   or as the server: HKDF(master, no salt, "usmp-device-psk-v1" || device_id). */
+USMP_MUST_CHECK int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master,
+                                           size_t master_len,
+                                           const uint8_t device_id[USMP_DEVICE_ID_LEN],
+                                           uint8_t psk[USMP_KEY_SIZE]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

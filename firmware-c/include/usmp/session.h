@@ -1,0 +1,66 @@
+/* The established session (WIRE section 4): seal, open, rekey. No I/O, no time. */
+#ifndef USMP_SESSION_H
+#define USMP_SESSION_H
+
+#include "usmp/frame.h"
+#include "usmp/keys.h"
+#include "usmp/replay.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One receive key with its own counter. */
+typedef struct usmp_epoch {
+  uint8_t key[USMP_KEY_SIZE];
+  usmp_replay_t window;
+} usmp_epoch_t;
+
+/* Oldest to newest: the key before a rekey, a rekey of the peer's that lost against ours, ours. */
+#define USMP_MAX_EPOCHS 3
+
+typedef struct usmp_session {
+  uint32_t tx_next;
+  uint8_t epoch_count;
+  uint8_t suite;
+  bool client : 1;
+  bool datagram : 1;
+  bool heard : 1;      /* one frame at least was authenticated */
+  bool rekey_open : 1; /* our REKEY is sealed, nothing under our new key has come yet */
+  bool rekey_won : 1;  /* ... and a REKEY of the peer's crossed it */
+  uint8_t id[USMP_SESSION_ID_LEN];
+  uint8_t tx_key[USMP_KEY_SIZE];
+  uint8_t old_tx_key[USMP_KEY_SIZE]; /* before the last rekey, as long as somebody may refer to it */
+  usmp_epoch_t epochs[USMP_MAX_EPOCHS];
+} usmp_session_t;
+
+void usmp_session_init(usmp_session_t *s, const usmp_keys_t *keys,
+                       const uint8_t id[USMP_SESSION_ID_LEN], uint8_t suite, bool client, bool datagram);
+
+/* Where the plaintext stands in a frame that is to be sealed. */
+#define USMP_PLAINTEXT_OFFSET (USMP_HEADER_SIZE + USMP_NONCE_SIZE)
+
+/* Seals `len` (at most 452) bytes at frame + USMP_PLAINTEXT_OFFSET. The sequence number is used up
+   before anything else happens. Returns the frame's length, or an error that must end the session. */
+USMP_MUST_CHECK int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint8_t type,
+                                      uint8_t *frame, size_t len);
+
+/* Opens a frame into `out`. Returns the length of the plaintext, or an error with nothing in `out`.
+   *epoch is the receive epoch that the frame belongs to, also for a duplicate; -1 if there is none. */
+USMP_MUST_CHECK int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto,
+                                      const usmp_frame_t *frame, uint8_t *out, int *epoch);
+
+/* Seals a REKEY and goes over to the new transmit key; the old receive key stays until a frame under the
+   new one was authenticated. USMP_ERR_INVALID_ARGUMENT while an earlier one of ours is unconfirmed. */
+USMP_MUST_CHECK int usmp_session_rekey(usmp_session_t *s, const usmp_crypto_t *crypto,
+                                       const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame);
+
+/* Obeys a REKEY that usmp_session_open has just opened. When both sides started one at once, the client's
+   wins: returns 1 when our own was given up for it, else 0 or an error. */
+USMP_MUST_CHECK int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
+                                         const uint8_t salt[USMP_REKEY_SALT_SIZE]);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,21 @@
+# How ESP-IDF builds the component; included by firmware-c/CMakeLists.txt.
+set(usmp_root ${CMAKE_CURRENT_LIST_DIR}/../..)
+file(GLOB usmp_sources ${usmp_root}/src/*.c ${usmp_root}/api/*.c ${CMAKE_CURRENT_LIST_DIR}/*.c)
+
+idf_component_register(
+  SRCS ${usmp_sources} ${usmp_root}/crypto/psa.c
+  INCLUDE_DIRS ${usmp_root}/include ${CMAKE_CURRENT_LIST_DIR}
+  PRIV_REQUIRES mbedtls lwip freertos esp_timer esp_hw_support log)
+
+# Options of Kconfig in the names the code uses. Public: the size of usmp_t and its memory depend on them.
+target_compile_definitions(${COMPONENT_LIB} PUBLIC
+  USMP_WITH_AES_GCM=$<BOOL:${CONFIG_USMP_AES_GCM}>
+  USMP_WITH_CHACHA20_POLY1305=$<BOOL:${CONFIG_USMP_CHACHA20_POLY1305}>
+  USMP_WITH_DATAGRAM=$<BOOL:${CONFIG_USMP_DATAGRAM}>
+  USMP_WITH_SERIAL=$<BOOL:${CONFIG_USMP_SERIAL}>
+  USMP_POOL_SIZE=${CONFIG_USMP_POOL_SESSIONS}
+  USMP_TX_FRAMES=${CONFIG_USMP_TX_FRAMES}
+  USMP_DEFAULT_PORT=${CONFIG_USMP_DEFAULT_PORT})
+target_compile_definitions(${COMPONENT_LIB} PRIVATE
+  USMP_ESP_MAX_SESSIONS=${CONFIG_USMP_MAX_SESSIONS}
+  USMP_ESP_CONNECT_MS=${CONFIG_USMP_CONNECT_TIMEOUT_MS})

@@ -1,0 +1,703 @@
+#include "usmp/connection.h"
+
+#include <limits.h>
+#include <string.h>
+
+#include "connection_internal.h"
+#include "usmp/cobs.h"
+
+#define ACK_ROOM 16 /* in front of the queue: the one acknowledgement that waits to leave */
+#define COBS_ROOM 4 /* a zero on both sides and two code bytes */
+#define COBS_LEAD 3 /* the frame stands so far behind, that it can be encoded in place */
+
+#define SECOND 1000u
+#define GAP_BITS 10 /* a gap between two PINGs: 0 to 1000 ms */
+#define GAP_MASK ((1u << GAP_BITS) - 1)
+
+/* The bit of an event that waits to be fetched. */
+#define PENDING(kind) (1u << (kind))
+
+/* ---- begin and end ---- */
+
+static bool kind_available(uint8_t kind)
+{
+  return kind == USMP_KIND_STREAM || (USMP_WITH_DATAGRAM && kind == USMP_KIND_DATAGRAM) ||
+         (USMP_WITH_SERIAL && kind == USMP_KIND_SERIAL);
+}
+
+int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                   uint32_t now)
+{
+  if (!conn || !config || !buffers) return USMP_ERR_INVALID_ARGUMENT;
+  memset(conn, 0, sizeof *conn);
+  conn->state = USMP_CONN_CLOSED;
+  conn->error = USMP_ERR_NOT_CONNECTED;
+  bool framed = config->kind != USMP_KIND_DATAGRAM; /* out of a stream or line */
+  size_t message_len = config->stream_fragments ? USMP_FRAGMENT_BUFFER_SIZE : USMP_MESSAGE_BUFFER_SIZE;
+  if (!config->crypto || !config->random || !kind_available(config->kind) ||
+      !usmp_suite_available(usmp_conn_suite(config)) || !buffers->message || !buffers->tx ||
+      buffers->message_len < message_len || buffers->tx_len < USMP_TX_BUFFER_SIZE(1) ||
+      (framed && (!buffers->frame || buffers->frame_len < USMP_FRAME_BUFFER_SIZE))) {
+    return USMP_ERR_INVALID_ARGUMENT;
+  }
+  conn->config = config;
+  conn->kind = config->kind;
+  conn->error = 0;
+  conn->message = buffers->message;
+  conn->tx = buffers->tx;
+  conn->tx_cap = buffers->tx_len > UINT16_MAX ? UINT16_MAX : (uint16_t)buffers->tx_len;
+  conn->tx_head = conn->tx_tail = ACK_ROOM;
+  conn->now = conn->heard_at = conn->sent_at = now;
+  usmp_deframer_init(&conn->deframer, buffers->frame);
+  usmp_arq_init(&conn->arq);
+  return USMP_OK;
+}
+
+static void clear_queue(usmp_conn_t *conn)
+{
+  conn->tx_head = conn->tx_tail = ACK_ROOM;
+  conn->arq.sends = 0;
+  conn->arq.resend = false;
+}
+
+static int fail(usmp_conn_t *conn, int error)
+{
+  if (conn->state == USMP_CONN_CLOSED) return conn->error;
+  conn->state = USMP_CONN_CLOSED;
+  conn->error = (int8_t)error;
+  conn->events |= PENDING(USMP_EVENT_CLOSED);
+  if (usmp_conn_is_datagram(conn)) clear_queue(conn);
+  usmp_wipe(&conn->u, sizeof conn->u);
+  return error;
+}
+
+void usmp_conn_wipe(usmp_conn_t *conn)
+{
+  if (!conn) return;
+  usmp_wipe(conn, sizeof *conn);
+  conn->state = USMP_CONN_CLOSED;
+  conn->error = USMP_ERR_NOT_CONNECTED;
+}
+
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,
+                         uint8_t suite, bool client)
+{
+  uint8_t id[USMP_SESSION_ID_LEN];
+
+  memcpy(id, session_id, sizeof id); /* may lie in the handshake state */
+  usmp_wipe(&conn->u, sizeof conn->u);
+  usmp_session_init(&conn->u.session, keys, id, suite, client, usmp_conn_is_datagram(conn));
+  if (usmp_conn_is_datagram(conn)) clear_queue(conn);
+  conn->state = USMP_CONN_ESTABLISHED;
+  conn->heard_at = conn->sent_at = conn->now;
+  conn->pinged_at = conn->now - SECOND; /* as if four had left then */
+  conn->ping_gaps = 0;
+  conn->events |= PENDING(USMP_EVENT_CONNECTED);
+}
+
+/* ---- the transmit queue ---- */
+
+static size_t queue_room(const usmp_conn_t *conn)
+{
+  return (size_t)(conn->tx_cap - ACK_ROOM) - (size_t)(conn->tx_tail - conn->tx_head);
+}
+
+static size_t room_for(const usmp_conn_t *conn, size_t payload_len)
+{
+  return USMP_HEADER_SIZE + payload_len + (usmp_conn_is_serial(conn) ? COBS_ROOM : 0);
+}
+
+/* Where the next frame is to be written, or null when the queue is full. */
+static uint8_t *reserve(usmp_conn_t *conn, size_t payload_len)
+{
+  size_t room = room_for(conn, payload_len);
+
+  if (room > queue_room(conn)) return NULL;
+  if (conn->tx_tail + room > conn->tx_cap) {
+    size_t used = (size_t)(conn->tx_tail - conn->tx_head);
+    memmove(conn->tx + ACK_ROOM, conn->tx + conn->tx_head, used);
+    conn->tx_head = ACK_ROOM;
+    conn->tx_tail = (uint16_t)(ACK_ROOM + used);
+  }
+  return conn->tx + conn->tx_tail + (usmp_conn_is_serial(conn) ? COBS_LEAD : 0);
+}
+
+/* The frame that was written where reserve said is complete. */
+static void commit(usmp_conn_t *conn, size_t frame_len)
+{
+  uint8_t *tail = conn->tx + conn->tx_tail;
+
+  if (usmp_conn_is_serial(conn)) {
+    frame_len = 1 + usmp_cobs_encode(tail + COBS_LEAD, frame_len, tail + 1);
+    tail[0] = 0;
+    tail[frame_len++] = 0;
+  }
+  conn->tx_tail = (uint16_t)(conn->tx_tail + frame_len);
+  conn->sent_at = conn->now;
+}
+
+int usmp_conn_queue_plain(usmp_conn_t *conn, uint8_t type, uint32_t seq, const uint8_t *payload,
+                          size_t len)
+{
+  if (usmp_conn_is_datagram(conn)) clear_queue(conn);
+  uint8_t *frame = reserve(conn, len);
+  if (!frame) return USMP_ERR_QUEUE_FULL;
+  memcpy(frame + USMP_HEADER_SIZE, payload, len);
+  int frame_len = usmp_frame_encode(frame, type, seq, len);
+  if (frame_len < 0) return frame_len;
+  commit(conn, (size_t)frame_len);
+  return USMP_OK;
+}
+
+/* Seals and queues one frame. QUEUE_FULL changes nothing; any other error must end the connection. */
+static int queue_sealed(usmp_conn_t *conn, uint8_t type, const uint8_t *text, size_t len)
+{
+  uint8_t *frame = reserve(conn, len + USMP_SEAL_OVERHEAD);
+  if (!frame) return USMP_ERR_QUEUE_FULL;
+  if (len) memcpy(frame + USMP_PLAINTEXT_OFFSET, text, len);
+  int frame_len = usmp_session_seal(&conn->u.session, conn->config->crypto, type, frame, len);
+  if (frame_len < 0) {
+    usmp_wipe(frame, USMP_PLAINTEXT_OFFSET + len);
+    return frame_len;
+  }
+  commit(conn, (size_t)frame_len);
+  return USMP_OK;
+}
+
+/* Datagrams: the frame under way or next to go, null if the queue is empty. */
+static const uint8_t *head(const usmp_conn_t *conn)
+{
+  return conn->tx_head == conn->tx_tail ? NULL : conn->tx + conn->tx_head;
+}
+
+static size_t frame_size(const uint8_t *frame)
+{
+  return USMP_HEADER_SIZE + (size_t)usmp_load16(frame + 8);
+}
+
+static void pop(usmp_conn_t *conn)
+{
+  conn->tx_head = (uint16_t)(conn->tx_head + frame_size(conn->tx + conn->tx_head));
+  conn->arq.sends = 0;
+  conn->arq.resend = false;
+}
+
+static bool rekey_unacknowledged(const usmp_conn_t *conn)
+{
+  return usmp_conn_is_datagram(conn) && head(conn) && head(conn)[3] == USMP_TYPE_REKEY;
+}
+
+/* ---- our PINGs ---- */
+
+static uint32_t or_default(uint32_t ms, uint32_t otherwise)
+{
+  return ms ? ms : otherwise;
+}
+
+/* What is left of `span` since `from`; right when the clock wraps. */
+static uint32_t left(uint32_t from, uint32_t span, uint32_t now)
+{
+  uint32_t elapsed = now - from;
+  return elapsed >= span ? 0 : span - elapsed;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+  return a < b ? a : b;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+  return a > b ? a : b;
+}
+
+/* Until one more PING may leave: at most four in any second, those behind a REKEY and those of keepalive included. With
+   as many PONGs to a peer that does the same it stays under the peer's flood limit. The last four are known by the time
+   of the newest and the three gaps before it, so that the rule is exact and takes four bytes. */
+static uint32_t ping_allowed_left(const usmp_conn_t *conn, uint32_t now)
+{
+  uint32_t gaps = conn->ping_gaps;
+  uint32_t span = (gaps & GAP_MASK) + (gaps >> GAP_BITS & GAP_MASK) + (gaps >> 2 * GAP_BITS & GAP_MASK);
+  return span >= SECOND ? 0 : left(conn->pinged_at, SECOND - span, now);
+}
+
+/* Until a PING is due: one that is wanted, or the client's keepalive. While the queue is full none is. */
+static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
+{
+  uint32_t keepalive = or_default(conn->config->keepalive_ms, USMP_KEEPALIVE_MS);
+
+  if (conn->state != USMP_CONN_ESTABLISHED || room_for(conn, USMP_SEAL_OVERHEAD) > queue_room(conn)) return UINT32_MAX;
+  uint32_t allowed = ping_allowed_left(conn, now);
+  if (conn->ping_wanted) return allowed;
+  if (!conn->u.session.client) return UINT32_MAX;
+  uint32_t unasked = larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now));
+  return larger(smaller(left(conn->sent_at, keepalive, now), unasked), allowed);
+}
+
+static int ping(usmp_conn_t *conn)
+{
+  int err = queue_sealed(conn, USMP_TYPE_PING, NULL, 0);
+  if (err < 0) return err;
+  conn->ping_gaps = conn->ping_gaps << GAP_BITS | smaller(conn->now - conn->pinged_at, SECOND);
+  conn->pinged_at = conn->now;
+  conn->ping_wanted = false;
+  return USMP_OK;
+}
+
+/* At once if it may, else when usmp_conn_handle_timeout finds that it may. */
+static int want_ping(usmp_conn_t *conn)
+{
+  conn->ping_wanted = true;
+  return ping_left(conn, conn->now) == 0 ? ping(conn) : USMP_OK;
+}
+
+/* ---- what becomes of an error ---- */
+
+static int drop(usmp_conn_t *conn, int error)
+{
+  conn->last_drop = (int8_t)error;
+  if (conn->dropped < UINT16_MAX) conn->dropped++;
+  return USMP_OK;
+}
+
+/* The one place that decides: does it end the connection, or is it dropped and counted? What anybody could
+   have sent must not end a connection over datagrams, nor a handshake on a line that two sides share
+   with noise and boot messages. */
+static int judge(usmp_conn_t *conn, int error)
+{
+  bool platform = error >= USMP_ERR_TRANSPORT_FAILED && error <= USMP_ERR_RANDOM_FAILED;
+  bool frame = error >= USMP_ERR_BAD_COBS && error <= USMP_ERR_BAD_MAGIC;
+  bool dropped = usmp_conn_is_datagram(conn) ||
+                 (usmp_conn_is_serial(conn) && (frame || conn->state < USMP_CONN_ESTABLISHED));
+
+  if (error >= 0) return error;
+  if (dropped && !platform && error != USMP_ERR_CLOSED) return drop(conn, error);
+  /* On a line nothing else would tell the peer that the session is over. */
+  if (usmp_conn_is_serial(conn)) usmp_conn_close(conn, error, conn->now);
+  return fail(conn, error);
+}
+
+/* A sealed frame that did not open. On a line, what is not authentic is noise that fooled the CRC, or left from an
+   older session; an authentic frame out of order is a loss. */
+static int judge_unopened(usmp_conn_t *conn, int error)
+{
+  bool authentic = error == USMP_ERR_SEQ_MISMATCH || error == USMP_ERR_SEQ_EXHAUSTED || error == USMP_ERR_CRYPTO_FAILED;
+  return usmp_conn_is_serial(conn) && !authentic ? drop(conn, error) : error;
+}
+
+/* ---- datagrams ---- */
+
+static void acknowledge(usmp_conn_t *conn, const usmp_frame_t *frame, const uint8_t *key)
+{
+  int len = usmp_utack_build(conn->config->crypto, key, frame->type, frame->seq, conn->tx);
+  conn->ack_len = len > 0 ? (uint8_t)len : 0;
+}
+
+/* Where the CRC of a handshake frame that was taken is remembered: the first answer or question, and the second. */
+static uint16_t *accepted_as(usmp_conn_t *conn, uint8_t type)
+{
+  return &conn->accepted[type == USMP_TYPE_HELLO_ACK || type == USMP_TYPE_SESSION_OK];
+}
+
+void usmp_conn_acknowledge_plain(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  if (!usmp_conn_is_datagram(conn)) return;
+  *accepted_as(conn, frame->type) = usmp_load16(frame->header + 10);
+  acknowledge(conn, frame, NULL);
+}
+
+/* The frame at the head has arrived. */
+static int delivered(usmp_conn_t *conn)
+{
+  bool rekey = rekey_unacknowledged(conn);
+
+  pop(conn);
+  if (conn->state == USMP_CONN_CLOSING && !head(conn)) return fail(conn, -conn->hint);
+  return rekey && conn->u.session.rekey_open ? want_ping(conn) : USMP_OK;
+}
+
+static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
+{
+  const uint8_t *frame = head(conn);
+  const usmp_session_t *s = &conn->u.session;
+  const usmp_crypto_t *crypto = conn->config->crypto;
+
+  if (!frame || conn->arq.sends == 0) return USMP_OK;
+  uint8_t type = frame[3];
+  uint32_t seq = usmp_load32(frame + 4);
+  if (type == USMP_TYPE_HELLO) return USMP_OK; /* HELLO_RETRY is not repeated: only an answer stops it */
+  bool rekeyed = !usmp_is_zero(s->old_tx_key, USMP_KEY_SIZE); /* a wiped key is one that everybody knows */
+  bool good = usmp_utack_proves(crypto, s->tx_key, type, seq, datagram, len) ||
+              (rekeyed && usmp_utack_proves(crypto, s->old_tx_key, type, seq, datagram, len));
+  if (!good) return USMP_OK;
+  usmp_arq_acked(&conn->arq, conn->now);
+  return delivered(conn);
+}
+
+/* An authenticated frame tells that SESSION_OK, or a REKEY that it answers, has arrived. */
+static void acknowledged_by(usmp_conn_t *conn)
+{
+  const uint8_t *frame = head(conn);
+
+  if (!usmp_conn_is_datagram(conn) || !frame) return;
+  if (frame[3] < USMP_TYPE_DATA || (frame[3] == USMP_TYPE_REKEY && !conn->u.session.rekey_open)) pop(conn);
+}
+
+/* ---- established ---- */
+
+static bool flooded(usmp_conn_t *conn)
+{
+  if (conn->control_count == 0 || conn->now - conn->control_since >= 1000) {
+    conn->control_since = conn->now;
+    conn->control_count = 0;
+  }
+  if (conn->control_count == USMP_MAX_CONTROL_PER_SECOND) return true;
+  conn->control_count++;
+  return false;
+}
+
+static int on_control(usmp_conn_t *conn, uint8_t type)
+{
+  if (flooded(conn)) return USMP_ERR_FLOOD;
+  if (type == USMP_TYPE_PONG) {
+    conn->events |= PENDING(USMP_EVENT_PONG);
+    return USMP_OK;
+  }
+  int err = queue_sealed(conn, USMP_TYPE_PONG, NULL, 0);
+  return err == USMP_ERR_QUEUE_FULL ? USMP_OK : err; /* what fills the queue is a sign of life as well */
+}
+
+static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
+{
+  int result = usmp_session_rekeyed(&conn->u.session, conn->config->crypto, salt);
+
+  usmp_wipe(salt, USMP_REKEY_SALT_SIZE);
+  if (result == 1 && rekey_unacknowledged(conn)) clear_queue(conn);
+  return result < 0 ? result : USMP_OK;
+}
+
+static int on_data(usmp_conn_t *conn, const usmp_frame_t *frame, size_t len)
+{
+  usmp_fragment_t *fragment = &conn->fragment;
+  uint16_t offset = fragment->length;
+
+  int done = usmp_fragment_push(fragment, frame->type, frame->seq, len);
+  if (done < 0) return done;
+  bool stream = conn->config->stream_fragments;
+  if (stream || done) {
+    conn->event_offset = stream ? offset : 0;
+    conn->event_len = stream ? (uint16_t)len : fragment->length;
+    conn->event_last = done > 0;
+    conn->events |= PENDING(USMP_EVENT_MESSAGE);
+  }
+  if (done) usmp_fragment_reset(fragment);
+  return USMP_OK;
+}
+
+static int dispatch(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text, size_t len)
+{
+  bool data = frame->type == USMP_TYPE_DATA || frame->type == USMP_TYPE_DATA_FRAG;
+
+  if (!data && len != (frame->type == USMP_TYPE_REKEY ? USMP_REKEY_SALT_SIZE : 0)) return USMP_ERR_BAD_PAYLOAD;
+  if (data) return on_data(conn, frame, len);
+  if (conn->fragment.frames > 0) {
+    usmp_fragment_reset(&conn->fragment);
+    if (!usmp_conn_is_datagram(conn)) return USMP_ERR_BAD_FRAGMENT;
+  }
+  if (frame->type == USMP_TYPE_BYE) return USMP_ERR_CLOSED;
+  if (frame->type == USMP_TYPE_REKEY) return on_rekey(conn, text);
+  return on_control(conn, frame->type);
+}
+
+static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  usmp_session_t *s = &conn->u.session;
+  uint8_t *text = conn->message + (conn->config->stream_fragments ? 0 : conn->fragment.length);
+  int epoch;
+
+  int len = usmp_session_open(s, conn->config->crypto, frame, text, &epoch);
+  if (usmp_conn_is_datagram(conn) && epoch >= 0 && (len >= 0 || len == USMP_ERR_REPLAYED)) {
+    acknowledge(conn, frame, s->epochs[epoch].key);
+  }
+  if (len < 0) return judge_unopened(conn, len);
+  conn->heard_at = conn->now;
+  acknowledged_by(conn);
+  return dispatch(conn, frame, text, (size_t)len);
+}
+
+static bool is_handshake_type(uint8_t type)
+{
+  return type < USMP_TYPE_DATA || type == USMP_TYPE_HELLO_RETRY;
+}
+
+static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  if (frame->type == USMP_TYPE_ERROR) { /* not authenticated: changes nothing */
+    if (conn->state < USMP_CONN_ESTABLISHED && frame->length == USMP_ERROR_SIZE) conn->hint = frame->payload[0];
+    if (conn->dropped < UINT16_MAX) conn->dropped++;
+    return USMP_OK;
+  }
+  if (conn->state < USMP_CONN_ESTABLISHED) return conn->handshake(conn, frame);
+  if (usmp_conn_is_datagram(conn) && is_handshake_type(frame->type)) {
+    if (*accepted_as(conn, frame->type) != usmp_load16(frame->header + 10)) return USMP_ERR_UNEXPECTED_PACKET;
+    acknowledge(conn, frame, NULL); /* repeated, because an acknowledgement was lost */
+    return USMP_OK;
+  }
+  return conn->state == USMP_CONN_ESTABLISHED ? on_sealed(conn, frame) : USMP_OK;
+}
+
+/* ---- input ---- */
+
+/* Nobody refers to the key before the last rekey any more. */
+static void forget_old_key(usmp_conn_t *conn)
+{
+  usmp_session_t *s = &conn->u.session;
+  bool session = conn->state == USMP_CONN_ESTABLISHED || conn->state == USMP_CONN_CLOSING;
+  if (session && !s->rekey_open && conn->tx_head == conn->tx_tail) usmp_wipe(s->old_tx_key, USMP_KEY_SIZE);
+}
+
+static int receive_datagram(usmp_conn_t *conn, const uint8_t *bytes, size_t len)
+{
+  usmp_frame_t frame;
+
+  if (usmp_utack_is(bytes, len)) return judge(conn, on_utack(conn, bytes, len));
+  int err = usmp_frame_decode(bytes, len, &frame);
+  if (err == USMP_OK) err = on_frame(conn, &frame);
+  return judge(conn, err);
+}
+
+static bool must_fetch_event(const usmp_conn_t *conn)
+{
+  return (conn->events & (PENDING(USMP_EVENT_CONNECTED) | PENDING(USMP_EVENT_MESSAGE))) != 0;
+}
+
+static int receive_chunk(usmp_conn_t *conn, const uint8_t *bytes, size_t len)
+{
+  usmp_frame_t frame;
+  size_t total = 0;
+
+  while (!must_fetch_event(conn)) {
+    size_t used;
+    int found = usmp_conn_is_serial(conn)
+                  ? usmp_deframer_packets(&conn->deframer, bytes + total, len - total, &used, &frame)
+                  : usmp_deframer_stream(&conn->deframer, bytes + total, len - total, &used, &frame);
+    total += used;
+    if (found == 0) break;
+    int err = judge(conn, found < 0 ? found : on_frame(conn, &frame));
+    if (err < 0) return err;
+  }
+  return (int)total;
+}
+
+int usmp_conn_receive(usmp_conn_t *conn, const uint8_t *bytes, size_t len, uint32_t now)
+{
+  if (!conn || (!bytes && len) || len > INT_MAX) return USMP_ERR_INVALID_ARGUMENT;
+  if (conn->state == USMP_CONN_CLOSED) return conn->error ? conn->error : USMP_ERR_NOT_CONNECTED;
+  conn->now = now;
+  /* An acknowledgement is taken even so: who waits for it may be the one who has to fetch the event. */
+  bool utack = usmp_conn_is_datagram(conn) && usmp_utack_is(bytes, len);
+  if (len == 0 || (must_fetch_event(conn) && !utack)) return 0;
+  int result = usmp_conn_is_datagram(conn) ? receive_datagram(conn, bytes, len)
+                                           : receive_chunk(conn, bytes, len);
+  forget_old_key(conn);
+  if (result < 0) return result;
+  return usmp_conn_is_datagram(conn) ? (int)len : result;
+}
+
+void usmp_conn_transport_ended(usmp_conn_t *conn, int error)
+{
+  if (!conn || conn->state == USMP_CONN_CLOSED) return;
+  bool refused = conn->state == USMP_CONN_AWAIT_CHALLENGE || conn->state == USMP_CONN_AWAIT_SESSION_OK;
+  if (refused) error = USMP_ERR_HANDSHAKE_REFUSED;
+  if (error == 0) error = USMP_ERR_TRUNCATED;
+  fail(conn, error);
+}
+
+/* ---- the application's commands ---- */
+
+/* The commands share this: QUEUE_FULL and a caller's mistake leave the session as it is. */
+static int command_result(usmp_conn_t *conn, int err)
+{
+  if (err >= 0 || err == USMP_ERR_QUEUE_FULL || err == USMP_ERR_INVALID_ARGUMENT) return err;
+  return fail(conn, err);
+}
+
+static int not_connected(usmp_conn_t *conn, uint32_t now)
+{
+  if (!conn) return USMP_ERR_INVALID_ARGUMENT;
+  conn->now = now;
+  return conn->state == USMP_CONN_ESTABLISHED ? USMP_OK : USMP_ERR_NOT_CONNECTED;
+}
+
+int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32_t now)
+{
+  int err = not_connected(conn, now);
+  if (err < 0) return err;
+  if (!message && len) return USMP_ERR_INVALID_ARGUMENT;
+  if (len > USMP_MAX_MESSAGE_LEN) return USMP_ERR_MESSAGE_TOO_LARGE;
+  size_t frames = usmp_fragment_count(len);
+  if (frames * room_for(conn, USMP_SEAL_OVERHEAD) + len > queue_room(conn)) return USMP_ERR_QUEUE_FULL;
+  if (rekey_unacknowledged(conn)) return USMP_ERR_QUEUE_FULL;
+  if (frames > USMP_SEQ_END - conn->u.session.tx_next) return fail(conn, USMP_ERR_SEQ_EXHAUSTED);
+
+  do {
+    size_t part = len > USMP_MAX_DATA_LEN ? USMP_MAX_DATA_LEN : len;
+    err = queue_sealed(conn, part < len ? USMP_TYPE_DATA_FRAG : USMP_TYPE_DATA, message, part);
+    message = message ? message + part : NULL;
+    len -= part;
+  } while (err == USMP_OK && len > 0);
+  return command_result(conn, err);
+}
+
+int usmp_conn_ping(usmp_conn_t *conn, uint32_t now)
+{
+  int err = not_connected(conn, now);
+  return err < 0 ? err : command_result(conn, want_ping(conn));
+}
+
+int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
+{
+  const size_t salt_room = USMP_SEAL_OVERHEAD + USMP_REKEY_SALT_SIZE;
+  uint8_t salt[USMP_REKEY_SALT_SIZE];
+
+  int err = not_connected(conn, now);
+  if (err < 0) return err;
+  bool datagram = usmp_conn_is_datagram(conn);
+  if (datagram && head(conn)) return USMP_ERR_QUEUE_FULL;
+  if (2 * room_for(conn, salt_room) > queue_room(conn)) return USMP_ERR_QUEUE_FULL; /* and the PING */
+  if (conn->config->random(conn->config->context, salt, sizeof salt) != 0) return fail(conn, USMP_ERR_RANDOM_FAILED);
+
+  uint8_t *frame = reserve(conn, salt_room);
+  int len = usmp_session_rekey(&conn->u.session, conn->config->crypto, salt, frame);
+  usmp_wipe(salt, sizeof salt);
+  if (len < 0) return command_result(conn, len);
+  commit(conn, (size_t)len);
+  /* The peer's answer to a PING under the new key confirms it; on datagrams once the REKEY has arrived. */
+  return datagram ? USMP_OK : command_result(conn, want_ping(conn));
+}
+
+void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now)
+{
+  if (!conn || conn->state == USMP_CONN_CLOSED || conn->state == USMP_CONN_CLOSING) return;
+  conn->now = now;
+  bool bye = conn->state == USMP_CONN_ESTABLISHED && queue_sealed(conn, USMP_TYPE_BYE, NULL, 0) == USMP_OK;
+  if (!bye || !usmp_conn_is_datagram(conn)) {
+    fail(conn, reason);
+    return;
+  }
+  conn->state = USMP_CONN_CLOSING;
+  conn->hint = (uint8_t)-reason; /* until the queue is delivered */
+}
+
+/* ---- the three polls ---- */
+
+size_t usmp_conn_poll_transmit(const usmp_conn_t *conn, const uint8_t **bytes)
+{
+  if (!conn || !bytes || !conn->config) return 0;
+  if (conn->ack_len > 0) {
+    *bytes = conn->tx;
+    return conn->ack_len;
+  }
+  *bytes = head(conn);
+  if (!*bytes) return 0;
+  if (!usmp_conn_is_datagram(conn)) return (size_t)(conn->tx_tail - conn->tx_head);
+  return conn->arq.sends == 0 || conn->arq.resend ? frame_size(*bytes) : 0;
+}
+
+static void transmitted_datagram(usmp_conn_t *conn)
+{
+  if (conn->ack_len > 0) {
+    conn->ack_len = 0;
+    return;
+  }
+  if (!head(conn)) return;
+  if (head(conn)[3] == USMP_TYPE_BYE) { /* a courtesy: sent once */
+    delivered(conn);
+    return;
+  }
+  usmp_arq_sent(&conn->arq, conn->now);
+}
+
+void usmp_conn_transmitted(usmp_conn_t *conn, size_t len, uint32_t now)
+{
+  if (!conn || !conn->config) return;
+  conn->now = now;
+  if (usmp_conn_is_datagram(conn)) {
+    transmitted_datagram(conn);
+    return;
+  }
+  size_t queued = (size_t)(conn->tx_tail - conn->tx_head);
+  conn->tx_head = (uint16_t)(conn->tx_head + (len < queued ? len : queued));
+  if (conn->tx_head == conn->tx_tail) conn->tx_head = conn->tx_tail = ACK_ROOM;
+}
+
+/* Until the connection ends for lack of an answer. */
+static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
+{
+  const usmp_config_t *config = conn->config;
+
+  if (conn->state >= USMP_CONN_ESTABLISHED) {
+    return left(conn->heard_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
+  }
+  if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) return UINT32_MAX; /* a line is always open */
+  bool server = conn->state == USMP_CONN_AWAIT_HELLO || conn->state == USMP_CONN_AWAIT_HELLO_ACK;
+  return left(conn->heard_at, server ? or_default(config->handshake_ms, USMP_HANDSHAKE_MS)
+                                     : or_default(config->step_ms, USMP_STEP_MS), now);
+}
+
+/* Until the frame under way is lost. A handshake frame whose sends are spent waits for the deadline. */
+static uint32_t loss_left(const usmp_conn_t *conn, uint32_t now)
+{
+  bool spent = head(conn) && head(conn)[3] < USMP_TYPE_DATA && conn->arq.sends >= USMP_DATAGRAM_SENDS;
+  return spent ? UINT32_MAX : usmp_arq_wait(&conn->arq, now);
+}
+
+uint32_t usmp_conn_poll_timeout(const usmp_conn_t *conn, uint32_t now)
+{
+  if (!conn || conn->state == USMP_CONN_CLOSED) return UINT32_MAX;
+  return smaller(smaller(life_left(conn, now), ping_left(conn, now)), loss_left(conn, now));
+}
+
+static int frame_lost(usmp_conn_t *conn)
+{
+  usmp_arq_lost(&conn->arq);
+  if (conn->state >= USMP_CONN_ESTABLISHED) {
+    return conn->arq.sends >= USMP_DATAGRAM_SENDS ? USMP_ERR_TRANSPORT_FAILED : USMP_OK;
+  }
+  return conn->on_lost ? conn->on_lost(conn) : USMP_OK;
+}
+
+void usmp_conn_handle_timeout(usmp_conn_t *conn, uint32_t now)
+{
+  int err = USMP_OK;
+
+  if (!conn || conn->state == USMP_CONN_CLOSED) return;
+  conn->now = now;
+  if (life_left(conn, now) == 0) {
+    fail(conn, conn->state >= USMP_CONN_ESTABLISHED ? USMP_ERR_IDLE_TIMEOUT : USMP_ERR_HANDSHAKE_TIMEOUT);
+    return;
+  }
+  if (loss_left(conn, now) == 0) err = frame_lost(conn);
+  if (err == USMP_OK && ping_left(conn, now) == 0) err = ping(conn);
+  command_result(conn, err);
+}
+
+bool usmp_conn_poll_event(usmp_conn_t *conn, usmp_event_t *event)
+{
+  if (!conn || !event) return false;
+  memset(event, 0, sizeof *event);
+  for (uint8_t kind = USMP_EVENT_CONNECTED; kind <= USMP_EVENT_CLOSED; kind++) {
+    if (!(conn->events & PENDING(kind))) continue;
+    conn->events &= (uint8_t)~PENDING(kind);
+    event->kind = (usmp_event_kind_t)kind;
+    event->reason = conn->error;
+    if (kind == USMP_EVENT_MESSAGE) {
+      event->data = conn->message;
+      event->len = conn->event_len;
+      event->offset = conn->event_offset;
+      event->last = conn->event_last;
+    }
+    return true;
+  }
+  return false;
+}

@@ -1,0 +1,37 @@
+/* What the two roles share with the engine. */
+#ifndef USMP_CONNECTION_INTERNAL_H
+#define USMP_CONNECTION_INTERNAL_H
+
+#include "usmp/connection.h"
+
+int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                   uint32_t now);
+
+/* Queues a plain handshake frame whose payload is copied. A frame that is queued already is answered by
+   what led to this one: on datagrams it is not sent again. */
+int usmp_conn_queue_plain(usmp_conn_t *conn, uint8_t type, uint32_t seq, const uint8_t *payload,
+                          size_t len);
+
+/* Datagrams: acknowledges a handshake frame. Elsewhere nothing happens. */
+void usmp_conn_acknowledge_plain(usmp_conn_t *conn, const usmp_frame_t *frame);
+
+/* From the handshake to the session. */
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,
+                         uint8_t suite, bool client);
+
+static inline uint8_t usmp_conn_suite(const usmp_config_t *config)
+{
+  return config->suite ? config->suite : USMP_CIPHER_DEFAULT;
+}
+
+static inline bool usmp_conn_is_datagram(const usmp_conn_t *conn)
+{
+  return USMP_WITH_DATAGRAM && conn->kind == USMP_KIND_DATAGRAM;
+}
+
+static inline bool usmp_conn_is_serial(const usmp_conn_t *conn)
+{
+  return USMP_WITH_SERIAL && conn->kind == USMP_KIND_SERIAL;
+}
+
+#endif

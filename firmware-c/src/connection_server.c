@@ -1,0 +1,75 @@
+#include <string.h>
+
+#include "connection_internal.h"
+
+static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  const usmp_config_t *config = conn->config;
+  usmp_credential_t found = {NULL, 0, usmp_conn_suite(config)};
+  uint8_t challenge[USMP_CHALLENGE_SIZE];
+
+  if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) {
+    return USMP_ERR_BAD_PAYLOAD;
+  }
+  int refusal = config->find_psk(config->context, frame->payload, &found);
+  if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
+  if (refusal == 0 && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
+  if (refusal == 0 && found.psk_len < USMP_MIN_PSK_SIZE) refusal = USMP_ERR_WEAK_PSK;
+  int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
+  if (err < 0) return err;
+  memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
+  conn->state = USMP_CONN_AWAIT_HELLO_ACK;
+  if (usmp_conn_is_serial(conn)) conn->heard_at = conn->now; /* the time of the handshake begins */
+  usmp_conn_acknowledge_plain(conn, frame);
+  return usmp_conn_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
+}
+
+/* A second HELLO. On a line the client has started anew; on datagrams it may be the same one again. */
+static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  if (usmp_conn_is_serial(conn)) return on_hello(conn, frame);
+  if (!usmp_conn_is_datagram(conn) || frame->length < USMP_HELLO_SIZE ||
+      memcmp(frame->payload + USMP_HELLO_PUBLIC, conn->u.server.transcript.client_public, USMP_KEY_SIZE) != 0) {
+    return USMP_ERR_UNEXPECTED_PACKET;
+  }
+  usmp_conn_acknowledge_plain(conn, frame);
+  return USMP_OK;
+}
+
+static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  usmp_server_t *server = &conn->u.server;
+  usmp_keys_t keys;
+  uint8_t session_ok[USMP_SESSION_OK_SIZE];
+
+  if (frame->length != USMP_MAC_SIZE) return USMP_ERR_BAD_PAYLOAD;
+  int err = usmp_server_hello_ack(server, conn->config->crypto, frame->payload, &keys);
+  if (err < 0) return err;
+  memcpy(session_ok, server->session_ok, sizeof session_ok);
+  usmp_conn_acknowledge_plain(conn, frame);
+  usmp_conn_establish(conn, &keys, session_ok, server->suite, false);
+  usmp_wipe(&keys, sizeof keys);
+  return usmp_conn_queue_plain(conn, USMP_TYPE_SESSION_OK, 0, session_ok, sizeof session_ok);
+}
+
+static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  bool first = conn->state == USMP_CONN_AWAIT_HELLO;
+
+  if (frame->type == USMP_TYPE_HELLO) {
+    return first ? on_hello(conn, frame) : on_hello_again(conn, frame);
+  }
+  if (frame->type == USMP_TYPE_HELLO_ACK && !first) return on_hello_ack(conn, frame);
+  return USMP_ERR_UNEXPECTED_PACKET;
+}
+
+int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                          uint32_t now)
+{
+  int err = usmp_conn_init(conn, config, buffers, now);
+  if (err < 0) return err;
+  if (!config->find_psk) return USMP_ERR_INVALID_ARGUMENT;
+  conn->state = USMP_CONN_AWAIT_HELLO;
+  conn->handshake = on_handshake;
+  return USMP_OK;
+}

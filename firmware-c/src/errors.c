@@ -1,0 +1,54 @@
+#include "usmp/errors.h"
+
+const char *usmp_err_name(int code)
+{
+  if (code >= 0) return "OK";
+  switch ((usmp_err_t)code) {
+#define NAME(n) \
+  case USMP_ERR_##n: return #n
+    NAME(INVALID_ARGUMENT);
+    NAME(MESSAGE_TOO_LARGE);
+    NAME(QUEUE_FULL);
+    NAME(NOT_CONNECTED);
+    NAME(ABORTED);
+    NAME(WEAK_PSK);
+    NAME(RANDOM_FAILED);
+    NAME(CRYPTO_FAILED);
+    NAME(TRANSPORT_FAILED);
+    NAME(BAD_MAGIC);
+    NAME(BAD_VERSION);
+    NAME(BAD_TYPE);
+    NAME(BAD_LENGTH);
+    NAME(BAD_CRC);
+    NAME(INCOMPLETE);
+    NAME(TRAILING_BYTES);
+    NAME(BAD_COBS);
+    NAME(UNEXPECTED_PACKET);
+    NAME(BAD_PAYLOAD);
+    NAME(LOW_ORDER_POINT);
+    NAME(AUTH_FAILED);
+    NAME(UNKNOWN_DEVICE);
+    NAME(LOCKED_OUT);
+    NAME(BAD_COOKIE);
+    NAME(HANDSHAKE_TIMEOUT);
+    NAME(HANDSHAKE_REFUSED);
+    NAME(BAD_NONCE);
+    NAME(DECRYPT_FAILED);
+    NAME(SUITE_MISMATCH);
+    NAME(SEQ_MISMATCH);
+    NAME(REPLAYED);
+    NAME(SEQ_EXHAUSTED);
+    NAME(BAD_FRAGMENT);
+    NAME(FLOOD);
+    NAME(IDLE_TIMEOUT);
+    NAME(CLOSED);
+    NAME(TRUNCATED);
+    NAME(REPLACED);
+    NAME(LIMIT);
+    NAME(SHUTDOWN);
+    NAME(UNREACHABLE);
+#undef NAME
+    case USMP_OK: break;
+  }
+  return "UNKNOWN";
+}

@@ -1,0 +1,74 @@
+#include "usmp/keys.h"
+
+#include <string.h>
+
+#include "usmp/errors.h"
+
+int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE],
+                     const uint8_t peer_public[USMP_KEY_SIZE], const usmp_transcript_t *transcript,
+                     usmp_keys_t *keys)
+{
+  static const uint8_t label[7] = {'u', 's', 'm', 'p', '-', 'v', '2'};
+  uint8_t shared[USMP_KEY_SIZE];
+  uint8_t info[sizeof label + 2 * USMP_KEY_SIZE];
+  uint8_t out[2 * USMP_KEY_SIZE];
+
+  int err = crypto->x25519(secret, peer_public, shared);
+  if (err == 0 && usmp_is_zero(shared, sizeof shared)) err = USMP_ERR_LOW_ORDER_POINT;
+  if (err == 0) {
+    memcpy(info, label, sizeof label);
+    memcpy(info + sizeof label, transcript->client_public, USMP_KEY_SIZE);
+    memcpy(info + sizeof label + USMP_KEY_SIZE, transcript->server_public, USMP_KEY_SIZE);
+    err = usmp_hkdf64(crypto, transcript->nonce, sizeof transcript->nonce, shared, sizeof shared, info,
+                      sizeof info, out);
+  }
+  if (err == 0) {
+    memcpy(keys->c2s, out, USMP_KEY_SIZE);
+    memcpy(keys->s2c, out + USMP_KEY_SIZE, USMP_KEY_SIZE);
+  }
+  usmp_wipe(shared, sizeof shared);
+  usmp_wipe(out, sizeof out);
+  return err;
+}
+
+int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZE],
+                      const uint8_t rx[USMP_KEY_SIZE], const uint8_t salt[USMP_REKEY_SALT_SIZE],
+                      const uint8_t session_id[USMP_SESSION_ID_LEN], uint8_t new_tx[USMP_KEY_SIZE],
+                      uint8_t new_rx[USMP_KEY_SIZE])
+{
+  static const uint8_t label[10] = {'u', 's', 'm', 'p', '-', 'r', 'e', 'k', 'e', 'y'};
+  uint8_t ikm[2 * USMP_KEY_SIZE];
+  uint8_t info[sizeof label + USMP_SESSION_ID_LEN];
+  uint8_t out[2 * USMP_KEY_SIZE];
+
+  memcpy(ikm, tx, USMP_KEY_SIZE);
+  memcpy(ikm + USMP_KEY_SIZE, rx, USMP_KEY_SIZE);
+  memcpy(info, label, sizeof label);
+  memcpy(info + sizeof label, session_id, USMP_SESSION_ID_LEN);
+  int err = usmp_hkdf64(crypto, salt, USMP_REKEY_SALT_SIZE, ikm, sizeof ikm, info, sizeof info, out);
+  if (err == 0) {
+    memcpy(new_tx, out, USMP_KEY_SIZE);
+    memcpy(new_rx, out + USMP_KEY_SIZE, USMP_KEY_SIZE);
+  }
+  usmp_wipe(ikm, sizeof ikm);
+  usmp_wipe(out, sizeof out);
+  return err;
+}
+
+int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,
+                           const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t psk[USMP_KEY_SIZE])
+{
+  static const uint8_t label[18] = {'u', 's', 'm', 'p', '-', 'd', 'e', 'v', 'i',
+                                    'c', 'e', '-', 'p', 's', 'k', '-', 'v', '1'};
+  uint8_t info[sizeof label + USMP_DEVICE_ID_LEN];
+  uint8_t out[2 * USMP_KEY_SIZE];
+
+  if (!crypto || !master || !device_id || !psk) return USMP_ERR_INVALID_ARGUMENT;
+  if (master_len < USMP_KEY_SIZE) return USMP_ERR_WEAK_PSK;
+  memcpy(info, label, sizeof label);
+  memcpy(info + sizeof label, device_id, USMP_DEVICE_ID_LEN);
+  int err = usmp_hkdf64(crypto, NULL, 0, master, master_len, info, sizeof info, out);
+  if (err == 0) memcpy(psk, out, USMP_KEY_SIZE); /* the first block of HKDF does not depend on L */
+  usmp_wipe(out, sizeof out);
+  return err;
+}

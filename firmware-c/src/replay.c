@@ -1,0 +1,33 @@
+#include "usmp/replay.h"
+
+usmp_freshness_t usmp_replay_check(const usmp_replay_t *window, uint32_t seq)
+{
+  if (seq >= window->next) return USMP_NEW;
+  uint32_t age = window->next - 1 - seq;
+  if (age >= 64) return USMP_STALE;
+  return (window->seen[age / 32] >> (age % 32)) & 1 ? USMP_DUPLICATE : USMP_NEW;
+}
+
+void usmp_replay_commit(usmp_replay_t *window, uint32_t seq)
+{
+  if (seq >= window->next) {
+    uint32_t shift = seq + 1 - window->next;
+    window->next = seq + 1;
+    /* Shifts of a 32-bit word by 32 and more are undefined: whole words move first. */
+    if (shift >= 64) {
+      window->seen[0] = window->seen[1] = 0;
+    } else {
+      if (shift >= 32) {
+        window->seen[1] = window->seen[0];
+        window->seen[0] = 0;
+        shift -= 32;
+      }
+      if (shift > 0) {
+        window->seen[1] = window->seen[1] << shift | window->seen[0] >> (32 - shift);
+        window->seen[0] <<= shift;
+      }
+    }
+  }
+  uint32_t age = window->next - 1 - seq;
+  window->seen[age / 32] |= (uint32_t)1 << (age % 32);
+}

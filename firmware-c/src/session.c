@@ -1,0 +1,192 @@
+#include "usmp/session.h"
+
+#include <string.h>
+
+#include "usmp/errors.h"
+
+void usmp_session_init(usmp_session_t *s, const usmp_keys_t *keys, const uint8_t id[USMP_SESSION_ID_LEN],
+                       uint8_t suite, bool client, bool datagram)
+{
+  memset(s, 0, sizeof *s);
+  memcpy(s->id, id, USMP_SESSION_ID_LEN);
+  memcpy(s->tx_key, client ? keys->c2s : keys->s2c, USMP_KEY_SIZE);
+  memcpy(s->epochs[0].key, client ? keys->s2c : keys->c2s, USMP_KEY_SIZE);
+  s->epoch_count = 1;
+  s->suite = suite;
+  s->client = client;
+  s->datagram = datagram;
+}
+
+static bool is_datagram(const usmp_session_t *s)
+{
+  return USMP_WITH_DATAGRAM && s->datagram;
+}
+
+static void make_nonce(const usmp_session_t *s, uint32_t seq, uint8_t nonce[USMP_NONCE_SIZE])
+{
+  usmp_store32(nonce, seq);
+  memcpy(nonce + 4, s->id, USMP_NONCE_SIZE - 4);
+}
+
+int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint8_t type, uint8_t *frame,
+                      size_t len)
+{
+  uint8_t *nonce = frame + USMP_HEADER_SIZE;
+
+  if (s->tx_next == USMP_SEQ_END) return USMP_ERR_SEQ_EXHAUSTED;
+  uint32_t seq = s->tx_next++;
+  make_nonce(s, seq, nonce);
+  usmp_frame_header(frame, type, seq, len + USMP_SEAL_OVERHEAD);
+  int err = crypto->seal(s->suite, s->tx_key, nonce, frame, frame + USMP_PLAINTEXT_OFFSET, len);
+  if (err < 0) return err;
+  return usmp_frame_encode(frame, type, seq, len + USMP_SEAL_OVERHEAD);
+}
+
+static bool is_sealed_type(uint8_t type)
+{
+  return (type >= USMP_TYPE_DATA && type <= USMP_TYPE_DATA_FRAG) || type == USMP_TYPE_REKEY;
+}
+
+/* What can be said without a key. */
+static int check_outside(const usmp_session_t *s, const usmp_frame_t *frame)
+{
+  uint8_t nonce[USMP_NONCE_SIZE];
+
+  if (!is_sealed_type(frame->type)) return USMP_ERR_UNEXPECTED_PACKET;
+  if (frame->length < USMP_SEAL_OVERHEAD) return USMP_ERR_BAD_PAYLOAD;
+  make_nonce(s, frame->seq, nonce);
+  return memcmp(nonce, frame->payload, sizeof nonce) == 0 ? USMP_OK : USMP_ERR_BAD_NONCE;
+}
+
+/* The frame was authenticated under this epoch: the peer has left all older ones. */
+static void settle_epoch(usmp_session_t *s, int epoch)
+{
+  if (epoch == s->epoch_count - 1) s->rekey_open = s->rekey_won = false;
+  if (epoch == 0) return;
+  s->epoch_count = (uint8_t)(s->epoch_count - epoch);
+  memmove(&s->epochs[0], &s->epochs[epoch], s->epoch_count * sizeof s->epochs[0]);
+  usmp_wipe(&s->epochs[s->epoch_count], (size_t)(USMP_MAX_EPOCHS - s->epoch_count) * sizeof s->epochs[0]);
+}
+
+static int open_under(const usmp_session_t *s, const usmp_crypto_t *crypto, const usmp_frame_t *frame,
+                      uint8_t *out, int epoch)
+{
+  const uint8_t *nonce = frame->payload;
+  return crypto->open(s->suite, s->epochs[epoch].key, nonce, frame->header, nonce + USMP_NONCE_SIZE,
+                      (size_t)frame->length - USMP_SEAL_OVERHEAD, out);
+}
+
+/* Tries the epochs from the oldest: those in whose order the frame is, or the others. */
+static int find_epoch(const usmp_session_t *s, const usmp_crypto_t *crypto, const usmp_frame_t *frame,
+                      uint8_t *out, bool in_order, int *epoch)
+{
+  for (int i = 0; i < s->epoch_count; i++) {
+    const usmp_replay_t *window = &s->epochs[i].window;
+    bool fits = is_datagram(s) ? usmp_replay_check(window, frame->seq) == USMP_NEW : window->next == frame->seq;
+    if (fits != in_order) continue;
+    int err = open_under(s, crypto, frame, out, i);
+    if (err == USMP_ERR_DECRYPT_FAILED) continue;
+    *epoch = i;
+    return err;
+  }
+  return USMP_ERR_DECRYPT_FAILED;
+}
+
+static int find_duplicate(const usmp_session_t *s, uint32_t seq, bool *fresh)
+{
+  int duplicate = -1;
+  for (int i = s->epoch_count - 1; i >= 0; i--) {
+    usmp_freshness_t freshness = usmp_replay_check(&s->epochs[i].window, seq);
+    if (freshness == USMP_NEW) *fresh = true;
+    if (freshness == USMP_DUPLICATE) duplicate = i;
+  }
+  return duplicate;
+}
+
+int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp_frame_t *frame,
+                      uint8_t *out, int *epoch)
+{
+  bool fresh = false;
+  int duplicate = -1;
+
+  *epoch = -1;
+  if (is_datagram(s)) {
+    duplicate = find_duplicate(s, frame->seq, &fresh);
+    if (!fresh) {
+      *epoch = duplicate;
+      return USMP_ERR_REPLAYED;
+    }
+  }
+  int err = check_outside(s, frame);
+  if (err < 0) return err;
+
+  err = find_epoch(s, crypto, frame, out, true, epoch);
+  if (err == USMP_ERR_DECRYPT_FAILED && duplicate >= 0) {
+    *epoch = duplicate;
+    return USMP_ERR_REPLAYED;
+  }
+  /* On a stream the tag is judged before the order: a good frame out of order is told from a forged one. */
+  bool in_order = err == USMP_OK;
+  if (err == USMP_ERR_DECRYPT_FAILED && !is_datagram(s)) err = find_epoch(s, crypto, frame, out, false, epoch);
+  if (err == USMP_ERR_DECRYPT_FAILED && !is_datagram(s) && !s->heard) return USMP_ERR_SUITE_MISMATCH;
+  if (err < 0) return err;
+
+  int len = frame->length - USMP_SEAL_OVERHEAD;
+  if (frame->seq == USMP_SEQ_END || !in_order) {
+    usmp_wipe(out, (size_t)len);
+    return frame->seq == USMP_SEQ_END ? USMP_ERR_SEQ_EXHAUSTED : USMP_ERR_SEQ_MISMATCH;
+  }
+  usmp_replay_commit(&s->epochs[*epoch].window, frame->seq);
+  s->heard = true;
+  settle_epoch(s, *epoch);
+  *epoch = 0;
+  return len;
+}
+
+static void keep_old_tx(usmp_session_t *s)
+{
+  memcpy(s->old_tx_key, s->tx_key, USMP_KEY_SIZE);
+  s->tx_next = 0;
+}
+
+int usmp_session_rekey(usmp_session_t *s, const usmp_crypto_t *crypto,
+                       const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame)
+{
+  usmp_epoch_t *newest = &s->epochs[s->epoch_count];
+
+  if (s->rekey_open || s->epoch_count == USMP_MAX_EPOCHS) return USMP_ERR_INVALID_ARGUMENT;
+  memcpy(frame + USMP_PLAINTEXT_OFFSET, salt, USMP_REKEY_SALT_SIZE);
+  int len = usmp_session_seal(s, crypto, USMP_TYPE_REKEY, frame, USMP_REKEY_SALT_SIZE);
+  if (len < 0) return len;
+  keep_old_tx(s);
+  memset(&newest->window, 0, sizeof newest->window);
+  int err = usmp_derive_rekey(crypto, s->tx_key, newest[-1].key, salt, s->id, s->tx_key, newest->key);
+  s->epoch_count++;
+  s->rekey_open = true;
+  return err < 0 ? err : len;
+}
+
+int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
+                         const uint8_t salt[USMP_REKEY_SALT_SIZE])
+{
+  usmp_epoch_t *peers = &s->epochs[1];
+  uint8_t tx[USMP_KEY_SIZE];
+  bool crossed = s->rekey_open && !s->rekey_won && s->epoch_count == 2;
+  bool won = crossed && s->client;
+
+  /* It must come under the newest key there is, or cross our own REKEY. */
+  if (s->epoch_count != 1 && !crossed) return USMP_ERR_UNEXPECTED_PACKET;
+  if (won) s->epochs[2] = *peers; /* ours; what the server sent before it learned so can still be read */
+  memset(&peers->window, 0, sizeof peers->window);
+  int err = usmp_derive_rekey(crypto, s->epochs[0].key, crossed ? s->old_tx_key : s->tx_key, salt, s->id,
+                              peers->key, tx);
+  s->epoch_count = won ? 3 : 2;
+  s->rekey_won = won;
+  if (!won) {
+    keep_old_tx(s);
+    memcpy(s->tx_key, tx, USMP_KEY_SIZE);
+    s->rekey_open = false;
+  }
+  usmp_wipe(tx, sizeof tx);
+  return err < 0 ? err : crossed && !won;
+}

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Compiles the ESP-IDF component and its examples against the headers of this folder, warnings as errors.
+# usage: build.sh rv32|xtensa|host FOLDER [NAME=VALUE of Kconfig]…
+source "$(dirname "$0")/../cross/common.sh"
+need cmake cmake /usr/bin/python3 python3 make make
+[ -f /usr/include/psa/crypto.h ] || { echo "missing; install: apt-get install --no-install-recommends libmbedtls-dev" >&2; exit 3; }
+
+target=$1
+out=$2
+shift 2
+stubs=$ROOT/tests/esp_stubs
+mkdir -p "$out/psa_include"
+# mbedTLS's headers alone, without the rest of the host's.
+ln -sfn /usr/include/psa "$out/psa_include/psa"
+ln -sfn /usr/include/mbedtls "$out/psa_include/mbedtls"
+/usr/bin/python3 "$stubs/sdkconfig.py" "$out/config" "$ROOT/Kconfig" "$ROOT"/examples/esp_idf/*/main/Kconfig.projbuild -- "$@"
+
+options=(-DSDKCONFIG="$out/config" -DPSA_INCLUDE="$out/psa_include")
+bare=(-DCMAKE_SYSTEM_NAME=Generic -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY)
+case $target in
+  rv32)
+    need riscv64-unknown-elf-gcc "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
+    options+=("${bare[@]}" -DCMAKE_C_COMPILER=riscv64-unknown-elf-gcc
+      "-DCMAKE_C_FLAGS=-march=rv32imc -mabi=ilp32 -specs=picolibc.specs -ffunction-sections -fdata-sections")
+    ;;
+  xtensa)
+    need xtensa-lx106-elf-gcc "gcc-xtensa-lx106 picolibc-xtensa-lx106-elf"
+    options+=("${bare[@]}" -DCMAKE_C_COMPILER=xtensa-lx106-elf-gcc
+      "-DCMAKE_C_FLAGS=-mlongcalls -specs=/usr/lib/xtensa-lx106-elf/picolibc.specs -ffunction-sections -fdata-sections")
+    ;;
+  host) need gcc gcc ;;
+esac
+rm -rf "$out/build"
+cmake -S "$stubs" -B "$out/build" "${options[@]}" >"$out/cmake.log" 2>&1 || { cat "$out/cmake.log" >&2; exit 1; }
+cmake --build "$out/build" -j2 >"$out/build.log" 2>&1 || { cat "$out/build.log" >&2; exit 1; }

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# The ESP-IDF component: compiled for both of the ESP32 family's processors, and run on this machine, all against the headers
+# of this folder. One line a check; ends with 1 if one failed.
+source "$(dirname "$0")/../cross/common.sh"
+build=$ROOT/tests/esp_stubs/build.sh
+out=$BUILD/esp_stubs
+status=0
+others=(USMP_AES_GCM=n USMP_CHACHA20_POLY1305=y USMP_DATAGRAM=n USMP_SERIAL=y USMP_TX_FRAMES=1 USMP_POOL_SESSIONS=2)
+
+check() {
+  local name=$1
+  shift
+  if "$@"; then echo "ok: ESP-IDF component, $name"; else echo "FAILED: ESP-IDF component, $name"; status=1; fi
+}
+
+random_hex() {
+  python3 -c 'import secrets; print(secrets.token_hex(32))'
+}
+
+# The key a server derives for a device from its master secret, by another implementation.
+device_key() {
+  python3 - "$1" "$2" <<'PYTHON'
+import hashlib, hmac, sys
+master, mac = map(bytes.fromhex, sys.argv[1:])
+prk = hmac.digest(bytes(32), master, hashlib.sha256)
+print(hmac.digest(prk, b"usmp-device-psk-v1" + mac + b"\1", hashlib.sha256).hex())
+PYTHON
+}
+
+free_port() {
+  python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
+}
+
+# wait_for FILE PATTERN: until a line is there, 20 s at most (a handshake has 10).
+wait_for() {
+  for _ in $(seq 200); do
+    grep -q "$2" "$1" && return
+    sleep 0.1
+  done
+  echo "no \"$2\" in:" >&2
+  cat "$1" >&2
+  return 1
+}
+
+# The server and the client example against each other, over loopback: readings come back, and a client with another key
+# is turned away. Over UDP a wrong proof may be somebody else's datagram: there the
+# handshake runs to its deadline before it is refused.
+converse() {
+  local kind=$1 master=$2 folder=$out/host-$1 mac=02c0ffee0002 port ok=1 server client stranger
+  port=$(free_port)
+  local udp=n
+  [ "$kind" = udp ] && udp=y
+  "$build" host "$folder" EXAMPLE_SERVER=127.0.0.1 EXAMPLE_PORT="$port" EXAMPLE_UDP=$udp || return 1
+  : >"$folder/server.log"
+  STUB_MAC=02c0ffee0001 STUB_SECRET=$master "$folder/build/server_host" >>"$folder/server.log" &
+  server=$!
+  wait_for "$folder/server.log" listening || ok=0
+  STUB_MAC=$mac STUB_SECRET=$(random_hex) "$folder/build/${kind}_client_host" >"$folder/stranger.log" &
+  stranger=$!
+  wait_for "$folder/server.log" 'refused: AUTH_FAILED' || ok=0
+  kill $stranger
+  : >"$folder/client.log"
+  STUB_MAC=$mac STUB_SECRET=$(device_key "$master" $mac) "$folder/build/${kind}_client_host" >>"$folder/client.log" &
+  client=$!
+  wait_for "$folder/client.log" 'received: {"uptimeMs":' || ok=0
+  kill $client $server
+  wait $client $server $stranger 2>/dev/null || true
+  [ $ok = 1 ]
+}
+
+for target in rv32 xtensa; do
+  check "compiled for $target with the defaults" "$build" $target "$out/$target"
+  check "compiled for $target with the other options" "$build" $target "$out/$target-others" "${others[@]}"
+done
+for kind in tcp udp; do
+  check "server and $kind client run here" converse $kind "$(random_hex)"
+done
+exit $status

@@ -1,0 +1,35 @@
+/* A peer without the PSK sends what it likes: it never gets a session. The input is a list of (type, length,
+   payload); the frames around them are made right, so that the handshake sees them. */
+#include "sides.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+  static fuzz_side_t side;
+  uint8_t frame[USMP_MAX_FRAME_SIZE];
+  uint32_t now = 0;
+
+  if (size < 1) return 0;
+  fuzz_state = 0;
+  uint8_t kind = data[0] & 1 ? USMP_KIND_DATAGRAM : USMP_KIND_STREAM;
+  fuzz_open(&side, kind, data[0] & 2);
+  fuzz_drain(&side, NULL, now);
+  for (size_t at = 1; at + 2 <= size;) {
+    uint8_t type = data[at] ? data[at] : 1;
+    size_t len = data[at + 1];
+    at += 2;
+    if (len > size - at) len = size - at;
+    memcpy(frame + USMP_HEADER_SIZE, data + at, len);
+    at += len;
+    int frame_len = usmp_frame_encode(frame, type, type & 3, len);
+    assert(usmp_conn_receive(&side.conn, frame, (size_t)frame_len, now) <= frame_len);
+    fuzz_drain(&side, NULL, now);
+    now += 100;
+    usmp_conn_handle_timeout(&side.conn, now);
+    fuzz_drain(&side, NULL, now);
+    fuzz_check(&side);
+    assert(!usmp_conn_established(&side.conn));
+  }
+  return 0;
+}

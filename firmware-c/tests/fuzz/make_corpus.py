@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""Makes the seed corpus of the fuzz targets from the shared vectors. usage: make_corpus.py VECTORS_DIR OUTPUT_DIR"""
+
+import json
+import pathlib
+import sys
+
+
+def tests(vectors, topic, operation):
+    document = json.loads((vectors / f"{topic}.json").read_text())
+    for group in document["groups"]:
+        if group["params"]["op"] == operation and group["params"].get("version", 2) == 2:
+            for test in group["tests"]:
+                yield group["params"], test
+
+
+def deframer(vectors):
+    for _, test in tests(vectors, "stream", "deframe"):
+        yield bytes([6, 0]) + bytes.fromhex("".join(test["chunks"]))
+    for _, test in tests(vectors, "cobs", "line"):
+        yield bytes([6, 1]) + bytes.fromhex(test["line"])
+
+
+def handshake(vectors):
+    for params, test in tests(vectors, "handshake", "step"):
+        flags = (params["transport"] == "datagram") | (params["role"] == "client") << 1
+        seed = bytes([flags])
+        for frame in map(bytes.fromhex, test["prefix"] + [test["frame"]]):
+            payload = frame[12:][:255]
+            seed += bytes([frame[3] if len(frame) > 3 else 1, len(payload)]) + payload
+        yield seed
+
+
+def session(_vectors):
+    # operations of fuzz_session.c: send, rekey, ping, deliver, seal anything
+    send, rekey, ping, deliver, seal = 0, 1, 2, 3, 6
+    scripts = [
+        [(send, 5), (deliver, 0), (deliver, 0)],
+        [(send, 500), (deliver, 0)],
+        [(rekey, 0), (deliver, 0), (ping, 0), (deliver, 0)],
+        [(seal, 0x0509), (deliver, 0), (seal, 0x0505), (deliver, 0)],
+        [(seal, 0x0B20), (deliver, 0), (send, 3), (deliver, 0)],
+    ]
+    for kind in (0, 1):
+        for side in (0, 1):
+            for script in scripts:
+                yield bytes([kind]) + b"".join(bytes([side | op << 1, value & 255, value >> 8]) for op, value in script)
+
+
+def main():
+    vectors, output = map(pathlib.Path, sys.argv[1:3])
+    for make in (deframer, handshake, session):
+        folder = output / make.__name__
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(make(vectors)):
+            (folder / f"{number:03}").write_bytes(seed)
+
+
+main()

@@ -1,0 +1,213 @@
+#include "pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "backend.h"
+
+const uint8_t pair_psk[32] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+unsigned pair_random_calls;
+unsigned pair_random_fails_at;
+
+int pair_random(void *context, uint8_t *out, size_t len)
+{
+  static uint32_t state = 1;
+
+  (void)context;
+  if (++pair_random_calls == pair_random_fails_at) return -1;
+  for (size_t i = 0; i < len; i++) {
+    state = state * 1664525u + 1013904223u;
+    out[i] = (uint8_t)(state >> 24);
+  }
+  return 0;
+}
+
+int pair_find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
+{
+  (void)context;
+  if (id[0] != 0xD0) return USMP_ERR_UNKNOWN_DEVICE;
+  found->psk = pair_psk;
+  found->psk_len = sizeof pair_psk;
+  return 0;
+}
+
+/* ---- a crypto table that remembers what was sealed ---- */
+
+#define REMEMBERED 65536
+static struct {
+  uint8_t key[USMP_KEY_SIZE];
+  uint8_t nonce[USMP_NONCE_SIZE];
+} *used;
+static size_t used_count;
+static usmp_crypto_t recording;
+
+static int recording_seal(uint8_t suite, const uint8_t key[USMP_KEY_SIZE], const uint8_t nonce[USMP_NONCE_SIZE],
+                          const uint8_t aad[USMP_AAD_SIZE], uint8_t *text, size_t len)
+{
+  size_t newest = used_count < 2000 ? 0 : used_count - 2000;
+  for (size_t i = newest; i < used_count; i++) {
+    bool same = memcmp(used[i].nonce, nonce, USMP_NONCE_SIZE) == 0 && memcmp(used[i].key, key, USMP_KEY_SIZE) == 0;
+    assert_false(same);
+  }
+  assert_true(used_count < REMEMBERED);
+  memcpy(used[used_count].key, key, USMP_KEY_SIZE);
+  memcpy(used[used_count++].nonce, nonce, USMP_NONCE_SIZE);
+  return TEST_CRYPTO->seal(suite, key, nonce, aad, text, len);
+}
+
+const usmp_crypto_t *pair_crypto(void)
+{
+  if (!used) {
+    assert_true(TEST_CRYPTO_INIT());
+    used = calloc(REMEMBERED, sizeof *used);
+    recording = *TEST_CRYPTO;
+    recording.seal = recording_seal;
+  }
+  return &recording;
+}
+
+/* ---- the network ---- */
+
+static void open_side(side_t *side, uint8_t kind, uint8_t suite, bool client, uint32_t now)
+{
+  usmp_buffers_t buffers = {side->frame,         side->message,         side->tx,
+                            sizeof side->frame, sizeof side->message, sizeof side->tx};
+
+  memset(side, 0, sizeof *side);
+  side->config = (usmp_config_t){.crypto = pair_crypto(),
+                                 .random = pair_random,
+                                 .find_psk = pair_find_psk,
+                                 .psk = pair_psk,
+                                 .psk_len = sizeof pair_psk,
+                                 .device_id = {0xD0, 1, 2, 3, 4, 5},
+                                 .suite = suite,
+                                 .kind = kind};
+  int err = client ? usmp_conn_init_client(&side->conn, &side->config, &buffers, now)
+                   : usmp_conn_init_server(&side->conn, &side->config, &buffers, now);
+  assert_int_equal(err, 0);
+}
+
+void pair_open(pair_t *pair, uint8_t kind, uint8_t suite)
+{
+  memset(pair, 0, sizeof *pair);
+  pair_random_fails_at = 0;
+  pair->now = 0xFFFFF000u; /* the clock wraps four seconds later, in every test */
+  open_side(&pair->server, kind, suite, false, pair->now);
+  open_side(&pair->client, kind, suite, true, pair->now);
+}
+
+void pair_connect(pair_t *pair, uint8_t kind, uint8_t suite)
+{
+  pair_open(pair, kind, suite);
+  pair_run(pair, 1000);
+  assert_true(usmp_conn_established(&pair->client.conn));
+  assert_true(usmp_conn_established(&pair->server.conn));
+}
+
+bool pair_dice(pair_t *pair, unsigned percent)
+{
+  pair->dice = pair->dice * 1103515245u + 12345u;
+  return (pair->dice >> 16) % 100 < percent;
+}
+
+bool pair_lossy(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)to, (void)bytes, (void)len;
+  return !pair_dice(pair, 25);
+}
+
+void pair_flush(pair_t *pair, side_t *from)
+{
+  side_t *to = from == &pair->client ? &pair->server : &pair->client;
+  const uint8_t *bytes;
+  size_t len;
+
+  while ((len = usmp_conn_poll_transmit(&from->conn, &bytes)) > 0) {
+    bool datagram = from->config.kind == USMP_KIND_DATAGRAM;
+    if (!datagram && len > 7) len = 7; /* a transport that takes a few bytes at a time */
+    assert_true(to->inbox_len + len + 64 < sizeof to->inbox);
+    uint8_t *place = to->inbox + to->inbox_len;
+    size_t carried = len;
+    memcpy(place, bytes, len);
+    pair->carried++;
+    usmp_conn_transmitted(&from->conn, len, pair->now);
+    if (pair->carry && !pair->carry(pair, to, place, &carried)) continue;
+    to->inbox_len += carried;
+    if (datagram) to->lengths[to->datagrams++] = (uint16_t)carried;
+  }
+}
+
+void pair_events(side_t *side)
+{
+  usmp_event_t event;
+
+  while (usmp_conn_poll_event(&side->conn, &event)) {
+    if (event.kind == USMP_EVENT_CONNECTED) side->connected++;
+    if (event.kind == USMP_EVENT_PONG) side->pongs++;
+    if (event.kind == USMP_EVENT_CLOSED) {
+      side->closed++;
+      side->reason = event.reason;
+    }
+    if (event.kind != USMP_EVENT_MESSAGE) continue;
+    assert_true(side->got_len + event.len + 2 < sizeof side->got);
+    if (event.last) side->messages++;
+    usmp_store16(side->got + side->got_len, (uint16_t)event.len);
+    memcpy(side->got + side->got_len + 2, event.data, event.len);
+    side->got_len += event.len + 2;
+  }
+}
+
+void pair_feed(pair_t *pair, side_t *to)
+{
+  size_t at = 0;
+  size_t datagram = 0;
+
+  while (at < to->inbox_len) {
+    bool packets = to->config.kind == USMP_KIND_DATAGRAM;
+    size_t len = packets ? to->lengths[datagram] : to->inbox_len - at;
+    int taken = usmp_conn_receive(&to->conn, to->inbox + at, len, pair->now);
+    pair_events(to);
+    if (taken < 0) break;
+    at += (size_t)taken;
+    if (packets && (size_t)taken == len) datagram++;
+  }
+  to->inbox_len = 0;
+  to->datagrams = 0;
+}
+
+void pair_settle(pair_t *pair)
+{
+  for (;;) {
+    pair_events(&pair->client);
+    pair_events(&pair->server);
+    pair_flush(pair, &pair->client);
+    pair_flush(pair, &pair->server);
+    if (pair->client.inbox_len == 0 && pair->server.inbox_len == 0) return;
+    pair_feed(pair, &pair->server);
+    pair_feed(pair, &pair->client);
+  }
+}
+
+void pair_run(pair_t *pair, uint32_t ms)
+{
+  uint32_t begin = pair->now;
+
+  for (;;) {
+    pair_settle(pair);
+    uint32_t wait = usmp_conn_poll_timeout(&pair->client.conn, pair->now);
+    uint32_t other = usmp_conn_poll_timeout(&pair->server.conn, pair->now);
+    if (other < wait) wait = other;
+    uint32_t left = ms - (pair->now - begin);
+    if (wait > left) {
+      pair->now += left;
+      return;
+    }
+    pair->now += wait;
+    usmp_conn_handle_timeout(&pair->client.conn, pair->now);
+    usmp_conn_handle_timeout(&pair->server.conn, pair->now);
+  }
+}

@@ -1,0 +1,440 @@
+/* The application layer: published names, threads, transports that misbehave, and the POSIX port for real. */
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "usmp_posix.h"
+
+static const uint8_t psk[] = "a key of enough bytes for a test";
+
+static int find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
+{
+  (void)context, (void)id;
+  found->psk = psk;
+  found->psk_len = sizeof psk - 1;
+  return USMP_OK;
+}
+
+/* ---- a server that sends everything back, in a thread ---- */
+
+typedef struct echo {
+  usmp_listener_t listener;
+  pthread_t thread;
+  _Atomic unsigned sessions; /* to serve */
+  usmp_workspace_t memory;
+} echo_t;
+
+static void echo_session(usmp_t *ctx)
+{
+  static uint8_t message[USMP_MAX_MESSAGE_LEN];
+
+  for (;;) {
+    int len = usmp_recv(ctx, message, sizeof message);
+    if (len < 0 || usmp_send(ctx, message, (uint16_t)len) < 0) return;
+  }
+}
+
+static void *echo_run(void *argument)
+{
+  echo_t *echo = argument;
+
+  while (echo->sessions > 0) {
+    usmp_t ctx = {.keepalive_ms = 20000, .scratch = &echo->memory, .scratch_len = sizeof echo->memory};
+    if (usmp_accept(&echo->listener, &ctx, 1000) < 0) continue;
+    echo->sessions--;
+    echo_session(&ctx);
+    usmp_close(&ctx);
+  }
+  return NULL;
+}
+
+static void echo_start(echo_t *echo, bool udp, unsigned sessions)
+{
+  int err = udp ? usmp_listener_udp_init(&echo->listener, "127.0.0.1", 0)
+                : usmp_listener_tcp_init(&echo->listener, "127.0.0.1", 0);
+  assert_int_equal(err, 0);
+  assert_int_equal(usmp_listen(&echo->listener, find_psk, NULL), 0);
+  echo->sessions = sessions;
+  assert_int_equal(pthread_create(&echo->thread, NULL, echo_run, echo), 0);
+}
+
+static void echo_join(echo_t *echo)
+{
+  pthread_join(echo->thread, NULL);
+  echo->listener.close(&echo->listener);
+}
+
+static echo_t echo;
+static uint8_t sent[USMP_MAX_MESSAGE_LEN];
+static uint8_t got[USMP_MAX_MESSAGE_LEN];
+
+static usmp_t new_session(void)
+{
+  usmp_t ctx = {0};
+  ctx.psk = psk;
+  ctx.psk_len = sizeof psk - 1;
+  ctx.keepalive_ms = 15000;
+  return ctx;
+}
+
+static void dial(usmp_transport_t *transport, bool udp)
+{
+  int err = udp ? usmp_transport_udp_init(transport, "127.0.0.1", echo.listener.port)
+                : usmp_transport_tcp_init(transport, "127.0.0.1", echo.listener.port);
+  assert_int_equal(err, 0);
+}
+
+static void round_trip(usmp_t *ctx, uint16_t len)
+{
+  for (size_t i = 0; i < len; i++) sent[i] = (uint8_t)(i + len);
+  assert_int_equal(usmp_send(ctx, sent, len), USMP_OK);
+  assert_int_equal(usmp_recv(ctx, got, sizeof got), len);
+  assert_false(ctx->timed_out);
+  assert_memory_equal(sent, got, len);
+}
+
+static void sessions_over_tcp_and_udp(void **state)
+{
+  (void)state;
+  for (int udp = 0; udp < 2; udp++) {
+    usmp_t ctx = new_session();
+    usmp_transport_t transport = {0};
+    echo_start(&echo, udp, 2);
+    dial(&transport, udp);
+    assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+    assert_true(usmp_is_connected(&ctx));
+    for (uint16_t len = 0; len <= 1808; len = (uint16_t)(len + 226)) round_trip(&ctx, len);
+    assert_int_equal(usmp_ping(&ctx), USMP_OK);
+    assert_int_equal(usmp_keepalive_tick(&ctx), USMP_OK);
+    assert_int_equal(usmp_rekey(&ctx), USMP_OK);
+    round_trip(&ctx, 100);
+    ctx.recv_timeout_ms = 50;
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
+    assert_true(ctx.timed_out);
+    ctx.recv_timeout_ms = 0;
+    assert_int_equal(usmp_send(&ctx, sent, 100), USMP_OK);
+    while (!usmp_message_waits(&ctx)) assert_int_equal(usmp_step(&ctx), USMP_OK);
+    assert_int_equal(usmp_recv(&ctx, got, 99), USMP_ERR_MESSAGE_TOO_LARGE);
+    assert_int_equal(usmp_recv(&ctx, got, 100), 100);
+    assert_int_equal(usmp_send(&ctx, sent, 1809), USMP_ERR_MESSAGE_TOO_LARGE);
+    uint8_t first[USMP_SESSION_ID_LEN];
+    memcpy(first, ctx.session_id, sizeof first);
+    usmp_close(&ctx);
+    assert_int_equal(usmp_send(&ctx, sent, 1), USMP_ERR_NOT_CONNECTED);
+    assert_int_equal(usmp_reconnect(&ctx), USMP_OK);
+    assert_memory_not_equal(first, ctx.session_id, sizeof first);
+    round_trip(&ctx, 10);
+    usmp_close(&ctx);
+    echo_join(&echo);
+  }
+}
+
+static void connecting_step_by_step(void **state)
+{
+  (void)state;
+  usmp_t ctx = new_session();
+  usmp_transport_t transport = {0};
+  echo_start(&echo, false, 1);
+  dial(&transport, false);
+  assert_int_equal(usmp_connect_async(&ctx, &transport), USMP_OK);
+  assert_int_equal(usmp_get_state(&ctx), USMP_STATE_AWAITING_CHALLENGE);
+  assert_int_equal(usmp_send(&ctx, sent, 1), USMP_ERR_NOT_CONNECTED);
+  while (!usmp_is_connected(&ctx)) {
+    assert_int_equal(usmp_step(&ctx), USMP_OK);
+    usmp_port_delay_ms(1);
+  }
+  round_trip(&ctx, 77);
+  usmp_close(&ctx);
+  echo_join(&echo);
+}
+
+/* ---- threads ---- */
+
+static void *receive_one(void *argument)
+{
+  static int len;
+  len = usmp_recv(argument, got, sizeof got);
+  return &len;
+}
+
+static void *send_many(void *argument)
+{
+  for (int i = 0; i < 200; i++) {
+    if (usmp_send(argument, sent, 16) != USMP_OK) return argument;
+  }
+  return NULL;
+}
+
+static void send_does_not_wait_behind_recv(void **state)
+{
+  (void)state;
+  for (int udp = 0; udp < 2; udp++) {
+    usmp_t ctx = new_session();
+    usmp_transport_t transport = {0};
+    pthread_t receiver;
+    void *result;
+    echo_start(&echo, udp, 1);
+    dial(&transport, udp);
+    assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+    assert_int_equal(pthread_create(&receiver, NULL, receive_one, &ctx), 0);
+    usmp_port_delay_ms(100); /* it waits in recv now, for up to a second at a time */
+    uint32_t begin = usmp_port_millis();
+    assert_int_equal(usmp_send(&ctx, sent, 500), USMP_OK);
+    assert_true(usmp_port_millis() - begin < 300);
+    pthread_join(receiver, &result);
+    assert_int_equal(*(int *)result, 500);
+    usmp_close(&ctx);
+    echo_join(&echo);
+  }
+}
+
+/* Both ends send many messages at the same moment and read only afterwards. */
+static void *send_then_read(void *argument)
+{
+  uint8_t message[32] = {0};
+  usmp_t *ctx = argument;
+
+  ctx->recv_timeout_ms = 5000;
+  for (uint8_t i = 0; i < 25; i++) {
+    message[0] = i;
+    if (usmp_send(ctx, message, sizeof message) != USMP_OK) return argument;
+  }
+  for (uint8_t i = 0; i < 25; i++) {
+    if (usmp_recv(ctx, message, sizeof message) != sizeof message || message[0] != i) return argument;
+  }
+  return NULL;
+}
+
+static void *accept_one(void *argument)
+{
+  while (usmp_accept(&echo.listener, argument, 1000) < 0) continue;
+  return send_then_read(argument);
+}
+
+static void both_ends_send_at_once(void **state)
+{
+  (void)state;
+  for (int udp = 0; udp < 2; udp++) {
+    usmp_t ctx = new_session();
+    usmp_t server = {.keepalive_ms = 20000, .scratch = &echo.memory, .scratch_len = sizeof echo.memory};
+    usmp_transport_t transport = {0};
+    pthread_t thread;
+    void *failed;
+    echo_start(&echo, udp, 0);
+    assert_int_equal(pthread_create(&thread, NULL, accept_one, &server), 0);
+    dial(&transport, udp);
+    assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+    assert_null(send_then_read(&ctx));
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    usmp_close(&ctx);
+    usmp_close(&server);
+    echo_join(&echo);
+  }
+}
+
+static void many_threads_send(void **state)
+{
+  (void)state;
+  usmp_t ctx = new_session();
+  usmp_transport_t transport = {0};
+  pthread_t senders[4];
+  echo_start(&echo, false, 1);
+  dial(&transport, false);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&senders[i], NULL, send_many, &ctx), 0);
+  for (int i = 0; i < 800; i++) assert_int_equal(usmp_recv(&ctx, got, sizeof got), 16);
+  for (int i = 0; i < 4; i++) {
+    void *failed;
+    pthread_join(senders[i], &failed);
+    assert_null(failed);
+  }
+  usmp_close(&ctx);
+  echo_join(&echo);
+}
+
+/* ---- transports that misbehave ---- */
+
+static int (*real_send)(usmp_transport_t *, const uint8_t *, size_t);
+static int (*real_recv)(usmp_transport_t *, uint8_t *, size_t);
+static unsigned calls;
+static unsigned misbehave_at;
+
+static int half_send(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  return real_send(t, data, len > 1 ? len / 2 : len);
+}
+
+static int zero_means_all(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  for (size_t at = 0; at < len;) {
+    int n = real_send(t, data + at, len - at);
+    if (n < 0) return n;
+    at += (size_t)n;
+  }
+  return 0; /* as the published porting guide has it */
+}
+
+static int failing_send(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  real_send(t, data, len);
+  return ++calls >= misbehave_at ? -1 : (int)len; /* it went out, and still it says no */
+}
+
+static int boasting_send(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  int n = real_send(t, data, len);
+  return ++calls >= misbehave_at ? (int)len + 1 : n;
+}
+
+static int trickling_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  return real_recv(t, buf, max_len < 3 ? max_len : 3);
+}
+
+static int rubbish_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  int n = real_recv(t, buf, max_len);
+  if (n > 0 && ++calls >= misbehave_at) memset(buf, 0x3C, (size_t)n);
+  return n;
+}
+
+static int boasting_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  int n = real_recv(t, buf, max_len);
+  return n > 0 && ++calls >= misbehave_at ? (int)max_len + 1 : n;
+}
+
+/* One session over a TCP transport with a changed function; what the first call that fails says. */
+static int session_with(int (*changed_send)(usmp_transport_t *, const uint8_t *, size_t),
+                        int (*changed_recv)(usmp_transport_t *, uint8_t *, size_t), unsigned at)
+{
+  usmp_t ctx = new_session();
+  usmp_transport_t transport = {0};
+
+  echo_start(&echo, false, 1);
+  dial(&transport, false);
+  real_send = transport.send;
+  real_recv = transport.recv;
+  if (changed_send) transport.send = changed_send;
+  if (changed_recv) transport.recv = changed_recv;
+  calls = 0;
+  misbehave_at = at;
+  int err = usmp_connect(&ctx, &transport);
+  if (err == 0) err = usmp_send(&ctx, sent, 1808);
+  if (err == 0) err = usmp_recv(&ctx, got, sizeof got);
+  if (err >= 0) assert_memory_equal(sent, got, 1808);
+  usmp_close(&ctx);
+  if (at > 0 && at <= 2) echo.sessions = 0; /* the handshake came to nothing */
+  echo_join(&echo);
+  return err;
+}
+
+static void transports_that_misbehave(void **state)
+{
+  (void)state;
+  memset(sent, 0x42, sizeof sent);
+  assert_int_equal(session_with(half_send, NULL, 0), 1808);
+  assert_int_equal(session_with(zero_means_all, NULL, 0), 1808);
+  assert_int_equal(session_with(NULL, trickling_recv, 0), 1808);
+  assert_int_equal(session_with(failing_send, NULL, 1), USMP_ERR_HANDSHAKE_REFUSED);
+  assert_int_equal(session_with(failing_send, NULL, 3), USMP_ERR_TRANSPORT_FAILED);
+  assert_int_equal(session_with(boasting_send, NULL, 3), USMP_ERR_TRANSPORT_FAILED);
+  assert_int_equal(session_with(NULL, rubbish_recv, 1), USMP_ERR_BAD_MAGIC);
+  assert_int_equal(session_with(NULL, rubbish_recv, 3), USMP_ERR_BAD_MAGIC);
+  assert_int_equal(session_with(NULL, boasting_recv, 3), USMP_ERR_TRANSPORT_FAILED);
+}
+
+static void usage_mistakes(void **state)
+{
+  (void)state;
+  usmp_t ctx = new_session();
+  usmp_transport_t transport = {0};
+  usmp_listener_t listener = {0};
+
+  assert_int_equal(usmp_connect(NULL, &transport), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_connect(&ctx, NULL), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_ERR_INVALID_ARGUMENT); /* no functions */
+  assert_int_equal(usmp_reconnect(&ctx), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_send(NULL, sent, 1), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_send(&ctx, sent, 1), USMP_ERR_NOT_CONNECTED);
+  assert_int_equal(usmp_recv(&ctx, got, 1), USMP_ERR_NOT_CONNECTED);
+  assert_int_equal(usmp_recv(&ctx, NULL, 1), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_step(&ctx), USMP_ERR_NOT_CONNECTED);
+  assert_int_equal(usmp_step(NULL), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_listen(&listener, find_psk, NULL), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_accept(&listener, &ctx, 0), USMP_ERR_INVALID_ARGUMENT);
+  usmp_close(NULL);
+  usmp_close(&ctx);
+  assert_int_equal(usmp_transport_tcp_init(&transport, "127.0.0.1", 1), USMP_ERR_UNREACHABLE);
+  assert_int_equal(usmp_transport_serial_init(&transport, "/nonexistent", 0), USMP_ERR_UNREACHABLE);
+  echo_start(&echo, false, 0);
+  ctx.psk_len = 15;
+  dial(&transport, false);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_ERR_WEAK_PSK);
+  echo_join(&echo);
+}
+
+/* A device with a wrong key is refused five times with an answer, and then without one; with the right key it is
+   let in when its second has passed. */
+static void failing_devices_are_locked_out(void **state)
+{
+  static const uint8_t wrong[16] = {1};
+  usmp_transport_t transport = {0};
+
+  (void)state;
+  echo_start(&echo, false, 1);
+  for (int i = 0; i < 6; i++) {
+    usmp_t ctx = new_session();
+    if (i < 5) ctx.psk = wrong, ctx.psk_len = sizeof wrong;
+    dial(&transport, false);
+    assert_int_equal(usmp_connect(&ctx, &transport), USMP_ERR_HANDSHAKE_REFUSED);
+  }
+  usmp_port_delay_ms(1100);
+  usmp_t ctx = new_session();
+  dial(&transport, false);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  round_trip(&ctx, 10);
+  usmp_close(&ctx);
+  echo_join(&echo);
+}
+
+static void memory_comes_from_scratch_or_the_pool(void **state)
+{
+  static usmp_workspace_t scratch;
+  usmp_t ctx[USMP_POOL_SIZE + 2];
+  usmp_transport_t transport = {0};
+
+  (void)state;
+  echo_start(&echo, false, 0);
+  for (int i = 0; i < USMP_POOL_SIZE + 2; i++) {
+    ctx[i] = new_session();
+    dial(&transport, false);
+    if (i == USMP_POOL_SIZE + 1) {
+      ctx[i].scratch = &scratch;
+      ctx[i].scratch_len = sizeof scratch;
+    }
+    assert_int_equal(usmp_connect_async(&ctx[i], &transport), i == USMP_POOL_SIZE ? USMP_ERR_LIMIT : USMP_OK);
+  }
+  for (int i = 0; i < USMP_POOL_SIZE + 2; i++) usmp_close(&ctx[i]);
+  assert_true(usmp_is_zero((uint8_t *)&scratch, sizeof scratch)); /* wiped */
+  echo_join(&echo);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(sessions_over_tcp_and_udp),      cmocka_unit_test(connecting_step_by_step),
+    cmocka_unit_test(send_does_not_wait_behind_recv), cmocka_unit_test(many_threads_send),
+    cmocka_unit_test(both_ends_send_at_once),
+    cmocka_unit_test(transports_that_misbehave),      cmocka_unit_test(usage_mistakes),
+    cmocka_unit_test(failing_devices_are_locked_out),
+    cmocka_unit_test(memory_comes_from_scratch_or_the_pool),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,644 @@
+/* The engine, both roles, on simulated time and a network with knobs. */
+#include "pair.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "usmp/cobs.h"
+
+static pair_t pair;
+static uint8_t text[USMP_MAX_MESSAGE_LEN + 1];
+
+static const uint8_t kinds[] = {USMP_KIND_STREAM, USMP_KIND_DATAGRAM, USMP_KIND_SERIAL};
+
+static uint8_t a_suite(unsigned n)
+{
+  return usmp_suite_available((uint8_t)(1 + n % 2)) ? (uint8_t)(1 + n % 2) : USMP_CIPHER_DEFAULT;
+}
+
+static void fill(size_t len, unsigned seed)
+{
+  for (size_t i = 0; i < len; i++) text[i] = (uint8_t)(seed + i * 13);
+}
+
+static void send_text(side_t *from, size_t len, unsigned seed)
+{
+  fill(len, seed);
+  assert_int_equal(usmp_conn_send(&from->conn, text, len, pair.now), 0);
+}
+
+/* The message is the next of those that came; `at` moves behind it. */
+static void expect_text(const side_t *to, size_t *at, size_t len, unsigned seed)
+{
+  fill(len, seed);
+  assert_true(*at + 2 + len <= to->got_len);
+  assert_int_equal(usmp_load16(to->got + *at), len);
+  assert_memory_equal(to->got + *at + 2, text, len);
+  *at += 2 + len;
+}
+
+static void messages_both_ways(void **state)
+{
+  static const size_t sizes[] = {0, 1, 64, 451, 452, 453, 904, 905, 1356, 1357, 1808};
+
+  (void)state;
+  for (unsigned n = 0; n < 6; n++) {
+    pair_connect(&pair, kinds[n / 2], a_suite(n));
+    size_t at[2] = {0, 0};
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+      pair.client.got_len = pair.server.got_len = at[0] = at[1] = 0;
+      send_text(&pair.client, sizes[i], i);
+      send_text(&pair.server, sizes[i], i + 1);
+      pair_settle(&pair);
+      expect_text(&pair.server, &at[0], sizes[i], i);
+      expect_text(&pair.client, &at[1], sizes[i], i + 1);
+    }
+    assert_memory_equal(usmp_conn_session_id(&pair.client.conn), usmp_conn_session_id(&pair.server.conn), 16);
+    assert_memory_equal(usmp_conn_device_id(&pair.server.conn), pair.client.config.device_id, 6);
+    assert_int_equal(usmp_conn_dropped(&pair.server.conn), 0);
+  }
+}
+
+static void bye_tells_the_other_side(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    pair_connect(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+    send_text(&pair.client, 1808, 3);
+    usmp_conn_close(&pair.client.conn, USMP_ERR_CLOSED, pair.now);
+    pair_settle(&pair);
+    assert_int_equal(pair.server.messages, 1);
+    assert_int_equal(pair.server.reason, USMP_ERR_CLOSED);
+    assert_int_equal(pair.client.reason, USMP_ERR_CLOSED);
+    assert_int_equal(pair.client.closed + pair.server.closed, 2);
+    assert_int_equal(usmp_conn_send(&pair.server.conn, text, 1, pair.now), USMP_ERR_NOT_CONNECTED);
+    assert_null(usmp_conn_session_id(&pair.server.conn));
+  }
+}
+
+static void lossy_datagrams_arrive_once_and_in_order(void **state)
+{
+  (void)state;
+  for (unsigned round = 0; round < 20; round++) {
+    pair_open(&pair, USMP_KIND_DATAGRAM, a_suite(round));
+    pair.carry = pair_lossy;
+    pair.dice = round;
+    pair_run(&pair, 4000);
+    if (!usmp_conn_established(&pair.client.conn)) continue; /* luck ran out within the handshake's time */
+    size_t at = 0;
+    unsigned sent = 0;
+    for (; sent < 6 && usmp_conn_established(&pair.client.conn); sent++) {
+      send_text(&pair.client, 100 + 300 * sent, sent);
+      for (int i = 0; i < 200 && !usmp_conn_drained(&pair.client.conn); i++) pair_run(&pair, 100);
+    }
+    for (unsigned i = 0; i < pair.server.messages; i++) expect_text(&pair.server, &at, 100 + 300 * i, i);
+    assert_true(pair.server.messages == sent || usmp_conn_error(&pair.client.conn) == USMP_ERR_TRANSPORT_FAILED);
+    assert_int_equal(at, pair.server.got_len);
+  }
+}
+
+static bool nothing_to_client(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)bytes, (void)len;
+  return to != &p->client;
+}
+
+static void silence_ends_it(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    pair_connect(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+    pair_run(&pair, 10 * 60 * 1000); /* PING and PONG keep it alive */
+    assert_true(usmp_conn_established(&pair.client.conn) && usmp_conn_established(&pair.server.conn));
+    assert_true(pair.client.pongs >= 25 && pair.client.pongs <= 31);
+    pair.carry = nothing_to_client;
+    pair_run(&pair, 100 * 1000);
+    int expected = kinds[n] == USMP_KIND_DATAGRAM ? USMP_ERR_TRANSPORT_FAILED : USMP_ERR_IDLE_TIMEOUT;
+    assert_int_equal(pair.client.reason, expected);
+  }
+}
+
+static bool nothing_at_all(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)p, (void)to, (void)bytes, (void)len;
+  return false;
+}
+
+static void handshake_has_its_time(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    pair_open(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+    pair.carry = nothing_at_all;
+    pair_run(&pair, USMP_STEP_MS - 1);
+    assert_int_equal(pair.client.closed, 0);
+    pair_run(&pair, 1);
+    pair_settle(&pair);
+    assert_int_equal(pair.client.reason, USMP_ERR_HANDSHAKE_TIMEOUT);
+    assert_int_equal(pair.server.closed, 0);
+    pair_run(&pair, USMP_HANDSHAKE_MS - USMP_STEP_MS);
+    pair_settle(&pair);
+    /* A line is always open: its server waits for a HELLO without end. */
+    assert_int_equal(pair.server.reason, kinds[n] == USMP_KIND_SERIAL ? 0 : USMP_ERR_HANDSHAKE_TIMEOUT);
+  }
+}
+
+static void end_of_transport_is_told_apart(void **state)
+{
+  (void)state;
+  pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  usmp_conn_transport_ended(&pair.client.conn, 0);
+  assert_int_equal(usmp_conn_error(&pair.client.conn), USMP_ERR_HANDSHAKE_REFUSED);
+  pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  usmp_conn_transport_ended(&pair.client.conn, 0);
+  usmp_conn_transport_ended(&pair.server.conn, USMP_ERR_TRANSPORT_FAILED);
+  assert_int_equal(usmp_conn_error(&pair.client.conn), USMP_ERR_TRUNCATED);
+  assert_int_equal(usmp_conn_error(&pair.server.conn), USMP_ERR_TRANSPORT_FAILED);
+}
+
+static void wrong_psk_and_unknown_device_look_alike(void **state)
+{
+  (void)state;
+  for (unsigned unknown = 0; unknown < 2; unknown++) {
+    pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+    usmp_buffers_t buffers = {pair.client.frame,         pair.client.message,         pair.client.tx,
+                              sizeof pair.client.frame, sizeof pair.client.message, sizeof pair.client.tx};
+    static const uint8_t other_psk[16] = {9};
+    pair.client.config.psk = unknown ? pair_psk : other_psk;
+    pair.client.config.psk_len = unknown ? sizeof pair_psk : sizeof other_psk;
+    pair.client.config.device_id[0] = unknown ? 0xEE : 0xD0;
+    assert_int_equal(usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now), 0);
+    pair_settle(&pair);
+    assert_int_equal(pair.server.reason, unknown ? USMP_ERR_UNKNOWN_DEVICE : USMP_ERR_AUTH_FAILED);
+    assert_int_equal(usmp_conn_state(&pair.client.conn), USMP_CONN_AWAIT_SESSION_OK); /* the wire is silent */
+  }
+}
+
+static void other_suite_is_named(void **state)
+{
+  (void)state;
+  if (!usmp_suite_available(1) || !usmp_suite_available(2)) return;
+  pair_open(&pair, USMP_KIND_STREAM, 1);
+  pair.server.config.suite = 2;
+  pair_run(&pair, 100);
+  send_text(&pair.client, 10, 0);
+  pair_settle(&pair);
+  assert_int_equal(pair.server.reason, USMP_ERR_SUITE_MISMATCH);
+}
+
+/* ---- rekey ---- */
+
+static void rekey_with_traffic_under_way(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 6; n++) {
+    pair_connect(&pair, kinds[n / 2], a_suite(n));
+    side_t *initiator = n % 2 ? &pair.client : &pair.server;
+    side_t *other = n % 2 ? &pair.server : &pair.client;
+    for (unsigned i = 0; i < 8; i++) {
+      size_t at = 0;
+      initiator->got_len = other->got_len = 0;
+      send_text(other, 1000, i); /* crosses the REKEY */
+      assert_int_equal(usmp_conn_rekey(&initiator->conn, pair.now), 0);
+      assert_int_equal(usmp_conn_rekey(&initiator->conn, pair.now),
+                       kinds[n / 2] == USMP_KIND_DATAGRAM ? USMP_ERR_QUEUE_FULL : USMP_ERR_INVALID_ARGUMENT);
+      if (kinds[n / 2] != USMP_KIND_DATAGRAM) send_text(initiator, 500, i + 50);
+      pair_settle(&pair);
+      pair.now += 1100; /* PING and PONG are counted by the second */
+      if (kinds[n / 2] == USMP_KIND_DATAGRAM) send_text(initiator, 500, i + 50);
+      pair_settle(&pair);
+      expect_text(initiator, &at, 1000, i);
+      at = 0;
+      expect_text(other, &at, 500, i + 50);
+      assert_false(initiator->conn.u.session.rekey_open);
+      assert_true(usmp_is_zero(initiator->conn.u.session.old_tx_key, USMP_KEY_SIZE));
+      assert_true(usmp_is_zero(initiator->conn.u.session.epochs[1].key, 2 * sizeof(usmp_epoch_t)));
+    }
+    assert_int_equal(pair.client.closed + pair.server.closed, 0);
+  }
+}
+
+static void rekey_from_both_sides_at_once(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    pair_connect(&pair, kinds[n], a_suite(n));
+    for (unsigned i = 0; i < 8; i++) {
+      size_t at = 0;
+      pair.client.got_len = pair.server.got_len = 0;
+      assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), 0);
+      assert_int_equal(usmp_conn_rekey(&pair.server.conn, pair.now), 0);
+      if (kinds[n] != USMP_KIND_DATAGRAM) {
+        send_text(&pair.server, 600, i);
+        send_text(&pair.client, 700, i);
+      }
+      pair_settle(&pair);
+      pair.now += 1100;
+      if (kinds[n] == USMP_KIND_DATAGRAM) {
+        send_text(&pair.server, 600, i);
+        send_text(&pair.client, 700, i);
+      }
+      pair_settle(&pair);
+      expect_text(&pair.client, &at, 600, i);
+      at = 0;
+      expect_text(&pair.server, &at, 700, i);
+      pair.now += 1100;
+    }
+    assert_int_equal(pair.client.closed + pair.server.closed, 0);
+    assert_memory_equal(pair.client.conn.u.session.tx_key, pair.server.conn.u.session.epochs[0].key, USMP_KEY_SIZE);
+  }
+}
+
+static void rekey_over_lossy_datagrams(void **state)
+{
+  unsigned finished = 0;
+
+  (void)state;
+  for (unsigned round = 0; round < 30; round++) {
+    pair_connect(&pair, USMP_KIND_DATAGRAM, a_suite(round));
+    pair.carry = pair_lossy;
+    pair.dice = 77 + round;
+    for (unsigned i = 0; i < 5; i++) {
+      int a = usmp_conn_rekey(&pair.client.conn, pair.now);
+      int b = round % 2 ? usmp_conn_rekey(&pair.server.conn, pair.now) : 0;
+      assert_true(a == 0 || a == USMP_ERR_NOT_CONNECTED || a == USMP_ERR_QUEUE_FULL || a == USMP_ERR_INVALID_ARGUMENT);
+      assert_true(b == 0 || b == USMP_ERR_NOT_CONNECTED || b == USMP_ERR_QUEUE_FULL || b == USMP_ERR_INVALID_ARGUMENT);
+      pair_run(&pair, 15000);
+    }
+    pair.carry = NULL;
+    pair_run(&pair, 10000);
+    if (usmp_conn_error(&pair.client.conn) || usmp_conn_error(&pair.server.conn)) {
+      int reason = usmp_conn_error(&pair.client.conn);
+      if (reason == 0) reason = usmp_conn_error(&pair.server.conn);
+      assert_int_equal(reason, USMP_ERR_TRANSPORT_FAILED); /* five losses in a row, and nothing else */
+      continue;
+    }
+    size_t at = 0;
+    pair.server.got_len = pair.client.got_len = 0;
+    send_text(&pair.client, 600, 1);
+    send_text(&pair.server, 600, 2);
+    pair_run(&pair, 10000);
+    expect_text(&pair.server, &at, 600, 1);
+    at = 0;
+    expect_text(&pair.client, &at, 600, 2);
+    finished++;
+  }
+  assert_true(finished >= 15);
+}
+
+/* ---- our PINGs: four in any second ---- */
+
+/* Everything that can be moved now, confirmed by a message: nothing but the PONG is missing. */
+static void rekey_and_confirm(side_t *initiator, side_t *other, unsigned seed)
+{
+  assert_int_equal(usmp_conn_rekey(&initiator->conn, pair.now), 0);
+  pair_settle(&pair);
+  send_text(other, 10, seed);
+  pair_settle(&pair);
+  assert_false(initiator->conn.u.session.rekey_open);
+}
+
+static void rekeys_in_a_row_do_not_flood(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 6; n++) {
+    pair_connect(&pair, kinds[n / 2], a_suite(n));
+    side_t *initiator = n % 2 ? &pair.client : &pair.server;
+    side_t *other = n % 2 ? &pair.server : &pair.client;
+    for (unsigned i = 0; i < 20; i++) rekey_and_confirm(initiator, other, i);
+    assert_int_equal(initiator->pongs, 4);
+    assert_int_equal(usmp_conn_poll_timeout(&initiator->conn, pair.now), 1000);
+    pair_run(&pair, 999);
+    assert_int_equal(initiator->pongs, 4);
+    pair_run(&pair, 1);
+    pair_settle(&pair);
+    assert_int_equal(initiator->pongs, 5); /* one for all that waited */
+    /* Both sides at once, across the wrap of the clock: the other has four of its own in the same second. */
+    for (unsigned i = 0; i < 20; i++) {
+      rekey_and_confirm(other, initiator, i);
+      rekey_and_confirm(initiator, other, i);
+      pair_run(&pair, 333);
+    }
+    pair_run(&pair, 2000);
+    assert_int_equal(usmp_conn_dropped(&pair.client.conn) + usmp_conn_dropped(&pair.server.conn), 0);
+    assert_int_equal(pair.client.closed + pair.server.closed, 0);
+  }
+}
+
+static void pings_leave_when_they_may(void **state)
+{
+  enum { TURNS = 4000 };
+  static uint32_t left_at[TURNS];
+
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    unsigned count = 0;
+    pair_connect(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+    pair.client.config.keepalive_ms = 300;
+    for (unsigned i = 0; i < TURNS; i++) {
+      if (pair_dice(&pair, 30)) assert_int_equal(usmp_conn_ping(&pair.client.conn, pair.now), 0);
+      if (usmp_conn_poll_timeout(&pair.client.conn, pair.now) == 0) usmp_conn_handle_timeout(&pair.client.conn, pair.now);
+      pair_settle(&pair);
+      for (; count < pair.client.pongs; count++) {
+        left_at[count] = pair.now;
+        assert_true(count < 4 || left_at[count] - left_at[count - 4] >= 1000);
+      }
+      pair.now += pair_dice(&pair, 50) ? 0 : pair_dice(&pair, 5) ? 700 : 13;
+    }
+    assert_true(count > 40);
+    assert_int_equal(pair.client.closed + pair.server.closed, 0);
+    assert_int_equal(usmp_conn_dropped(&pair.server.conn), 0);
+  }
+}
+
+static void ping_waits_for_room(void **state)
+{
+  (void)state;
+  pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  while (usmp_conn_send(&pair.client.conn, text, 10, pair.now) == 0) continue;
+  assert_int_equal(usmp_conn_ping(&pair.client.conn, pair.now), 0);
+  assert_true(usmp_conn_poll_timeout(&pair.client.conn, pair.now) > 1000);
+  pair_settle(&pair);
+  assert_int_equal(usmp_conn_poll_timeout(&pair.client.conn, pair.now), 0);
+  pair_run(&pair, 1);
+  assert_int_equal(pair.client.pongs, 1);
+}
+
+/* ---- what others may send (WEAKNESSES W6, W7, W10) ---- */
+
+static void junk_datagrams_change_nothing(void **state)
+{
+  uint8_t junk[64];
+
+  (void)state;
+  pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  static const uint32_t seqs[] = {0, 1, 5, 0x7FFFFFFF, 0xFFFFFFFE, 0xFFFFFFFF};
+  for (unsigned i = 0; i < 6; i++) {
+    memset(junk, 0x5A, sizeof junk);
+    usmp_store32(junk + 12, seqs[i]); /* even the nonce is right */
+    memcpy(junk + 16, usmp_conn_session_id(&pair.server.conn), 8);
+    int len = usmp_frame_encode(junk, USMP_TYPE_DATA, seqs[i], 40);
+    assert_int_equal(usmp_conn_receive(&pair.server.conn, junk, (size_t)len, pair.now), len);
+    const uint8_t *bytes;
+    assert_int_equal(usmp_conn_poll_transmit(&pair.server.conn, &bytes), 0); /* not acknowledged */
+    assert_int_equal(usmp_conn_last_drop(&pair.server.conn), USMP_ERR_DECRYPT_FAILED);
+  }
+  size_t at = 0;
+  send_text(&pair.client, 100, 1);
+  pair_settle(&pair);
+  expect_text(&pair.server, &at, 100, 1);
+}
+
+/* What somebody else sends who knows the addresses and has no PSK. */
+static void forge(unsigned salt)
+{
+  uint8_t forged[128];
+
+  memset(forged, 0x11 + (int)salt, sizeof forged);
+  int len = usmp_frame_encode(forged, USMP_TYPE_CHALLENGE, 0, USMP_CHALLENGE_SIZE);
+  assert_true(usmp_conn_receive(&pair.client.conn, forged, (size_t)len, pair.now) >= 0);
+  len = usmp_frame_encode(forged, USMP_TYPE_SESSION_OK, 0, USMP_SESSION_OK_SIZE);
+  assert_true(usmp_conn_receive(&pair.client.conn, forged, (size_t)len, pair.now) >= 0);
+  len = usmp_frame_encode(forged, USMP_TYPE_HELLO_ACK, 0, USMP_MAC_SIZE);
+  assert_true(usmp_conn_receive(&pair.server.conn, forged, (size_t)len, pair.now) >= 0);
+  len = usmp_frame_encode(forged, USMP_TYPE_BYE, 0, USMP_SEAL_OVERHEAD);
+  assert_true(usmp_conn_receive(&pair.client.conn, forged, (size_t)len, pair.now) >= 0);
+  assert_true(usmp_conn_receive(&pair.server.conn, forged + 1, 20, pair.now) >= 0);
+}
+
+static void forged_handshake_datagrams_do_not_end_it(void **state)
+{
+  (void)state;
+  for (unsigned late = 0; late < 4; late++) { /* how many steps are made before the attacker comes */
+    pair_open(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+    pair_flush(&pair, &pair.client); /* HELLO */
+    if (late == 0) forge(late);
+    pair_feed(&pair, &pair.server);
+    pair_flush(&pair, &pair.server); /* CHALLENGE */
+    if (late == 1) forge(late);
+    pair_feed(&pair, &pair.client);
+    if (late == 2) forge(late);
+    pair_flush(&pair, &pair.client); /* HELLO_ACK */
+    if (late == 3) forge(late);
+    pair_run(&pair, 4000);
+    assert_true(usmp_conn_established(&pair.client.conn));
+    assert_true(usmp_conn_established(&pair.server.conn));
+  }
+}
+
+/* Nobody without the session's key can make a sender believe that a frame has arrived. */
+static void forged_acknowledgements_are_not_believed(void **state)
+{
+  uint8_t key[USMP_KEY_SIZE];
+  uint8_t utack[USMP_UTACK_MAX_SIZE];
+  const uint8_t *bytes;
+
+  (void)state;
+  pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  for (int rekeyed = 0; rekeyed < 2; rekeyed++) {
+    send_text(&pair.client, 10, 0);
+    assert_true(usmp_conn_poll_transmit(&pair.client.conn, &bytes) > 0);
+    uint8_t type = bytes[3];
+    uint32_t seq = usmp_load32(bytes + 4);
+    usmp_conn_transmitted(&pair.client.conn, 0, pair.now);
+    for (int fill_byte = 0; fill_byte < 256; fill_byte += 15) { /* wiped memory, and other keys that are no secret */
+      memset(key, fill_byte, sizeof key);
+      for (int with_key = 0; with_key < 2; with_key++) {
+        int len = usmp_utack_build(pair_crypto(), with_key ? key : NULL, type, seq, utack);
+        assert_true(usmp_conn_receive(&pair.client.conn, utack, (size_t)len, pair.now) > 0);
+        assert_false(usmp_conn_drained(&pair.client.conn));
+      }
+    }
+    pair_run(&pair, 3000);
+    assert_true(usmp_conn_drained(&pair.client.conn));
+    assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), 0);
+    pair_run(&pair, 3000);
+  }
+}
+
+/* HELLO_RETRY is sent once and not repeated: an acknowledgement alone must not silence the client. */
+static void hello_is_repeated_until_it_is_answered(void **state)
+{
+  static const uint8_t utack[USMP_UTACK_SIZE] = {0xAC, 0xAC, USMP_TYPE_HELLO};
+  const uint8_t *bytes;
+
+  (void)state;
+  pair_open(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  for (int sends = 1; sends <= USMP_DATAGRAM_SENDS; sends++) {
+    assert_true(usmp_conn_poll_transmit(&pair.client.conn, &bytes) > 0);
+    assert_int_equal(bytes[3], USMP_TYPE_HELLO);
+    usmp_conn_transmitted(&pair.client.conn, 0, pair.now);
+    assert_true(usmp_conn_receive(&pair.client.conn, utack, sizeof utack, pair.now) > 0);
+    assert_int_equal(usmp_conn_poll_transmit(&pair.client.conn, &bytes), 0);
+    pair.now += usmp_conn_poll_timeout(&pair.client.conn, pair.now);
+    usmp_conn_handle_timeout(&pair.client.conn, pair.now);
+    if (usmp_conn_error(&pair.client.conn)) break;
+  }
+  assert_int_equal(usmp_conn_error(&pair.client.conn), USMP_ERR_HANDSHAKE_TIMEOUT);
+}
+
+/* A repeat of what was taken is acknowledged again; another handshake frame in a session is not. */
+static void only_repeats_are_acknowledged(void **state)
+{
+  uint8_t hello[USMP_HEADER_SIZE + USMP_HELLO_SIZE];
+  const uint8_t *bytes;
+
+  (void)state;
+  pair_open(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  size_t len = usmp_conn_poll_transmit(&pair.client.conn, &bytes);
+  assert_int_equal(len, sizeof hello);
+  memcpy(hello, bytes, len);
+  pair_run(&pair, 100);
+  assert_true(usmp_conn_established(&pair.server.conn));
+  for (int other = 0; other < 2; other++) {
+    hello[40] = (uint8_t)(hello[40] ^ other);
+    assert_true(usmp_frame_encode(hello, USMP_TYPE_HELLO, 0, USMP_HELLO_SIZE) > 0);
+    assert_int_equal(usmp_conn_receive(&pair.server.conn, hello, sizeof hello, pair.now), sizeof hello);
+    assert_int_equal(usmp_conn_poll_transmit(&pair.server.conn, &bytes), other ? 0 : USMP_UTACK_SIZE);
+    usmp_conn_transmitted(&pair.server.conn, 0, pair.now);
+  }
+  assert_int_equal(usmp_conn_last_drop(&pair.server.conn), USMP_ERR_UNEXPECTED_PACKET);
+}
+
+/* ---- a line ---- */
+
+static bool noisy_line(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)to;
+  if (p->carried % 40 == 1) { /* a boot message in front of the piece; packets are guarded by zeros */
+    static const char boot[] = "\r\nets Jun  8 2016 rst:0x1\r\n";
+    if (bytes[0] != 0) return true;
+    memmove(bytes + sizeof boot - 1, bytes, *len);
+    memcpy(bytes, boot, sizeof boot - 1);
+    *len += sizeof boot - 1;
+  }
+  return true;
+}
+
+static void noise_between_packets_costs_nothing(void **state)
+{
+  (void)state;
+  pair_open(&pair, USMP_KIND_SERIAL, USMP_CIPHER_DEFAULT);
+  pair.carry = noisy_line;
+  pair_run(&pair, 1000);
+  assert_true(usmp_conn_established(&pair.client.conn));
+  size_t at = 0;
+  for (unsigned i = 0; i < 10; i++) send_text(&pair.client, 50, i), pair_settle(&pair);
+  for (unsigned i = 0; i < 10; i++) expect_text(&pair.server, &at, 50, i);
+}
+
+static void lost_frame_on_a_line_ends_it_aloud(void **state)
+{
+  (void)state;
+  pair_connect(&pair, USMP_KIND_SERIAL, USMP_CIPHER_DEFAULT);
+  send_text(&pair.client, 50, 0);
+  pair_flush(&pair, &pair.client);
+  pair.server.inbox[5] ^= 1; /* damaged: dropped, and the next one shows it */
+  pair_feed(&pair, &pair.server);
+  assert_int_equal(usmp_conn_last_drop(&pair.server.conn), USMP_ERR_BAD_CRC);
+  send_text(&pair.client, 50, 1);
+  pair_settle(&pair);
+  assert_int_equal(pair.server.reason, USMP_ERR_SEQ_MISMATCH);
+  assert_int_equal(pair.client.reason, USMP_ERR_CLOSED); /* told by BYE: it can connect anew at once */
+}
+
+/* Packets with a right CRC that are not authentic: left from an older session, or noise. */
+static void strangers_on_a_line_change_nothing(void **state)
+{
+  static const uint8_t types[] = {USMP_TYPE_CHALLENGE, USMP_TYPE_DATA, USMP_TYPE_BYE, 0x0C, USMP_TYPE_ERROR};
+
+  (void)state;
+  pair_connect(&pair, USMP_KIND_SERIAL, USMP_CIPHER_DEFAULT);
+  for (unsigned i = 0; i < 2 * sizeof types; i++) {
+    uint8_t packet[128] = {0};
+    side_t *to = i % 2 ? &pair.client : &pair.server;
+    int len = usmp_frame_encode(packet + 4, types[i / 2], 0, USMP_CHALLENGE_SIZE);
+    size_t encoded = usmp_cobs_encode(packet + 4, (size_t)len, packet);
+    packet[encoded] = 0;
+    assert_int_equal(usmp_conn_receive(&to->conn, packet, encoded + 1, pair.now), encoded + 1);
+    assert_int_equal(usmp_conn_dropped(&to->conn), i / 2 + 1);
+  }
+  size_t at = 0;
+  send_text(&pair.client, 50, 0);
+  pair_settle(&pair);
+  expect_text(&pair.server, &at, 50, 0);
+}
+
+/* ---- memory the caller chooses ---- */
+
+static void fragments_can_be_handed_over_one_by_one(void **state)
+{
+  static uint8_t small[USMP_FRAGMENT_BUFFER_SIZE];
+
+  (void)state;
+  pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  usmp_buffers_t buffers = {pair.server.frame,         small,        pair.server.tx,
+                            sizeof pair.server.frame, sizeof small, sizeof pair.server.tx};
+  pair.server.config.stream_fragments = true;
+  assert_int_equal(usmp_conn_init_server(&pair.server.conn, &pair.server.config, &buffers, pair.now), 0);
+  pair_run(&pair, 100);
+  send_text(&pair.client, 1000, 5);
+  pair_settle(&pair);
+  assert_int_equal(pair.server.messages, 1);
+  assert_int_equal(pair.server.got_len, 1000 + 3 * 2);
+  assert_memory_equal(pair.server.got + 2, text, 452);
+  assert_memory_equal(pair.server.got + 2 * 2 + 452, text + 452, 452);
+  assert_memory_equal(pair.server.got + 3 * 2 + 904, text + 904, 96);
+}
+
+static void full_queue_changes_nothing(void **state)
+{
+  static uint8_t tx[USMP_TX_BUFFER_SIZE(1)];
+
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    pair_open(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+    usmp_buffers_t buffers = {pair.client.frame,         pair.client.message,         tx,
+                              sizeof pair.client.frame, sizeof pair.client.message, sizeof tx};
+    assert_int_equal(usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now), 0);
+    pair_run(&pair, 100);
+    uint32_t before = pair.client.conn.u.session.tx_next;
+    assert_int_equal(usmp_conn_send(&pair.client.conn, text, 453, pair.now), USMP_ERR_QUEUE_FULL);
+    assert_int_equal(pair.client.conn.u.session.tx_next, before);
+    for (unsigned i = 0; i < 5; i++) {
+      send_text(&pair.client, 452, i);
+      assert_int_equal(usmp_conn_send(&pair.client.conn, text, 1, pair.now), USMP_ERR_QUEUE_FULL);
+      pair_settle(&pair);
+    }
+    assert_int_equal(pair.server.messages, 5);
+  }
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(messages_both_ways),
+    cmocka_unit_test(bye_tells_the_other_side),
+    cmocka_unit_test(lossy_datagrams_arrive_once_and_in_order),
+    cmocka_unit_test(silence_ends_it),
+    cmocka_unit_test(handshake_has_its_time),
+    cmocka_unit_test(end_of_transport_is_told_apart),
+    cmocka_unit_test(wrong_psk_and_unknown_device_look_alike),
+    cmocka_unit_test(other_suite_is_named),
+    cmocka_unit_test(rekey_with_traffic_under_way),
+    cmocka_unit_test(rekey_from_both_sides_at_once),
+    cmocka_unit_test(rekey_over_lossy_datagrams),
+    cmocka_unit_test(rekeys_in_a_row_do_not_flood),
+    cmocka_unit_test(pings_leave_when_they_may),
+    cmocka_unit_test(ping_waits_for_room),
+    cmocka_unit_test(junk_datagrams_change_nothing),
+    cmocka_unit_test(forged_handshake_datagrams_do_not_end_it),
+    cmocka_unit_test(forged_acknowledgements_are_not_believed),
+    cmocka_unit_test(hello_is_repeated_until_it_is_answered),
+    cmocka_unit_test(only_repeats_are_acknowledged),
+    cmocka_unit_test(strangers_on_a_line_change_nothing),
+    cmocka_unit_test(noise_between_packets_costs_nothing),
+    cmocka_unit_test(lost_frame_on_a_line_ends_it_aloud),
+    cmocka_unit_test(fragments_can_be_handed_over_one_by_one),
+    cmocka_unit_test(full_queue_changes_nothing),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,88 @@
+#!/bin/sh
+# Everything about the C core that can be run on a Debian machine. usage: check.sh [WORK_DIR]
+# Packages: cmake ninja-build gcc g++ clang libclang-rt-14-dev libmbedtls-dev libbearssl-dev libcmocka-dev valgrind
+# cppcheck python3; for sizes also gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf and the other cross compilers.
+# USMP_PEER_PYTHON names a python that has the published package usmp 1.2.2, for the cross-play.
+set -u
+here=$(cd "$(dirname "$0")/.." && pwd)
+work=${1:-$(mktemp -d)}
+mkdir -p "$work"
+passed=0
+failed=0
+
+check() { # NAME COMMAND...
+  name=$1
+  shift
+  if "$@" > "$work/log" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok      $name"
+  else
+    failed=$((failed + 1))
+    echo "FAILED  $name"
+    tail -n 40 "$work/log" | sed 's/^/        /'
+  fi
+}
+
+build() { # DIR OPTIONS...
+  dir=$work/$1
+  shift
+  cmake -S "$here" -B "$dir" -G Ninja "$@" && cmake --build "$dir"
+}
+
+build_and_test() {
+  build "$@" && ctest --test-dir "$work/$1" --output-on-failure
+}
+
+only_app() {
+  build "$@" && "$work/$1/tests/test_app"
+}
+
+fuzz() { # TARGET: the corpus, then ten seconds of new inputs
+  mkdir -p "$work/found/$1"
+  "$work/fuzz/tests/fuzz/fuzz_$1" -max_total_time=10 -max_len=2048 -artifact_prefix="$work/found/$1/" \
+    "$work/found/$1" "$work/corpus/$1"
+}
+
+headers_in_cpp() {
+  printf '#include "usmp.h"\n#include "usmp_posix.h"\nint main() { return 0; }\n' > "$work/headers.cc"
+  g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -fsyntax-only "$work/headers.cc"
+}
+
+analyse() {
+  cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
+    -I"$here/include" "$here/src" "$here/api" "$here/crypto" "$here/ports/posix"
+}
+
+no_heap_no_globals() { # the core has neither a reference to the heap or to printf, nor a byte of static memory
+  mkdir -p "$work/objects"
+  for source in "$here"/src/*.c; do
+    gcc -std=c11 -Os -I"$here/include" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
+  done
+  nm "$work"/objects/*.o > "$work/symbols"
+  ! grep -E ' U (malloc|calloc|realloc|free|.*printf)$| [bBdDC] ' "$work/symbols"
+}
+
+check "gcc, unit tests, vectors" build_and_test gcc -DCMAKE_C_COMPILER=gcc
+check "clang, unit tests, vectors" build_and_test clang -DCMAKE_C_COMPILER=clang
+check "AddressSanitizer, UndefinedBehaviorSanitizer" build_and_test sanitize -DUSMP_SANITIZE=ON
+check "ThreadSanitizer, application layer" only_app threads -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS=-fsanitize=thread
+check "without AES-256-GCM" build_and_test no-aes -DUSMP_WITH_AES_GCM=OFF
+check "without ChaCha20-Poly1305" build_and_test no-chacha -DUSMP_WITH_CHACHA20_POLY1305=OFF
+check "headers in C++" headers_in_cpp
+check "cppcheck" analyse
+check "no heap, no globals" no_heap_no_globals
+check "fuzz targets" build fuzz -DUSMP_FUZZ=ON -DCMAKE_C_COMPILER=clang
+check "seed corpus" python3 "$here/tests/fuzz/make_corpus.py" "$here/../vectors" "$work/corpus"
+for target in deframer handshake session; do check "fuzz $target, ten seconds" fuzz $target; done
+if [ -n "${USMP_PEER_PYTHON:-}" ]; then
+  check "cross-play with the published Python package" "$here/tests/peer/run.sh" "$work/gcc"
+else
+  echo "not run: cross-play with the published Python package (USMP_PEER_PYTHON is not set)"
+fi
+check "sizes" python3 "$here/tools/footprint.py"
+cat "$work/log"
+check "instructions" "$here/tools/instructions.sh" "$work/gcc"
+cat "$work/log"
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,148 @@
+#!/usr/bin/env python3
+"""Sizes of the core: code, bytes per connection, deepest stack. Compiles what it measures.
+
+usage: footprint.py [riscv64-unknown-elf-gcc ...]     (default: every compiler of the list below that is installed)
+
+Code is measured as linked: calls are relaxed and what the given entry points do not reach is left out; libc and
+crypto are not counted. Stack is the deepest chain of calls within the core, without what the crypto library, the random
+source and the application's own functions take.
+"""
+
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCES = sorted((ROOT / "src").glob("*.c"))
+PICOLIBC = pathlib.Path("/usr/lib/picolibc")
+
+TARGETS = {
+    "riscv64-unknown-elf-gcc": ("rv32imc", ["-march=rv32imc", "-mabi=ilp32", "-msave-restore", "-mtune=size",
+                                           "-fno-shrink-wrap", "-fno-thread-jumps", "-fno-caller-saves"]),
+    "arm-none-eabi-gcc": ("Cortex-M4", ["-mcpu=cortex-m4", "-mthumb"]),
+    "xtensa-lx106-elf-gcc": ("Xtensa lx106", ["-mlongcalls"]),
+    "gcc": ("x86-64", []),
+}
+INCLUDES = {
+    "riscv64-unknown-elf-gcc": PICOLIBC / "riscv64-unknown-elf/include",
+    "xtensa-lx106-elf-gcc": PICOLIBC / "xtensa-lx106-elf/include",
+}
+
+ALWAYS = [f"usmp_conn_{name}" for name in (
+    "receive", "send", "close", "transport_ended", "poll_transmit", "transmitted", "poll_timeout", "handle_timeout",
+    "poll_event", "wipe", "ping", "rekey")]
+CLIENT = ["usmp_conn_init_client"]
+SERVER = ["usmp_conn_init_server"]
+EXTRAS = ["usmp_cookie_gate", "usmp_derive_device_psk", "usmp_lockout_holds", "usmp_lockout_failed"]
+STREAM_ONLY = ["-DUSMP_WITH_DATAGRAM=0", "-DUSMP_WITH_SERIAL=0"]
+BUILDS = [
+    ("client, TCP only", CLIENT, STREAM_ONLY),
+    ("client, TCP and serial", CLIENT, ["-DUSMP_WITH_DATAGRAM=0"]),
+    ("both roles, TCP and serial", CLIENT + SERVER, ["-DUSMP_WITH_DATAGRAM=0"]),
+    ("client, everything", CLIENT, []),
+    ("both roles, everything", CLIENT + SERVER + EXTRAS, []),
+]
+
+# Calls through pointers that stay inside the core.
+POINTERS = {
+    "usmp_conn_receive": ["connection_client.c:on_handshake", "connection_server.c:on_handshake"],
+    "usmp_conn_handle_timeout": ["connection_client.c:answer_other"],
+}
+
+
+def run(*command):
+    return subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
+
+
+def flags_for(compiler):
+    flags = ["-std=c11", "-Os", "-ffunction-sections", "-fdata-sections", f"-I{ROOT / 'include'}", *TARGETS[compiler][1]]
+    if compiler in INCLUDES:
+        flags += ["-isystem", str(INCLUDES[compiler])]
+    return flags
+
+
+def linked_size(compiler, folder, entries, defines):
+    """Bytes of code and constants that the entry points need."""
+    libc = folder / "libc.c"
+    libc.write_text("#include <stddef.h>\n"
+                    "void *memcpy(void *a, const void *b, size_t n) { (void)b, (void)n; return a; }\n"
+                    "void *memset(void *a, int b, size_t n) { (void)b, (void)n; return a; }\n"
+                    "void *memmove(void *a, const void *b, size_t n) { (void)b, (void)n; return a; }\n"
+                    "int memcmp(const void *a, const void *b, size_t n) { (void)a, (void)b, (void)n; return 0; }\n"
+                    "void _start(void) {}\n")
+    program = folder / "program.elf"
+    wanted = [f"-Wl,-u,{entry}" for entry in entries]
+    common = [*flags_for(compiler), "-fno-builtin", "-nostdlib", "-nostartfiles", "-static", "-Wl,--gc-sections"]
+
+    def size(sources, symbols):
+        run(compiler, *common, *defines, *symbols, "-o", program, *sources, libc, "-lgcc")
+        text, data, *_ = run(compiler.replace("gcc", "size") if compiler != "gcc" else "size", program).splitlines()[1].split()
+        return int(text) + int(data)
+
+    return size(SOURCES, wanted) - size([], [])
+
+
+def struct_sizes(compiler, folder):
+    source = folder / "sizes.c"
+    source.write_text('#include "usmp/connection.h"\nchar connection_size[sizeof(usmp_conn_t)];\n'
+                      "char session_size[sizeof(usmp_session_t)];\n")
+    run(compiler, *flags_for(compiler), "-c", source, "-o", folder / "sizes.o")
+    nm = compiler.replace("gcc", "nm") if compiler != "gcc" else "nm"
+    return {line.split()[-1]: int(line.split()[1], 16) for line in run(nm, "-S", folder / "sizes.o").splitlines()}
+
+
+def call_graph(compiler, folder):
+    frames, calls = {}, {}
+    for source in SOURCES:
+        run(compiler, *flags_for(compiler), "-fcallgraph-info=su", "-c", source, "-o", folder / f"{source.stem}.o")
+        text = (folder / f"{source.stem}.ci").read_text()
+        names = {}
+        for title, label in re.findall(r'node: \{ title: "([^"]+)" label: "([^"]*)"', text):
+            name = label.split("\\n")[0]
+            static = ":" in title
+            key = f"{source.name}:{name}" if static else name
+            names[title] = key
+            size = re.search(r"(\d+) bytes \(", label)
+            if size:
+                frames[key] = int(size.group(1))
+        for caller, callee in re.findall(r'edge: \{ sourcename: "([^"]+)" targetname: "([^"]+)"', text):
+            calls.setdefault(names.get(caller, caller), set()).add(names.get(callee, callee))
+    for caller, callees in POINTERS.items():
+        calls.setdefault(caller, set()).update(callees)
+    return frames, calls
+
+
+def deepest(name, frames, calls, seen=()):
+    if name in seen or name not in frames:
+        return 0
+    below = max((deepest(callee, frames, calls, seen + (name,)) for callee in calls.get(name, ())), default=0)
+    return frames[name] + below
+
+
+def report(compiler):
+    label = TARGETS[compiler][0]
+    flags = " ".join(["-Os", *TARGETS[compiler][1]])
+    print(f"{label} (gcc {run(compiler, '-dumpfullversion').strip()}, {flags})")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
+        if compiler != "xtensa-lx106-elf-gcc":  # its libgcc lacks functions that a link asks for
+            for name, entries, defines in BUILDS:
+                print(f"  code, {name:28} {linked_size(compiler, folder, ALWAYS + entries, defines):6} bytes")
+        for name, size in struct_sizes(compiler, folder).items():
+            print(f"  {name:34} {size:6} bytes")
+        frames, calls = call_graph(compiler, folder)
+        depths = {name: deepest(name, frames, calls) for name in frames if name.startswith("usmp_conn_")}
+        worst = max(depths, key=depths.get)
+        print(f"  deepest stack, {worst:19} {depths[worst]:6} bytes")
+
+
+def main():
+    compilers = sys.argv[1:] or [name for name in TARGETS if shutil.which(name)]
+    for compiler in compilers:
+        report(compiler)
+
+
+main()

@@ -1,0 +1,16 @@
+import type { Bench } from './bench.js'
+import { idleSessions } from './idle.js'
+import { memoryHandshakes, memoryMessages } from './memory.js'
+import { bundleSizes, importTimes } from './size.js'
+import { tcpBenches } from './tcp.js'
+
+/** In the order of the report. */
+export const benches: readonly Bench[] = [
+  memoryHandshakes,
+  memoryMessages(64, 0.65),
+  memoryMessages(452, 0.75),
+  ...tcpBenches,
+  idleSessions,
+  bundleSizes,
+  importTimes,
+]

@@ -1,0 +1,58 @@
+import { randomBytes } from 'node:crypto'
+import { handshakePrimitives, libraries, sealAndOpen, suites } from '../contestants/primitives.js'
+import { handshake, transfer } from '../contestants/usmp-memory.js'
+import { type Contestant, meanOf } from '../interleave.js'
+import type { Bench } from './bench.js'
+
+/** State machines within 1.3 times the time of their primitives. */
+const HANDSHAKE_TARGET = 1 / 1.3
+
+export const memoryHandshakes: Bench = {
+  id: 'handshake-memory',
+  title: 'Handshakes in memory',
+  unit: 'µs',
+  about:
+    'Both state machines of a handshake in one process, bytes handed over in memory, against the cryptography that ' +
+    'both ends together cannot do without: 2 X25519 key pairs, 2 agreements, 4 HMAC, 2 HKDF.',
+  contestants: async () =>
+    libraries.flatMap((library): Contestant[] => [
+      { name: `primitives, ${library}`, measure: meanOf(handshakePrimitives[library]) },
+      {
+        name: `USMP, ${library}`,
+        limit: `primitives, ${library}`,
+        target: HANDSHAKE_TARGET,
+        measure: meanOf(() => handshake(library)),
+      },
+    ]),
+}
+
+/** Sealing and opening of messages of one size. */
+export function memoryMessages(size: number, target: number): Bench {
+  return {
+    id: `messages-memory-${size}`,
+    title: `Sealing and opening messages of ${size} bytes in memory`,
+    unit: 'µs',
+    about:
+      'From `send` of one connection to the `message` event of the other, against nothing but sealing and opening the ' +
+      'same bytes with the same cipher of the same library.',
+    contestants: async () => {
+      const message = new Uint8Array(randomBytes(size))
+      return libraries.flatMap((library) =>
+        suites.flatMap((suite): Contestant[] => {
+          const pair = handshake(library, suite)
+          const limit = `${suite} alone, ${library}`
+          return [
+            { name: limit, measure: meanOf(sealAndOpen(library, suite, message)) },
+            {
+              name: `USMP ${suite}, ${library}`,
+              limit,
+              // The targets are set for the provider that Node uses.
+              ...(library === 'node:crypto' ? { target } : {}),
+              measure: meanOf(() => transfer(pair, message)),
+            },
+          ]
+        }),
+      )
+    },
+  }
+}

@@ -1,0 +1,87 @@
+import {
+  type AcceptOptions as CoreAcceptOptions,
+  type ConnectOptions as CoreConnectOptions,
+  parseDeviceId,
+  type ReconnectOptions,
+  reconnecting,
+  Session,
+  systemClock,
+  type Transport,
+} from '@usmp/core'
+import { webRandom } from './random.js'
+import { openWebSocket } from './websocket.js'
+
+const CONNECT_TIMEOUT = 10_000
+
+/** What the core takes, without what a browser brings itself. */
+type Plain<T> = Omit<T, 'deviceId' | 'random' | 'clock' | 'unsafeWireVersion1'>
+
+export interface ConnectOptions extends Plain<CoreConnectOptions> {
+  /** Six bytes, or `aa:bb:cc:dd:ee:ff`; see {@link browserDeviceId}. */
+  readonly deviceId: string | Uint8Array
+  /** ms until the WebSocket is there; default 10000. */
+  readonly connectTimeout?: number
+}
+
+/** Options of {@link sessions}. */
+export interface SessionsOptions extends ConnectOptions {
+  /** Told before each pause: why, and how long it will be in ms. */
+  readonly onRetry?: ReconnectOptions['onRetry']
+}
+
+/** Options of {@link accept}. */
+export interface AcceptOptions extends Plain<CoreAcceptOptions> {}
+
+/**
+ * Connects to a server.
+ * @param target `wss://…` or `ws://…`, or a transport: {@link serialTransport}, {@link messagePortTransport}
+ * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK, UNREACHABLE, HANDSHAKE_REFUSED, HANDSHAKE_TIMEOUT, AUTH_FAILED, ABORTED
+ */
+export async function connect(target: string | URL | Transport, options: ConnectOptions): Promise<Session> {
+  const { deviceId, connectTimeout = CONNECT_TIMEOUT, ...rest } = options
+  const id = parseDeviceId(deviceId)
+  const transport = isAddress(target) ? await openWebSocket(target, connectTimeout, options.signal) : target
+  return orAbort(transport, () => Session.connect(transport, { ...rest, deviceId: id, random: webRandom }))
+}
+
+/**
+ * Is the server on a transport, towards another page, a worker, or a device on a serial port.
+ * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
+ */
+export async function accept(transport: Transport, options: AcceptOptions): Promise<Session> {
+  return orAbort(transport, () => Session.accept(transport, { ...options, random: webRandom }))
+}
+
+/**
+ * Sessions one after another: reconnects by itself, with growing pauses. Every item is a new handshake, and nothing is
+ * queued across. Ends, with the session there is, when `signal` aborts.
+ * @param target an address, or what makes a new transport each time
+ * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five refusals of our
+ * proof in a row
+ */
+export function sessions(
+  target: string | URL | (() => Transport | Promise<Transport>),
+  options: SessionsOptions,
+): AsyncGenerator<Session, void, undefined> {
+  const { onRetry, signal } = options
+  const attempt = async () => connect(typeof target === 'function' ? await target() : target, options)
+  return reconnecting(attempt, {
+    clock: systemClock,
+    jitter: Math.random,
+    signal,
+    ...(onRetry ? { onRetry } : {}),
+  })
+}
+
+function isAddress(target: string | URL | Transport): target is string | URL {
+  return typeof target === 'string' || target instanceof URL
+}
+
+async function orAbort(transport: Transport, establish: () => Promise<Session>): Promise<Session> {
+  try {
+    return await establish()
+  } catch (error) {
+    transport.abort()
+    throw error
+  }
+}

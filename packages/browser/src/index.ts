@@ -1,0 +1,26 @@
+export {
+  type Authorization,
+  CipherSuite,
+  deriveDevicePsk,
+  type ErrorCode,
+  ExtensionEvent,
+  formatDeviceId,
+  parseDeviceId,
+  Session,
+  streamTransport,
+  type Transport,
+  UsmpError,
+} from '@usmp/core'
+export {
+  type AcceptOptions,
+  accept,
+  type ConnectOptions,
+  connect,
+  type SessionsOptions,
+  sessions,
+} from './connect.js'
+export { browserDeviceId } from './device-id.js'
+export { messagePortTransport } from './message-port.js'
+export { webRandom } from './random.js'
+export { type OpenSerialPort, serialTransport } from './web-serial.js'
+export { webSocketTransport } from './websocket.js'

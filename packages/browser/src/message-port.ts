@@ -1,0 +1,81 @@
+import { type Transport, UsmpError } from '@usmp/core'
+import { Valve } from './valve.js'
+
+/** Bytes that may be under way before the other side has read them. */
+const WINDOW = 256 * 1024
+/** What was read is reported in portions of this many bytes. */
+const REPORT = WINDOW / 8
+/** How long a close waits for the other side's, ms. */
+const LINGER = 2_000
+
+/**
+ * A message port as a transport, for a page and its worker, frame or other window. Both ends are of this kind. On the port
+ * go bytes, one frame each; a number, so many bytes were read, as ports have no back pressure; null, the end.
+ */
+export function messagePortTransport(port: MessagePort): Transport {
+  let unread = 0
+  let blocked = false
+  let toReport = 0
+  const valve = new Valve(2 * WINDOW, (bytes) => {
+    toReport += bytes
+    if (toReport < REPORT) return
+    port.postMessage(toReport)
+    toReport = 0
+  })
+  let finish: () => void
+  const finished = new Promise<void>((resolve) => (finish = resolve))
+
+  function end(cause?: unknown): void {
+    valve.end(cause)
+    finish()
+  }
+
+  function taken(bytes: number): void {
+    unread -= bytes
+    if (!blocked || unread > WINDOW / 2) return
+    blocked = false
+    valve.drain()
+  }
+
+  port.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
+    // Not `instanceof`: the port may be of another frame, whose Uint8Array is another one.
+    if (ArrayBuffer.isView(data)) valve.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    else if (Number.isSafeInteger(data)) taken(data as number)
+    else if (data === null) end()
+    else end(new UsmpError('BAD_MAGIC', 'a message that is not bytes'))
+  })
+  // Not every platform tells; where it does not, a side that is gone shows by the idle limit of the session.
+  port.addEventListener('close', () => end())
+
+  return {
+    kind: 'message',
+    address: 'message port',
+    open(sink) {
+      valve.connect(sink)
+      port.start()
+    },
+    write(frames) {
+      for (const frame of frames) {
+        port.postMessage(frame)
+        unread += frame.length
+      }
+      blocked = unread > WINDOW
+      return !blocked
+    },
+    pause: () => valve.shut(),
+    resume: () => valve.open(),
+    async close() {
+      valve.disconnect()
+      port.postMessage(null)
+      let timer: ReturnType<typeof setTimeout> | undefined
+      await Promise.race([finished, new Promise((resolve) => (timer = setTimeout(resolve, LINGER)))])
+      clearTimeout(timer)
+      port.close()
+    },
+    abort() {
+      valve.disconnect()
+      port.postMessage(null)
+      port.close()
+    },
+  }
+}

@@ -1,0 +1,120 @@
+import { type Transport, UsmpError } from '@usmp/core'
+import { Valve } from './valve.js'
+
+/** How long a close waits for the peer's answer, ms. */
+const LINGER = 2_000
+/** Sending waits when the browser holds this many bytes, and goes on when half of them have left. */
+const HIGH_WATER = 256 * 1024
+/** The platform does not say when there is room again: looked at this often, ms. */
+const DRAIN_INTERVAL = 10
+/** A browser's WebSocket cannot be told to wait: this much is kept for a page that does not read, bytes. */
+const MOST_HELD = 1024 * 1024
+
+/** An open WebSocket as a transport. */
+export function webSocketTransport(socket: WebSocket): Transport {
+  const valve = new Valve(MOST_HELD)
+  let watch: ReturnType<typeof setInterval> | undefined
+
+  socket.binaryType = 'arraybuffer'
+  socket.addEventListener('message', ({ data }: MessageEvent<string | ArrayBuffer>) => {
+    if (typeof data !== 'string') valve.push(new Uint8Array(data))
+    else valve.end(new UsmpError('BAD_MAGIC', 'a text message'))
+  })
+  const closed = new Promise<void>((resolve) => {
+    socket.addEventListener('close', () => {
+      stopWatching()
+      valve.end()
+      resolve()
+    })
+  })
+
+  function watchForRoom(): void {
+    watch ??= setInterval(() => {
+      if (socket.bufferedAmount > HIGH_WATER / 2) return
+      stopWatching()
+      valve.drain()
+    }, DRAIN_INTERVAL)
+  }
+
+  function stopWatching(): void {
+    clearInterval(watch)
+    watch = undefined
+  }
+
+  function leave(status?: number): void {
+    stopWatching()
+    valve.disconnect()
+    socket.close(status)
+  }
+
+  return {
+    kind: 'message',
+    address: socket.url,
+    open: (sink) => valve.connect(sink),
+    write(frames) {
+      for (const frame of frames) socket.send(frame as Uint8Array<ArrayBuffer>)
+      if (socket.bufferedAmount <= HIGH_WATER) return true
+      watchForRoom()
+      return false
+    },
+    pause: () => valve.shut(),
+    resume: () => valve.open(),
+    async close() {
+      leave(1000)
+      let timer: ReturnType<typeof setTimeout> | undefined
+      await Promise.race([closed, new Promise((resolve) => (timer = setTimeout(resolve, LINGER)))])
+      clearTimeout(timer)
+    },
+    // Pages may not send the status for an error (1002), so none is sent.
+    abort: () => leave(),
+  }
+}
+
+/**
+ * Opens a WebSocket.
+ * @param timeout ms
+ * @throws UsmpError INVALID_ARGUMENT, UNREACHABLE, ABORTED
+ */
+export async function openWebSocket(
+  url: string | URL,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<Transport> {
+  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  const socket = construct(url)
+  const listening = new AbortController()
+  try {
+    return await new Promise<Transport>((resolve, reject) => {
+      const fail = (detail: string) =>
+        reject(
+          new UsmpError('UNREACHABLE', `${url}: ${detail}`, {
+            hint:
+              'Is the server running, and does it allow the origin of this page? ' +
+              'Browsers do not say why a WebSocket fails; their console and the events of the server do.',
+          }),
+        )
+      const { signal: until } = listening
+      socket.addEventListener('open', () => resolve(webSocketTransport(socket)), { signal: until })
+      socket.addEventListener('close', ({ code }) => fail(`the connection failed (${code})`), { signal: until })
+      const timer = setTimeout(() => fail(`no answer within ${timeout} ms`), timeout)
+      until.addEventListener('abort', () => clearTimeout(timer))
+      signal?.addEventListener('abort', () => reject(new UsmpError('ABORTED', undefined, { cause: signal.reason })), {
+        signal: until,
+      })
+    })
+  } catch (error) {
+    socket.close()
+    throw error
+  } finally {
+    listening.abort()
+  }
+}
+
+function construct(url: string | URL): WebSocket {
+  try {
+    return new WebSocket(url)
+  } catch (cause) {
+    // Not an address, or ws: from a page of https:.
+    throw new UsmpError('INVALID_ARGUMENT', `${url}: ${(cause as Error).message}`, { cause })
+  }
+}

@@ -1,0 +1,257 @@
+import { type CipherSuite, type Session, UsmpError } from '@usmp/core'
+import { type ListenOptions, listen, type RefusedEvent, type Server, serialPort } from '@usmp/node'
+import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
+import { runBeside } from '../exec.js'
+import { ExitCode, Unanswered } from '../exit-code.js'
+import { Gate } from '../gate.js'
+import { readPskFile, readPskTable } from '../key-files.js'
+import { readLines, tooLong } from '../lines.js'
+import type { Address, Line } from '../options.js'
+import type { Output } from '../output.js'
+import { Patience } from '../patience.js'
+import type { Stop } from '../stop.js'
+
+export interface ServeCommandOptions {
+  readonly tcp?: Address
+  readonly udp?: Address
+  readonly ws?: URL
+  readonly serial?: Line
+  readonly pskFile?: string
+  readonly pskTable?: string
+  readonly echo?: boolean
+  readonly exec?: string
+  readonly suite?: CipherSuite
+  /** End with the first message. */
+  readonly one?: boolean
+  /** ms */
+  readonly wait?: number
+}
+
+/** Listens, and connects the sessions with stdin and stdout, with themselves, or with commands. */
+export async function serveCommand(options: ServeCommandOptions, output: Output, stop: Stop): Promise<number> {
+  const server = await listen({
+    ...places(options),
+    ...(await keys(options, output)),
+    ...(options.suite ? { suite: options.suite } : {}),
+  })
+  return new Service(server, options, output).run(stop.signal)
+}
+
+/** @throws UsmpError INVALID_ARGUMENT */
+function places({
+  tcp,
+  udp,
+  ws,
+  serial,
+}: ServeCommandOptions): Pick<ListenOptions, 'tcp' | 'udp' | 'websocket' | 'serial'> {
+  if (!tcp && !udp && !ws && !serial) {
+    throw new UsmpError('INVALID_ARGUMENT', 'there is nowhere to listen', {
+      hint: 'Give --tcp HOST:PORT, --udp HOST:PORT, --ws HOST:PORT or --serial PATH.',
+    })
+  }
+  if (ws?.protocol === 'wss:') {
+    throw new UsmpError('INVALID_ARGUMENT', 'this command has no certificate to serve wss:// with', {
+      hint: 'Serve ws:// behind a proxy that speaks TLS, or use @usmp/node.',
+    })
+  }
+  return {
+    ...(tcp ? { tcp } : {}),
+    ...(udp ? { udp } : {}),
+    ...(ws
+      ? { websocket: { host: ws.hostname.replace(/^\[|\]$/g, ''), port: Number(ws.port || 80), path: ws.pathname } }
+      : {}),
+    ...(serial ? { serial: serialPort(serial.path, serial) } : {}),
+  }
+}
+
+async function keys(
+  { pskFile, pskTable }: ServeCommandOptions,
+  output: Output,
+): Promise<Pick<ListenOptions, 'psk' | 'sharedPsk'>> {
+  if (pskTable !== undefined) return { psk: await readPskTable(pskTable, output) }
+  return { sharedPsk: await readPskFile(pskFile!, output) }
+}
+
+class Service {
+  readonly #server: Server
+  readonly #options: ServeCommandOptions
+  readonly #output: Output
+  readonly #patience: Patience
+  /** Open while there is a session to send to. */
+  readonly #audience = new Gate<Server>()
+  readonly #attending = new Set<Promise<void>>()
+  readonly #devices = new Set<string>()
+  #received = 0
+  #refusedLines = 0
+  #failure: { readonly error: unknown } | undefined
+
+  constructor(server: Server, options: ServeCommandOptions, output: Output) {
+    this.#server = server
+    this.#options = options
+    this.#output = output
+    this.#patience = new Patience(options.wait, () => this.#outOfPatience())
+    server.addEventListener('refused', (event) => this.#tellRefused(event))
+    server.addEventListener('warning', (event) => output.warning(event.message))
+    server.addEventListener('session', () => this.#audience.open(server))
+    server.addEventListener('ended', () => {
+      if (server.sessions.length === 0) this.#audience.close(server)
+    })
+  }
+
+  async run(stop: AbortSignal): Promise<number> {
+    const { tcp, udp, ws, serial } = this.#options
+    if (tcp) this.#tellListening('', this.#server.address)
+    if (udp) this.#tellListening('UDP ', this.#server.udpAddress)
+    if (ws) this.#tellListening('', this.#server.websocketUrl)
+    if (serial) this.#tellListening('', serial.path)
+    const close = () => void this.#server.close()
+    stop.addEventListener('abort', close, { once: true })
+    if (stop.aborted) close()
+    this.#patience.touch()
+    if (!this.#options.echo && this.#options.exec === undefined) this.#startFeeding()
+    for await (const session of this.#server) this.#attend(session)
+    await Promise.all(this.#attending)
+    this.#patience.stop()
+    if (this.#failure) throw this.#failure.error
+    return this.#refusedLines > 0 ? ExitCode.USAGE : ExitCode.OK
+  }
+
+  #tellListening(transport: '' | 'UDP ', address: string): void {
+    this.#output.status(`listening on ${transport}${address}`, {
+      event: 'listening',
+      address,
+      ...(transport ? { transport: 'udp' } : {}),
+    })
+  }
+
+  #attend(session: Session): void {
+    const attended = this.#serve(session)
+      .catch((error) => this.#fail(error))
+      .finally(() => this.#attending.delete(attended))
+    this.#attending.add(attended)
+  }
+
+  async #serve(session: Session): Promise<void> {
+    const { deviceId, address } = session
+    const suite = suiteName(session.suite)
+    const fields = sessionFields(session)
+    this.#devices.add(deviceId)
+    this.#output.status(`${deviceId}: session from ${address}, ${suite}`, {
+      event: 'session',
+      address,
+      ...fields,
+      suite,
+    })
+    if (this.#options.exec === undefined) await this.#converse(session)
+    else await this.#runCommand(session, this.#options.exec)
+    await session.close()
+    const reason = await session.closed
+    this.#output.status(`${deviceId}: ${endOf(reason)}`, {
+      event: 'ended',
+      ...fields,
+      ...errorFields(reason),
+    })
+    if (this.#options.one && this.#received > 0) await this.#server.close()
+  }
+
+  /** Writes the messages of a session, and sends them back with `--echo`. */
+  async #converse(session: Session): Promise<void> {
+    try {
+      for (let message = await session.receive(); message; message = await session.receive()) {
+        if (!this.#mayTake()) return
+        await this.#output.message(message, this.#prefix(session), sessionFields(session))
+        if (this.#options.echo) await session.send(message)
+        if (this.#options.one) return
+      }
+    } catch (error) {
+      // How a session ended is told by who attends it.
+      if (!session.signal.aborted) throw error
+    }
+  }
+
+  async #runCommand(session: Session, command: string): Promise<void> {
+    const { code, signal } = await runBeside(
+      session,
+      command,
+      this.#output,
+      () => this.#mayTake() && !this.#options.one,
+    )
+    if (code === 0) return
+    const how = signal ? `by ${signal}` : `with ${code}`
+    this.#output.status(`${session.deviceId}: the command ended ${how}`, {
+      event: 'command',
+      ...sessionFields(session),
+      exit_code: code,
+      signal,
+    })
+  }
+
+  /** Counts a message; false if one was enough and there has been one. */
+  #mayTake(): boolean {
+    if (this.#options.one && this.#received > 0) return false
+    this.#received++
+    this.#patience.touch()
+    return true
+  }
+
+  /** Whose message a line is, as soon as that is a question. */
+  #prefix({ deviceId }: Session): string {
+    return this.#options.pskTable !== undefined || this.#devices.size > 1 ? `${deviceId} ` : ''
+  }
+
+  #startFeeding(): void {
+    this.#feed().catch((error) => this.#fail(error))
+  }
+
+  /** Sends each line of stdin to every session there is, and waits for one if there is none. */
+  async #feed(): Promise<void> {
+    for await (const line of readLines(process.stdin)) {
+      const { bytes } = line
+      if (bytes) {
+        await this.#broadcast(bytes)
+      } else {
+        this.#refusedLines++
+        this.#output.error(tooLong(line, 'stdin'))
+      }
+    }
+  }
+
+  async #broadcast(message: Uint8Array): Promise<void> {
+    for (;;) {
+      const { sessions } = await this.#audience.get()
+      const sent = await Promise.all(
+        sessions.map((session) =>
+          session.send(message).then(
+            () => true,
+            () => false,
+          ),
+        ),
+      )
+      if (sent.includes(true)) return
+    }
+  }
+
+  #tellRefused({ address, deviceId, error }: RefusedEvent): void {
+    const who = deviceId === undefined ? address : `${deviceId} from ${address}`
+    this.#output.status(`refused ${who}: ${error.message} [${error.code}]\n  ${error.hint}`, {
+      event: 'refused',
+      address,
+      ...(deviceId === undefined ? {} : { device_id: deviceId }),
+      ...errorFields(error),
+    })
+  }
+
+  #outOfPatience(): void {
+    if (this.#received === 0) {
+      const message = `no message came within ${this.#options.wait! / 1000} s`
+      const hint = 'Are the devices connected? Each session and each refusal is told here.'
+      this.#failure ??= { error: new Unanswered('NO_ANSWER', message, hint) }
+    }
+    void this.#server.close()
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    void this.#server.close()
+  }
+}

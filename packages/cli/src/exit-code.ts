@@ -1,0 +1,93 @@
+import { type ErrorCode, UsmpError } from '@usmp/core'
+
+/** What a script learns from the end of the program. */
+export const ExitCode = {
+  OK: 0,
+  INTERNAL: 1,
+  USAGE: 2,
+  UNREACHABLE: 3,
+  TIMEOUT: 4,
+  REFUSED: 5,
+  IDENTITY_CHANGED: 6,
+  PROTOCOL: 7,
+} as const
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+/** A command did not get what it was run for, although no error happened. */
+export class Unanswered extends Error {
+  override readonly name = 'Unanswered'
+  readonly code: 'NO_ANSWER' | 'PEER_LEFT'
+  readonly hint: string
+
+  constructor(code: 'NO_ANSWER' | 'PEER_LEFT', message: string, hint: string) {
+    super(message)
+    this.code = code
+    this.hint = hint
+  }
+}
+
+/** The exit code for whatever ended a command. */
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof Unanswered) return error.code === 'NO_ANSWER' ? ExitCode.TIMEOUT : ExitCode.UNREACHABLE
+  return error instanceof UsmpError ? exitCodeOfCode(error.code) : ExitCode.INTERNAL
+}
+
+function exitCodeOfCode(code: ErrorCode): ExitCode {
+  switch (code) {
+    case 'CLOSED':
+      return ExitCode.OK
+    case 'INVALID_ARGUMENT':
+    case 'MESSAGE_TOO_LARGE':
+    case 'WEAK_PSK':
+      return ExitCode.USAGE
+    case 'UNREACHABLE':
+    case 'TRANSPORT_FAILED':
+    case 'TRUNCATED':
+    case 'SHUTDOWN':
+      return ExitCode.UNREACHABLE
+    case 'HANDSHAKE_TIMEOUT':
+    case 'IDLE_TIMEOUT':
+      return ExitCode.TIMEOUT
+    case 'HANDSHAKE_REFUSED':
+    case 'UNKNOWN_DEVICE':
+    case 'LOCKED_OUT':
+    case 'BAD_COOKIE':
+    case 'ORIGIN_REFUSED':
+    case 'LIMIT':
+    case 'REPLACED':
+    case 'DUPLICATE_DEVICE':
+      return ExitCode.REFUSED
+    // The server accepted our proof, so it may know the key, and yet could not prove that it does.
+    case 'AUTH_FAILED':
+      return ExitCode.IDENTITY_CHANGED
+    case 'BAD_MAGIC':
+    case 'BAD_VERSION':
+    case 'BAD_TYPE':
+    case 'BAD_LENGTH':
+    case 'BAD_CRC':
+    case 'INCOMPLETE':
+    case 'TRAILING_BYTES':
+    case 'BAD_COBS':
+    case 'UNEXPECTED_PACKET':
+    case 'BAD_PAYLOAD':
+    case 'LOW_ORDER_POINT':
+    case 'BAD_NONCE':
+    case 'DECRYPT_FAILED':
+    case 'SUITE_MISMATCH':
+    case 'SEQ_MISMATCH':
+    case 'REPLAYED':
+    case 'SEQ_EXHAUSTED':
+    case 'BAD_FRAGMENT':
+    case 'FLOOD':
+      return ExitCode.PROTOCOL
+    case 'QUEUE_FULL':
+    case 'NOT_CONNECTED':
+    case 'ABORTED':
+    case 'RANDOM_FAILED':
+    case 'CRYPTO_FAILED':
+    case 'PSK_LOOKUP_FAILED':
+      return ExitCode.INTERNAL
+    default:
+      return code satisfies never
+  }
+}

@@ -1,0 +1,185 @@
+import { UsmpError } from '@usmp/core'
+import { Command, CommanderError, Option } from 'commander'
+import manifest from '../package.json' with { type: 'json' }
+import { type ConnectCommandOptions, connectCommand } from './commands/connect.js'
+import { type InspectOptions, inspectCommand } from './commands/inspect.js'
+import { type KeygenOptions, keygenCommand } from './commands/keygen.js'
+import { type PingCommandOptions, pingCommand } from './commands/ping.js'
+import { type ServeCommandOptions, serveCommand } from './commands/serve.js'
+import { ExitCode } from './exit-code.js'
+import {
+  addPeerOptions,
+  jsonOption,
+  parseAddress,
+  parseCount,
+  parseId,
+  parseSeconds,
+  parseWebSocket,
+  serialOption,
+  suiteOption,
+} from './options.js'
+import { Output } from './output.js'
+import { type Stop, stopOnSignals } from './stop.js'
+
+const HELP = `
+A first session, on one machine in two terminals:
+  usmp keygen psk --out device.key
+  usmp serve --tcp 127.0.0.1:9000 --psk-file device.key --echo
+  usmp connect --tcp 127.0.0.1:9000 --id aa:bb:cc:dd:ee:ff --psk-file device.key
+
+Exit codes:
+  0 ok           1 internal fault     2 wrong usage    3 unreachable, or gone too early
+  4 timeout      5 refused, or wrong key               6 the server could not prove that it knows the key
+  7 a violation of the protocol
+  130, 143: ended by SIGINT or SIGTERM before it was done`
+
+const SERVE_HELP = `
+Each message of a device is a line on stdout, with the device id in front if there are several devices.
+Behind an id, and on a terminal, control characters in it are shown as \\x0a; --json is the exact form.
+Each line on stdin is sent to every device that is connected; lines wait until there is one.
+With --exec CMD, CMD is run for each session: messages are lines on its stdin, its stdout lines are messages,
+USMP_DEVICE_ID and USMP_SESSION_ID are in its environment.
+
+--psk-table is a JSON object from device id to key in hex; "*" stands for every other device:
+  {"aa:bb:cc:dd:ee:ff": "<64 hex digits>"}
+With --psk-file every device has the same key, so each can pose as the server to the others: for one device, or a try.`
+
+const CONNECT_HELP = `
+Each line on stdin is sent as a message of at most 1808 bytes; each message from the server is a line on stdout.
+At the end of stdin, when the server has received everything, the session is closed (BYE).
+To get answers to the last lines, wait for them: -1 for one message, -W SECONDS until that long nothing came.
+
+  echo status | usmp connect --tcp 127.0.0.1:9000 --id aa:bb:cc:dd:ee:ff --psk-file device.key -1 -W 5`
+
+const INSPECT_HELP = `
+INPUT is hex digits, or the name of a file with bytes or hex digits in it; "-" or nothing is stdin.
+Frames may stand one behind the other. The exit code is 7 if there is a fault in them.
+
+--key-file is a JSON object; each key is tried:
+  {"session_id": "<32 hex digits>", "keys": ["<64 hex digits>", …], "suite": "aes" or "chacha"}`
+
+type Run<T> = (options: T, output: Output) => Promise<number>
+type LongRun<T> = (options: T, output: Output, stop: Stop) => Promise<number>
+
+/** Runs the command line; returns the exit code. Faults are told on stderr, not thrown. */
+export async function run(argv: readonly string[]): Promise<number> {
+  const output = new Output(argv.includes('--json'))
+  // Insecure settings are announced as warnings of the process; here they look like everything else.
+  process.removeAllListeners('warning').on('warning', ({ message }) => output.warning(message))
+  let exitCode: number = ExitCode.OK
+  const program = build((result) => (exitCode = result), output)
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    if (output.broken.aborted && !isBrokenPipe(output.broken.reason)) throw output.broken.reason
+  } catch (error) {
+    exitCode = report(error, output)
+  }
+  await output.flush()
+  return exitCode
+}
+
+function build(finish: (exitCode: number) => void, output: Output): Command {
+  /** Connects a command of commander with a function of ours. */
+  const action =
+    <T>(command: Run<T>) =>
+    async (options: T) =>
+      finish(await command(options, output))
+  /** The same for one that goes on until it is stopped. */
+  const longAction = <T>(command: LongRun<T>) =>
+    action<T>((options, output) => command(options, output, stopOnSignals(output)))
+
+  const program = new Command('usmp')
+    .description('Encrypted sessions between devices and programs, from the command line.')
+    .version(manifest.version)
+    .addHelpText('after', HELP)
+    .helpCommand(false)
+    .exitOverride()
+    // Errors of usage are told in the same form as all others.
+    .configureOutput({ outputError: () => {} })
+    .enablePositionalOptions()
+
+  const keygen = program.command('keygen').description('make keys')
+  keygen
+    .command('psk')
+    .description('make a pre-shared key of 32 random bytes, or derive that of one device')
+    .option('--out <FILE>', 'where to write it, readable by you alone; never overwrites; "-" is stdout')
+    .option('--hex', 'as hex digits instead of raw bytes')
+    .option('--device <AA:BB:CC:DD:EE:FF>', 'derive the key of this device …', parseId)
+    .option('--master-file <FILE>', '… from this master key, a key file too')
+    .addOption(jsonOption())
+    .action(action<KeygenOptions>(keygenCommand))
+
+  program
+    .command('serve')
+    .description('listen for devices')
+    .option('--tcp <HOST:PORT>', 'where to listen; port 0 takes a free one', parseAddress)
+    .option('--udp <HOST:PORT>', 'the same for UDP; both may be given', parseAddress)
+    .option('--ws <HOST:PORT>', '… for WebSockets, also as ws://HOST:PORT/PATH', parseWebSocket)
+    .addOption(serialOption('… on a serial port'))
+    .addOption(new Option('--psk-file <FILE>', 'one key for all devices: 32 raw bytes, or hex').conflicts('pskTable'))
+    .option('--psk-table <FILE>', 'the key of each device, see below')
+    .addOption(new Option('--echo', 'send every message back').conflicts('exec'))
+    .option('--exec <CMD>', 'run a shell command beside each session')
+    .addOption(suiteOption())
+    .option('-1, --one', 'end after the first message')
+    .option('-W, --wait <SECONDS>', 'end when no message came for so long', parseSeconds)
+    .addOption(jsonOption())
+    .addHelpText('after', SERVE_HELP)
+    .action(longAction<ServeCommandOptions>((options, ...rest) => serveCommand(complete(options), ...rest)))
+
+  addPeerOptions(program.command('connect').description('connect as a device: lines are messages'))
+    .option('--retry', 'connect again when the session or the server is lost; a wrong key ends this')
+    .option('-1, --one', 'end with the first message from the server')
+    .option('-W, --wait <SECONDS>', 'wait so long for the connection and for answers', parseSeconds)
+    .addHelpText('after', CONNECT_HELP)
+    .action(longAction<ConnectCommandOptions>(connectCommand))
+
+  addPeerOptions(program.command('ping').description('measure round trips through a session'))
+    .option('-c, --count <NUMBER>', 'how many', parseCount, 5)
+    .addOption(secondsOption('-i, --interval <SECONDS>', 'pause between them, at least 0.25 in effect', 1))
+    .addOption(secondsOption('-W, --wait <SECONDS>', 'wait so long for the connection and for each answer', 5))
+    .action(longAction<PingCommandOptions>(pingCommand))
+
+  program
+    .command('inspect')
+    .description('explain frames, and decrypt them if the keys are given')
+    .argument('[INPUT]', 'hex digits, a file, or "-" for stdin')
+    .option('--key-file <FILE>', 'the keys of the session, see below')
+    .addOption(jsonOption())
+    .addHelpText('after', INSPECT_HELP)
+    .action((input: string | undefined, options: InspectOptions) =>
+      action<InspectOptions>((settings) => inspectCommand(input, settings, output))(options),
+    )
+  return program
+}
+
+function secondsOption(flags: string, description: string, seconds: number): Option {
+  return new Option(flags, description).argParser(parseSeconds).default(seconds * 1000, String(seconds))
+}
+
+function complete(options: ServeCommandOptions): ServeCommandOptions {
+  if (options.pskFile !== undefined || options.pskTable !== undefined) return options
+  throw new UsmpError('INVALID_ARGUMENT', 'there is no key to let devices in with', {
+    hint: 'Give --psk-file or --psk-table; `usmp keygen psk --out FILE` makes a key.',
+  })
+}
+
+function report(error: unknown, output: Output): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return ExitCode.OK
+    // `usmp` alone: the help is shown already.
+    if (error.code !== 'commander.help') output.error(usageError(error))
+    return ExitCode.USAGE
+  }
+  return output.error(error)
+}
+
+function usageError({ message }: CommanderError): UsmpError {
+  return new UsmpError('INVALID_ARGUMENT', message.replace(/^error: /, ''), {
+    hint: '`usmp --help` and `usmp COMMAND --help` tell what there is.',
+  })
+}
+
+function isBrokenPipe(error: NodeJS.ErrnoException): boolean {
+  return error.code === 'EPIPE'
+}

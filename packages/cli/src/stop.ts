@@ -1,0 +1,28 @@
+import { constants } from 'node:os'
+import type { Output } from './output.js'
+
+/** Ends a command from outside: by a signal of the system, or because nobody reads its output any more. */
+export interface Stop {
+  readonly signal: AbortSignal
+  /** The exit code by convention for a program that a signal ended: 130 for SIGINT, 143 for SIGTERM; 0 otherwise. */
+  readonly exitCode: number
+}
+
+/** From here on SIGINT and SIGTERM end the command in order. A second one ends it at once. */
+export function stopOnSignals(output: Output): Stop {
+  const controller = new AbortController()
+  let exitCode = 0
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      exitCode = 128 + constants.signals[name]
+      controller.abort(name)
+    })
+  }
+  output.broken.addEventListener('abort', () => controller.abort('EPIPE'), { once: true })
+  return {
+    signal: controller.signal,
+    get exitCode() {
+      return exitCode
+    },
+  }
+}

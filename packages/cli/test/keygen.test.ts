@@ -1,0 +1,62 @@
+import { readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { DEVICE, directory, done, file, KEY, Run } from './usmp.js'
+
+/** The check value of the specification, section 10.2. */
+const MASTER = Array.from({ length: 32 }, (_, index) => (0xa0 + index).toString(16)).join('')
+const DERIVED = 'dbaa092ef0c18dc7c7390c6412720d9707aaa4a8e69649481e33eb5012cc6e3d'
+
+const onTerminal = ['--import', 'data:text/javascript,process.stdout.isTTY=true']
+
+describe('keygen psk', () => {
+  test('writes 32 random bytes that only the owner can read, and says nothing of them', async () => {
+    const out = join(await directory(), 'device.key')
+    const run = await done('keygen', 'psk', '--out', out)
+    expect(run.code).toBe(0)
+    const key = await readFile(out)
+    expect(key).toHaveLength(32)
+    expect((await stat(out)).mode & 0o777).toBe(0o600)
+    expect(run.stdout).toBe('')
+    expect(run.stderr).toContain('device.key')
+    expect(run.stderr).not.toContain(key.toString('hex'))
+    const again = await done('keygen', 'psk', '--hex')
+    expect(again.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+    expect(again.stdout.trim()).not.toBe(key.toString('hex'))
+  })
+
+  test('does not overwrite a key', async () => {
+    const out = await file(KEY)
+    const run = await done('keygen', 'psk', '--out', out)
+    expect(run.code).toBe(2)
+    expect(run.stderr).toContain('exists already')
+    expect(await readFile(out, 'utf8')).toBe(KEY)
+  })
+
+  test('derives the key of a device from a master key', async () => {
+    const master = await file(`${MASTER}\n`)
+    const run = await done('keygen', 'psk', '--hex', '--device', '24:6F:28:A1:B2:C3', '--master-file', master)
+    expect(run.stdout).toBe(`${DERIVED}\n`)
+    const out = join(await directory(), 'k')
+    const json = await done('keygen', 'psk', '--json', '--device', DEVICE, '--master-file', master, '--out', out)
+    expect(json.objects('stderr')).toEqual([{ event: 'key', file: out, device_id: DEVICE }])
+    expect(await readFile(out)).toHaveLength(32)
+  })
+
+  test('a master key needs 32 bytes, and a device its master key', async () => {
+    const short = await file(KEY.slice(0, 40))
+    expect((await done('keygen', 'psk', '--device', DEVICE, '--master-file', short)).stderr).toContain('WEAK_PSK')
+    const half = await done('keygen', 'psk', '--device', DEVICE)
+    expect(half.code).toBe(2)
+    expect(half.stderr).toContain('--master-file')
+  })
+
+  test('shows a key on a terminal only when asked to, and then in hex', async () => {
+    const silent = new Run(['keygen', 'psk'], onTerminal).end()
+    expect(await silent.exit()).toBe(2)
+    expect(silent.stdout).toBe('')
+    const asked = new Run(['keygen', 'psk', '--out', '-'], onTerminal).end()
+    expect(await asked.exit()).toBe(0)
+    expect(asked.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+  })
+})

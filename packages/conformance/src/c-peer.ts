@@ -1,0 +1,82 @@
+import { type ChildProcess, type ExecFileSyncOptions, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { toHex } from '@usmp/core'
+
+const source = fileURLToPath(new URL('../../../firmware-c', import.meta.url))
+const folder = join(source, 'build')
+const WAIT = 20_000
+
+/** The C core's host program, with either of its crypto libraries. */
+export const cPrograms = { psa: 'usmp-peer', bearssl: 'usmp-peer-bearssl' } as const
+
+/** Compiles the host programs; costs little when they are there. */
+export function buildCPeers(): void {
+  const options: ExecFileSyncOptions = { stdio: ['ignore', 'ignore', 'inherit'] }
+  execFileSync('cmake', ['-S', source, '-B', folder], options)
+  execFileSync('cmake', ['--build', folder, '--parallel', '2', '--target', ...Object.values(cPrograms)], options)
+}
+
+/** The C host program at work (firmware-c/README.md has its options). */
+export class CPeer {
+  readonly #child: ChildProcess
+  readonly #secrets: string
+  readonly #lines: string[] = []
+  #wake: (() => void) | undefined
+  #log = ''
+
+  constructor(backend: keyof typeof cPrograms, psk: Uint8Array, args: readonly string[]) {
+    this.#secrets = mkdtempSync(join(tmpdir(), 'usmp-c-'))
+    const pskFile = join(this.#secrets, 'psk')
+    writeFileSync(pskFile, toHex(psk), { mode: 0o600 })
+    this.#child = spawn(join(folder, cPrograms[backend]), ['--psk-hex-file', pskFile, ...args])
+    createInterface({ input: this.#child.stdout! }).on('line', (line) => {
+      this.#lines.push(line)
+      this.#wake?.()
+    })
+    this.#child.stderr!.on('data', (chunk) => (this.#log += chunk))
+    this.#child.on('close', () => this.#wake?.())
+  }
+
+  /** What follows `word` on the next line of output that begins with it. */
+  async says(word: string): Promise<string> {
+    const deadline = Date.now() + WAIT
+    for (;;) {
+      const index = this.#lines.findIndex((line) => line === word || line.startsWith(`${word} `))
+      if (index >= 0) return this.#lines.splice(index, 1)[0]!.slice(word.length + 1)
+      if (this.#child.exitCode !== null || Date.now() > deadline) {
+        throw new Error(`the C program never said "${word}"; it said ${JSON.stringify(this.#lines)}\n${this.#log}`)
+      }
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, WAIT)
+        this.#wake = () => {
+          clearTimeout(timer)
+          resolve()
+        }
+      })
+    }
+  }
+
+  write(line: string): void {
+    this.#child.stdin!.write(`${line}\n`)
+  }
+
+  /** Waits for the program to end by itself. */
+  async exitCode(): Promise<number | null> {
+    if (this.#child.exitCode === null) await once(this.#child, 'close')
+    return this.#child.exitCode
+  }
+
+  async stop(): Promise<void> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      const closed = once(this.#child, 'close')
+      this.#child.kill()
+      await closed
+    }
+    rmSync(this.#secrets, { recursive: true, force: true })
+  }
+}

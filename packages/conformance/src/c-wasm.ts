@@ -1,0 +1,139 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
+const buildScript = fileURLToPath(new URL('../../../firmware-c/tests/wasm/build.sh', import.meta.url))
+
+/** What is used of the platform's WebAssembly; Node's types do not have it. */
+interface Platform {
+  readonly Module: new (bytes: Uint8Array) => CModule
+  readonly Instance: new (module: CModule, imports: object) => { readonly exports: unknown }
+}
+const platform = (globalThis as unknown as { WebAssembly: Platform }).WebAssembly
+
+/** The C engine, compiled. */
+export type CModule = { readonly compiled: unique symbol }
+
+/** What firmware-c/ports/wasm exports. */
+interface Exports {
+  readonly memory: { readonly buffer: ArrayBuffer }
+  _initialize(): void
+  exchange_address(): number
+  start(isClient: number, kind: number, suite: number, now: number): number
+  receive(length: number, now: number): number
+  send(length: number, now: number): number
+  ping(now: number): number
+  rekey(now: number): number
+  close(now: number): void
+  transmit(now: number): number
+  handle_timeout(now: number): void
+  next_event(): number
+  event_length(): number
+  event_reason(): number
+}
+
+const kinds = { stream: 0, serial: 2 } as const
+const CONNECTED = 1
+const PONG = 2
+const MESSAGE = 3
+const CLOSED = 4
+
+export interface CEngineOptions {
+  readonly role: 'client' | 'server'
+  readonly kind: keyof typeof kinds
+  readonly suite: number
+  readonly psk: Uint8Array
+  readonly deviceId: Uint8Array
+  readonly random: (length: number) => Uint8Array
+}
+
+/** Compiles the C engine; with a tool chain that is not there the build script says what to install. */
+export function buildCEngine(): CModule {
+  const path = execFileSync('bash', [buildScript, 'engine'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  return new platform.Module(readFileSync(path.trim()))
+}
+
+/** One connection of the C engine in this process. */
+export class CEngine {
+  readonly #exports: Exports
+  /** In words: `connected`, `pong`, `message HEX`, `closed CODE`. */
+  readonly events: string[] = []
+  #out: Uint8Array[] = []
+
+  constructor(module: CModule, options: CEngineOptions, now: number) {
+    const random = (address: number, length: number) =>
+      new Uint8Array(this.#exports.memory.buffer, address, length).set(options.random(length))
+    const { exports } = new platform.Instance(module, { usmp: { random } })
+    this.#exports = exports as Exports
+    this.#exports._initialize()
+    this.#put(Buffer.concat([options.psk, options.deviceId]))
+    const result = this.#exports.start(Number(options.role === 'client'), kinds[options.kind], options.suite, now)
+    if (result !== 0) throw new Error(`the C engine did not start: ${result}`)
+    this.#drain(now)
+  }
+
+  receive(bytes: Uint8Array, now: number): void {
+    for (let rest = bytes; rest.length > 0; ) {
+      this.#put(rest)
+      const taken = this.#exports.receive(rest.length, now)
+      this.#drain(now)
+      if (taken < 0) return
+      rest = rest.subarray(taken)
+    }
+  }
+
+  /** An error of the C core, or 0. */
+  send(message: Uint8Array, now: number): number {
+    this.#put(message)
+    return this.#afterwards(this.#exports.send(message.length, now), now)
+  }
+
+  ping(now: number): number {
+    return this.#afterwards(this.#exports.ping(now), now)
+  }
+
+  rekey(now: number): number {
+    return this.#afterwards(this.#exports.rekey(now), now)
+  }
+
+  close(now: number): void {
+    this.#exports.close(now)
+    this.#drain(now)
+  }
+
+  handleTimeout(now: number): void {
+    this.#exports.handle_timeout(now)
+    this.#drain(now)
+  }
+
+  /** All that must leave now, in one piece. */
+  takeOutput(): Uint8Array {
+    return Buffer.concat(this.#out.splice(0))
+  }
+
+  #afterwards(result: number, now: number): number {
+    this.#drain(now)
+    return result
+  }
+
+  #drain(now: number): void {
+    for (let length: number; (length = this.#exports.transmit(now)) > 0; ) this.#out.push(this.#get(length))
+    for (let kind: number; (kind = this.#exports.next_event()) !== 0; ) this.events.push(this.#describe(kind))
+  }
+
+  #describe(kind: number): string {
+    if (kind === CONNECTED) return 'connected'
+    if (kind === PONG) return 'pong'
+    if (kind === MESSAGE) return `message ${Buffer.from(this.#get(this.#exports.event_length())).toString('hex')}`
+    if (kind === CLOSED) return `closed ${Buffer.from(this.#get(this.#exports.event_reason())).toString()}`
+    throw new Error(`an event of kind ${kind}`)
+  }
+
+  #put(bytes: Uint8Array): void {
+    new Uint8Array(this.#exports.memory.buffer, this.#exports.exchange_address(), bytes.length).set(bytes)
+  }
+
+  #get(length: number): Uint8Array {
+    return new Uint8Array(this.#exports.memory.buffer, this.#exports.exchange_address(), length).slice()
+  }
+}

@@ -1,0 +1,192 @@
+import { wipe } from './bytes.js'
+import { REPLAY_WINDOW } from './constants.js'
+
+/** Retransmission timeouts, ms (specification, section 7.6). */
+const FIRST_TIMEOUT = 500
+const MIN_TIMEOUT = 100
+const MAX_TIMEOUT = 5_000
+/** How often a frame is sent at most (specification, section 7.5). */
+export const MAX_SENDS = 5
+/** Waits are longer by up to this share, so that endpoints which lost the network together do not stay in step. */
+const JITTER = 1 / 8
+
+/** The retransmission timeout of a path, estimated as in RFC 6298; times in ms. */
+export class RoundTrip {
+  #smoothed: number | undefined
+  #variation = 0
+  #timeout = FIRST_TIMEOUT
+
+  /** How long to wait for an acknowledgement. */
+  get timeout(): number {
+    return this.#timeout
+  }
+
+  /** Takes the time from sending to acknowledgement, of a frame that was sent once (Karn's rule). */
+  sample(elapsed: number): void {
+    if (this.#smoothed === undefined) {
+      this.#smoothed = elapsed
+      this.#variation = elapsed / 2
+    } else {
+      this.#variation = 0.75 * this.#variation + 0.25 * Math.abs(this.#smoothed - elapsed)
+      this.#smoothed = 0.875 * this.#smoothed + 0.125 * elapsed
+    }
+    this.#timeout = clamp(this.#smoothed + 4 * this.#variation)
+  }
+
+  /** Doubles the timeout; it stays doubled until the next sample. */
+  backOff(): void {
+    this.#timeout = clamp(2 * this.#timeout)
+  }
+}
+
+/** A frame to be sent until it is acknowledged. */
+export interface Outgoing {
+  readonly type: number
+  readonly seq: number
+  /** The whole frame; every repeat sends the same bytes. */
+  readonly bytes: Uint8Array
+  /** The key of its acknowledgement; owned by the list, which wipes it. Empty for handshake frames. */
+  readonly key: Uint8Array
+  /** Numbers of different epochs do not go together: the peer forgets an old one at the first frame of the next. */
+  readonly epoch: number
+  /** Nothing may be under way beside it. */
+  readonly alone: boolean
+  /** What happens when all sends are spent: the session is lost, or (handshake) another deadline decides. */
+  readonly vital: boolean
+  /** Whether only the answer stops the repeats, not the acknowledgement: HELLO (specification, section 7.5). */
+  readonly untilAnswered?: boolean
+}
+
+interface UnderWay extends Outgoing {
+  sends: number
+  sentAt: number
+  /** When to send again; infinite when all sends are spent. */
+  dueAt: number
+  sampled: boolean
+}
+
+/**
+ * The frames under way on a datagram transport: which may go together, when each is sent again, when one is lost
+ * (specification, sections 7.5 and 7.6). Sends nothing itself.
+ */
+export class Arq {
+  readonly #roundTrip = new RoundTrip()
+  readonly #maxUnderWay: number
+  readonly #stretch: number
+  #frames: UnderWay[] = []
+  #backedOffAt = Number.NEGATIVE_INFINITY
+
+  /**
+   * @param maxUnderWay 1 for stop and wait
+   * @param jitter at random from 0 up to, and not including, 1
+   */
+  constructor(maxUnderWay: number, jitter: number) {
+    this.#maxUnderWay = maxUnderWay
+    this.#stretch = 1 + JITTER * jitter
+  }
+
+  get empty(): boolean {
+    return this.#frames.length === 0
+  }
+
+  /** Whether a frame has been sent for the last time, and is waited for nevertheless. */
+  get stuck(): boolean {
+    return this.#frames.some(({ dueAt }) => dueAt === Number.POSITIVE_INFINITY)
+  }
+
+  /** Whether a frame under way `matches`. */
+  some(matches: (frame: Outgoing) => boolean): boolean {
+    return this.#frames.some(matches)
+  }
+
+  /** Whether a frame may be sent now for the first time. */
+  admits({ alone, epoch, seq }: Pick<Outgoing, 'alone' | 'epoch' | 'seq'>): boolean {
+    const oldest = this.#frames[0]
+    if (!oldest) return true
+    if (alone || oldest.alone || oldest.epoch !== epoch) return false
+    return this.#frames.length < this.#maxUnderWay && seq - oldest.seq < REPLAY_WINDOW
+  }
+
+  /** Notes that a frame has been sent for the first time. */
+  sent(frame: Outgoing, now: number): void {
+    this.#frames.push({ ...frame, sends: 1, sentAt: now, dueAt: this.#nextSend(now), sampled: false })
+  }
+
+  /**
+   * Takes an acknowledgement.
+   * @param isGood judges it with the key of a frame that it names
+   * @returns whether it named a frame under way; then `isGood` has had its say
+   */
+  acknowledge(type: number, seq: number, now: number, isGood: (key: Uint8Array) => boolean): 'none' | 'bad' | 'good' {
+    const named = this.#frames.filter((frame) => frame.type === type && frame.seq === seq)
+    if (named.length === 0) return 'none'
+    const delivered = named.filter((frame) => isGood(frame.key))
+    for (const frame of delivered) {
+      if (frame.sends === 1 && !frame.sampled) this.#roundTrip.sample(now - frame.sentAt)
+      frame.sampled = true
+    }
+    this.#remove((frame) => delivered.includes(frame) && !frame.untilAnswered)
+    return delivered.length > 0 ? 'good' : 'bad'
+  }
+
+  /** Stops repeating every frame that `isAnswered`. */
+  answered(isAnswered: (frame: Outgoing) => boolean): void {
+    this.#remove(isAnswered)
+  }
+
+  /** When {@link handleTimeout} has something to do next; infinite if never. */
+  get deadline(): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const { dueAt } of this.#frames) if (dueAt < earliest) earliest = dueAt
+    return earliest
+  }
+
+  /**
+   * What the time asks for.
+   * @returns the frames to send again; `lost`: a frame whose last repeat was not acknowledged either, and without which
+   * the session cannot go on
+   */
+  handleTimeout(now: number): { repeats: Uint8Array[]; lost: Outgoing | undefined } {
+    const repeats: Uint8Array[] = []
+    for (const frame of this.#frames) {
+      if (now < frame.dueAt) continue
+      // One loss of many frames at once is one reason to slow down.
+      if (frame.sentAt >= this.#backedOffAt) {
+        this.#roundTrip.backOff()
+        this.#backedOffAt = now
+      }
+      if (frame.sends === MAX_SENDS) {
+        if (frame.vital) return { repeats: [], lost: frame }
+        frame.dueAt = Number.POSITIVE_INFINITY
+        continue
+      }
+      frame.sends++
+      frame.sentAt = now
+      frame.dueAt = this.#nextSend(now)
+      repeats.push(frame.bytes)
+    }
+    return { repeats, lost: undefined }
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#remove(() => true)
+  }
+
+  #nextSend(now: number): number {
+    return now + this.#roundTrip.timeout * this.#stretch
+  }
+
+  #remove(which: (frame: UnderWay) => boolean): void {
+    const kept: UnderWay[] = []
+    for (const frame of this.#frames) {
+      if (which(frame)) wipe(frame.key)
+      else kept.push(frame)
+    }
+    this.#frames = kept
+  }
+}
+
+function clamp(timeout: number): number {
+  return Math.min(MAX_TIMEOUT, Math.max(MIN_TIMEOUT, timeout))
+}

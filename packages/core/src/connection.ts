@@ -1,0 +1,904 @@
+import { assertBytes, copyBytes, EMPTY, wipe } from './bytes.js'
+import { assertExtensions, assertSuite, assertTime } from './checks.js'
+import { encodeSerial, SerialDecoder } from './cobs.js'
+import {
+  CipherSuite,
+  DEVICE_ID_SIZE,
+  MAX_PLAINTEXT,
+  PacketType,
+  packetTypeName,
+  REKEY_SALT_SIZE,
+  WIRE_VERSION,
+  WIRE_VERSION_1,
+  type WireVersion,
+} from './constants.js'
+import type { CryptoProvider, RandomSource } from './crypto.js'
+import { nobleProvider } from './crypto-noble.js'
+import type { DatagramLink, DatagramOptions, Opened, Plain } from './datagram.js'
+import { FrameDecoder } from './deframer.js'
+import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
+import { Reassembler, splitMessage } from './fragment.js'
+import { decodeFrame, encodeFrame, type Frame } from './frame.js'
+import { type ClientConfig, type ClientState, startClient, stepClient, wipeClient } from './handshake/client.js'
+import type { Established, HandshakeFrame } from './handshake/result.js'
+import {
+  authorizeServer,
+  type CookieGuard,
+  type ServerConfig,
+  type ServerState,
+  serverStart,
+  stepServer,
+  wipeServer,
+} from './handshake/server.js'
+import { Liveness } from './liveness.js'
+import { describeErrorFrame } from './messages.js'
+import { assertPsk } from './psk.js'
+import { isAuthentic, SessionCipher } from './session.js'
+import { isHandshakeType, isUtack } from './utack.js'
+
+/**
+ * How the bytes travel (specification, sections 6 and 7): `stream`, frames back to back on an ordered byte stream (TCP);
+ * `message`, one frame each on an ordered message transport (WebSocket); `serial`, COBS packets on a line that keeps
+ * order but may carry noise; `datagram`, one frame each, may be lost, repeated and reordered.
+ */
+export type TransportKind = 'stream' | 'message' | 'serial' | 'datagram'
+
+/** Client: 5 s for each step. Server: 10 s for the whole handshake (specification, section 8). */
+const CLIENT_STEP_TIMEOUT = 5_000
+const SERVER_HANDSHAKE_TIMEOUT = 10_000
+/** Types whose plaintext has a fixed size. */
+const FIXED_SIZE_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.BYE, PacketType.REKEY]
+/** What a peer causes that does not hold the key. */
+const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
+/** Bytes of an ERROR frame's payload. */
+const ERROR_SIZE = 3
+const KEEPALIVE = 20_000
+export const IDLE_TIMEOUT = 60_000
+/** On datagrams, how long the end waits for a BYE to arrive once all messages have, ms: a courtesy must not hold it up. */
+const BYE_TIME = 2_000
+
+interface CommonOptions {
+  readonly kind: TransportKind
+  readonly random: RandomSource
+  /** Default: noble. */
+  readonly provider?: CryptoProvider
+  /** ms; client: for each step, default 5000; server: for the whole handshake, default 10000. */
+  readonly handshakeTimeout?: number
+  /** ms without sending, or without hearing, after which a PING goes out; 0 for never. Default: client 20000, server 0. */
+  readonly keepalive?: number
+  /** ms without an authentic frame after which the session ends; 0 for never. Default 60000. */
+  readonly idleTimeout?: number
+  /** Packet types 0x0C–0xFE that this application understands besides those of the specification. */
+  readonly extensions?: readonly number[]
+  /**
+   * Speaks wire version 1 (client), or takes it too (server). Its encryption is broken: both directions share one key
+   * stream. Only for reaching old firmware to upgrade it (specification, section 9).
+   */
+  readonly unsafeWireVersion1?: boolean
+  /**
+   * For kind `datagram`, the class of that name in `@usmp/core/datagram`: acknowledgements, repeats and order. It is handed
+   * in so that pages, which have no datagrams, do not carry it.
+   */
+  readonly datagramLink?: typeof DatagramLink
+  /** On datagrams only. */
+  readonly datagram?: DatagramOptions
+}
+
+export interface ClientOptions extends CommonOptions {
+  /** 6 bytes. */
+  readonly deviceId: Uint8Array
+  /** At least 16 bytes; copied, and the copy is wiped after the handshake. */
+  readonly psk: Uint8Array
+  /** Accept a key of low entropy. */
+  readonly allowWeakPsk?: boolean
+  /** The suite this end is configured for; both ends must agree. Default AES-256-GCM. */
+  readonly suite?: CipherSuite
+}
+
+export interface ServerOptions extends CommonOptions {
+  /** On datagrams: the cookie check. */
+  readonly cookies?: CookieGuard
+}
+
+/** The application's answer to a `hello` event. */
+export interface Authorization {
+  /** At least 16 bytes; copied, and the copy is wiped after the handshake. */
+  readonly psk: Uint8Array
+  /** Accept a key of low entropy. */
+  readonly allowWeakPsk?: boolean
+  /** The suite this device is configured for. Default AES-256-GCM. */
+  readonly suite?: CipherSuite
+}
+
+/** What {@link Connection.pollEvent} reports. */
+export type ConnectionEvent =
+  /** Server: a device asks to be let in; answer with {@link Connection.authorize}. Nothing is proven yet. */
+  | { readonly kind: 'hello'; readonly deviceId: Uint8Array; readonly wireVersion: WireVersion }
+  /** Both ends have proven themselves. */
+  | {
+      readonly kind: 'connected'
+      readonly deviceId: Uint8Array
+      readonly sessionId: Uint8Array
+      readonly suite: CipherSuite
+      readonly wireVersion: WireVersion
+    }
+  | { readonly kind: 'message'; readonly data: Uint8Array }
+  | { readonly kind: 'extension'; readonly type: number; readonly data: Uint8Array }
+  /** A PING of ours was answered; ms. */
+  | { readonly kind: 'pong'; readonly roundTrip: number }
+  /** The session goes on under new keys, and both ends have used them. */
+  | { readonly kind: 'rekeyed' }
+  /** The last event. CLOSED is the good end. */
+  | { readonly kind: 'closed'; readonly reason: UsmpError }
+
+interface ClientHandshake {
+  readonly kind: 'client-handshake'
+  readonly config: ClientConfig
+  readonly suite: CipherSuite
+  state: ClientState
+}
+
+interface ServerHandshake {
+  readonly kind: 'server-handshake'
+  readonly config: ServerConfig
+  suite: CipherSuite
+  psk: Uint8Array | undefined
+  state: ServerState
+}
+
+interface Open {
+  readonly kind: 'open'
+  readonly cipher: SessionCipher
+  readonly liveness: Liveness
+  readonly reassembler: Reassembler
+  /** On datagrams, once this side has asked for the end: what comes when everything sent has arrived. */
+  closing?: UsmpError
+  /** When the end no longer waits for the BYE to be acknowledged. */
+  closeBy?: number
+}
+
+interface Closed {
+  readonly kind: 'closed'
+  readonly reason: UsmpError
+}
+
+type Phase = ClientHandshake | ServerHandshake | Open | Closed
+
+/**
+ * One connection of either role, without I/O: bytes and the time go in, and after any call the owner drains
+ * `pollTransmit`, `pollTimeout` and `pollEvent`, in this order. Times are ms of any monotonic clock.
+ */
+export class Connection {
+  readonly #options: CommonOptions
+  readonly #decoder: FrameDecoder
+  readonly #serial = new SerialDecoder()
+  readonly #dropped = new Map<ErrorCode, number>()
+  #phase: Phase
+  #versions: readonly number[]
+  #wireVersion: WireVersion = WIRE_VERSION
+  readonly #handshakeTimeout: number
+  #handshakeDeadline: number
+  /** On datagrams: acknowledgements, repeats, order. */
+  readonly #link: DatagramLink | undefined
+  /** Server: the last proof that was wrong, where that alone does not end the handshake. */
+  #wrongProof: UsmpError | undefined
+  #transmits: Uint8Array[] = []
+  #events: ConnectionEvent[] = []
+  /** What an ERROR frame claimed; unauthenticated, only ever shown to a person. */
+  #peerClaim: string | undefined
+
+  private constructor(options: CommonOptions, phase: Phase, timeout: number, versions: readonly number[], now: number) {
+    assertTime('handshakeTimeout', options.handshakeTimeout)
+    assertTime('keepalive', options.keepalive)
+    assertTime('idleTimeout', options.idleTimeout)
+    assertExtensions(options.extensions)
+    if (options.unsafeWireVersion1 && options.kind === 'datagram') {
+      throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
+    }
+    this.#options = options
+    this.#phase = phase
+    this.#versions = versions
+    this.#decoder = new FrameDecoder(versions)
+    this.#handshakeTimeout = options.handshakeTimeout ?? timeout
+    this.#handshakeDeadline = now + this.#handshakeTimeout
+    if (options.kind !== 'datagram') return
+    if (!options.datagramLink) {
+      throw new UsmpError('INVALID_ARGUMENT', 'datagrams need datagramLink: DatagramLink of @usmp/core/datagram')
+    }
+    const provider = options.provider ?? nobleProvider
+    const jitter = checkedRandom(options.random)(1)[0]! / 256
+    this.#link = new options.datagramLink(provider, options.datagram ?? {}, jitter, (bytes) =>
+      this.#transmits.push(bytes),
+    )
+  }
+
+  /**
+   * The initiating end; HELLO is ready to be polled.
+   * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
+   */
+  static client(options: ClientOptions, now: number): Connection {
+    assertBytes('deviceId', options.deviceId, DEVICE_ID_SIZE)
+    assertPsk(options.psk, options.allowWeakPsk)
+    assertSuite(options.suite)
+    const provider = options.provider ?? nobleProvider
+    const wireVersion = options.unsafeWireVersion1 ? WIRE_VERSION_1 : WIRE_VERSION
+    const config: ClientConfig = {
+      provider,
+      wireVersion,
+      deviceId: copyBytes(options.deviceId),
+      psk: copyBytes(options.psk),
+      severalChallenges: !isStrict(options.kind),
+    }
+    const { state, send } = startClient(config, provider.generateKeyPair(checkedRandom(options.random)))
+    const suite = options.suite ?? CipherSuite.AES_256_GCM
+    const phase: ClientHandshake = { kind: 'client-handshake', config, suite, state }
+    const connection = new Connection(options, phase, CLIENT_STEP_TIMEOUT, [wireVersion], now)
+    connection.#wireVersion = wireVersion
+    connection.#sendHandshake(send, now)
+    return connection
+  }
+
+  /**
+   * The answering end.
+   * @throws UsmpError INVALID_ARGUMENT
+   */
+  static server(options: ServerOptions, now: number): Connection {
+    const config: ServerConfig = {
+      provider: options.provider ?? nobleProvider,
+      random: checkedRandom(options.random),
+      restarts: !isStrict(options.kind),
+      ...(options.cookies ? { cookies: options.cookies } : {}),
+    }
+    const versions = options.unsafeWireVersion1 ? [WIRE_VERSION, WIRE_VERSION_1] : [WIRE_VERSION]
+    const phase: ServerHandshake = {
+      kind: 'server-handshake',
+      config,
+      suite: CipherSuite.AES_256_GCM,
+      psk: undefined,
+      state: serverStart,
+    }
+    const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
+    // A line waits for its first HELLO without limit.
+    if (!isStrict(options.kind)) connection.#handshakeDeadline = Number.POSITIVE_INFINITY
+    return connection
+  }
+
+  /** Frames that were dropped without harm, by the code of their fault. */
+  get dropped(): ReadonlyMap<ErrorCode, number> {
+    return this.#dropped
+  }
+
+  /** Why the connection has ended; undefined while it has not. */
+  get closedReason(): UsmpError | undefined {
+    return this.#phase.kind === 'closed' ? this.#phase.reason : undefined
+  }
+
+  /** Whether messages can be sent. */
+  get established(): boolean {
+    return this.#phase.kind === 'open' && !this.#phase.closing
+  }
+
+  /** On datagrams: messages wait to be sent, because others are under way. More may be sent, up to a bound. */
+  get full(): boolean {
+    return this.#link !== undefined && this.#link.waiting > 0
+  }
+
+  // ─── what arrives ───
+
+  /** Takes the next bytes of the stream or line, or one whole message or datagram. Never throws. */
+  receive(bytes: Uint8Array, now: number): void {
+    try {
+      if (this.#options.kind === 'stream') {
+        for (const frame of this.#decoder.push(bytes)) {
+          if (this.#phase.kind === 'closed') return
+          this.#receiveFrame(frame, now)
+        }
+      } else if (this.#options.kind === 'serial') {
+        for (const packet of this.#serial.push(bytes)) this.#receivePacket(packet, now)
+      } else if (this.#link && isUtack(bytes)) {
+        this.#receiveUtack(this.#link, bytes, now)
+      } else {
+        this.#receivePacket(bytes, now)
+      }
+    } catch (error) {
+      this.#refuse(asUsmpError(error, 'INVALID_ARGUMENT'), false)
+    }
+  }
+
+  /**
+   * The transport has ended, in order (`cause` absent) or by a fault. Without a BYE before it this is never a good end
+   * of a session.
+   */
+  receiveEnd(cause?: unknown): void {
+    switch (this.#phase.kind) {
+      case 'closed':
+        return
+      case 'client-handshake':
+        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(this.#phase.state, cause))
+        return
+      default:
+        if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
+        else this.#fail(new UsmpError('TRUNCATED', this.#decoder.pending > 0 ? 'in the middle of a frame' : undefined))
+    }
+  }
+
+  /** Does what the time asks for: handshake deadline, idle end, keepalive. Never throws. */
+  handleTimeout(now: number): void {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return
+    if (phase.kind !== 'open') {
+      if (now >= this.#handshakeDeadline) this.#fail(this.#timeoutError(phase))
+      else this.#link?.handleTimeout(now)
+      return
+    }
+    const due = phase.liveness.due(now)
+    if (due === 'idle') this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
+    else if (due === 'ping') this.#keepAlive(phase, now)
+    if (this.#link && this.#phase === phase) this.#handleLinkTimeout(phase, this.#link, now)
+  }
+
+  /** Says whether the transport is being read; while it is not, the peer's silence does not end the session. */
+  setReading(reading: boolean, now: number): void {
+    if (this.#link) this.#link.reading = reading
+    if (this.#phase.kind === 'open') this.#phase.liveness.setReading(reading, now)
+  }
+
+  // ─── what the application wants ───
+
+  /**
+   * Server: answers a `hello` event. `null` for an unknown device: it is refused where a wrong key is, and looks the same.
+   * @throws UsmpError WEAK_PSK, RANDOM_FAILED, INVALID_ARGUMENT for a suite that is none, or if no `hello` waits for an answer
+   */
+  authorize(answer: Authorization | null, now: number): void {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return
+    if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
+    if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
+    assertSuite(answer?.suite)
+    if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
+    const psk = answer ? copyBytes(answer.psk) : undefined
+    const { state, send } = authorizeServer(phase.config, phase.state, psk ?? null)
+    wipe(phase.psk)
+    phase.psk = psk
+    phase.suite = answer?.suite ?? CipherSuite.AES_256_GCM
+    phase.state = state
+    this.#sendHandshake(send, now)
+  }
+
+  /**
+   * Seals a message of 0 to 1808 bytes into 1 to 4 frames. On datagrams it may first wait for its turn.
+   * @throws UsmpError NOT_CONNECTED (or why the session ended), MESSAGE_TOO_LARGE, SEQ_EXHAUSTED, CRYPTO_FAILED; on
+   * datagrams QUEUE_FULL, if 64 messages wait
+   */
+  send(message: Uint8Array, now: number): void {
+    assertBytes('message', message)
+    const phase = this.#open()
+    const fragments = splitMessage(message)
+    if (this.#link) return this.#post(phase, this.#link, fragments, now)
+    if (fragments.length > phase.cipher.remaining) this.#end(new UsmpError('SEQ_EXHAUSTED'))
+    for (const { type, plaintext } of fragments) this.#sendSealed(phase, type, plaintext, now)
+  }
+
+  /**
+   * Seals one frame of a registered extension type, 0 to 452 bytes.
+   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT, MESSAGE_TOO_LARGE, SEQ_EXHAUSTED,
+   * CRYPTO_FAILED; on datagrams QUEUE_FULL, if 64 messages wait
+   */
+  sendExtension(type: number, data: Uint8Array, now: number): void {
+    assertBytes('data', data)
+    const phase = this.#open()
+    if (!this.#options.extensions?.includes(type)) {
+      throw new UsmpError('INVALID_ARGUMENT', `packet type ${packetTypeName(type)} is not registered`)
+    }
+    if (data.length > MAX_PLAINTEXT) {
+      throw new UsmpError('MESSAGE_TOO_LARGE', `${data.length} bytes, and an extension frame takes ${MAX_PLAINTEXT}`)
+    }
+    if (this.#link) this.#post(phase, this.#link, [{ type, plaintext: data }], now)
+    else this.#sendSealed(phase, type, data, now)
+  }
+
+  /**
+   * Asks for a round trip: a `pong` event follows. At most 4 PINGs leave in a second, and requests while one is
+   * under way share its answer.
+   * @throws UsmpError NOT_CONNECTED (or why the session ended)
+   */
+  ping(now: number): void {
+    this.#open().liveness.wantPing()
+    this.handleTimeout(now)
+    // Throws if that was the end.
+    this.#open()
+  }
+
+  /**
+   * Changes the keys of the session; a `rekeyed` event follows when the peer has used them. Towards published peers do
+   * this only while nothing is under way: they lose what crosses it (specification, section 5.7).
+   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT while one is under way or on wire
+   * version 1, SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
+   */
+  rekey(now: number): void {
+    const phase = this.#open()
+    if (this.#wireVersion === WIRE_VERSION_1) throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 has no REKEY')
+    if (phase.cipher.rekeying || this.#link?.rekeyWaiting) {
+      throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
+    }
+    const salt = checkedRandom(this.#options.random)(REKEY_SALT_SIZE)
+    if (this.#link) {
+      this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt }, { type: PacketType.PING, plaintext: EMPTY })
+      phase.liveness.pinged(now)
+      return this.#sendReady(phase, this.#link, now)
+    }
+    this.#orEnd(() => this.#transmit(phase.cipher.startRekey(salt)))
+    // The PONG is the frame under the new keys that completes the change. It may have to
+    // wait: nine PINGs in a second would be a flood.
+    phase.liveness.wantNewPing()
+    this.handleTimeout(now)
+  }
+
+  /**
+   * Ends the session with a BYE, or the handshake without. On datagrams the end comes when everything that was sent, and
+   * then the BYE, has arrived, or has been repeated long enough. Never throws.
+   */
+  close(reason: UsmpError = new UsmpError('CLOSED', 'by this side')): void {
+    const phase = this.#phase
+    if (this.#link && phase.kind === 'open' && phase.cipher.remaining > this.#link.waitingFrames) {
+      if (!phase.closing) this.#link.post([{ type: PacketType.BYE, plaintext: EMPTY }])
+      phase.closing ??= reason
+      return
+    }
+    try {
+      if (phase.kind === 'open') this.#transmit(phase.cipher.seal(PacketType.BYE, EMPTY))
+    } catch {
+      // No number left, or the provider failed: it ends all the same, without the courtesy.
+    }
+    this.#fail(reason)
+  }
+
+  // ─── what must leave ───
+
+  /** The next bytes for the transport; on message and datagram transports one message each. */
+  pollTransmit(): Uint8Array | undefined {
+    return this.#transmits.shift()
+  }
+
+  /** When {@link handleTimeout} has to be called at the latest, minus infinity for at once; undefined if never. */
+  pollTimeout(): number | undefined {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return undefined
+    let deadline = phase.kind === 'open' ? phase.liveness.deadline : this.#handshakeDeadline
+    if (this.#link) deadline = Math.min(deadline, this.#link.deadline, this.#closeBy)
+    return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
+  }
+
+  pollEvent(): ConnectionEvent | undefined {
+    return this.#events.shift()
+  }
+
+  // ─── frames in ───
+
+  /** One frame in a packet of its own; an error in place of one is a packet that was malformed already. */
+  #receivePacket(packet: Uint8Array | UsmpError, now: number): void {
+    if (this.#phase.kind === 'closed') return
+    let frame: Frame
+    try {
+      if (packet instanceof UsmpError) throw packet
+      frame = decodeFrame(packet, this.#versions)
+    } catch (error) {
+      return this.#refuse(asUsmpError(error, 'INVALID_ARGUMENT'), false)
+    }
+    this.#receiveFrame(frame, now)
+  }
+
+  #receiveFrame(frame: Frame, now: number): void {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return
+    try {
+      if (frame.type === PacketType.ERROR) this.#noteError(frame)
+      else if (this.#link?.isHandshakeRepeat(frame)) return
+      else if (phase.kind === 'open') this.#receiveInSession(phase, frame, now)
+      else if (phase.kind === 'client-handshake') this.#receiveAsClient(phase, frame, now)
+      else this.#receiveAsServer(phase, frame, now)
+    } catch (error) {
+      const fault = asUsmpError(error, 'CRYPTO_FAILED')
+      this.#refuse(fault, isAuthentic(fault))
+    }
+  }
+
+  #receiveAsClient(phase: ClientHandshake, frame: Frame, now: number): void {
+    const step = stepClient(phase.config, phase.state, frame)
+    this.#link?.acceptHandshake(frame)
+    // A further challenge may be forged: it gives no more time, and does not stop the answer to another one.
+    if ('established' in step || phase.state.kind === 'awaiting-challenge') this.#link?.handshakeAnswered()
+    if ('established' in step) return this.#openSession(step.established, phase.suite, now)
+    if (phase.state.kind === 'awaiting-challenge') this.#handshakeDeadline = now + this.#handshakeTimeout
+    phase.state = step.state
+    if (step.send) this.#sendHandshake(step.send, now)
+  }
+
+  #receiveAsServer(phase: ServerHandshake, frame: Frame, now: number): void {
+    const before = phase.state
+    const step = stepServer(phase.config, before, frame)
+    if ('established' in step) {
+      this.#link?.acceptHandshake(frame)
+      this.#link?.handshakeAnswered()
+      this.#sendHandshake(step.send, now)
+      return this.#openSession(step.established, phase.suite, now)
+    }
+    phase.state = step.state
+    const begins = step.state.kind === 'awaiting-psk' && step.state !== before
+    if (begins) this.#link?.restartHandshake()
+    // A HELLO without a cookie leaves no trace.
+    if (step.send) this.#link?.acknowledge(frame, EMPTY)
+    else this.#link?.acceptHandshake(frame)
+    if (step.send) this.#sendHandshake(step.send, now)
+    if (step.state.kind !== 'awaiting-psk' || !begins) return
+    if (!isStrict(this.#options.kind)) this.#handshakeDeadline = now + this.#handshakeTimeout
+    wipeServer(before)
+    // The same device again while it is looked up: the answer under way will do.
+    if (before.kind === 'awaiting-psk') return
+    const { deviceId, wireVersion } = step.state
+    this.#wireVersion = wireVersion
+    this.#decoder.acceptVersions((this.#versions = [wireVersion]))
+    this.#events.push({ kind: 'hello', deviceId, wireVersion })
+  }
+
+  #openSession(established: Established, suite: CipherSuite, now: number): void {
+    const client = this.#phase.kind === 'client-handshake'
+    this.#wipePsk()
+    const provider = this.#options.provider ?? nobleProvider
+    const ordered = this.#options.kind !== 'datagram'
+    const { keepalive = client ? KEEPALIVE : 0, idleTimeout = IDLE_TIMEOUT } = this.#options
+    this.#phase = {
+      kind: 'open',
+      cipher: new SessionCipher(provider, suite, established, ordered, client),
+      liveness: new Liveness({ keepalive, idleTimeout }, now),
+      reassembler: new Reassembler(),
+    }
+    const { deviceId, sessionId, wireVersion } = established
+    // The cipher keeps its own session id: a listener may do with this one what it likes.
+    this.#events.push({ kind: 'connected', deviceId, sessionId: copyBytes(sessionId), suite, wireVersion })
+  }
+
+  #receiveInSession(phase: Open, frame: Frame, now: number): void {
+    const link = this.#link
+    if (!link) return this.#receiveSealed(phase, frame, now)
+    if (isHandshakeType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
+    const seen = phase.cipher.keyOfSeen(frame.seq)
+    if (!link.reading && !seen && !FIXED_SIZE_TYPES.includes(frame.type)) {
+      throw new UsmpError('QUEUE_FULL', 'the application does not read')
+    }
+    try {
+      this.#receiveSealed(phase, frame, now)
+    } catch (error) {
+      // Its acknowledgement was lost. What is too old to be told from a forgery gets none (specification, section 7.4).
+      if (error instanceof UsmpError && error.code === 'REPLAYED' && seen) link.acknowledge(frame, seen)
+      throw error
+    } finally {
+      this.#sendReady(phase, link, now)
+    }
+  }
+
+  #receiveSealed(phase: Open, frame: Frame, now: number): void {
+    const { cipher, reassembler } = phase
+    cipher.admit(frame.seq)
+    if (!this.#isSessionType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
+    const { rekeying, epoch } = cipher
+    const opened = { type: frame.type, seq: frame.seq, plaintext: cipher.open(frame) }
+    phase.liveness.heard(now)
+    if (this.#link) {
+      this.#link.acknowledge(frame, cipher.receiveKey)
+      this.#link.handshakeAnswered()
+      if (cipher.epoch !== epoch) this.#handleAll(phase, this.#link.beginEpoch(), now)
+    }
+    // Pieces under two keys are not one message (specification, section 4.6).
+    if (cipher.epoch !== epoch && reassembler.busy) {
+      reassembler.reset()
+      if (this.#ordered) return this.#refuse(new UsmpError('BAD_FRAGMENT', 'a key change between fragments'), true)
+      this.#count('BAD_FRAGMENT')
+    }
+    if (this.#link) this.#handleAll(phase, this.#link.inOrder(opened, now), now)
+    else this.#handle(phase, opened, now)
+    if (!rekeying || cipher.rekeying) return
+    this.#link?.rekeyAnswered()
+    if (this.#phase === phase) this.#events.push({ kind: 'rekeyed' })
+  }
+
+  #handleAll(phase: Open, frames: readonly Opened[], now: number): void {
+    for (const frame of frames) if (this.#phase === phase) this.#handle(phase, frame, now)
+  }
+
+  /** Handles an authentic frame; a fault costs the frame, or the session. */
+  #handle(phase: Open, frame: Opened, now: number): void {
+    try {
+      this.#handleAuthentic(phase, frame, now)
+    } catch (error) {
+      this.#refuse(asUsmpError(error, 'CRYPTO_FAILED'), true)
+    }
+  }
+
+  #isSessionType(type: number): boolean {
+    switch (type) {
+      case PacketType.DATA:
+      case PacketType.DATA_FRAG:
+      case PacketType.PING:
+      case PacketType.PONG:
+      case PacketType.BYE:
+        return true
+      case PacketType.REKEY:
+        return this.#wireVersion !== WIRE_VERSION_1
+      default:
+        return this.#options.extensions?.includes(type) ?? false
+    }
+  }
+
+  #handleAuthentic(phase: Open, { type, seq, plaintext }: Opened, now: number): void {
+    if (type === PacketType.DATA || type === PacketType.DATA_FRAG) {
+      const data = phase.reassembler.push(type, seq, plaintext)
+      if (data && !phase.closing) this.#events.push({ kind: 'message', data })
+      return
+    }
+    checkInside(type, plaintext)
+    if (phase.reassembler.busy) {
+      phase.reassembler.reset()
+      if (this.#ordered) throw new UsmpError('BAD_FRAGMENT', `${packetTypeName(type)} between fragments`)
+      this.#count('BAD_FRAGMENT')
+    }
+    switch (type) {
+      case PacketType.PING:
+      case PacketType.PONG:
+        return this.#handleControl(phase, type, now)
+      case PacketType.BYE:
+        return this.#fail(phase.closing ?? new UsmpError('CLOSED', 'by the peer'))
+      case PacketType.REKEY:
+        this.#link?.sealBegun(phase.cipher)
+        phase.cipher.acceptRekey(plaintext)
+        return
+      default:
+        this.#events.push({ kind: 'extension', type, data: plaintext })
+    }
+  }
+
+  #handleControl(phase: Open, type: number, now: number): void {
+    phase.liveness.countControl(now)
+    if (type === PacketType.PING) return this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
+    const roundTrip = phase.liveness.ponged(now)
+    if (roundTrip !== undefined) this.#events.push({ kind: 'pong', roundTrip })
+  }
+
+  // ─── frames out ───
+
+  #sendHandshake({ type, seq, payload }: HandshakeFrame, now: number): void {
+    const frame = { type, seq, payload, version: this.#wireVersion }
+    const bytes = encodeFrame(frame)
+    if (this.#link) this.#link.sendHandshake(frame, bytes, now)
+    else this.#transmit(bytes)
+  }
+
+  #sendPing(phase: Open, now: number): void {
+    this.#sendSealed(phase, PacketType.PING, EMPTY, now)
+    phase.liveness.pinged(now)
+  }
+
+  #keepAlive(phase: Open, now: number): void {
+    try {
+      this.#sendPing(phase, now)
+    } catch {
+      // The connection has ended and reports why; a timer has nobody to tell.
+    }
+  }
+
+  #sendSealed(phase: Open, type: number, plaintext: Uint8Array, now: number): void {
+    if (this.#link) {
+      this.#link.postUrgent({ type, plaintext })
+      phase.liveness.sent(now)
+      return this.#sendReady(phase, this.#link, now)
+    }
+    this.#orEnd(() => this.#transmit(phase.cipher.seal(type, plaintext)))
+    phase.liveness.sent(now)
+  }
+
+  #transmit(frame: Uint8Array): void {
+    this.#transmits.push(this.#options.kind === 'serial' ? encodeSerial(frame) : frame)
+  }
+
+  // ─── datagrams ───
+
+  #post(phase: Open, link: DatagramLink, frames: readonly Plain[], now: number): void {
+    if (frames.length > phase.cipher.remaining - link.waitingFrames) this.#end(new UsmpError('SEQ_EXHAUSTED'))
+    link.post(frames)
+    this.#sendReady(phase, link, now)
+    if (this.#phase.kind === 'closed') throw this.#phase.reason
+  }
+
+  /** Sends what waits, as far as it may go; ends the connection where sealing fails. */
+  #sendReady(phase: Open, link: DatagramLink, now: number): void {
+    if (this.#phase !== phase) return
+    try {
+      const sent = link.sendReady(phase.cipher, now)
+      if (sent.length > 0) phase.liveness.sent(now)
+    } catch (error) {
+      this.#fail(asUsmpError(error, 'CRYPTO_FAILED'))
+    }
+  }
+
+  #receiveUtack(link: DatagramLink, bytes: Uint8Array, now: number): void {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return
+    const verdict = link.receiveUtack(bytes, now)
+    if (verdict === 'malformed') this.#count('BAD_PAYLOAD')
+    if (verdict === 'forged') this.#count('DECRYPT_FAILED')
+    if (verdict !== 'good' || phase.kind !== 'open') return
+    this.#sendReady(phase, link, now)
+    if (phase.closing && link.idle) this.#fail(phase.closing)
+    else if (phase.closing && !link.owesMessages) phase.closeBy ??= now + BYE_TIME
+  }
+
+  #handleLinkTimeout(phase: Open, link: DatagramLink, now: number): void {
+    const lost = link.handleTimeout(now)
+    if (phase.closing && !link.owesMessages) {
+      phase.closeBy ??= now + BYE_TIME
+      if (lost || now >= phase.closeBy) return this.#fail(phase.closing)
+    }
+    if (phase.closing && link.stuck) {
+      return this.#fail(new UsmpError('TRANSPORT_FAILED', 'the peer never acknowledged SESSION_OK'))
+    }
+    if (lost) {
+      const detail = `${packetTypeName(lost.type)} ${lost.seq} was not acknowledged`
+      return this.#fail(new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' }))
+    }
+    this.#handleAll(phase, link.expire(now), now)
+    this.#sendReady(phase, link, now)
+  }
+
+  get #closeBy(): number {
+    return (this.#phase.kind === 'open' ? this.#phase.closeBy : undefined) ?? Number.POSITIVE_INFINITY
+  }
+
+  // ─── faults and ends ───
+
+  get #ordered(): boolean {
+    return this.#options.kind !== 'datagram'
+  }
+
+  /**
+   * The one place that decides whether a fault ends the connection or only costs the frame (specification, sections 3.9,
+   * 4.4 and 6.5). On a stream there is no way on after any fault. On datagrams anybody can cause one, so none ends
+   * anything. On a serial line what is not authentic is noise, or left over from an older session; an authentic frame
+   * that is wrong means that another one was lost, and ends the session.
+   * @param authentic whether the frame it is about was sealed by the peer
+   */
+  #refuse(error: UsmpError, authentic: boolean): void {
+    if (this.#phase.kind === 'closed') return
+    const lineBroken = authentic && this.#options.kind === 'serial'
+    if (isStrict(this.#options.kind) || lineBroken || error.family === 'platform') return this.#fail(error)
+    this.#count(error.code)
+    if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) this.#wrongProof = error
+  }
+
+  #count(code: ErrorCode): void {
+    this.#dropped.set(code, (this.#dropped.get(code) ?? 0) + 1)
+  }
+
+  /** Ends the connection, once; later calls change nothing. */
+  #fail(reason: UsmpError): void {
+    if (this.#phase.kind === 'closed') return
+    this.#wipeSecrets()
+    this.#phase = { kind: 'closed', reason }
+    this.#events.push({ kind: 'closed', reason })
+  }
+
+  #wipePsk(): void {
+    if (this.#phase.kind === 'client-handshake') wipe(this.#phase.config.psk)
+    if (this.#phase.kind === 'server-handshake') wipe(this.#phase.psk)
+  }
+
+  #wipeSecrets(): void {
+    const phase = this.#phase
+    this.#wipePsk()
+    this.#link?.clear()
+    if (phase.kind === 'client-handshake') wipeClient(phase.state)
+    if (phase.kind === 'server-handshake') wipeServer(phase.state)
+    if (phase.kind !== 'open') return
+    phase.cipher.wipe()
+    phase.reassembler.reset()
+  }
+
+  #open(): Open {
+    if (this.#phase.kind === 'open') {
+      if (this.#phase.closing) throw this.#phase.closing
+      return this.#phase
+    }
+    if (this.#phase.kind === 'closed') throw this.#phase.reason
+    throw new UsmpError('NOT_CONNECTED', 'the handshake is not complete')
+  }
+
+  /** Ends the connection and tells the caller. */
+  #end(error: UsmpError): never {
+    this.#fail(error)
+    throw error
+  }
+
+  /** A number is used up, and perhaps half a message sent: where sealing fails the session cannot go on. */
+  #orEnd(action: () => void): void {
+    try {
+      action()
+    } catch (error) {
+      this.#end(asUsmpError(error, 'CRYPTO_FAILED'))
+    }
+  }
+
+  #noteError(frame: Frame): void {
+    this.#count('UNEXPECTED_PACKET')
+    if (this.#phase.kind !== 'open' && frame.payload.length === ERROR_SIZE) this.#peerClaim = describeErrorFrame(frame)
+  }
+
+  #claim(): string {
+    return this.#peerClaim ? `; the peer (unproven) says ${this.#peerClaim}` : ''
+  }
+
+  #refusedError(state: ClientState, cause: unknown): UsmpError {
+    const options = cause === undefined ? {} : { cause }
+    if (state.kind === 'awaiting-session-ok') {
+      return new UsmpError('HANDSHAKE_REFUSED', `after our proof, before SESSION_OK${this.#claim()}`, {
+        ...options,
+        awaited: PacketType.SESSION_OK,
+        hint: 'Most likely the key is wrong or the device id unknown at the server; its log says which.',
+      })
+    }
+    return new UsmpError('HANDSHAKE_REFUSED', `before CHALLENGE${this.#claim()}`, {
+      ...options,
+      awaited: PacketType.CHALLENGE,
+      hint: 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
+    })
+  }
+
+  #timeoutError(phase: ClientHandshake | ServerHandshake): UsmpError {
+    if (this.#wrongProof) return this.#wrongProof
+    const step = phase.state.kind.replaceAll('-', ' ')
+    const drops = this.#drops()
+    // A server does not answer a wrong proof on datagrams.
+    const refused =
+      this.#link && phase.state.kind === 'awaiting-session-ok'
+        ? {
+            awaited: PacketType.SESSION_OK,
+            hint: 'Most likely the key is wrong or the device id unknown at the server.',
+          }
+        : {}
+    return new UsmpError('HANDSHAKE_TIMEOUT', `${step}${drops && `; ${drops}`}${this.#claim()}`, refused)
+  }
+
+  /** What was dropped, as it may be why nothing good came. */
+  #drops(): string {
+    if (this.#dropped.size === 0) return ''
+    return `dropped ${[...this.#dropped].map(([code, count]) => `${count} × ${code}`).join(', ')}`
+  }
+}
+
+/** Whether a transport ended because of what the peer sent on it. */
+function isFrameFault(cause: unknown): cause is UsmpError {
+  return cause instanceof UsmpError && cause.family === 'frame'
+}
+
+/** Whether nobody but the peer can put bytes onto such a transport without breaking it for good. */
+function isStrict(kind: TransportKind): boolean {
+  return kind === 'stream' || kind === 'message'
+}
+
+/** What a type has inside, where that is fixed (specification, section 4.3, step 8). */
+function checkInside(type: number, plaintext: Uint8Array): void {
+  const expected = type === PacketType.REKEY ? REKEY_SALT_SIZE : 0
+  if (!FIXED_SIZE_TYPES.includes(type) || plaintext.length === expected) return
+  throw new UsmpError('BAD_PAYLOAD', `${packetTypeName(type)} with ${plaintext.length} bytes instead of ${expected}`)
+}
+
+/** The random source, its failures made known as such. */
+function checkedRandom(random: RandomSource): RandomSource {
+  return (length) => {
+    try {
+      const bytes = random(length)
+      if (bytes.length === length) return bytes
+    } catch (cause) {
+      throw new UsmpError('RANDOM_FAILED', undefined, { cause })
+    }
+    throw new UsmpError('RANDOM_FAILED', `not ${length} bytes`)
+  }
+}

@@ -1,0 +1,59 @@
+import { gcm } from '@noble/ciphers/aes.js'
+import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
+import { x25519 } from '@noble/curves/ed25519.js'
+import { hkdf } from '@noble/hashes/hkdf.js'
+import { hmac } from '@noble/hashes/hmac.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { assertBytes, copyBytes, wipe } from './bytes.js'
+import { CipherSuite, KEY_SIZE, PUBLIC_KEY_SIZE } from './constants.js'
+import type { Aead, CryptoProvider, KeyPair } from './crypto.js'
+
+/**
+ * The default provider: audited JavaScript, runs anywhere. Its AES uses tables and is not constant-time; prefer
+ * ChaCha20-Poly1305 with it where the suite is free.
+ */
+export const nobleProvider: CryptoProvider = {
+  name: 'noble',
+  generateKeyPair: (random) => keyPair(random(KEY_SIZE)),
+  keyPairFromPrivate(privateKey) {
+    assertBytes('privateKey', privateKey, KEY_SIZE)
+    return keyPair(copyBytes(privateKey))
+  },
+  hmacSha256: (key, message) => hmac(sha256, key, message),
+  hkdfSha256: (ikm, salt, info, length) => hkdf(sha256, ikm, salt, info, length),
+  aead,
+}
+
+function keyPair(privateKey: Uint8Array): KeyPair {
+  return {
+    publicKey: x25519.getPublicKey(privateKey),
+    agree(peerPublic) {
+      assertBytes('peerPublic', peerPublic, PUBLIC_KEY_SIZE)
+      try {
+        return x25519.getSharedSecret(privateKey, peerPublic)
+      } catch {
+        // With 32 bytes on both sides noble throws for one reason only, a low-order point: shown as the all-zero result.
+        return new Uint8Array(KEY_SIZE)
+      }
+    },
+    wipe: () => wipe(privateKey),
+  }
+}
+
+function aead(suite: CipherSuite, key: Uint8Array): Aead {
+  const cipher = suite === CipherSuite.AES_256_GCM ? gcm : chacha20poly1305
+  const ownKey = copyBytes(key)
+  return {
+    seal(nonce, aad, plaintext, out) {
+      out.set(cipher(ownKey, nonce, aad).encrypt(plaintext))
+    },
+    open(nonce, aad, sealed) {
+      try {
+        return cipher(ownKey, nonce, aad).decrypt(sealed)
+      } catch {
+        return undefined
+      }
+    },
+    wipe: () => wipe(ownKey),
+  }
+}

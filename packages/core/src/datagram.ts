@@ -1,0 +1,326 @@
+import { Arq, type Outgoing } from './arq.js'
+import { assertInteger, copyBytes, EMPTY, equalBytes, wipe } from './bytes.js'
+import { PacketType } from './constants.js'
+import type { CryptoProvider } from './crypto.js'
+import { UsmpError } from './errors.js'
+import type { Frame } from './frame.js'
+import { Reorder } from './reorder.js'
+import type { SessionCipher } from './session.js'
+import { decodeUtack, encodeUtack, isHandshakeType, verifyUtack } from './utack.js'
+
+/** Most frames under way at once (specification, section 7.5). */
+const MAX_UNDER_WAY = 8
+/** Handshake frames remembered as accepted; the oldest gives way. An honest handshake has three. */
+const MAX_REMEMBERED = 8
+/** So much may wait before the messages; a peer whose PINGs would make it more gets no PONG for now. */
+const MAX_URGENT = 8
+/** Messages that may wait to be sent. */
+const MAX_WAITING_MESSAGES = 64
+
+/** How datagrams are used. */
+export interface DatagramOptions {
+  /**
+   * Messages of one frame that are under way at once, 1–8; default 8. 1 keeps the order towards receivers that hand messages
+   * on as they arrive, as published peers and the C core do: behind a loss, with several under way, they see another one.
+   */
+  readonly maxUnderWay?: number
+  /** Messages received come in the order of sending (default), or as they arrive. */
+  readonly delivery?: 'in-order' | 'on-arrival'
+}
+
+/** What stands in a sealed frame. */
+export interface Plain {
+  readonly type: number
+  readonly plaintext: Uint8Array
+}
+
+/** An authentic frame that was opened. */
+export interface Opened extends Plain {
+  readonly seq: number
+}
+
+/**
+ * What a connection has to do besides where bytes may be lost, repeated and reordered (specification, section 7):
+ * acknowledges what was accepted, repeats what was not acknowledged, knows repeats of the handshake, lets frames wait
+ * that must not be under way beside others, and restores the order of what arrives.
+ */
+export class DatagramLink {
+  readonly #provider: CryptoProvider
+  readonly #transmit: (datagram: Uint8Array) => void
+  readonly #arq: Arq
+  readonly #order: Reorder<Opened | undefined> | undefined
+  #remembered: Frame[] = []
+  /** The rest of a message, or of REKEY and its PING: nothing may come between. */
+  #begun: Plain[] = []
+  /** The rest of a message that was sealed before its turn, as the key changed. */
+  #sealed: Outgoing[] = []
+  #urgent: Plain[][] = []
+  #messages: Plain[][] = []
+  /** Something was posted that {@link sendReady} has not looked at. */
+  #posted = false
+  /** While the application does not read, messages are not taken, so not acknowledged. */
+  reading = true
+
+  /**
+   * @param jitter at random from 0 up to, and not including, 1
+   * @param transmit takes datagrams that must leave
+   * @throws UsmpError INVALID_ARGUMENT
+   */
+  constructor(
+    provider: CryptoProvider,
+    { maxUnderWay = MAX_UNDER_WAY, delivery = 'in-order' }: DatagramOptions,
+    jitter: number,
+    transmit: (datagram: Uint8Array) => void,
+  ) {
+    assertInteger('maxUnderWay', maxUnderWay, 1, MAX_UNDER_WAY)
+    this.#provider = provider
+    this.#transmit = transmit
+    this.#arq = new Arq(maxUnderWay, jitter)
+    this.#order = delivery === 'in-order' ? new Reorder() : undefined
+  }
+
+  // ─── handshake ───
+
+  /** Sends a plain frame, and again until it is acknowledged or answered. HELLO_RETRY is sent once (section 7.2). */
+  sendHandshake(frame: Frame, bytes: Uint8Array, now: number): void {
+    this.#transmit(bytes)
+    if (frame.type === PacketType.HELLO_RETRY) return
+    const { type, seq } = frame
+    // The server may lose its HELLO_RETRY and not repeat it.
+    const untilAnswered = type === PacketType.HELLO
+    this.#arq.sent({ type, seq, bytes, key: EMPTY, epoch: -1, alone: true, vital: false, untilAnswered }, now)
+  }
+
+  /** What was sent has been answered: nothing of it is repeated. */
+  handshakeAnswered(): void {
+    this.#arq.answered(({ type }) => isHandshakeType(type))
+  }
+
+  /** Acknowledges a handshake frame that was accepted, and its repeats from now on. */
+  acceptHandshake(frame: Frame): void {
+    this.acknowledge(frame, EMPTY)
+    if (this.#remembered.length === MAX_REMEMBERED) this.#remembered.shift()
+    this.#remembered.push({ ...frame, payload: frame.payload.slice() })
+  }
+
+  /** Whether a handshake frame was accepted before; then it is acknowledged again, and that is all (section 7.8). */
+  isHandshakeRepeat(frame: Frame): boolean {
+    const known = this.#remembered.some(
+      ({ type, seq, payload }) => type === frame.type && seq === frame.seq && equalBytes(payload, frame.payload),
+    )
+    if (known) this.acknowledge(frame, EMPTY)
+    return known
+  }
+
+  /** Forgets a handshake that the peer has begun anew. */
+  restartHandshake(): void {
+    this.#remembered = []
+    this.#arq.clear()
+  }
+
+  // ─── acknowledgements ───
+
+  /** @param key the key that the frame came under */
+  acknowledge({ type, seq }: { readonly type: number; readonly seq: number }, key: Uint8Array): void {
+    this.#transmit(encodeUtack(this.#provider, type, seq, key))
+  }
+
+  /**
+   * Takes an acknowledgement.
+   * @returns `malformed` or `forged`, which count; `late` for one that names nothing under way
+   */
+  receiveUtack(datagram: Uint8Array, now: number): 'good' | 'late' | 'malformed' | 'forged' {
+    const utack = decodeUtack(datagram)
+    if (!utack) return 'malformed'
+    const isGood = (key: Uint8Array) => verifyUtack(this.#provider, datagram, key)
+    const verdict = this.#arq.acknowledge(utack.type, utack.seq, now, isGood)
+    return verdict === 'none' ? 'late' : verdict === 'bad' ? 'forged' : 'good'
+  }
+
+  /** A frame under the keys of our REKEY, or a REKEY that wins over it, stands for its acknowledgement (section 5.6). */
+  rekeyAnswered(): void {
+    this.#arq.answered(({ type }) => type === PacketType.REKEY)
+  }
+
+  // ─── what is to be sent ───
+
+  /** Messages that wait because others are under way. */
+  get waiting(): number {
+    return this.#messages.length + (this.#begun.length + this.#sealed.length > 0 ? 1 : 0)
+  }
+
+  /** How many sequence numbers the waiting frames will use. */
+  get waitingFrames(): number {
+    const waiting = [...this.#urgent, ...this.#messages]
+    return waiting.reduce((sum, frames) => sum + frames.length, this.#begun.length)
+  }
+
+  /** Whether everything that was posted has arrived. */
+  get idle(): boolean {
+    return this.#arq.empty && this.#sealed.length === 0 && this.waitingFrames === 0
+  }
+
+  /** Whether messages of the application have not arrived yet, as far as is known. */
+  get owesMessages(): boolean {
+    if (this.#sealed.length > 0 || this.#begun.some(isMessage)) return true
+    return this.#messages.some((frames) => frames.some(isMessage)) || this.#arq.some(isMessage)
+  }
+
+  /** Whether a frame that everything waits for, SESSION_OK, was sent for the last time. */
+  get stuck(): boolean {
+    return this.#arq.stuck
+  }
+
+  /**
+   * Lets a message wait for its turn: one frame, or fragments. The plaintexts are copied.
+   * @throws UsmpError QUEUE_FULL if 64 wait
+   */
+  post(frames: readonly Plain[]): void {
+    if (this.waiting >= MAX_WAITING_MESSAGES) {
+      throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_MESSAGES} messages wait`)
+    }
+    this.#messages.push(frames.map(({ type, plaintext }) => ({ type, plaintext: copyBytes(plaintext) })))
+    this.#posted = true
+  }
+
+  /** Lets PING, PONG, or REKEY and its PING wait, before all messages. */
+  postUrgent(...frames: readonly Plain[]): void {
+    if (frames[0]?.type === PacketType.PONG && this.#urgent.length >= MAX_URGENT) return
+    this.#urgent.push([...frames])
+    this.#posted = true
+  }
+
+  /** Whether a REKEY waits to be sent. */
+  get rekeyWaiting(): boolean {
+    return this.#urgent.some(([first]) => first?.type === PacketType.REKEY)
+  }
+
+  /**
+   * Seals and sends what may go now (section 7.5).
+   * @returns the types that were sent
+   * @throws UsmpError SEQ_EXHAUSTED, or what the crypto provider throws
+   */
+  sendReady(cipher: SessionCipher, now: number): number[] {
+    this.#posted = false
+    const sent: number[] = []
+    for (let next = this.#sealed[0]; next && this.#arq.admits(next); next = this.#sealed[0]) {
+      this.#sealed.shift()
+      this.#send(next, now)
+      sent.push(next.type)
+    }
+    while (this.#sealed.length === 0) {
+      const parcel = this.#nextParcel()
+      const frame = parcel?.[0]
+      if (!frame) return sent
+      const together = this.#begun.length === 0 && parcel.length === 1
+      const alone = !together || frame.type === PacketType.REKEY || frame.type === PacketType.BYE
+      const { sendEpoch: epoch, nextSeq: seq } = cipher
+      if (!this.#arq.admits({ alone, epoch, seq })) return sent
+      this.#takeFrame(parcel)
+      this.#send(seal(cipher, frame, alone), now)
+      sent.push(frame.type)
+    }
+    return sent
+  }
+
+  /** The peer's REKEY is about to be followed: the rest of a message begun stays under the old key (section 5.3). */
+  sealBegun(cipher: SessionCipher): void {
+    // Behind a REKEY of our own that has not arrived there is but a PING, and it may go under any key.
+    if (this.#arq.some(({ type }) => type === PacketType.REKEY)) return
+    this.#sealed.push(...this.#begun.splice(0).map((frame) => seal(cipher, frame, true)))
+  }
+
+  #send(frame: Outgoing, now: number): void {
+    this.#arq.sent(frame, now)
+    this.#transmit(frame.bytes)
+  }
+
+  #nextParcel(): Plain[] | undefined {
+    if (this.#begun.length > 0) return this.#begun
+    return this.#urgent[0] ?? this.#messages[0]
+  }
+
+  #takeFrame(parcel: Plain[]): void {
+    if (parcel === this.#urgent[0]) this.#urgent.shift()
+    else if (parcel === this.#messages[0]) this.#messages.shift()
+    this.#begun = parcel.slice(1)
+  }
+
+  // ─── time ───
+
+  /** When {@link sendReady}, {@link handleTimeout} or {@link expire} has something to do; infinite if never. */
+  get deadline(): number {
+    if (this.#posted) return Number.NEGATIVE_INFINITY
+    return Math.min(this.#arq.deadline, this.#order?.deadline ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Sends again what was not acknowledged in time; returns a frame of the session that was lost for good. */
+  handleTimeout(now: number): Outgoing | undefined {
+    const { repeats, lost } = this.#arq.handleTimeout(now)
+    for (const bytes of repeats) this.#transmit(bytes)
+    return lost
+  }
+
+  // ─── order of what arrives ───
+
+  /** What has its turn now that a frame was accepted: itself or not, and others that waited for it. */
+  inOrder(frame: Opened, now: number): Opened[] {
+    if (!this.#order) return [frame]
+    switch (frame.type) {
+      case PacketType.BYE:
+      case PacketType.REKEY:
+        // Senders let them go alone; whatever is missing before them will not come.
+        return [...this.#order.flush(frame.seq + 1).filter(isPresent), frame]
+      case PacketType.PING:
+      case PacketType.PONG:
+        // They are about time, so they do not wait; only their number does.
+        return [frame, ...this.#order.push(frame.seq, undefined, now).filter(isPresent)]
+      default:
+        return this.#order.push(frame.seq, frame, now).filter(isPresent)
+    }
+  }
+
+  /** The peer has begun to count anew, under a new key: gives out what waits, whatever is missing. */
+  beginEpoch(): Opened[] {
+    return this.#order?.flush(0).filter(isPresent) ?? []
+  }
+
+  /** What has waited too long for something that was sent before it. */
+  expire(now: number): Opened[] {
+    return this.#order?.expire(now).filter(isPresent) ?? []
+  }
+
+  /** Forgets everything, keys included. */
+  clear(): void {
+    this.#arq.clear()
+    for (const { key } of this.#sealed.splice(0)) wipe(key)
+    this.#remembered = []
+    this.#begun = []
+    this.#urgent = []
+    this.#messages = []
+    this.#posted = false
+    this.#order?.flush(0)
+  }
+}
+
+/** Seals a frame, and keeps the key for its acknowledgement. */
+function seal(cipher: SessionCipher, { type, plaintext }: Plain, alone: boolean): Outgoing {
+  const { sendEpoch: epoch, nextSeq: seq } = cipher
+  const key = cipher.sendKey.slice()
+  const bytes = type === PacketType.REKEY ? cipher.startRekey(plaintext) : cipher.seal(type, plaintext)
+  return { type, seq, bytes, key, epoch, alone, vital: true }
+}
+
+const CONTROL_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.REKEY, PacketType.BYE]
+
+/** Whether a frame carries something of the application. */
+function isMessage({ type }: { readonly type: number }): boolean {
+  return !isHandshakeType(type) && !CONTROL_TYPES.includes(type)
+}
+
+function isPresent<T>(item: T | undefined): item is T {
+  return item !== undefined
+}
+
+export { askForCookie, CookieJar, gateHello } from './cookie.js'
+export { isForHandshake } from './utack.js'

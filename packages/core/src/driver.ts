@@ -1,0 +1,584 @@
+import { toHex } from './bytes.js'
+import { assertSuite } from './checks.js'
+import { type Clock, systemClock } from './clock.js'
+import {
+  type Authorization,
+  type ClientOptions,
+  Connection,
+  type ConnectionEvent,
+  IDLE_TIMEOUT,
+  type ServerOptions,
+} from './connection.js'
+import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from './constants.js'
+import { formatDeviceId } from './device-id.js'
+import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
+import { Inbox } from './inbox.js'
+import { assertPsk } from './psk.js'
+import type { Transport } from './transport.js'
+
+/** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
+const FLUSH_BYTES = 64 * 1024
+/** What every message costs besides its bytes, so that empty ones count too. */
+const FRAME_OVERHEAD = HEADER_SIZE + SEAL_OVERHEAD
+/** Most `send` calls that may wait for the transport at once. */
+const MAX_WAITING_SENDS = 1024
+
+/** An operation that can be called off. */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined
+}
+
+interface DriverOptions extends Abortable {
+  readonly clock?: Clock
+}
+
+/** Options of {@link Session.connect}. */
+export interface ConnectOptions extends Omit<ClientOptions, 'kind'>, DriverOptions {}
+
+/** Options of {@link Session.accept}. */
+export interface AcceptOptions extends Omit<ServerOptions, 'kind'>, DriverOptions {
+  /** The key and suite of a device, or null if it is unknown. Called for each HELLO, before anything is proven. */
+  readonly authorize: (deviceId: string, wireVersion: WireVersion) => MaybePromise<Authorization | null>
+}
+
+type MaybePromise<T> = T | Promise<T>
+
+interface WaitingSend {
+  readonly message: Uint8Array
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface Waiter<T> {
+  resolve(value: T): void
+  reject(error: unknown): void
+}
+
+const utf8 = new TextEncoder()
+
+/**
+ * An established session, as an application uses it. One consumer reads (`receive`, `for await` or `readable`); any number
+ * of callers send.
+ *
+ * Events: `extension` (an {@link ExtensionEvent}), for packet types that were registered.
+ */
+export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
+  readonly #connection: Connection
+  readonly #transport: Transport
+  readonly #clock: Clock
+  readonly #inbox = new Inbox()
+  readonly #ended = new AbortController()
+  #identity: Extract<ConnectionEvent, { kind: 'connected' }> | undefined
+  #waitingSends: WaitingSend[] = []
+  #pings: Waiter<number>[] = []
+  #rekeys: Waiter<void>[] = []
+  #onConnected: Waiter<Session> | undefined
+  #authorize: AcceptOptions['authorize'] | undefined
+  /** Why the application could not say whether a device is known; told instead of UNKNOWN_DEVICE. */
+  #lookupFailure: UsmpError | undefined
+  /** The transport wants no more bytes. */
+  #blocked = false
+  /** When a transport that takes nothing ends the session. */
+  #blockedUntil = Number.POSITIVE_INFINITY
+  #paused = false
+  #flushPlanned = false
+  #plannedBytes = 0
+  #timer: unknown
+  #timerAt = Number.POSITIVE_INFINITY
+  #teardown: Promise<void> | undefined
+  readonly #closed: Promise<UsmpError>
+  #resolveClosed!: (reason: UsmpError) => void
+
+  readonly #blockedTimeout: number
+
+  private constructor(connection: Connection, transport: Transport, clock: Clock, idleTimeout: number = IDLE_TIMEOUT) {
+    super()
+    // A slow line may need longer than that for one full buffer, and holds up nobody else.
+    this.#blockedTimeout = idleTimeout > 0 && transport.kind !== 'serial' ? idleTimeout : Number.POSITIVE_INFINITY
+    this.#connection = connection
+    this.#transport = transport
+    this.#clock = clock
+    this.#closed = new Promise((resolve) => (this.#resolveClosed = resolve))
+  }
+
+  /**
+   * Performs the client's handshake over a transport.
+   * @throws UsmpError of the handshake or transport; ABORTED
+   */
+  static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
+    const clock = options.clock ?? systemClock
+    const connection = orAbort(transport, () => Connection.client({ ...options, kind: transport.kind }, clock.now()))
+    return new Session(connection, transport, clock, options.idleTimeout).#start(options.signal)
+  }
+
+  /**
+   * Performs the server's handshake over a transport.
+   * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
+   */
+  static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
+    const clock = options.clock ?? systemClock
+    const connection = orAbort(transport, () => Connection.server({ ...options, kind: transport.kind }, clock.now()))
+    const session = new Session(connection, transport, clock, options.idleTimeout)
+    session.#authorize = options.authorize
+    return session.#start(options.signal)
+  }
+
+  /** The device's id as `aa:bb:cc:dd:ee:ff`. */
+  get deviceId(): string {
+    return formatDeviceId(this.#established.deviceId)
+  }
+
+  /** The 16 bytes of the session id in hex. */
+  get sessionId(): string {
+    return toHex(this.#established.sessionId)
+  }
+
+  get suite(): CipherSuite {
+    return this.#established.suite
+  }
+
+  /** 2, or 1 for old firmware that an unsafe option let in: its encryption is broken. */
+  get wireVersion(): WireVersion {
+    return this.#established.wireVersion
+  }
+
+  /** Where the peer is. */
+  get address(): string {
+    return this.#transport.address
+  }
+
+  /** Aborts when the session has ended; its `reason` is the {@link UsmpError}, CLOSED for a good end. */
+  get signal(): AbortSignal {
+    return this.#ended.signal
+  }
+
+  /** Resolves with the reason of the end, CLOSED for a good one; never rejects. */
+  get closed(): Promise<UsmpError> {
+    return this.#closed
+  }
+
+  override addEventListener(
+    type: 'extension',
+    listener: (event: ExtensionEvent) => void,
+    options?: Parameters<EventTarget['addEventListener']>[2],
+  ): void
+  override addEventListener(...event: Parameters<EventTarget['addEventListener']>): void
+  override addEventListener(...event: unknown[]): void {
+    super.addEventListener(...(event as Parameters<EventTarget['addEventListener']>))
+  }
+
+  /** Frames that were dropped without harm (noise, forgeries, duplicates), by the code of their fault. */
+  get dropped(): ReadonlyMap<ErrorCode, number> {
+    return this.#connection.dropped
+  }
+
+  // ─── sending ───
+
+  /**
+   * Sends a message of 0 to 1808 bytes, text as UTF-8. Resolves when it is handed to the transport, waits while the
+   * transport is full; says nothing about the arrival.
+   * @throws UsmpError MESSAGE_TOO_LARGE; ABORTED before it was handed over; QUEUE_FULL if 1024 calls wait already; the
+   * reason of the end if the session has ended
+   */
+  async send(message: Uint8Array | string, { signal }: Abortable = {}): Promise<void> {
+    throwIfAborted(signal)
+    this.#throwIfEnded()
+    const bytes = typeof message === 'string' ? utf8.encode(message) : message
+    if (!this.#full && this.#waitingSends.length === 0) return this.#sendNow(bytes)
+    if (this.#waitingSends.length >= MAX_WAITING_SENDS) {
+      throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_SENDS} messages wait for the transport`)
+    }
+    await this.#wait<void>(signal, (waiter) => {
+      const entry = { message: bytes, ...waiter }
+      this.#waitingSends.push(entry)
+      return () => remove(this.#waitingSends, entry)
+    })
+  }
+
+  /**
+   * Sends a message if the transport takes it right now, for data that may be dropped.
+   * @returns false if it was dropped, because the transport is full
+   * @throws UsmpError MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   */
+  trySend(message: Uint8Array | string): boolean {
+    this.#throwIfEnded()
+    if (this.#full || this.#waitingSends.length > 0) return false
+    this.#sendNow(typeof message === 'string' ? utf8.encode(message) : message)
+    return true
+  }
+
+  /**
+   * Sends one frame of a registered extension type, 0 to 452 bytes.
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   */
+  sendExtension(type: number, data: Uint8Array): void {
+    this.#act(() => this.#connection.sendExtension(type, data, this.#clock.now()))
+  }
+
+  // ─── receiving ───
+
+  /**
+   * The next message, or undefined after a good end. One call at a time.
+   * @throws UsmpError the reason of any other end; ABORTED
+   */
+  async receive({ signal }: Abortable = {}): Promise<Uint8Array | undefined> {
+    throwIfAborted(signal)
+    const { message, cancel } = this.#inbox.take()
+    const onAbort = () => cancel(abortError(signal))
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await message
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      if (this.#paused && this.#inbox.roomy) this.#resume()
+    }
+  }
+
+  /** Messages until BYE; throws the UsmpError of any other end. Leaving the loop early closes the session. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      for (let message = await this.receive(); message; message = await this.receive()) yield message
+    } finally {
+      await this.close()
+    }
+  }
+
+  /** The received messages as a web stream, one message a chunk. Cancelling it closes the session. */
+  get readable(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          const message = await this.receive()
+          if (message) controller.enqueue(message)
+          else controller.close()
+        },
+        cancel: () => this.close(),
+      },
+      { highWaterMark: 0 },
+    )
+  }
+
+  /** A web stream whose chunks are sent as messages. Closing or aborting it closes the session. */
+  get writable(): WritableStream<Uint8Array | string> {
+    return new WritableStream<Uint8Array | string>({
+      write: (message) => this.send(message),
+      close: () => this.close(),
+      abort: () => this.close(),
+    })
+  }
+
+  // ─── the rest of the session ───
+
+  /**
+   * Measures the round trip in ms. At most 4 PINGs leave in a second; calls that overlap share one.
+   * @throws UsmpError ABORTED; the reason of the end if the session ends before the answer
+   */
+  ping({ signal }: Abortable = {}): Promise<number> {
+    return this.#wait<number>(signal, (waiter) => {
+      this.#act(() => this.#connection.ping(this.#clock.now()))
+      this.#pings.push(waiter)
+      return () => remove(this.#pings, waiter)
+    })
+  }
+
+  /**
+   * Changes the session keys; resolves when the peer has used the new ones. Towards published peers only while nothing is
+   * under way, as they lose what crosses it.
+   * @throws UsmpError INVALID_ARGUMENT while one is under way, or on wire version 1; ABORTED (the change goes on); the
+   * reason of the end if the session has ended
+   */
+  rekey({ signal }: Abortable = {}): Promise<void> {
+    return this.#wait<void>(signal, (waiter) => {
+      this.#act(() => this.#connection.rekey(this.#clock.now()))
+      this.#rekeys.push(waiter)
+      return () => remove(this.#rekeys, waiter)
+    })
+  }
+
+  /**
+   * Ends the session with a BYE; resolves when the transport has ended. Calling it again, or after the end, is harmless.
+   * @param reason what the session's own side is told; default CLOSED
+   */
+  async close(reason?: UsmpError): Promise<void> {
+    this.#connection.close(reason)
+    this.#pump()
+    await this.#closed
+    await this.#teardown
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // ─── driving the connection ───
+
+  #start(signal: AbortSignal | undefined): Promise<Session> {
+    return this.#wait<Session>(signal, (waiter) => {
+      this.#onConnected = waiter
+      this.#transport.open({
+        receive: (bytes) => {
+          this.#connection.receive(bytes, this.#clock.now())
+          this.#pump()
+          this.#sendWaiting()
+        },
+        drain: () => this.#drain(),
+        end: (cause) => {
+          this.#connection.receiveEnd(cause)
+          this.#pump()
+        },
+      })
+      this.#pump()
+      return () => {
+        this.#connection.close(abortError(signal))
+        this.#pump()
+      }
+    })
+  }
+
+  /** Drains the connection: bytes, deadline, events, in this order. */
+  #pump(): void {
+    this.#flush()
+    this.#armTimer()
+    for (let event = this.#connection.pollEvent(); event; event = this.#connection.pollEvent()) this.#dispatch(event)
+    // Not after the end: a transport that closes has to read up to the end of the peer.
+    if (!this.#paused && !this.#teardown && this.#inbox.full) this.#pause()
+  }
+
+  #flush(): void {
+    this.#plannedBytes = 0
+    const frames: Uint8Array[] = []
+    for (let frame = this.#connection.pollTransmit(); frame; frame = this.#connection.pollTransmit()) frames.push(frame)
+    if (frames.length > 0 && !this.#teardown) this.#setBlocked(!this.#transport.write(frames))
+  }
+
+  /** A peer that takes nothing for as long as it may be silent is gone, or holds this end up on purpose. */
+  #setBlocked(blocked: boolean): void {
+    if (!blocked) this.#blockedUntil = Number.POSITIVE_INFINITY
+    else if (!this.#blocked) this.#blockedUntil = this.#clock.now() + this.#blockedTimeout
+    this.#blocked = blocked
+  }
+
+  /** Does something to the connection that may make frames; they leave with the others of this tick. */
+  #act(action: () => void): void {
+    try {
+      action()
+    } finally {
+      this.#planFlush()
+    }
+  }
+
+  #sendNow(message: Uint8Array): void {
+    this.#act(() => this.#connection.send(message, this.#clock.now()))
+    this.#plannedBytes += message.length + FRAME_OVERHEAD
+    if (this.#plannedBytes >= FLUSH_BYTES) this.#pump()
+  }
+
+  #planFlush(): void {
+    if (this.#flushPlanned) return
+    this.#flushPlanned = true
+    this.#clock.defer(() => {
+      this.#flushPlanned = false
+      this.#pump()
+    })
+  }
+
+  /** Whether the transport, or the connection itself (on datagrams), wants no more messages for now. */
+  get #full(): boolean {
+    return this.#blocked || this.#connection.full
+  }
+
+  #drain(): void {
+    this.#setBlocked(false)
+    this.#sendWaiting()
+  }
+
+  #sendWaiting(): void {
+    while (!this.#full && this.#waitingSends.length > 0) {
+      const { message, resolve, reject } = this.#waitingSends.shift()!
+      try {
+        this.#sendNow(message)
+        resolve()
+      } catch (error) {
+        reject(error)
+      }
+    }
+  }
+
+  #pause(): void {
+    this.#paused = true
+    // On datagrams acknowledgements must still come in; the connection leaves messages aside by itself.
+    if (this.#transport.kind !== 'datagram') this.#transport.pause()
+    this.#connection.setReading(false, this.#clock.now())
+  }
+
+  #resume(): void {
+    this.#paused = false
+    this.#connection.setReading(true, this.#clock.now())
+    this.#transport.resume()
+    this.#armTimer()
+  }
+
+  /** Keeps one timer. It may be early, never late: a deadline that moved away is looked at again when it fires. */
+  #armTimer(): void {
+    const deadline = Math.min(this.#connection.pollTimeout() ?? Number.POSITIVE_INFINITY, this.#blockedUntil)
+    if (deadline === Number.POSITIVE_INFINITY) return this.#disarmTimer()
+    if (deadline >= this.#timerAt) return
+    this.#disarmTimer()
+    this.#timerAt = deadline
+    this.#timer = this.#clock.setTimer(
+      () => {
+        this.#timerAt = Number.POSITIVE_INFINITY
+        this.#connection.handleTimeout(this.#clock.now())
+        if (this.#clock.now() >= this.#blockedUntil) {
+          this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
+        }
+        this.#pump()
+        this.#sendWaiting()
+      },
+      Math.max(0, Math.ceil(deadline - this.#clock.now())),
+    )
+  }
+
+  #disarmTimer(): void {
+    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#clock.clearTimer(this.#timer)
+    this.#timerAt = Number.POSITIVE_INFINITY
+  }
+
+  #dispatch(event: ConnectionEvent): void {
+    switch (event.kind) {
+      case 'hello':
+        void this.#answerHello(formatDeviceId(event.deviceId), event.wireVersion)
+        return
+      case 'connected':
+        this.#identity = event
+        this.#onConnected?.resolve(this)
+        return
+      case 'message':
+        return this.#inbox.push(event.data)
+      case 'extension':
+        this.dispatchEvent(new ExtensionEvent(event.type, event.data))
+        return
+      case 'pong':
+        return settle(this.#pings, (waiter) => waiter.resolve(event.roundTrip))
+      case 'rekeyed':
+        return settle(this.#rekeys, (waiter) => waiter.resolve())
+      case 'closed':
+        return this.#end(event.reason)
+      default:
+        event satisfies never
+    }
+  }
+
+  async #answerHello(deviceId: string, wireVersion: WireVersion): Promise<void> {
+    let answer: Authorization | null = null
+    this.#lookupFailure = undefined
+    try {
+      answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
+      if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
+      assertSuite(answer?.suite)
+    } catch (error) {
+      // On the wire this is an unknown device; the application hears the truth.
+      answer = null
+      this.#lookupFailure = asUsmpError(error, 'PSK_LOOKUP_FAILED')
+    }
+    try {
+      this.#connection.authorize(answer, this.#clock.now())
+    } catch (error) {
+      this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
+    }
+    this.#pump()
+  }
+
+  #end(connectionReason: UsmpError): void {
+    const reason =
+      connectionReason.code === 'UNKNOWN_DEVICE' && this.#lookupFailure ? this.#lookupFailure : connectionReason
+    this.#blockedUntil = Number.POSITIVE_INFINITY
+    this.#disarmTimer()
+    const graceful = reason.family === 'end' && reason.code !== 'TRUNCATED'
+    this.#teardown = graceful ? this.#transport.close(reason) : Promise.resolve(this.#transport.abort(reason))
+    this.#inbox.end(reason.code === 'CLOSED' ? undefined : reason)
+    settle(this.#waitingSends, (waiter) => waiter.reject(reason))
+    settle(this.#pings, (waiter) => waiter.reject(reason))
+    settle(this.#rekeys, (waiter) => waiter.reject(reason))
+    this.#onConnected?.reject(reason)
+    this.#ended.abort(reason)
+    this.#resolveClosed(reason)
+  }
+
+  #throwIfEnded(): void {
+    if (this.#ended.signal.aborted) throw this.#ended.signal.reason
+  }
+
+  get #established(): Extract<ConnectionEvent, { kind: 'connected' }> {
+    if (!this.#identity) throw new UsmpError('NOT_CONNECTED')
+    return this.#identity
+  }
+
+  /** A promise that `register` can settle, and that `signal` can take back by what `register` returned. */
+  #wait<T>(signal: AbortSignal | undefined, register: (waiter: Waiter<T>) => () => void): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      throwIfAborted(signal)
+      const onAbort = () => {
+        cancel()
+        reject(abortError(signal))
+      }
+      let settled = false
+      const done = () => {
+        settled = true
+        signal?.removeEventListener('abort', onAbort)
+      }
+      const cancel = register({
+        resolve: (value) => {
+          done()
+          resolve(value)
+        },
+        reject: (error) => {
+          done()
+          reject(error)
+        },
+      })
+      if (!settled) signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+}
+
+/** An authentic frame of a registered extension type. */
+export class ExtensionEvent extends Event {
+  /** 0x0C–0xFE */
+  readonly packetType: number
+  readonly data: Uint8Array
+
+  constructor(packetType: number, data: Uint8Array) {
+    super('extension')
+    this.packetType = packetType
+    this.data = data
+  }
+}
+
+/** What cannot become a session must not keep a transport that nobody looks after. */
+function orAbort(transport: Transport, begin: () => Connection): Connection {
+  try {
+    return begin()
+  } catch (error) {
+    transport.abort()
+    throw error
+  }
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal)
+}
+
+function abortError(signal: AbortSignal | undefined): UsmpError {
+  return new UsmpError('ABORTED', undefined, { cause: signal?.reason })
+}
+
+function remove<T>(list: T[], item: T): void {
+  const index = list.indexOf(item)
+  if (index >= 0) list.splice(index, 1)
+}
+
+/** Empties the list and then answers everybody who was in it. */
+function settle<T>(list: T[], answer: (item: T) => void): void {
+  for (const item of list.splice(0)) answer(item)
+}

@@ -1,0 +1,238 @@
+/** Where an error comes from: our caller, the platform, the transport, the bytes, the handshake, the session, or the end of it. */
+export type ErrorFamily = 'usage' | 'platform' | 'transport' | 'frame' | 'handshake' | 'session' | 'end'
+
+interface ErrorFacts {
+  readonly family: ErrorFamily
+  /** A new attempt with unchanged settings may succeed. */
+  readonly retryable: boolean
+  /** The code of an ERROR frame that says the same, where there is one (specification, section 2). */
+  readonly wireCode?: number
+  readonly message: string
+  readonly hint: string
+}
+
+const WIRE = { VERSION: 1, AUTH: 2, SEQ: 3, CRYPTO: 4, BAD_FRAME: 5, TIMEOUT: 6, INTERNAL: 7 } as const
+
+const errorFacts = {
+  INVALID_ARGUMENT: usage('an argument is not usable', 'See the message for the argument and what it must be.'),
+  MESSAGE_TOO_LARGE: usage('the message is larger than 1808 bytes', 'Cut it into several messages.'),
+  QUEUE_FULL: usage('a queue is full', 'The peer or the consumer is slower than the producer: wait, or drop old data.'),
+  NOT_CONNECTED: usage('there is no established session', 'Wait for the connection, or open a new one.'),
+  ABORTED: usage('the caller aborted the operation', 'The AbortSignal that was passed in fired.'),
+  WEAK_PSK: usage(
+    'the pre-shared key is too weak',
+    'Use 32 random bytes (`usmp keygen psk`). A recorded handshake lets weak keys be guessed offline.',
+  ),
+  RANDOM_FAILED: {
+    family: 'platform',
+    retryable: false,
+    wireCode: WIRE.INTERNAL,
+    message: 'the random source failed',
+    hint: 'Repair the platform: without randomness there is no security.',
+  },
+  CRYPTO_FAILED: {
+    family: 'platform',
+    retryable: false,
+    wireCode: WIRE.INTERNAL,
+    message: 'the cryptography provider failed',
+    hint: 'The provider threw; see the cause.',
+  },
+  TRANSPORT_FAILED: {
+    family: 'transport',
+    retryable: true,
+    message: 'the transport failed',
+    hint: 'It broke; see the cause. Connect again.',
+  },
+  UNREACHABLE: {
+    family: 'transport',
+    retryable: true,
+    message: 'the peer could not be reached',
+    hint: 'Is the peer running, and are address, port and firewall right?',
+  },
+  PSK_LOOKUP_FAILED: {
+    family: 'platform',
+    retryable: true,
+    wireCode: WIRE.INTERNAL,
+    message: 'the key of the device could not be looked up',
+    hint: 'See the cause. The device saw a wrong key.',
+  },
+  BAD_MAGIC: frame('the bytes are not a USMP frame', 'Does the other side speak USMP on this port?'),
+  BAD_VERSION: {
+    family: 'frame',
+    retryable: false,
+    wireCode: WIRE.VERSION,
+    message: 'the peer speaks another wire version',
+    hint: 'Wire version 1 is firmware before 1.0: upgrade it, or allow it by its unsafe option while you do.',
+  },
+  BAD_TYPE: frame('packet type 0x00 does not exist', 'The peer is faulty, or bytes were lost on the way.'),
+  BAD_LENGTH: frame('the frame announces more than 480 bytes', 'The peer is faulty, or bytes were lost on the way.'),
+  BAD_CRC: frame('the checksum of a frame is wrong', 'Bytes changed on the way.'),
+  INCOMPLETE: frame('the frame is cut short', 'More bytes were announced than there are.'),
+  TRAILING_BYTES: frame('there are bytes behind the frame', 'A datagram or message carries exactly one frame.'),
+  BAD_COBS: frame('a serial packet is malformed', 'Noise on the line, another baud rate, or a boot log.'),
+  UNEXPECTED_PACKET: {
+    family: 'handshake',
+    retryable: false,
+    wireCode: WIRE.BAD_FRAME,
+    message: 'a packet came at the wrong moment',
+    hint: 'The peer breaks the order of the protocol, or an extension type is not registered here.',
+  },
+  BAD_PAYLOAD: {
+    family: 'handshake',
+    retryable: false,
+    wireCode: WIRE.BAD_FRAME,
+    message: 'the payload of a packet has the wrong size',
+    hint: 'The peer is faulty or speaks another generation of the protocol.',
+  },
+  LOW_ORDER_POINT: handshake(
+    'the public key of the peer is a low-order point',
+    WIRE.CRYPTO,
+    'Nothing honest sends one.',
+  ),
+  AUTH_FAILED: handshake(
+    'the peer does not hold the same pre-shared key',
+    WIRE.AUTH,
+    'Compare the keys of both ends for this device id. On a client: the server may not be who you think.',
+  ),
+  UNKNOWN_DEVICE: handshake(
+    'no key is known for the device',
+    WIRE.AUTH,
+    'Register the device id with its key, or correct the id.',
+  ),
+  LOCKED_OUT: handshake(
+    'the device failed too often and has to wait',
+    WIRE.AUTH,
+    'Correct its key; the lockout lasts at most 60 seconds.',
+  ),
+  BAD_COOKIE: handshake('the cookie is not valid', WIRE.AUTH, 'It is too old, or the address is forged.'),
+  ORIGIN_REFUSED: {
+    family: 'handshake',
+    retryable: false,
+    message: 'the web page is not of an allowed origin',
+    hint: 'Add its origin to `origins` of the server if the page is yours.',
+  },
+  HANDSHAKE_TIMEOUT: {
+    family: 'handshake',
+    retryable: true,
+    wireCode: WIRE.TIMEOUT,
+    message: 'the handshake took too long',
+    hint: 'The peer is overloaded, the network loses packets, or the peer is not a USMP peer.',
+  },
+  HANDSHAKE_REFUSED: {
+    family: 'handshake',
+    retryable: true,
+    wireCode: WIRE.AUTH,
+    message: 'the peer ended the handshake',
+    hint: 'A wrong key, an unknown device, a lockout or a limit: the log of the server says which.',
+  },
+  BAD_NONCE: session(
+    'the nonce of a frame is not the one of this session',
+    WIRE.CRYPTO,
+    'It belongs to another session.',
+  ),
+  DECRYPT_FAILED: session('a frame is not authentic', WIRE.CRYPTO, 'It was changed on the way, or forged.'),
+  SUITE_MISMATCH: {
+    family: 'session',
+    retryable: false,
+    wireCode: WIRE.CRYPTO,
+    message: 'the first sealed frame could not be opened',
+    hint: 'Most likely the two ends are configured with different cipher suites; compare them.',
+  },
+  SEQ_MISMATCH: session(
+    'a frame is missing, repeated or out of order',
+    WIRE.SEQ,
+    'Loss on the line, an attack, or a faulty peer.',
+  ),
+  REPLAYED: session(
+    'a datagram was seen before or is too old',
+    WIRE.SEQ,
+    'The network repeated it, or it is a replay.',
+  ),
+  SEQ_EXHAUSTED: session(
+    'the session has used up its sequence numbers',
+    WIRE.SEQ,
+    'Connect anew: fresh keys, fresh numbers.',
+  ),
+  BAD_FRAGMENT: session('the fragments of a message do not fit together', WIRE.BAD_FRAME, 'The peer is faulty.'),
+  FLOOD: session('more than 8 PING and PONG frames came in a second', WIRE.BAD_FRAME, 'The peer is faulty or hostile.'),
+  IDLE_TIMEOUT: session('nothing authentic came for too long', WIRE.TIMEOUT, 'The peer or the network is gone.'),
+  CLOSED: end('the session was closed', 'A BYE was sent or received; nothing is wrong.'),
+  TRUNCATED: end(
+    'the transport ended without a BYE',
+    'The peer crashed or the network cut it off; what came before is complete.',
+  ),
+  REPLACED: end('the same device opened a newer session', 'Two devices with one id would replace each other for ever.'),
+  DUPLICATE_DEVICE: end('the device already has a session', 'The server keeps the older one by policy.'),
+  LIMIT: end('a limit of the server is reached', 'Too many connections or handshakes; try again later.'),
+  SHUTDOWN: end('the server shuts down', 'Connect again later.'),
+} as const satisfies Record<string, ErrorFacts>
+
+function usage(message: string, hint: string): ErrorFacts {
+  return { family: 'usage', retryable: false, message, hint }
+}
+function frame(message: string, hint: string): ErrorFacts {
+  return { family: 'frame', retryable: true, wireCode: WIRE.BAD_FRAME, message, hint }
+}
+function handshake(message: string, wireCode: number, hint: string): ErrorFacts {
+  return { family: 'handshake', retryable: false, wireCode, message, hint }
+}
+function session(message: string, wireCode: number, hint: string): ErrorFacts {
+  return { family: 'session', retryable: true, wireCode, message, hint }
+}
+function end(message: string, hint: string): ErrorFacts {
+  return { family: 'end', retryable: true, message, hint }
+}
+
+/** The stable codes; each has an entry in docs/errors.md. */
+export type ErrorCode = keyof typeof errorFacts
+
+/** Every code there is, for documentation and tests. */
+export const errorCodes = Object.keys(errorFacts) as readonly ErrorCode[]
+
+/** The one error class of all packages. Programs look at `code`, people at `message` and `hint`. */
+export class UsmpError extends Error {
+  override readonly name = 'UsmpError'
+  /** Stable identifier, documented in docs/errors.md with cause and remedy. */
+  readonly code: ErrorCode
+  /** Where it comes from. */
+  readonly family: ErrorFamily
+  /** Whether a new attempt with unchanged settings may succeed. */
+  readonly retryable: boolean
+  /** The probable cause and what to do, in one or two sentences. */
+  readonly hint: string
+  /** The code of an ERROR frame that says the same (1–7), if there is one. */
+  readonly wireCode: number | undefined
+  /** The packet type that was awaited when a handshake failed, where that tells causes apart. */
+  readonly awaited: number | undefined
+
+  /**
+   * @param code stable code
+   * @param detail what happened in this case; without it the general sentence of the code
+   * @param options `cause`: the underlying error; `hint`: a better hint than the general one; `awaited`: a packet type
+   */
+  constructor(code: ErrorCode, detail?: string, options: { cause?: unknown; hint?: string; awaited?: number } = {}) {
+    const facts: ErrorFacts = errorFacts[code]
+    super(detail ? `${facts.message}: ${detail}` : facts.message, 'cause' in options ? { cause: options.cause } : {})
+    this.code = code
+    this.family = facts.family
+    this.retryable = facts.retryable
+    this.hint = options.hint ?? facts.hint
+    this.wireCode = facts.wireCode
+    this.awaited = options.awaited
+  }
+}
+
+/** `error` as it is if it is ours, otherwise wrapped under `code` with the original as its cause. */
+export function asUsmpError(error: unknown, code: ErrorCode): UsmpError {
+  if (error instanceof UsmpError) return error
+  return new UsmpError(code, textOf(error), { cause: error })
+}
+
+/** Anything can be thrown, even what cannot be shown as text. */
+function textOf(error: unknown): string | undefined {
+  try {
+    return error instanceof Error ? error.message : String(error)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,41 @@
+export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
+export { type Clock, systemClock } from './clock.js'
+export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
+export {
+  type Authorization,
+  type ClientOptions,
+  Connection,
+  type ConnectionEvent,
+  type ServerOptions,
+  type TransportKind,
+} from './connection.js'
+export {
+  CipherSuite,
+  MAX_FRAME,
+  MAX_MESSAGE,
+  MAX_PAYLOAD,
+  MAX_PLAINTEXT,
+  PacketType,
+  packetTypeName,
+  WIRE_VERSION,
+  type WireVersion,
+} from './constants.js'
+export { crc16 } from './crc16.js'
+export type { Aead, CryptoProvider, KeyPair, RandomSource } from './crypto.js'
+export { nobleProvider } from './crypto-noble.js'
+export type { DatagramOptions } from './datagram.js'
+export { FrameDecoder } from './deframer.js'
+export { formatDeviceId, parseDeviceId } from './device-id.js'
+export {
+  type Abortable,
+  type AcceptOptions,
+  type ConnectOptions,
+  ExtensionEvent,
+  Session,
+} from './driver.js'
+export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } from './errors.js'
+export { decodeFrame, encodeFrame, type Frame } from './frame.js'
+export type { CookieGuard } from './handshake/server.js'
+export { assertPsk, deriveDevicePsk } from './psk.js'
+export { type ReconnectOptions, reconnecting } from './reconnect.js'
+export { streamTransport, type Transport, type TransportSink } from './transport.js'

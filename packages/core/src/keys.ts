@@ -1,0 +1,125 @@
+import { concatBytes, copyBytes, isZero, wipe } from './bytes.js'
+import { KEY_SIZE, MAGIC_BYTE_0, MAGIC_BYTE_1, PacketType, type WireVersion } from './constants.js'
+import type { CryptoProvider, KeyPair } from './crypto.js'
+import { UsmpError } from './errors.js'
+
+/** What both sides have seen when the keys are derived. */
+export interface Transcript {
+  readonly nonce: Uint8Array
+  readonly clientPublic: Uint8Array
+  readonly serverPublic: Uint8Array
+}
+
+/** The directional keys of a session, 32 bytes each. */
+export interface DirectionalKeys {
+  readonly clientToServer: Uint8Array
+  readonly serverToClient: Uint8Array
+}
+
+/** The same keys as one end sees them. */
+export interface EndKeys {
+  readonly tx: Uint8Array
+  readonly rx: Uint8Array
+}
+
+const text = new TextEncoder()
+const REKEY_INFO = text.encode('usmp-rekey')
+
+/** What differs between the wire versions. */
+interface WireProfile {
+  readonly info: Uint8Array
+  readonly keyBytes: number
+  macPrefix(type: number): Uint8Array
+}
+
+const profiles: Record<WireVersion, WireProfile> = {
+  2: {
+    info: text.encode('usmp-v2'),
+    keyBytes: 2 * KEY_SIZE,
+    macPrefix: (type) => Uint8Array.of(MAGIC_BYTE_0, MAGIC_BYTE_1, 2, type),
+  },
+  // One key for both directions: broken as encryption (specification, section 9).
+  1: { info: text.encode('usmp-v1'), keyBytes: KEY_SIZE, macPrefix: () => new Uint8Array(0) },
+}
+
+/**
+ * The session keys (specification, section 3.8).
+ * @throws UsmpError LOW_ORDER_POINT if the agreement is all zero
+ */
+export function deriveKeys(
+  provider: CryptoProvider,
+  version: WireVersion,
+  own: KeyPair,
+  peerPublic: Uint8Array,
+  transcript: Transcript,
+): DirectionalKeys {
+  const profile = profiles[version]
+  const shared = own.agree(peerPublic)
+  try {
+    if (isZero(shared)) throw new UsmpError('LOW_ORDER_POINT')
+    const info = concatBytes(profile.info, transcript.clientPublic, transcript.serverPublic)
+    const material = provider.hkdfSha256(shared, transcript.nonce, info, profile.keyBytes)
+    const keys = {
+      clientToServer: copyBytes(material, 0, KEY_SIZE),
+      serverToClient: copyBytes(material, profile.keyBytes - KEY_SIZE),
+    }
+    wipe(material)
+    return keys
+  } finally {
+    wipe(shared)
+  }
+}
+
+/** The client's proof, HELLO_ACK (specification, section 3.7). */
+export function clientMac(
+  provider: CryptoProvider,
+  version: WireVersion,
+  psk: Uint8Array,
+  deviceId: Uint8Array,
+  transcript: Transcript,
+): Uint8Array {
+  return proof(provider, version, PacketType.HELLO_ACK, psk, deviceId, transcript)
+}
+
+/** The server's proof, SESSION_OK (specification, section 3.7). */
+export function serverMac(
+  provider: CryptoProvider,
+  version: WireVersion,
+  psk: Uint8Array,
+  sessionId: Uint8Array,
+  transcript: Transcript,
+): Uint8Array {
+  return proof(provider, version, PacketType.SESSION_OK, psk, sessionId, transcript)
+}
+
+function proof(
+  provider: CryptoProvider,
+  version: WireVersion,
+  type: number,
+  psk: Uint8Array,
+  identifier: Uint8Array,
+  { nonce, clientPublic, serverPublic }: Transcript,
+): Uint8Array {
+  const prefix = profiles[version].macPrefix(type)
+  return provider.hmacSha256(psk, concatBytes(prefix, nonce, identifier, clientPublic, serverPublic))
+}
+
+/**
+ * The keys after a REKEY (specification, section 5.1).
+ * @param keys the keys that the REKEY was sealed under, as this end sees them
+ * @param initiator whether this end sent the REKEY
+ */
+export function deriveRekeyKeys(
+  provider: CryptoProvider,
+  keys: EndKeys,
+  initiator: boolean,
+  salt: Uint8Array,
+  sessionId: Uint8Array,
+): EndKeys {
+  const ikm = initiator ? concatBytes(keys.tx, keys.rx) : concatBytes(keys.rx, keys.tx)
+  const material = provider.hkdfSha256(ikm, salt, concatBytes(REKEY_INFO, sessionId), 2 * KEY_SIZE)
+  const first = copyBytes(material, 0, KEY_SIZE)
+  const second = copyBytes(material, KEY_SIZE)
+  wipe(ikm, material)
+  return initiator ? { tx: first, rx: second } : { tx: second, rx: first }
+}

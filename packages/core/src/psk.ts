@@ -1,0 +1,46 @@
+import { hkdf } from '@noble/hashes/hkdf.js'
+import { sha256 } from '@noble/hashes/sha2.js'
+import { assertBytes, concatBytes } from './bytes.js'
+import { DEVICE_ID_SIZE, KEY_SIZE, MIN_PSK_SIZE } from './constants.js'
+import { UsmpError } from './errors.js'
+
+/** A random key has at least this many different byte values in any 16 bytes or more, but for one case in 10^9. */
+const MIN_DISTINCT_BYTES = 8
+/** Printable text shorter than this is taken for a passphrase. */
+const MIN_TEXT_SIZE = 32
+
+const DEVICE_PSK_INFO = new TextEncoder().encode('usmp-device-psk-v1')
+
+/**
+ * Refuses keys that can be guessed from one recorded handshake, some 10^5 tries a second and core.
+ * @param allowWeak accept a key of low entropy; a key under 16 bytes is refused all the same
+ * @throws UsmpError INVALID_ARGUMENT if it is not a Uint8Array, WEAK_PSK
+ */
+export function assertPsk(psk: unknown, allowWeak = false): asserts psk is Uint8Array {
+  assertBytes('psk', psk)
+  if (psk.length < MIN_PSK_SIZE) {
+    throw new UsmpError('WEAK_PSK', `${psk.length} bytes, and at least ${MIN_PSK_SIZE} are needed`)
+  }
+  if (allowWeak) return
+  if (new Set(psk).size < MIN_DISTINCT_BYTES) throw new UsmpError('WEAK_PSK', 'it repeats a few byte values')
+  if (psk.length < MIN_TEXT_SIZE && psk.every((byte) => byte >= 0x20 && byte < 0x7f)) {
+    throw new UsmpError('WEAK_PSK', 'it looks like a typed text, not like random bytes', {
+      hint: 'Make a key with `usmp keygen psk`, derive one with pskFromPassphrase(), or pass allowWeakPsk if you must.',
+    })
+  }
+}
+
+/**
+ * The key of one device of a fleet, from the fleet's master key: HKDF-SHA256 with the info "usmp-device-psk-v1" and
+ * the device id. A stolen device gives away its own key and no other (specification, section 10).
+ * @param master at least 32 random bytes
+ * @param deviceId 6 bytes
+ * @returns 32 bytes
+ * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
+ */
+export function deriveDevicePsk(master: Uint8Array, deviceId: Uint8Array): Uint8Array {
+  assertPsk(master)
+  assertBytes('deviceId', deviceId, DEVICE_ID_SIZE)
+  if (master.length < KEY_SIZE) throw new UsmpError('WEAK_PSK', `a master key has at least ${KEY_SIZE} bytes`)
+  return hkdf(sha256, master, undefined, concatBytes(DEVICE_PSK_INFO, deviceId), KEY_SIZE)
+}

@@ -1,0 +1,170 @@
+import { describe, expect, test } from 'vitest'
+import { Arq, MAX_SENDS, type Outgoing, RoundTrip } from '../src/arq.ts'
+import { bytesOf } from './helpers.ts'
+
+const frame = (seq: number, more: Partial<Outgoing> = {}): Outgoing => ({
+  type: 5,
+  seq,
+  bytes: bytesOf(20, seq),
+  key: bytesOf(32, 9),
+  epoch: 0,
+  alone: false,
+  vital: true,
+  ...more,
+})
+const good = () => true
+const bad = () => false
+
+describe('round trip estimate (specification, section 7.6)', () => {
+  test('begins at 500 ms', () => expect(new RoundTrip().timeout).toBe(500))
+
+  test('follows the samples as RFC 6298 says', () => {
+    const path = new RoundTrip()
+    path.sample(200)
+    expect(path.timeout).toBe(200 + 4 * 100)
+    path.sample(300)
+    // Variation 3/4 · 100 + 1/4 · |200 − 300|, smoothed 7/8 · 200 + 1/8 · 300.
+    expect(path.timeout).toBe(212.5 + 4 * 100)
+  })
+
+  test.each([
+    ['at least 100 ms', 1, 100],
+    ['at most 5 s', 9_000, 5_000],
+  ])('is %s', (_, sample, timeout) => {
+    const path = new RoundTrip()
+    for (let i = 0; i < 50; i++) path.sample(sample)
+    expect(path.timeout).toBe(timeout)
+  })
+
+  test('stays doubled until the next sample', () => {
+    const path = new RoundTrip()
+    path.backOff()
+    path.backOff()
+    expect(path.timeout).toBe(2_000)
+    path.backOff()
+    path.backOff()
+    expect(path.timeout).toBe(5_000)
+    path.sample(40)
+    expect(path.timeout).toBe(40 + 4 * 20)
+  })
+})
+
+describe('what may be under way together (section 7.5)', () => {
+  test('up to the bound', () => {
+    const arq = new Arq(3, 0)
+    for (let seq = 0; seq < 3; seq++) {
+      expect(arq.admits(frame(seq))).toBe(true)
+      arq.sent(frame(seq), 0)
+    }
+    expect(arq.admits(frame(3))).toBe(false)
+    arq.acknowledge(5, 1, 10, good)
+    expect(arq.admits(frame(3))).toBe(true)
+  })
+
+  test('within less than 64 numbers', () => {
+    const arq = new Arq(8, 0)
+    arq.sent(frame(10), 0)
+    expect(arq.admits(frame(73))).toBe(true)
+    expect(arq.admits(frame(74))).toBe(false)
+  })
+
+  test('nothing beside what goes alone, nor of another epoch', () => {
+    const arq = new Arq(8, 0)
+    arq.sent(frame(0), 0)
+    expect(arq.admits(frame(1, { alone: true }))).toBe(false)
+    expect(arq.admits(frame(0, { epoch: 1 }))).toBe(false)
+    arq.clear()
+    arq.sent(frame(1, { alone: true }), 0)
+    expect(arq.admits(frame(2))).toBe(false)
+  })
+})
+
+describe('repeats', () => {
+  test('the same bytes, later each time, 5 sends in all; then the frame is lost', () => {
+    const arq = new Arq(8, 0)
+    const sent = frame(4)
+    arq.sent(sent, 0)
+    const times = [0]
+    let lost: Outgoing | undefined
+    while (!lost) {
+      const at = arq.deadline
+      expect(arq.handleTimeout(at - 1)).toEqual({ repeats: [], lost: undefined })
+      const result = arq.handleTimeout(at)
+      lost = result.lost
+      if (lost) break
+      expect(result.repeats).toEqual([sent.bytes])
+      times.push(at)
+    }
+    expect(times).toEqual([0, 500, 1_500, 3_500, 7_500])
+    expect(times).toHaveLength(MAX_SENDS)
+    expect(lost.seq).toBe(4)
+    expect(arq.deadline).toBe(12_500)
+  })
+
+  test('a frame that another deadline decides about is waited for without end', () => {
+    const arq = new Arq(8, 0)
+    arq.sent(frame(0, { vital: false }), 0)
+    for (let sends = 1; sends <= MAX_SENDS; sends++) {
+      expect(arq.stuck).toBe(false)
+      expect(arq.handleTimeout(arq.deadline).lost).toBeUndefined()
+    }
+    expect(arq.stuck).toBe(true)
+    expect(arq.deadline).toBe(Number.POSITIVE_INFINITY)
+    expect(arq.acknowledge(5, 0, 1, good)).toBe('good')
+    expect(arq.empty).toBe(true)
+  })
+
+  test('jitter makes waits longer by up to an eighth', () => {
+    const arq = new Arq(8, 0.5)
+    arq.sent(frame(0), 0)
+    expect(arq.deadline).toBe(500 * (1 + 1 / 16))
+  })
+
+  test('the loss of many at once slows down once', () => {
+    const arq = new Arq(8, 0)
+    for (let seq = 0; seq < 8; seq++) arq.sent(frame(seq), seq)
+    for (let seq = 0; seq < 8; seq++) expect(arq.handleTimeout(500 + seq).repeats).toHaveLength(1)
+    expect(arq.deadline).toBe(1_500)
+  })
+
+  test('Karn: a repeated frame gives no sample', () => {
+    const arq = new Arq(8, 0)
+    arq.sent(frame(0), 0)
+    arq.handleTimeout(500)
+    arq.acknowledge(5, 0, 520, good)
+    arq.sent(frame(1), 1_000)
+    expect(arq.deadline).toBe(2_000)
+    arq.acknowledge(5, 1, 1_040, good)
+    arq.sent(frame(2), 2_000)
+    expect(arq.deadline).toBe(2_000 + 40 + 4 * 20)
+  })
+})
+
+describe('acknowledgements', () => {
+  test('stop the repeats of the frame they name, and wipe its key', () => {
+    const arq = new Arq(8, 0)
+    const sent = frame(0)
+    arq.sent(sent, 0)
+    expect(arq.acknowledge(6, 0, 1, good)).toBe('none')
+    expect(arq.acknowledge(5, 1, 1, good)).toBe('none')
+    expect(arq.acknowledge(5, 0, 1, bad)).toBe('bad')
+    expect(arq.empty).toBe(false)
+    expect(arq.acknowledge(5, 0, 1, good)).toBe('good')
+    expect(arq.empty).toBe(true)
+    expect(sent.key).toEqual(new Uint8Array(32))
+    expect(arq.acknowledge(5, 0, 1, good)).toBe('none')
+  })
+
+  test('do not stop a HELLO, but give a sample, once', () => {
+    const arq = new Arq(8, 0)
+    arq.sent(frame(0, { type: 1, alone: true, vital: false, untilAnswered: true }), 0)
+    expect(arq.acknowledge(1, 0, 100, good)).toBe('good')
+    arq.acknowledge(1, 0, 400, good)
+    expect(arq.handleTimeout(500).repeats).toHaveLength(1)
+    arq.answered(({ type }) => type === 1)
+    expect(arq.empty).toBe(true)
+    arq.sent(frame(0), 1_000)
+    // One sample of 100 ms, doubled once for the repeat.
+    expect(arq.deadline).toBe(1_000 + 2 * 300)
+  })
+})

@@ -1,0 +1,351 @@
+import { describe, expect, test } from 'vitest'
+import { PacketType } from '../src/constants.ts'
+import { nobleProvider } from '../src/crypto-noble.ts'
+import { decodeFrame, encodeFrame } from '../src/frame.ts'
+import { decodeUtack, isUtack } from '../src/utack.ts'
+import { cipherOf, connectWith, type FixedSession } from './fixed-session.ts'
+import { bytesOf, codeOf, flipBit, text, toHex } from './helpers.ts'
+import { Pair, type Side } from './pair.ts'
+import { withCrc } from './provider-suite.ts'
+
+const SESSION: FixedSession = {
+  suite: 2,
+  sessionId: bytesOf(16, 41),
+  clientToServer: bytesOf(32, 42),
+  serverToClient: bytesOf(32, 43),
+}
+const quiet = { keepalive: 0, idleTimeout: 0 } as const
+
+/** An established server, and what it sends in answer to the frames of a client that may misbehave. */
+function server(extensions: readonly number[] = []) {
+  const end = connectWith(nobleProvider, SESSION, { kind: 'datagram', server: { extensions } }).server
+  const peer = cipherOf(nobleProvider, SESSION, 'client', { ordered: false })
+  const answers = (frame: Uint8Array, now = 0): string[] => {
+    end.receive(frame, now)
+    const sent: string[] = []
+    for (let bytes = end.pollTransmit(); bytes; bytes = end.pollTransmit()) sent.push(nameOf(bytes))
+    return sent
+  }
+  return { end, peer, answers }
+}
+
+/** What a datagram is, for people. */
+function nameOf(bytes: Uint8Array): string {
+  if (!isUtack(bytes)) return `type ${decodeFrame(bytes).type} seq ${decodeFrame(bytes).seq}`
+  const { type, seq } = decodeUtack(bytes)!
+  return `ack of type ${type} seq ${seq}`
+}
+
+const types = (pair: Pair, side: Side) =>
+  pair.sent[side].filter((bytes) => !isUtack(bytes)).map((bytes) => decodeFrame(bytes).type)
+
+/** A network that passes everything but what `isLost`. */
+const losing =
+  (isLost: (bytes: Uint8Array, from: Side) => boolean) =>
+  ({ bytes, from }: { bytes: Uint8Array; from: Side }) =>
+    isLost(bytes, from) ? [] : [{ bytes, delay: 10 }]
+
+describe('what is acknowledged (specification, section 7.4)', () => {
+  test('a frame that is authentic, and again each time it is repeated', () => {
+    const { end, peer, answers } = server()
+    const frame = peer.seal(PacketType.DATA, text('x'))
+    for (let i = 0; i < 3; i++) expect(answers(frame)).toEqual(['ack of type 5 seq 0'])
+    expect(end.dropped.get('REPLAYED')).toBe(2)
+  })
+
+  test('not what is forged, not authentic, unregistered, or no frame of a session', () => {
+    const { peer, answers } = server()
+    const frame = peer.seal(PacketType.DATA, text('x'))
+    expect(answers(withCrc(flipBit(frame, -1)))).toEqual([])
+    expect(answers(withCrc(flipBit(frame, 14)))).toEqual([])
+    expect(answers(flipBit(frame, -1))).toEqual([])
+    expect(answers(encodeFrame({ type: PacketType.DATA, seq: 7, payload: bytesOf(40) }))).toEqual([])
+    expect(answers(peer.seal(0x42, text('x')))).toEqual([])
+    expect(answers(encodeFrame({ type: PacketType.CHALLENGE, payload: bytesOf(64) }))).toEqual([])
+    expect(answers(encodeFrame({ type: PacketType.ERROR, payload: bytesOf(3) }))).toEqual([])
+  })
+
+  test('not a handshake frame under a number that was seen', () => {
+    const { peer, answers } = server()
+    answers(peer.seal(PacketType.DATA, text('x')))
+    expect(answers(encodeFrame({ type: PacketType.HELLO, seq: 0, payload: bytesOf(38) }))).toEqual([])
+  })
+
+  test('not what is too old to be told from a forgery', () => {
+    const { peer, answers } = server()
+    const first = peer.seal(PacketType.DATA, text('old'))
+    expect(answers(first)).toHaveLength(1)
+    for (let i = 0; i < 64; i++) answers(peer.seal(PacketType.DATA, text('x')))
+    expect(answers(first)).toEqual([])
+  })
+
+  test('what has the wrong thing inside, as it was the peer who sent it', () => {
+    const { end, peer, answers } = server()
+    expect(answers(peer.seal(PacketType.BYE, text('x')))).toEqual(['ack of type 8 seq 0'])
+    expect(end.dropped.get('BAD_PAYLOAD')).toBe(1)
+  })
+
+  test('a BYE, before the end', () => {
+    const { end, peer, answers } = server()
+    expect(answers(peer.seal(PacketType.BYE, new Uint8Array(0)))).toEqual(['ack of type 8 seq 0'])
+    expect(end.closedReason?.code).toBe('CLOSED')
+  })
+
+  test('no message while the application does not read; control frames are, and the rest comes later', () => {
+    const { end, peer, answers } = server()
+    end.setReading(false, 0)
+    const frame = peer.seal(PacketType.DATA, text('later'))
+    expect(answers(frame)).toEqual([])
+    expect(end.dropped.get('QUEUE_FULL')).toBe(1)
+    expect(answers(peer.seal(PacketType.PING, new Uint8Array(0)))).toEqual(['ack of type 6 seq 1', 'type 7 seq 0'])
+    end.setReading(true, 0)
+    expect(answers(frame)).toEqual(['ack of type 5 seq 0'])
+  })
+
+  test('forged acknowledgements stop nothing', () => {
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet }).connect()
+    pair.wait(1_000)
+    pair.send('client', text('x'))
+    pair.wire.length = 0
+    const { type, seq } = decodeFrame(pair.sent.client.at(-1)!)
+    const forged = Uint8Array.of(0xac, 0xac, type, seq, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8)
+    pair.deliver('client', forged)
+    pair.deliver('client', forged.subarray(0, 7))
+    expect([pair.client.dropped.get('DECRYPT_FAILED'), pair.client.dropped.get('BAD_PAYLOAD')]).toEqual([1, 1])
+    expect(pair.wait(2_000).messages('server')).toEqual([text('x')])
+  })
+})
+
+describe('handshake repeats (sections 7.5 and 7.8)', () => {
+  test('an acknowledgement does not stop a HELLO: the server may have lost its HELLO_RETRY', () => {
+    const pair = new Pair({
+      kind: 'datagram',
+      network: losing((bytes, from) => from === 'server' && !isUtack(bytes)),
+    })
+    pair.run(4_999)
+    expect(types(pair, 'client')).toEqual([1, 1, 1, 1, 1])
+  })
+
+  test('a repeated frame of the handshake is acknowledged again and does nothing, in the session too', () => {
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet }).connect()
+    const [hello, ack] = pair.frames('client')
+    const [challenge, ok] = pair.frames('server')
+    const before = [...pair.events.server]
+    for (const [to, bytes] of [
+      ['server', hello],
+      ['client', challenge],
+      ['server', ack],
+      ['client', ok],
+    ] as const) {
+      const from = to === 'server' ? 'server' : 'client'
+      const count = pair.sent[from].length
+      pair.deliver(to, bytes!)
+      expect(pair.sent[from].slice(count).map(nameOf)).toEqual([`ack of ${nameOf(bytes!)}`])
+    }
+    expect(pair.events.server).toEqual(before)
+    expect(pair.client.dropped.size).toBe(0)
+  })
+
+  test('a server sends nothing sealed before it knows that SESSION_OK has arrived', () => {
+    let acknowledged = false
+    const pair = new Pair({
+      kind: 'datagram',
+      client: quiet,
+      server: quiet,
+      network: losing((bytes, from) => from === 'client' && isUtack(bytes) && bytes[2] === 4 && !acknowledged),
+    })
+    pair.wait(300)
+    expect(pair.server.established).toBe(true)
+    pair.send('server', text('soon'))
+    pair.wait(300)
+    expect(types(pair, 'server')).not.toContain(PacketType.DATA)
+    expect(pair.server.full).toBe(true)
+    acknowledged = true
+    expect(pair.wait(5_000).messages('client')).toEqual([text('soon')])
+  })
+
+  test('the first sealed frame of the client stands for that acknowledgement', () => {
+    const pair = new Pair({
+      kind: 'datagram',
+      client: quiet,
+      server: quiet,
+      network: losing((bytes, from) => from === 'client' && isUtack(bytes) && bytes[2] === 4),
+    })
+    pair.wait(300)
+    pair.send('server', text('down'))
+    pair.send('client', text('up'))
+    expect(pair.wait(100).messages('client')).toEqual([text('down')])
+  })
+})
+
+describe('rekey (section 5.6)', () => {
+  const joined = (isLost: (bytes: Uint8Array, from: Side) => boolean) => {
+    let on = false
+    const network = losing((bytes, from) => on && isLost(bytes, from))
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet, network }).connect()
+    pair.wait(1_000)
+    on = true
+    return pair
+  }
+
+  test('a lost acknowledgement of REKEY costs a repeat: it is acknowledged under the key it came with', () => {
+    let lost = 0
+    const pair = joined((bytes) => isUtack(bytes) && bytes[2] === PacketType.REKEY && lost++ < 2)
+    pair.act('client', (end) => end.rekey(pair.now))
+    pair.send('client', text('after'))
+    pair.wait(3_000)
+    expect(lost).toBe(3)
+    expect(pair.kinds('client')).toContain('rekeyed')
+    expect(pair.messages('server')).toEqual([text('after')])
+    expect(pair.server.dropped.get('REPLAYED')).toBe(2)
+  })
+
+  test('what the receiver has under way goes on under the old key, and nothing new goes before it has arrived', () => {
+    let held = true
+    const pair = joined((bytes, from) => held && from === 'server' && !isUtack(bytes) && bytes[3] === PacketType.DATA)
+    pair.send('server', text('old key'))
+    pair.act('client', (end) => end.rekey(pair.now))
+    pair.wait(90)
+    pair.send('server', text('new key'))
+    pair.wait(300)
+    expect(types(pair, 'server').filter((type) => type === PacketType.PONG)).toEqual([])
+    held = false
+    pair.wait(3_000)
+    expect(pair.messages('client')).toEqual([text('old key'), text('new key')])
+    expect(pair.kinds('client')).toContain('rekeyed')
+  })
+
+  test('a message of several frames that was begun is ended under the old key', () => {
+    let held = true
+    const pair = joined(
+      (bytes, from) => held && from === 'server' && !isUtack(bytes) && bytes[3] === PacketType.DATA_FRAG,
+    )
+    pair.send('server', bytesOf(1808))
+    pair.act('client', (end) => end.rekey(pair.now))
+    pair.wait(90)
+    held = false
+    pair.wait(5_000)
+    expect(pair.messages('client')).toEqual([bytesOf(1808)])
+    expect(pair.kinds('client')).toContain('rekeyed')
+  })
+
+  test('waits until nothing is under way; a second one is refused meanwhile', () => {
+    let held = true
+    const pair = joined((bytes) => held && bytes[3] === PacketType.DATA)
+    pair.send('client', text('first'))
+    pair.act('client', (end) => end.rekey(pair.now))
+    pair.wait(90)
+    expect(types(pair, 'client')).not.toContain(PacketType.REKEY)
+    expect(codeOf(() => pair.client.rekey(pair.now))).toBe('INVALID_ARGUMENT')
+    held = false
+    pair.wait(3_000)
+    expect(pair.kinds('client')).toContain('rekeyed')
+  })
+})
+
+describe('sending', () => {
+  test('up to 8 messages at once, or one if that is asked for; fragments one by one', () => {
+    const count = (maxUnderWay: number | undefined, message: Uint8Array) => {
+      const datagram = maxUnderWay === undefined ? {} : { maxUnderWay }
+      const pair = new Pair({ kind: 'datagram', client: { ...quiet, datagram }, server: quiet }).connect()
+      const before = pair.frames('client').length
+      for (let i = 0; i < 20; i++) pair.send('client', message)
+      return pair.frames('client').length - before
+    }
+    expect(count(undefined, text('x'))).toBe(8)
+    expect(count(1, text('x'))).toBe(1)
+    expect(count(undefined, bytesOf(453))).toBe(1)
+    expect(codeOf(() => count(0, text('x')))).toBe('INVALID_ARGUMENT')
+    expect(codeOf(() => count(9, text('x')))).toBe('INVALID_ARGUMENT')
+  })
+
+  test('64 messages wait; more are refused, and nothing else is lost by that', () => {
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet }).connect()
+    const messages = Array.from({ length: 8 + 64 }, (_, i) => Uint8Array.of(i))
+    for (const message of messages) pair.send('client', message)
+    expect(codeOf(() => pair.client.send(text('too many'), pair.now))).toBe('QUEUE_FULL')
+    expect(pair.wait(1_000).messages('server')).toEqual(messages)
+  })
+
+  test('what waits is not changed by the caller any more', () => {
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet }).connect()
+    const buffer = bytesOf(905)
+    const before = toHex(buffer)
+    pair.send('client', buffer)
+    buffer.fill(0)
+    expect(
+      pair
+        .wait(1_000)
+        .messages('server')
+        .map((message) => toHex(message)),
+    ).toEqual([before])
+  })
+
+  test('a peer that is gone: TRANSPORT_FAILED after five sends', () => {
+    let gone = false
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet, network: losing(() => gone) }).connect()
+    pair.wait(1_000)
+    gone = true
+    pair.send('client', text('x'))
+    pair.wait(60_000)
+    expect(pair.reason('client')).toBe('TRANSPORT_FAILED')
+    expect(pair.client.closedReason?.message).toContain('DATA 0')
+    expect(types(pair, 'client').filter((type) => type === PacketType.DATA)).toHaveLength(5)
+  })
+
+  test('closing towards a peer that is gone takes 2 s if nothing is owed, else it is no good end', () => {
+    for (const [message, reason] of [
+      [undefined, 'CLOSED'],
+      [text('x'), 'TRANSPORT_FAILED'],
+    ] as const) {
+      let gone = false
+      const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet, network: losing(() => gone) }).connect()
+      pair.wait(1_000)
+      gone = true
+      if (message) pair.send('client', message)
+      pair.act('client', (end) => end.close())
+      expect(codeOf(() => pair.client.send(text('late'), pair.now))).toBe('CLOSED')
+      pair.wait(1_900)
+      expect(pair.reason('client')).toBeUndefined()
+      pair.wait(message ? 60_000 : 200)
+      expect(pair.reason('client')).toBe(reason)
+    }
+  })
+})
+
+describe('delivery', () => {
+  test.each([
+    ['in-order', ['a', 'b', 'c']],
+    ['on-arrival', ['b', 'c', 'a']],
+  ] as const)('%s', (delivery, expected) => {
+    const { server: end } = connectWith(nobleProvider, SESSION, {
+      kind: 'datagram',
+      server: { datagram: { delivery } },
+    })
+    const peer = cipherOf(nobleProvider, SESSION, 'client', { ordered: false })
+    const [a, b, c] = ['a', 'b', 'c'].map((word) => peer.seal(PacketType.DATA, text(word)))
+    for (const frame of [b!, c!, a!]) end.receive(frame, 0)
+    const got: Uint8Array[] = []
+    for (let event = end.pollEvent(); event; event = end.pollEvent()) if (event.kind === 'message') got.push(event.data)
+    expect(got).toEqual(expected.map(text))
+  })
+
+  test('a number that never comes holds up the others for 30 s', () => {
+    const { end, peer, answers } = server()
+    peer.seal(PacketType.DATA, text('never sent'))
+    answers(peer.seal(PacketType.DATA, text('waits')), 100)
+    expect(end.pollEvent()).toBeUndefined()
+    expect(end.pollTimeout()).toBe(30_100)
+    end.handleTimeout(30_100)
+    expect(end.pollEvent()).toMatchObject({ kind: 'message', data: text('waits') })
+  })
+
+  test('a BYE gives out what waited', () => {
+    const { end, peer, answers } = server()
+    peer.seal(PacketType.DATA, text('never sent'))
+    answers(peer.seal(PacketType.DATA, text('waits')))
+    answers(peer.seal(PacketType.BYE, new Uint8Array(0)))
+    expect(end.pollEvent()).toMatchObject({ kind: 'message', data: text('waits') })
+    expect(end.pollEvent()).toMatchObject({ kind: 'closed' })
+  })
+})

@@ -1,0 +1,164 @@
+import {
+  assertPsk,
+  type CipherSuite,
+  type CryptoProvider,
+  type DatagramOptions,
+  parseDeviceId,
+  type ReconnectOptions,
+  reconnecting,
+  Session,
+  type Transport,
+  UsmpError,
+} from '@usmp/core'
+import { DatagramLink } from '@usmp/core/datagram'
+import { assertSessionOptions, assertSuite, assertTime } from './checks.js'
+import { nodeClock } from './clock.js'
+import { nodeProvider, nodeRandom } from './crypto-node.js'
+import { connectSerial } from './serial-port.js'
+import { connectTcp } from './tcp.js'
+import { connectUdp } from './udp.js'
+import { connectWebSocket } from './websocket.js'
+
+const DEFAULT_PORT = 9000
+const NETWORK_SCHEMES = ['usmp:', 'usmp+tcp:', 'tcp:', 'usmp+udp:', 'udp:', 'ws:', 'wss:']
+const CONNECT_TIMEOUT = 10_000
+
+export interface ConnectOptions {
+  /** Six bytes, or `aa:bb:cc:dd:ee:ff`. */
+  readonly deviceId: string | Uint8Array
+  /** At least 16 bytes, better 32 random ones. */
+  readonly psk: Uint8Array
+  /** Accept a key of low entropy. */
+  readonly allowWeakPsk?: boolean
+  /** Must be what the server is configured for. Default AES-256-GCM. */
+  readonly suite?: CipherSuite
+  /** ms until the transport is there; default 10000. */
+  readonly connectTimeout?: number
+  /** ms for each step of the handshake; default 5000. */
+  readonly handshakeTimeout?: number
+  /** ms of silence after which a PING goes out; 0 for never; default 20000. */
+  readonly keepalive?: number
+  /** ms without an authentic frame after which the session ends; 0 for never; default 60000. */
+  readonly idleTimeout?: number
+  /** Packet types 0x0C–0xFE that this application understands. */
+  readonly extensions?: readonly number[]
+  /** Speaks wire version 1, whose encryption is broken; only for upgrading old gateways. Warns on every session. */
+  readonly unsafeWireVersion1?: boolean
+  /** On UDP: messages under way at once, and the order of those that arrive. */
+  readonly datagram?: DatagramOptions
+  /** For `wss`: the certificates of the authorities to trust instead of the well-known ones, in PEM. */
+  readonly ca?: string | Uint8Array
+  /** Default: node:crypto. */
+  readonly provider?: CryptoProvider
+  /** Calls the attempt off. An established session is ended by its own `close`. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Options of {@link sessions}. */
+export interface SessionsOptions extends ConnectOptions {
+  /** Told before each pause: why, and how long it will be in ms. */
+  readonly onRetry?: ReconnectOptions['onRetry']
+}
+
+/**
+ * Connects to a server.
+ * @param url `usmp://host:port` for TCP, `usmp+udp://host:port` for UDP, the port being 9000 where left out; or `ws://…`,
+ * `wss://…`, `serial:///dev/ttyUSB0?baud=115200`
+ * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK, UNREACHABLE, HANDSHAKE_REFUSED, HANDSHAKE_TIMEOUT, AUTH_FAILED, ABORTED
+ */
+export async function connect(url: string | URL, options: ConnectOptions): Promise<Session> {
+  const target = parseUrl(url)
+  const { deviceId, connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal, ...rest } = options
+  const id = parseDeviceId(deviceId)
+  // Before the network is asked: a wrong argument is not to hide behind a server that is down.
+  assertPsk(options.psk, options.allowWeakPsk)
+  assertSuite(options.suite)
+  assertTime('connectTimeout', timeout)
+  assertSessionOptions(options)
+  if (target.protocol === 'usmp+udp:' || target.protocol === 'udp:') {
+    const transport = await connectUdp(hostOf(target), portOf(target), { signal })
+    return establish(transport, { ...rest, deviceId: id }, signal).catch((error: UsmpError) => {
+      const { fault: cause } = transport
+      if (error.code !== 'HANDSHAKE_TIMEOUT' || !cause) throw error
+      throw new UsmpError('UNREACHABLE', `${transport.address}: ${cause.message}`, { cause })
+    })
+  }
+  const transport = await openTransport(target, { timeout, ca, signal })
+  if (options.unsafeWireVersion1) {
+    process.emitWarning(`the session with ${transport.address} uses wire version 1, whose encryption is broken`, {
+      code: 'USMP_WIRE_VERSION_1',
+    })
+  }
+  return establish(transport, { ...rest, deviceId: id }, signal)
+}
+
+/**
+ * Sessions one after another: reconnects by itself, with growing pauses. Every item is a new handshake, and nothing is
+ * queued across. Ends, with the session there is, when `signal` aborts.
+ * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five refusals of our
+ * proof in a row
+ */
+export function sessions(url: string | URL, options: SessionsOptions): AsyncGenerator<Session, void, undefined> {
+  const { signal, onRetry } = options
+  return reconnecting(() => connect(url, options), {
+    clock: nodeClock,
+    jitter: Math.random,
+    signal,
+    ...(onRetry ? { onRetry } : {}),
+  })
+}
+
+type HandshakeOptions = Omit<ConnectOptions, 'deviceId' | 'connectTimeout' | 'ca' | 'signal'> & { deviceId: Uint8Array }
+
+async function establish(
+  transport: Transport,
+  options: HandshakeOptions,
+  signal: AbortSignal | undefined,
+): Promise<Session> {
+  try {
+    return await Session.connect(transport, {
+      ...options,
+      datagramLink: DatagramLink,
+      provider: options.provider ?? nodeProvider,
+      random: nodeRandom,
+      clock: nodeClock,
+      signal,
+    })
+  } catch (error) {
+    transport.abort()
+    throw error
+  }
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '')
+}
+
+function portOf(url: URL): number {
+  return Number(url.port || DEFAULT_PORT)
+}
+
+function openTransport(
+  target: URL,
+  options: { timeout: number; ca: string | Uint8Array | undefined; signal: AbortSignal | undefined },
+): Promise<Transport> {
+  switch (target.protocol) {
+    case 'ws:':
+    case 'wss:':
+      return connectWebSocket(target, options)
+    case 'serial:':
+      return connectSerial(target, options.signal)
+    default:
+      return connectTcp(hostOf(target), portOf(target), options)
+  }
+}
+
+function parseUrl(url: string | URL): URL {
+  const parsed = URL.canParse(String(url)) ? new URL(String(url)) : undefined
+  if (parsed && NETWORK_SCHEMES.includes(parsed.protocol) && parsed.hostname !== '') return parsed
+  if (parsed?.protocol === 'serial:') return parsed
+  throw new UsmpError(
+    'INVALID_ARGUMENT',
+    `the address must look like usmp://host:${DEFAULT_PORT}, usmp+udp://host:${DEFAULT_PORT}, ws://host/, wss://host/ or serial:///dev/ttyUSB0, not ${url}`,
+  )
+}

@@ -1,0 +1,24 @@
+export {
+  CipherSuite,
+  deriveDevicePsk,
+  type ErrorCode,
+  ExtensionEvent,
+  formatDeviceId,
+  parseDeviceId,
+  Session,
+  streamTransport,
+  type Transport,
+  UsmpError,
+} from '@usmp/core'
+export { pskFromPassphrase } from '@usmp/core/passphrase'
+export { nodeClock } from './clock.js'
+export { type ConnectOptions, connect, type SessionsOptions, sessions } from './connect.js'
+export { nodeProvider, nodeRandom } from './crypto-node.js'
+export { duplexTransport } from './duplex.js'
+export type { PskEntry, PskFunction, PskOptions, PskSource, PskTable } from './psk-source.js'
+export type { SerialLine } from './serial.js'
+export { serialPort } from './serial-port.js'
+export { type ListenOptions, listen, RefusedEvent, type Server, SessionEvent, WarningEvent } from './server.js'
+export { connectTcp, tcpTransport } from './tcp.js'
+export { connectUdp, type UdpClientTransport } from './udp.js'
+export type { WebSocketOptions } from './websocket.js'

@@ -1,0 +1,77 @@
+import { Duplex } from 'node:stream'
+import { type Transport, UsmpError } from '@usmp/core'
+import type { SerialPort } from 'serialport'
+import { duplexTransport } from './duplex.js'
+import type { SerialLine } from './serial.js'
+
+const DEFAULT_BAUD_RATE = 115_200
+
+/**
+ * A serial port as a line for `listen`, by the package `serialport`, which is an optional dependency. 8 data bits, no parity,
+ * one stop bit, no flow control, as chips have it.
+ * @param path e.g. `/dev/ttyUSB0` or `COM3`
+ */
+export function serialPort(path: string, { baudRate = DEFAULT_BAUD_RATE }: { baudRate?: number } = {}): SerialLine {
+  return { name: path, open: () => openPort(path, baudRate) }
+}
+
+/**
+ * Opens a serial port for a client.
+ * @throws UsmpError INVALID_ARGUMENT; UNREACHABLE with the system's error as its cause; ABORTED
+ */
+export async function connectSerial(url: URL, signal: AbortSignal | undefined): Promise<Transport> {
+  const { path, baudRate } = parseSerialUrl(url)
+  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  return duplexTransport(await openPort(path, baudRate), 'serial', path)
+}
+
+/** `serial:///dev/ttyUSB0?baud=115200`, or `serial:COM3`. */
+function parseSerialUrl(url: URL): { path: string; baudRate: number } {
+  const baudRate = Number(url.searchParams.get('baud') ?? DEFAULT_BAUD_RATE)
+  const path = decodeURIComponent(url.pathname)
+  if (url.hostname === '' && path !== '' && Number.isInteger(baudRate) && baudRate > 0) return { path, baudRate }
+  throw new UsmpError('INVALID_ARGUMENT', `the address must look like serial:///dev/ttyUSB0?baud=115200, not ${url}`)
+}
+
+async function openPort(path: string, baudRate: number): Promise<Duplex> {
+  const { SerialPort } = await load()
+  return new Promise((resolve, reject) => {
+    const port = new SerialPort({ path, baudRate }, (cause) => {
+      if (!cause) return resolve(streamOf(port))
+      const hint = 'Is the device plugged in, the path right, and the port free and yours to open?'
+      reject(new UsmpError('UNREACHABLE', `${path}: ${cause.message}`, { cause, hint }))
+    })
+  })
+}
+
+/** A port as a stream like others: what ends or destroys it closes the port, and a port that is gone ends it. */
+function streamOf(port: SerialPort): Duplex {
+  const stream = new Duplex({
+    read: () => void port.resume(),
+    write: (chunk, _, done) => void port.write(chunk, undefined, done),
+    destroy: (error, done) => {
+      if (port.isOpen) port.close(() => done(error))
+      else done(error)
+    },
+  })
+  port.on('data', (chunk: Uint8Array) => {
+    if (!stream.push(chunk)) port.pause()
+  })
+  port.on('error', (error) => stream.destroy(error))
+  port.on('close', (error: Error | null) => stream.destroy(error ?? undefined))
+  // Some drivers say that an unplugged port has ended, and leave it open.
+  port.on('end', () => stream.destroy(new Error('the serial port is gone')))
+  // A line does not end by itself: there is nothing to wait for.
+  stream.once('finish', () => stream.destroy())
+  return stream
+}
+
+/** On first use: most programs have no serial port, and the package brings native code. */
+async function load(): Promise<typeof import('serialport')> {
+  try {
+    return await import('serialport')
+  } catch (cause) {
+    const hint = 'Install it beside @usmp/node: npm install serialport'
+    throw new UsmpError('INVALID_ARGUMENT', 'serial ports need the package serialport', { cause, hint })
+  }
+}

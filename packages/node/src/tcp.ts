@@ -1,0 +1,86 @@
+import { once } from 'node:events'
+import { connect as connectSocket, type Server, type Socket } from 'node:net'
+import { type Transport, UsmpError } from '@usmp/core'
+import { assertTime } from './checks.js'
+import { duplexTransport } from './duplex.js'
+
+/** A connected TCP socket as a transport; frames handed over together leave in one write. */
+export function tcpTransport(socket: Socket): Transport {
+  socket.setNoDelay(true)
+  return duplexTransport(socket, 'stream', formatAddress(socket.remoteAddress, socket.remotePort))
+}
+
+/**
+ * Opens a TCP connection.
+ * @param timeout ms
+ * @throws UsmpError INVALID_ARGUMENT; UNREACHABLE with the system's error as its cause; ABORTED
+ */
+export async function connectTcp(
+  host: string,
+  port: number,
+  { timeout, signal }: { timeout: number; signal?: AbortSignal | undefined },
+): Promise<Transport> {
+  assertPort(port)
+  assertTime('timeout', timeout)
+  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  const socket = connectSocket({ host, port })
+  const giveUp = () => socket.destroy(new Error(`no answer within ${timeout} ms`))
+  const onAbort = () => socket.destroy(new Error('aborted'))
+  const timer = setTimeout(giveUp, timeout)
+  signal?.addEventListener('abort', onAbort)
+  try {
+    await once(socket, 'connect')
+  } catch (cause) {
+    socket.on('error', () => {}).destroy()
+    if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+    throw new UsmpError('UNREACHABLE', `${formatAddress(host, port)}: ${describe(cause)}`, { cause })
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', onAbort)
+  }
+  return tcpTransport(socket)
+}
+
+/**
+ * Begins to listen; resolves when connections can come.
+ * @param host default: all interfaces
+ * @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had
+ */
+export async function startListening(server: Server, host: string | undefined, port: number): Promise<void> {
+  assertPort(port)
+  server.listen({ ...(host === undefined ? {} : { host }), port })
+  try {
+    await once(server, 'listening')
+  } catch (cause) {
+    const detail = `cannot listen on ${formatAddress(host ?? '*', port)}: ${(cause as Error).message}`
+    throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: listenHint(cause) })
+  }
+}
+
+/** @throws UsmpError INVALID_ARGUMENT */
+export function assertPort(port: number): void {
+  if (Number.isInteger(port) && port >= 0 && port <= 65535) return
+  throw new UsmpError('INVALID_ARGUMENT', `the port must be a number from 0 to 65535, not ${port}`)
+}
+
+function listenHint(cause: unknown): string {
+  switch ((cause as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return 'Choose another port, or end what holds it.'
+    case 'EACCES':
+      return 'Ports under 1024 are for the system: choose a higher one.'
+    default:
+      return 'Is the host an address of this machine?'
+  }
+}
+
+/** A name with several addresses fails with one error for each, and no message of its own. */
+function describe(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(describe).join('; ')
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** `host:port`, with brackets around an IPv6 address. */
+export function formatAddress(host = 'unknown', port = 0): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+}

@@ -1,0 +1,345 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { lookup } from 'node:dns/promises'
+import { once } from 'node:events'
+import { type AddressInfo, isIP, isIPv6 } from 'node:net'
+import {
+  asUsmpError,
+  type CryptoProvider,
+  type ErrorCode,
+  formatDeviceId,
+  type Transport,
+  type TransportSink,
+  UsmpError,
+} from '@usmp/core'
+import { askForCookie, CookieJar, gateHello, isForHandshake } from '@usmp/core/datagram'
+import { nodeClock } from './clock.js'
+import { nodeRandom } from './crypto-node.js'
+import { ipBytes } from './ip-address.js'
+import { formatAddress } from './tcp.js'
+import { type Rate, RateLimit } from './token-bucket.js'
+
+/** Cookies handed out to one address, and in all. A whole site behind one address may start at the same moment. */
+const COOKIES_EACH: Rate = { burst: 100, perSecond: 50 }
+const COOKIES_ALL: Rate = { burst: 5_000, perSecond: 5_000 }
+const HELLO = 1
+const TYPE_AT = 3
+const COOKIE_SECRET_SIZE = 32
+
+/** A socket whose sends are not put off by a look-up of what is an address already. */
+function openSocket(address: string): Socket {
+  return createSocket({
+    type: isIPv6(address) ? 'udp6' : 'udp4',
+    lookup: (host, _options, callback) => callback(null, host, isIPv6(host) ? 6 : 4),
+  })
+}
+
+/** A UDP socket that talks to one server. */
+export interface UdpClientTransport extends Transport {
+  readonly kind: 'datagram'
+  /**
+   * What the network reported (nobody listens there, no route), if nothing has ever arrived. Anybody can forge such a
+   * report, so it ends nothing; it explains why there was no answer.
+   */
+  readonly fault: Error | undefined
+}
+
+/**
+ * A UDP socket for one server. That somebody is there shows only in the handshake.
+ * @throws UsmpError UNREACHABLE if the name cannot be resolved; ABORTED
+ */
+export async function connectUdp(
+  host: string,
+  port: number,
+  { signal }: { signal?: AbortSignal | undefined } = {},
+): Promise<UdpClientTransport> {
+  let address = host
+  try {
+    if (!isIP(host)) address = (await lookup(host)).address
+  } catch (cause) {
+    throw new UsmpError('UNREACHABLE', `${formatAddress(host, port)}: ${(cause as Error).message}`, { cause })
+  }
+  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  const socket = openSocket(address)
+  try {
+    const connected = once(socket, 'connect')
+    socket.connect(port, address)
+    await connected
+  } catch (cause) {
+    socket.close()
+    throw new UsmpError('UNREACHABLE', `${formatAddress(host, port)}: ${(cause as Error).message}`, { cause })
+  }
+  return udpTransport(socket)
+}
+
+/** A connected UDP socket as a transport. */
+export function udpTransport(socket: Socket): UdpClientTransport {
+  const { address, port } = socket.remoteAddress()
+  let fault: Error | undefined
+  let heard = false
+  let open = true
+  // From the first moment on: a socket without an error listener ends the process.
+  socket.on('error', (error) => (fault ??= error))
+  const close = () => {
+    if (open) socket.close()
+    open = false
+  }
+  return {
+    kind: 'datagram',
+    address: formatAddress(address, port),
+    get fault() {
+      return heard ? undefined : fault
+    },
+    open(sink) {
+      socket.on('message', (datagram) => {
+        heard = true
+        if (open) sink.receive(datagram)
+      })
+    },
+    write(frames) {
+      // What the system does not take is lost like any datagram, and repeated.
+      if (open) for (const frame of frames) socket.send(frame, (error) => (fault ??= error ?? undefined))
+      return true
+    },
+    pause() {},
+    resume() {},
+    async close() {
+      close()
+    },
+    abort: close,
+  }
+}
+
+/** A device has shown that it receives at its address, and begins a handshake. */
+export interface UdpVisit {
+  readonly transport: Transport
+  /** The address without the port. */
+  readonly host: string
+  /** What it calls itself; unproven. */
+  readonly deviceId: string
+  /** Makes this the session of its address, now that it is proven; the one before ends with REPLACED. */
+  takeOver(): void
+  /** Called once, when the transport has ended. */
+  onEnd(callback: () => void): void
+}
+
+/** At one address and port: the session, and beside it the handshake of a device that has restarted there. */
+interface Place {
+  session?: Visit | undefined
+  handshake?: Visit | undefined
+}
+
+/**
+ * One socket for all devices (specification, sections 7.2 and 7.9): hands out cookies without remembering anything, and
+ * gives every datagram to the handshake or session of its address.
+ */
+export class UdpListener {
+  readonly #socket: Socket
+  readonly #provider: CryptoProvider
+  readonly #jar: CookieJar
+  readonly #cookies = new RateLimit(COOKIES_EACH, COOKIES_ALL, nodeClock.now())
+  readonly #places = new Map<string, Place>()
+  readonly #dropped = new Map<ErrorCode, number>()
+  readonly #onVisit: (visit: UdpVisit) => void
+  #open = true
+
+  private constructor(socket: Socket, provider: CryptoProvider, onVisit: (visit: UdpVisit) => void) {
+    this.#socket = socket
+    this.#provider = provider
+    this.#jar = new CookieJar(provider, nodeRandom(COOKIE_SECRET_SIZE))
+    this.#onVisit = onVisit
+    socket.on('message', (datagram, from) => this.#receive(datagram, from))
+  }
+
+  /**
+   * Takes a port.
+   * @param host default: all interfaces
+   * @param onVisit opens the transport of a visit at once, or aborts it
+   * @throws UsmpError TRANSPORT_FAILED if the port cannot be had
+   */
+  static async bind(
+    { host, port }: { host?: string | undefined; port: number },
+    provider: CryptoProvider,
+    onVisit: (visit: UdpVisit) => void,
+    onFault: (error: unknown) => void,
+  ): Promise<UdpListener> {
+    try {
+      const socket = await bindSocket(host, port)
+      socket.on('error', onFault)
+      return new UdpListener(socket, provider, onVisit)
+    } catch (cause) {
+      const detail = `cannot listen on UDP ${formatAddress(host ?? '*', port)}: ${(cause as Error).message}`
+      throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: 'Choose another port, or end what holds it.' })
+    }
+  }
+
+  get address(): AddressInfo {
+    return this.#socket.address()
+  }
+
+  /** Datagrams that belonged to no handshake or session and were dropped, by the code of their fault. */
+  get dropped(): ReadonlyMap<ErrorCode, number> {
+    return this.#dropped
+  }
+
+  /** Ends the socket; sessions have to be ended before. */
+  async close(): Promise<void> {
+    if (!this.#open) return
+    this.#open = false
+    this.#socket.close()
+    await once(this.#socket, 'close')
+  }
+
+  #receive(datagram: Uint8Array, from: RemoteInfo): void {
+    const key = formatAddress(from.address, from.port)
+    const place = this.#places.get(key)
+    try {
+      if (datagram[TYPE_AT] === HELLO && datagram[0] === 0xcd) return this.#receiveHello(datagram, from, key, place)
+    } catch (error) {
+      return this.#count(asUsmpError(error, 'INVALID_ARGUMENT').code)
+    }
+    const { session, handshake } = place ?? {}
+    const target = isForHandshake(datagram) ? (handshake ?? session) : (session ?? handshake)
+    if (target) target.deliver(datagram)
+    else this.#count('UNEXPECTED_PACKET')
+  }
+
+  #receiveHello(datagram: Uint8Array, from: RemoteInfo, key: string, place: Place | undefined): void {
+    const guard = this.#jar.at(ipBytes(from.address), from.port, nodeClock.now())
+    const hello = gateHello(datagram, guard)
+    if (!hello.cookie) {
+      if (!this.#cookies.take(from.address, nodeClock.now())) throw new UsmpError('LIMIT')
+      for (const answer of askForCookie(datagram, guard, this.#provider)) this.#send(answer, from)
+      return
+    }
+    const { session, handshake } = place ?? {}
+    if (handshake) return handshake.receiveHello(datagram)
+    // Repeated, as its acknowledgement was lost: the session knows what to do.
+    if (session?.beganWith(datagram)) return session.deliver(datagram)
+    this.#begin(datagram, formatDeviceId(hello.deviceId), from, key)
+  }
+
+  #begin(datagram: Uint8Array, deviceId: string, from: RemoteInfo, key: string): void {
+    const place = this.#places.get(key) ?? {}
+    this.#places.set(key, place)
+    const visit: Visit = new Visit(key, from.address, deviceId, {
+      send: (frame) => this.#send(frame, from),
+      takeOver: () => {
+        const older = place.session
+        place.session = visit
+        place.handshake = undefined
+        older?.end(new UsmpError('REPLACED'))
+      },
+      leave: () => {
+        if (place.session === visit) place.session = undefined
+        if (place.handshake === visit) place.handshake = undefined
+        if (!place.session && !place.handshake) this.#places.delete(key)
+      },
+    })
+    place.handshake = visit
+    this.#onVisit(visit)
+    visit.receiveHello(datagram)
+  }
+
+  #send(datagram: Uint8Array, { address, port }: RemoteInfo): void {
+    // What the system does not take is lost like any datagram, and repeated.
+    if (this.#open) this.#socket.send(datagram, port, address, () => {})
+  }
+
+  #count(code: ErrorCode): void {
+    this.#dropped.set(code, (this.#dropped.get(code) ?? 0) + 1)
+  }
+}
+
+interface VisitActions {
+  send(frame: Uint8Array): void
+  takeOver(): void
+  leave(): void
+}
+
+/** One handshake, and the session it becomes. */
+class Visit implements UdpVisit {
+  readonly transport: Transport
+  readonly host: string
+  readonly deviceId: string
+  readonly #actions: VisitActions
+  #sink: TransportSink | undefined
+  #hello: Uint8Array | undefined
+  #ended = false
+  #onEnd: (() => void) | undefined
+
+  constructor(address: string, host: string, deviceId: string, actions: VisitActions) {
+    this.host = host
+    this.deviceId = deviceId
+    this.#actions = actions
+    this.transport = {
+      kind: 'datagram',
+      address,
+      open: (sink) => {
+        this.#sink = sink
+      },
+      write: (frames) => {
+        if (!this.#ended) for (const frame of frames) actions.send(frame)
+        return true
+      },
+      pause() {},
+      resume() {},
+      close: async () => this.#leave(),
+      abort: () => this.#leave(),
+    }
+  }
+
+  takeOver(): void {
+    if (!this.#ended) this.#actions.takeOver()
+  }
+
+  onEnd(callback: () => void): void {
+    this.#onEnd = callback
+  }
+
+  deliver(datagram: Uint8Array): void {
+    this.#sink?.receive(datagram)
+  }
+
+  receiveHello(datagram: Uint8Array): void {
+    this.#hello = datagram
+    this.deliver(datagram)
+  }
+
+  beganWith(datagram: Uint8Array): boolean {
+    return this.#hello !== undefined && Buffer.compare(this.#hello, datagram) === 0
+  }
+
+  /** Ends it from the side of the network. */
+  end(reason: UsmpError): void {
+    const sink = this.#sink
+    this.#leave()
+    sink?.end(reason)
+  }
+
+  #leave(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#sink = undefined
+    this.#actions.leave()
+    this.#onEnd?.()
+  }
+}
+
+/** All interfaces, of both families where the system has both, unless a host is named. */
+async function bindSocket(host: string | undefined, port: number): Promise<Socket> {
+  const addresses = host === undefined ? ['::', '0.0.0.0'] : [isIP(host) ? host : (await lookup(host)).address]
+  for (const [index, address] of addresses.entries()) {
+    const socket = openSocket(address)
+    try {
+      // An address needs no look-up, so that this may happen at once.
+      const listening = once(socket, 'listening')
+      socket.bind(port, address)
+      await listening
+      return socket
+    } catch (error) {
+      socket.close()
+      if (index === addresses.length - 1) throw error
+    }
+  }
+  throw new Error('no address to listen on')
+}

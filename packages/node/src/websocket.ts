@@ -1,0 +1,278 @@
+import { once } from 'node:events'
+import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
+import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
+import { WebSocket, WebSocketServer } from 'ws'
+import { formatAddress, startListening } from './tcp.js'
+
+/** How long a close waits for the peer's answer, ms. */
+const LINGER = 2_000
+/** How long an abort gives the close frame to leave, ms. */
+const PARTING = 100
+/** How often a server looks for connections that are slow to ask for anything, ms. */
+const CHECK_INTERVAL = 1_000
+
+/** Status codes of RFC 6455, section 7.4.1, as specification section 6.3 uses them. */
+const Status = { NORMAL: 1000, GOING_AWAY: 1001, PROTOCOL_ERROR: 1002 } as const
+
+/** What both ends of ours demand: sealed bytes do not compress, and nothing longer than a frame is ever buffered. */
+const common = { perMessageDeflate: false, maxPayload: MAX_FRAME } as const
+
+// ─── the transport ───
+
+/** An open WebSocket as a transport; frames handed over together leave in one write of the socket below it. */
+function webSocketTransport(socket: WebSocket, below: Socket): Transport {
+  let sink: TransportSink | undefined
+  let cause: unknown
+
+  // What comes before `open` waits for it.
+  socket.pause()
+  socket.on('message', (data: Buffer, isBinary) => {
+    if (isBinary) sink?.receive(data)
+    else end(new UsmpError('BAD_MAGIC', 'a text message'))
+  })
+  socket.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH') cause = error
+    else end(new UsmpError('TRAILING_BYTES', `a message of more than ${MAX_FRAME} bytes`, { cause: error }))
+  })
+  below.on('error', (error) => (cause = error))
+  below.on('drain', () => sink?.drain())
+  socket.on('close', () => end(cause))
+
+  function end(fault?: unknown): void {
+    const target = sink
+    sink = undefined
+    target?.end(fault)
+  }
+
+  async function leave(status: number, patience: number): Promise<void> {
+    sink = undefined
+    if (socket.readyState === WebSocket.CLOSED) return
+    const timer = setTimeout(() => socket.terminate(), patience)
+    const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
+    socket.close(status)
+    // What still arrives has no reader any more, but the peer's close frame is behind it.
+    socket.resume()
+    await closed
+    clearTimeout(timer)
+  }
+
+  return {
+    kind: 'message',
+    address: formatAddress(below.remoteAddress, below.remotePort),
+    open(target) {
+      sink = target
+      if (socket.readyState === WebSocket.CLOSED) end(cause)
+      else socket.resume()
+    },
+    write(frames) {
+      below.cork()
+      for (const frame of frames) socket.send(frame)
+      below.uncork()
+      return !below.writableNeedDrain
+    },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    close: (reason) => leave(isShutdown(reason) ? Status.GOING_AWAY : Status.NORMAL, LINGER),
+    abort: (reason) => void leave(isShutdown(reason) ? Status.GOING_AWAY : Status.PROTOCOL_ERROR, PARTING),
+  }
+}
+
+/** Whether a session ended, or a handshake was called off, because the server stops. */
+function isShutdown(reason: UsmpError | undefined): boolean {
+  return reason?.code === 'SHUTDOWN' || (reason?.cause instanceof UsmpError && reason.cause.code === 'SHUTDOWN')
+}
+
+// ─── the client ───
+
+/**
+ * Opens a WebSocket.
+ * @param timeout ms
+ * @param ca certificates to trust instead of the well-known ones, PEM
+ * @throws UsmpError UNREACHABLE with the system's error as its cause; INVALID_ARGUMENT; ABORTED
+ */
+export async function connectWebSocket(
+  url: URL,
+  { timeout, ca, signal }: { timeout: number; ca?: string | Uint8Array | undefined; signal?: AbortSignal | undefined },
+): Promise<Transport> {
+  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  const socket = open(url, {
+    ...common,
+    handshakeTimeout: timeout,
+    ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+  })
+  const abort = () => socket.terminate()
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    return await new Promise<Transport>((resolve, reject) => {
+      socket.once('error', reject)
+      // Its answer is the only public way to the socket below.
+      socket.once('upgrade', (response) =>
+        socket.once('open', () => resolve(webSocketTransport(socket, response.socket))),
+      )
+    })
+  } catch (cause) {
+    // Being called off, it may complain once more.
+    socket.on('error', () => {})
+    if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+    throw new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+function open(url: URL, options: object): WebSocket {
+  try {
+    return new WebSocket(url, options)
+  } catch (cause) {
+    throw new UsmpError('INVALID_ARGUMENT', `${url}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+// ─── the server ───
+
+interface CommonServerOptions {
+  /** Where it is on the HTTP server; default `/`. */
+  readonly path?: string
+  /**
+   * Which web pages may connect, as browsers name their origin: `https://app.example`. Default: none. Programs that are
+   * no browsers name no origin, and may always.
+   */
+  readonly origins?: readonly string[]
+}
+
+interface OwnServerOptions extends CommonServerOptions {
+  readonly server?: undefined
+  /** Default: all interfaces. */
+  readonly host?: string
+  /** 0 takes a free one, see {@link Server.websocketUrl}. */
+  readonly port: number
+  /** Serves `wss`; both in PEM. */
+  readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array }
+}
+
+interface AttachedServerOptions extends CommonServerOptions {
+  /** An HTTP or HTTPS server of the application, which listens and closes itself. */
+  readonly server: HttpServer
+}
+
+export type WebSocketOptions = OwnServerOptions | AttachedServerOptions
+
+/** A connection from its first byte to its last. */
+export interface Visitor {
+  readonly host: string
+  readonly abort: AbortController
+  deviceId: string | undefined
+}
+
+/** How the server takes in those who come by a WebSocket. */
+export interface Reception {
+  /** Counts a connection and makes room for it; undefined if there was none, and then it is gone. */
+  enter(socket: Socket): Visitor | undefined
+  receive(transport: Transport, visitor: Visitor): void
+  refused(address: string, error: UsmpError): void
+}
+
+/** Where WebSockets come in. */
+export class WebSocketDoor {
+  readonly #options: WebSocketOptions
+  readonly #reception: Reception
+  readonly #http: HttpServer
+  readonly #webSockets = new WebSocketServer({ ...common, noServer: true, clientTracking: false })
+  /** Connections of our own server that have not asked for a WebSocket yet, by their address. */
+  readonly #silent = new Map<string, Visitor>()
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
+    this.#upgrade(request, socket as Socket, head)
+
+  /** @param patience ms until a connection has to have asked for a WebSocket */
+  constructor(options: WebSocketOptions, reception: Reception, patience: number) {
+    this.#options = options
+    this.#reception = reception
+    this.#http = options.server ?? createOwnServer(options, patience)
+    if (!options.server) this.#http.on('connection', (socket: Socket) => this.#welcome(socket))
+    this.#http.on('upgrade', this.#onUpgrade)
+  }
+
+  /** @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had */
+  async listen(onFault: (error: Error) => void): Promise<void> {
+    if (this.#options.server) return
+    await startListening(this.#http, this.#options.host, this.#options.port)
+    this.#http.on('error', onFault)
+  }
+
+  /** @throws UsmpError NOT_CONNECTED if the HTTP server does not listen */
+  get url(): string {
+    const address = this.#http.address() as AddressInfo | null
+    if (!address) throw new UsmpError('NOT_CONNECTED', 'the server does not listen for WebSockets')
+    const scheme = 'setSecureContext' in this.#http ? 'wss' : 'ws'
+    return `${scheme}://${formatAddress(address.address, address.port)}${this.#path}`
+  }
+
+  /** Takes no more connections; resolves when those of our own server are all gone. */
+  async close(): Promise<void> {
+    this.#http.off('upgrade', this.#onUpgrade)
+    if (!this.#options.server && this.#http.listening) await once(this.#http.close(), 'close')
+  }
+
+  get #path(): string {
+    return this.#options.path ?? '/'
+  }
+
+  /** Before it asks for anything a connection is an idle handshake, and gives way like one. */
+  #welcome(socket: Socket): void {
+    const visitor = this.#reception.enter(socket)
+    if (!visitor) return
+    const address = formatAddress(socket.remoteAddress, socket.remotePort)
+    this.#silent.set(address, visitor)
+    socket.once('close', () => this.#silent.delete(address))
+    visitor.abort.signal.addEventListener('abort', () => {
+      if (!this.#silent.delete(address)) return
+      this.#reception.refused(address, visitor.abort.signal.reason as UsmpError)
+      socket.destroy()
+    })
+  }
+
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    const path = request.url?.split('?', 1)[0]
+    if (path !== this.#path) {
+      // On a server of the application somebody else may be meant.
+      if (this.#http.listenerCount('upgrade') === 1) turnAway(socket, '404 Not Found')
+      return
+    }
+    const address = formatAddress(socket.remoteAddress, socket.remotePort)
+    const { origin } = request.headers
+    if (origin !== undefined && !this.#options.origins?.includes(origin)) {
+      turnAway(socket, '403 Forbidden')
+      this.#reception.refused(address, new UsmpError('ORIGIN_REFUSED', origin))
+      return
+    }
+    const visitor = this.#silent.get(address) ?? this.#reception.enter(socket)
+    this.#silent.delete(address)
+    if (!visitor) return
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
+      this.#reception.receive(webSocketTransport(webSocket, socket), visitor),
+    )
+  }
+}
+
+function createOwnServer({ tls }: OwnServerOptions, patience: number): HttpServer {
+  const limits = { connectionsCheckingInterval: CHECK_INTERVAL, headersTimeout: patience, requestTimeout: patience }
+  const server = tls
+    ? createHttpsServer({
+        ...limits,
+        handshakeTimeout: patience,
+        key: Buffer.from(tls.key),
+        cert: Buffer.from(tls.cert),
+      })
+    : createHttpServer(limits)
+  return server.on('request', (_, response) =>
+    response.writeHead(426, { Connection: 'close', Upgrade: 'websocket' }).end('This is a WebSocket of USMP.\n'),
+  )
+}
+
+function turnAway(socket: Socket, status: string): void {
+  socket.on('error', () => {})
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
+}

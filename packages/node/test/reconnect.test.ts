@@ -1,0 +1,216 @@
+import { reconnecting, Session, streamTransport, UsmpError } from '@usmp/core'
+import { describe, expect, test } from 'vitest'
+import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
+import { collect, DEVICE_ID_BYTES, failureOf, isSettled, PSK, turns, until } from './helpers.ts'
+import { SimulatedClock } from './simulated-clock.ts'
+
+/** Both ends of a new session in memory. */
+async function sessionPair(clock: SimulatedClock): Promise<{ client: Session; server: Session }> {
+  const there = new TransformStream<Uint8Array, Uint8Array>()
+  const back = new TransformStream<Uint8Array, Uint8Array>()
+  const common = { random: nodeRandom, provider: nodeProvider, clock, keepalive: 0, idleTimeout: 0 }
+  const [client, server] = await Promise.all([
+    Session.connect(streamTransport({ kind: 'stream', readable: back.readable, writable: there.writable }), {
+      ...common,
+      deviceId: DEVICE_ID_BYTES,
+      psk: PSK,
+    }),
+    Session.accept(streamTransport({ kind: 'stream', readable: there.readable, writable: back.writable }), {
+      ...common,
+      authorize: () => ({ psk: PSK }),
+    }),
+  ])
+  return { client, server }
+}
+
+const unreachable = () => new UsmpError('UNREACHABLE')
+const refusedProof = () => new UsmpError('HANDSHAKE_REFUSED', undefined, { awaited: 0x04 })
+
+/** Sessions whose attempts go as `attempt` says, and what was told about the pauses. */
+function begin(
+  attempt: (n: number, clock: SimulatedClock) => Promise<Session>,
+  { jitter = () => 1 - 2 ** -53, signal }: { jitter?: () => number; signal?: AbortSignal } = {},
+) {
+  const clock = new SimulatedClock()
+  const pauses: number[] = []
+  const reasons: string[] = []
+  const state = { attempts: 0 }
+  const sessions = reconnecting(() => attempt(++state.attempts, clock), {
+    clock,
+    jitter,
+    signal,
+    onRetry: (reason, pause) => {
+      reasons.push(reason.code)
+      pauses.push(pause)
+    },
+  })
+  return { clock, pauses, reasons, state, sessions }
+}
+
+describe('reconnecting', () => {
+  test('pauses double from half a second to 30 seconds', async () => {
+    const { clock, pauses, sessions, state } = begin(() => Promise.reject(unreachable()))
+    void sessions.next()
+    for (let n = 1; n <= 9; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(pauses[n - 1]! - 1)
+      await turns(3)
+      expect(state.attempts).toBe(n)
+      clock.advance(1)
+    }
+    expect(pauses).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
+  })
+
+  test('jitter spreads each pause over its upper half', async () => {
+    const draws = [0, 0.5, 0.999]
+    const { clock, pauses, sessions } = begin(() => Promise.reject(unreachable()), {
+      jitter: () => draws[pauses.length]!,
+    })
+    void sessions.next()
+    for (let n = 1; n <= 3; n++) {
+      await until(() => pauses.length === n)
+      if (n < 3) clock.advance(30_000)
+    }
+    expect(pauses).toEqual([250, 750, 1_999])
+  })
+
+  test('a session that lasted starts the pauses anew', async () => {
+    const servers: Session[] = []
+    const { clock, pauses, reasons, sessions } = begin(async (n, clock) => {
+      if (n <= 3) throw unreachable()
+      const { client, server } = await sessionPair(clock)
+      servers.push(server)
+      return client
+    })
+    const first = sessions.next()
+    for (let n = 1; n <= 3; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(30_000)
+    }
+    const session = (await first).value!
+    clock.advance(10_000)
+    await Promise.all([servers[0]!.close(), session.closed])
+    void sessions.next()
+    await until(() => pauses.length === 4)
+    expect(pauses).toEqual([500, 1_000, 2_000, 500])
+    expect(reasons[3]).toBe('CLOSED')
+  })
+
+  test('sessions that the server ends at once are failures like others', async () => {
+    const { clock, pauses, sessions } = begin(async (_, clock) => {
+      const { client, server } = await sessionPair(clock)
+      await Promise.all([server.close(), client.closed])
+      return client
+    })
+    for (let n = 1; n <= 4; n++) {
+      const next = sessions.next()
+      if (n > 1) {
+        await until(() => pauses.length === n - 1)
+        clock.advance(30_000)
+      }
+      expect((await next).done).toBe(false)
+    }
+    expect(pauses).toEqual([500, 1_000, 2_000])
+  })
+
+  test('the session is closed when the next one is asked for, and when the loop is left', async () => {
+    const made: Session[] = []
+    const { clock, sessions } = begin(async (_, clock) => {
+      const { client, server } = await sessionPair(clock)
+      void collect(server)
+      made.push(client)
+      return client
+    })
+    await sessions.next()
+    const next = sessions.next()
+    expect((await made[0]!.closed).code).toBe('CLOSED')
+    await until(() => clock.delays.includes(500))
+    clock.advance(500)
+    await next
+    expect(made[1]!.signal.aborted).toBe(false)
+    await sessions.return()
+    expect((await made[1]!.closed).code).toBe('CLOSED')
+  })
+
+  test('stops after five refusals of the proof in a row, not counting other failures', async () => {
+    const { clock, pauses, state, sessions } = begin((n) => Promise.reject(n % 2 ? refusedProof() : unreachable()))
+    const failing = failureOf(sessions.next())
+    for (let n = 1; n <= 8; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(30_000)
+    }
+    expect((await failing).code).toBe('HANDSHAKE_REFUSED')
+    expect(state.attempts).toBe(9)
+  })
+
+  test('a refusal before the proof is retried: it is a limit or a lockout', async () => {
+    const { clock, pauses, sessions } = begin(() =>
+      Promise.reject(new UsmpError('HANDSHAKE_REFUSED', '', { awaited: 2 })),
+    )
+    const failing = sessions.next()
+    for (let n = 1; n <= 12; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(30_000)
+    }
+    expect(await isSettled(failing)).toBe(false)
+  })
+
+  test.each(['AUTH_FAILED', 'WEAK_PSK', 'BAD_VERSION'] as const)('%s is not retried', async (code) => {
+    const { state, sessions } = begin(() => Promise.reject(new UsmpError(code)))
+    expect((await failureOf(sessions.next())).code).toBe(code)
+    expect(state.attempts).toBe(1)
+  })
+
+  test('an abort ends the pause and the loop', async () => {
+    const abort = new AbortController()
+    const { clock, pauses, sessions } = begin(() => Promise.reject(unreachable()), { signal: abort.signal })
+    const next = sessions.next()
+    await until(() => pauses.length === 1)
+    abort.abort()
+    expect(await next).toEqual({ done: true, value: undefined })
+    expect(clock.pending).toBe(0)
+  })
+
+  test('an abort just before the pause ends the loop too', async () => {
+    const abort = new AbortController()
+    const sessions = reconnecting(() => Promise.reject(unreachable()), {
+      clock: new SimulatedClock(),
+      jitter: () => 0,
+      signal: abort.signal,
+      onRetry: () => abort.abort(),
+    })
+    expect((await sessions.next()).done).toBe(true)
+  })
+
+  test('an abort closes the session there is and ends the loop', async () => {
+    const abort = new AbortController()
+    const servers: Session[] = []
+    const { sessions } = begin(
+      async (_, clock) => {
+        const { client, server } = await sessionPair(clock)
+        servers.push(server)
+        return client
+      },
+      { signal: abort.signal },
+    )
+    const seen: Session[] = []
+    const loop = (async () => {
+      for await (const session of sessions) {
+        seen.push(session)
+        for await (const _ of session);
+      }
+    })()
+    await until(() => seen.length === 1)
+    abort.abort()
+    await until(() => servers[0]!.signal.aborted)
+    await servers[0]!.close()
+    await loop
+    expect(seen.length).toBe(1)
+  })
+
+  test('nothing is tried with a signal that has fired', async () => {
+    const { state, sessions } = begin(() => Promise.reject(unreachable()), { signal: AbortSignal.abort() })
+    expect((await sessions.next()).done).toBe(true)
+    expect(state.attempts).toBe(0)
+  })
+})

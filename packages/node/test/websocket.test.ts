@@ -1,0 +1,374 @@
+import { once } from 'node:events'
+import { createServer, get, type IncomingMessage } from 'node:http'
+import { type AddressInfo, connect as connectSocket, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Session, type Transport } from '@usmp/core'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { nodeClock } from '../src/clock.ts'
+import { connect, sessions } from '../src/connect.ts'
+import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
+import { listen } from '../src/server.ts'
+import { connectWebSocket, WebSocketDoor, type WebSocketOptions } from '../src/websocket.ts'
+import { type Adapter, describeAdapter } from './adapter-suite.ts'
+import { makeCertificate } from './certificate.ts'
+import {
+  codeOf,
+  DEVICE_ID,
+  DEVICE_ID_BYTES,
+  deviceNumber,
+  failureOf,
+  OTHER_PSK,
+  PSK,
+  pattern,
+  until,
+} from './helpers.ts'
+import { ManualPeer } from './manual-peer.ts'
+import { LOOPBACK, startServer, type Watched } from './network.ts'
+
+const tls = makeCertificate()
+const device = { deviceId: DEVICE_ID, psk: PSK }
+
+/** A server of WebSockets alone. */
+async function startWebSocketServer(
+  websocket: Partial<WebSocketOptions> = {},
+  options: Parameters<typeof startServer>[0] = {},
+): Promise<Watched> {
+  const door = { host: LOOPBACK, port: 0, ...websocket } as WebSocketOptions
+  return startServer({ tcp: undefined as never, websocket: door, ...options })
+}
+
+/** Transports at both ends of a WebSocket. */
+function adapter(name: string, secure: boolean): Adapter {
+  return {
+    name,
+    kind: 'message',
+    async open() {
+      let arrived: (transport: Transport) => void
+      const server = new Promise<Transport>((resolve) => (arrived = resolve))
+      const door = new WebSocketDoor(
+        { host: LOOPBACK, port: 0, ...(secure ? { tls } : {}) },
+        {
+          enter: () => ({ host: LOOPBACK, abort: new AbortController(), deviceId: undefined }),
+          receive: (transport) => arrived(transport),
+          refused: () => {},
+        },
+        1_000,
+      )
+      await door.listen(() => {})
+      const client = await connectWebSocket(new URL(door.url), { timeout: 5_000, ca: tls.cert })
+      const ends = { client, server: await server }
+      void door.close()
+      return ends
+    },
+  }
+}
+
+describeAdapter(adapter('WebSocket', false))
+describeAdapter(adapter('WebSocket over TLS', true))
+
+describe('a WebSocket server', () => {
+  test('serves sessions, beside TCP', async () => {
+    const { server, url } = await startServer({ websocket: { host: LOOPBACK, port: 0 } })
+    const over = [
+      await connect(server.websocketUrl, device),
+      await connect(url, { ...device, deviceId: deviceNumber(1) }),
+    ]
+    expect(server.websocketUrl).toMatch(/^ws:\/\/127\.0\.0\.1:\d+\/$/)
+    expect(server.sessions.map(({ deviceId }) => deviceId)).toEqual([DEVICE_ID, deviceNumber(1)])
+    for (const session of over) await session.ping()
+    const { server: without } = await startServer()
+    expect(() => without.websocketUrl).toThrow('does not listen for WebSockets')
+  })
+
+  test('a device that comes back by the other way replaces its session', async () => {
+    const { server, url } = await startServer({ websocket: { host: LOOPBACK, port: 0 } })
+    const first = await connect(url, device)
+    const second = await connect(server.websocketUrl, device)
+    expect((await first.closed).code).toBe('CLOSED')
+    await second.ping()
+    expect(server.sessions.length).toBe(1)
+  })
+
+  test('over TLS, to a client that trusts its certificate and to no other', async () => {
+    const { url } = await startWebSocketServer({ tls } as never)
+    expect(url).toMatch(/^wss:/)
+    const stranger = await failureOf(connect(url, device))
+    expect([stranger.code, stranger.message]).toEqual(['UNREACHABLE', expect.stringContaining('self-signed')])
+    const session = await connect(url, { ...device, ca: tls.cert })
+    expect(await session.ping()).toBeGreaterThan(0)
+  })
+
+  test('wrong key and lockout are told as over TCP', async () => {
+    const { url, codes } = await startWebSocketServer()
+    const wrong = { ...device, psk: OTHER_PSK }
+    for (let i = 0; i < 5; i++) expect((await failureOf(connect(url, wrong))).code).toBe('HANDSHAKE_REFUSED')
+    const locked = await failureOf(connect(url, device))
+    expect([locked.code, locked.awaited]).toEqual(['HANDSHAKE_REFUSED', 2])
+    await until(() => codes().length === 6)
+    expect(codes()).toEqual([...new Array(5).fill('AUTH_FAILED'), 'LOCKED_OUT'])
+  })
+
+  test('beside an application on its HTTP server, and gone without ending it', async () => {
+    const http = createServer((_, response) => response.end('the application')).listen(0, LOOPBACK)
+    await once(http, 'listening')
+    onTestFinished(() => void http.close())
+    const { port } = http.address() as AddressInfo
+    const others = new WebSocketServer({ noServer: true })
+    http.on('upgrade', (request, socket, head) => {
+      if (request.url === '/other') others.handleUpgrade(request, socket, head, (other) => other.close(4000))
+    })
+    const { server } = await startWebSocketServer({ server: http, path: '/usmp' })
+    const base = `ws://${LOOPBACK}:${port}`
+    expect(server.websocketUrl).toBe(`${base}/usmp`)
+    const session = await connect(`${base}/usmp?room=1`, device)
+    await session.ping()
+    const other = new WebSocket(`${base}/other`)
+    expect((await once(other, 'close'))[0]).toBe(4000)
+    await server.close()
+    expect((await session.closed).code).toBe('CLOSED')
+    const response = await fetch(`http://${LOOPBACK}:${port}/`)
+    expect(await response.text()).toBe('the application')
+  })
+
+  test('another path is 404, plain HTTP is 426', async () => {
+    const { url } = await startWebSocketServer({ path: '/usmp' })
+    expect((await failureOf(connect(new URL('/', url), device))).message).toContain('404')
+    const [response] = (await once(get(url.replace('ws', 'http')), 'response')) as [IncomingMessage]
+    response.resume()
+    expect(response.statusCode).toBe(426)
+  })
+
+  test('a page of a foreign origin is refused and named; a listed one and programs are let in', async () => {
+    const { url, refusals } = await startWebSocketServer({ origins: ['https://app.example'] })
+    const arrival = (origin?: string) => {
+      const socket = new WebSocket(url, origin === undefined ? {} : { origin })
+      onTestFinished(() => socket.terminate())
+      return new Promise<string>((resolve) => {
+        socket.once('open', () => resolve('in'))
+        socket.once('error', ({ message }) => resolve(message))
+      })
+    }
+    expect(await arrival('https://app.example')).toBe('in')
+    expect(await arrival()).toBe('in')
+    for (const origin of ['https://evil.example', 'null', 'https://app.example:444']) {
+      expect(await arrival(origin)).toContain('403')
+      expect(refusals.at(-1)!.error).toMatchObject({ code: 'ORIGIN_REFUSED', message: expect.stringContaining(origin) })
+    }
+    const closed = await startWebSocketServer()
+    const page = new WebSocket(closed.url, { origin: 'https://app.example' })
+    expect(await once(page, 'open').catch(({ message }) => message)).toContain('403')
+  })
+
+  test('idle connections, before and behind the upgrade, keep nobody out', async () => {
+    const { server, url, codes } = await startWebSocketServer({}, { maxConnectionsPerAddress: 10 })
+    const { port } = new URL(url)
+    const idle: Socket[] = []
+    for (let i = 0; i < 6; i++) idle.push(connectSocket(Number(port), LOOPBACK).on('error', () => {}))
+    const quiet = Array.from({ length: 6 }, () => new WebSocket(url).on('error', () => {}))
+    onTestFinished(() => {
+      for (const socket of idle) socket.destroy()
+      for (const socket of quiet) socket.terminate()
+    })
+    await until(() => quiet.filter(({ readyState }) => readyState === WebSocket.OPEN).length >= 4)
+    const session = await connect(url, device)
+    await session.ping()
+    expect(server.sessions.length).toBe(1)
+    expect(codes()).toContain('LIMIT')
+    expect(new Set(codes())).toEqual(new Set(['LIMIT']))
+  })
+
+  test('a connection that asks for nothing ends by its deadline', async () => {
+    const { url } = await startWebSocketServer({}, { handshakeTimeout: 300 })
+    const socket = connectSocket(Number(new URL(url).port), LOOPBACK)
+    socket.write('GET / HTTP/1.1\r\n')
+    socket.resume()
+    await once(socket, 'close')
+  })
+
+  test('a port that is taken is told, and nothing stays open', async () => {
+    const first = await startWebSocketServer()
+    const port = Number(new URL(first.url).port)
+    const failure = await failureOf(
+      listen({ tcp: { host: LOOPBACK, port: 0 }, websocket: { host: LOOPBACK, port }, psk: () => PSK }),
+    )
+    expect([failure.code, failure.message]).toEqual(['TRANSPORT_FAILED', expect.stringContaining('EADDRINUSE')])
+    expect(await codeOf(listen({ websocket: { port: 70_000 }, psk: () => PSK }))).toBe('INVALID_ARGUMENT')
+  })
+
+  test('sessions() finds a server that comes back', async () => {
+    const first = await startWebSocketServer()
+    const { port } = new URL(first.url)
+    const stop = new AbortController()
+    let count = 0
+    for await (const session of sessions(first.url, { ...device, signal: stop.signal })) {
+      await session.ping()
+      if (++count === 2) stop.abort()
+      else {
+        await first.server.close()
+        await startWebSocketServer({ port: Number(port) } as never)
+      }
+    }
+    expect(count).toBe(2)
+  })
+})
+
+describe('what is no frame', () => {
+  /** A WebSocket that says what a test wants, and the code the server tells for it. */
+  async function refusalFor(...messages: (string | Uint8Array)[]): Promise<{ code: string; status: number }> {
+    const { url, codes } = await startWebSocketServer()
+    const socket = new WebSocket(url)
+    await once(socket, 'open')
+    const closed = once(socket, 'close')
+    for (const message of messages) socket.send(message)
+    const [status] = await closed
+    await until(() => codes().length === 1)
+    return { code: codes()[0]!, status }
+  }
+
+  test.each([
+    ['text', ['hello'], 'BAD_MAGIC', 1002],
+    ['text whose bytes begin like a frame', ['\u036b\u0002\u0001'], 'BAD_MAGIC', 1002],
+    ['an empty message', [new Uint8Array()], 'INCOMPLETE', 1002],
+    ['half a frame', [Uint8Array.of(0xcd, 0xab, 2, 1, 0, 0, 0, 0)], 'INCOMPLETE', 1002],
+    ['garbage', [pattern(40)], 'BAD_MAGIC', 1002],
+    ['493 bytes', [pattern(493)], 'TRAILING_BYTES', 1009],
+  ] as const)('%s', async (_, messages, code, status) => {
+    expect(await refusalFor(...messages)).toEqual({ code, status })
+  })
+
+  test('bytes behind a frame', async () => {
+    const { url, codes } = await startWebSocketServer()
+    const transport = await connectWebSocket(new URL(url), { timeout: 1_000 })
+    const peer = new ManualPeer(transport, 'client')
+    peer.alter = (frame) => Buffer.concat([frame, Uint8Array.of(0)])
+    await until(() => codes().length === 1)
+    expect(codes()).toEqual(['TRAILING_BYTES'])
+  })
+
+  test('a client refuses the same, with the same codes', async () => {
+    for (const [message, code] of [
+      ['hello', 'BAD_MAGIC'],
+      [pattern(493), 'TRAILING_BYTES'],
+      [new Uint8Array(), 'INCOMPLETE'],
+    ] as const) {
+      const { url } = await bareServer((socket) => socket.send(message))
+      expect(await codeOf(connect(url, device))).toBe(code)
+    }
+  })
+})
+
+describe('how a WebSocket ends', () => {
+  const common = { provider: nodeProvider, random: nodeRandom, clock: nodeClock }
+
+  /** A session of ours with a server that is a bare WebSocket. */
+  async function withBareServer(): Promise<{ session: Session; socket: WebSocket; status: () => number | undefined }> {
+    let socket!: WebSocket
+    let status: number | undefined
+    const { url } = await bareServer((arrived) => {
+      socket = arrived
+      socket.on('close', (code) => (status = code))
+      void Session.accept(bareTransport(arrived), { ...common, authorize: () => ({ psk: PSK }) })
+    })
+    const session = await connect(url, device)
+    return { session, socket, status: () => status }
+  }
+
+  test('1000 after BYE; 1001 when the server stops, in a session and in a handshake', async () => {
+    const good = await withBareServer()
+    await good.session.close()
+    await until(() => good.status() !== undefined)
+    expect(good.status()).toBe(1000)
+
+    const { url, server } = await startWebSocketServer()
+    const statuses: number[] = []
+    const raw = new WebSocket(url)
+    raw.on('close', (code) => statuses.push(code))
+    await once(raw, 'open')
+    const socket = new WebSocket(url)
+    socket.on('close', (code) => statuses.push(code))
+    await once(socket, 'open')
+    const transport = bareTransport(socket)
+    const session = await Session.connect(transport, { ...common, deviceId: DEVICE_ID_BYTES, psk: PSK })
+    await server.close()
+    expect((await session.closed).code).toBe('CLOSED')
+    await until(() => statuses.length === 2)
+    expect(statuses).toEqual([1001, 1001])
+  })
+
+  test('a status of 1000 without BYE is TRUNCATED all the same', async () => {
+    const { session, socket } = await withBareServer()
+    socket.close(1000)
+    expect((await session.closed).code).toBe('TRUNCATED')
+  })
+
+  test('a socket that breaks is TRANSPORT_FAILED with the cause', async () => {
+    const { session, socket } = await withBareServer()
+    const { _socket: below } = socket as unknown as { _socket: Socket }
+    below.resetAndDestroy()
+    const reason = await session.closed
+    expect([reason.code, (reason.cause as NodeJS.ErrnoException).code]).toEqual(['TRANSPORT_FAILED', 'ECONNRESET'])
+  })
+
+  test('a close does not wait for ever for a peer that reads nothing', async () => {
+    const { session, socket } = await withBareServer()
+    socket.pause()
+    while (session.trySend(pattern(1808))) await new Promise(setImmediate)
+    const begin = performance.now()
+    await session.close()
+    expect(performance.now() - begin).toBeLessThan(3_000)
+  })
+
+  test('nobody there, a server of something else, a silent one, and an abort', async () => {
+    expect(await codeOf(connect('ws://127.0.0.1:1/', device))).toBe('UNREACHABLE')
+    expect(await codeOf(connect('ws://127.0.0.1:1/#part', device))).toBe('INVALID_ARGUMENT')
+    const http = createServer((_, response) => response.end()).listen(0, LOOPBACK)
+    await once(http, 'listening')
+    onTestFinished(() => void http.close())
+    const { port } = http.address() as AddressInfo
+    expect((await failureOf(connect(`ws://${LOOPBACK}:${port}/`, device))).message).toContain('200')
+    const silentSockets: Duplex[] = []
+    http.on('upgrade', (_, socket) => silentSockets.push(socket.on('error', () => {})))
+    onTestFinished(() => {
+      for (const socket of silentSockets) socket.destroy()
+    })
+    const silent = await failureOf(connect(`ws://${LOOPBACK}:${port}/`, { ...device, connectTimeout: 100 }))
+    expect([silent.code, silent.message]).toEqual(['UNREACHABLE', expect.stringContaining('timed out')])
+    const abort = new AbortController()
+    const waiting = codeOf(connect(`ws://${LOOPBACK}:${port}/`, { ...device, signal: abort.signal }))
+    setImmediate(() => abort.abort())
+    expect(await waiting).toBe('ABORTED')
+  })
+})
+
+/** A server of bare WebSockets. */
+async function bareServer(onSocket: (socket: WebSocket) => void): Promise<{ url: string }> {
+  const server = new WebSocketServer({ host: LOOPBACK, port: 0 })
+  server.on('connection', (socket) => onSocket(socket.on('error', () => {})))
+  await once(server, 'listening')
+  onTestFinished(() => {
+    for (const socket of server.clients) socket.terminate()
+    server.close()
+  })
+  return { url: `ws://${LOOPBACK}:${(server.address() as AddressInfo).port}/` }
+}
+
+/** The least that carries a session over a WebSocket, apart from the code under test. */
+function bareTransport(socket: WebSocket): Transport {
+  return {
+    kind: 'message',
+    address: 'bare',
+    open: (sink) => {
+      socket.on('message', (data: RawData) => sink.receive(data as Buffer))
+      socket.on('close', () => sink.end())
+    },
+    write: (frames) => {
+      for (const frame of frames) socket.send(frame)
+      return true
+    },
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    close: async () => {},
+    abort: () => socket.terminate(),
+  }
+}

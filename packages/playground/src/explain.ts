@@ -1,0 +1,119 @@
+import { asUsmpError, crc16, decodeFrame, formatDeviceId, PacketType, packetTypeName, type UsmpError } from '@usmp/core'
+
+/** A run of bytes that means something. */
+export interface Field {
+  readonly offset: number
+  readonly length: number
+  readonly name: string
+  readonly meaning: string
+  /** Its colour. */
+  readonly tint: number
+}
+
+export interface Explanation {
+  readonly fields: readonly Field[]
+  /** What a receiver says about the frame before it looks at any key. */
+  readonly fault: UsmpError | undefined
+}
+
+const HEADER = 12
+const SEALED = new Set<number>([
+  PacketType.DATA,
+  PacketType.PING,
+  PacketType.PONG,
+  PacketType.BYE,
+  PacketType.DATA_FRAG,
+  PacketType.REKEY,
+])
+
+/** What a frame says about itself, as far as it goes; faults are named, not hidden. */
+export function explain(bytes: Uint8Array): Explanation {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  const u16 = (offset: number) => (bytes.length >= offset + 2 ? view.getUint16(offset, true) : undefined)
+  const type = bytes[3] ?? 0
+  const length = u16(8) ?? 0
+  const fields: Field[] = []
+  let offset = 0
+  const add = (name: string, size: number, meaning: (part: Uint8Array) => string) => {
+    const part = bytes.subarray(offset, offset + size)
+    if (part.length === 0) return
+    const cut = part.length < size ? ` (${size - part.length} bytes are missing)` : ''
+    fields.push({ offset, length: part.length, name, meaning: meaning(part) + cut, tint: fields.length % 10 })
+    offset += part.length
+  }
+  add('magic', 2, () => 'CD AB: every frame begins so')
+  add('version', 1, ([version]) => `wire version ${version}`)
+  add('type', 1, () => packetTypeName(type))
+  add('seq', 4, (part) => `number ${u32(part)}${SEALED.has(type) ? ' in this direction, never used twice' : ''}`)
+  add('length', 2, () => `${length} bytes of payload follow the header`)
+  add('CRC', 2, () => checksum(bytes, length))
+  for (const [name, size, meaning] of payloadFields(type, length, bytes)) add(name, size, meaning)
+  add('surplus', bytes.length - offset, () => 'bytes behind the frame: a message carries exactly one')
+  return { fields, fault: faultOf(bytes) }
+}
+
+type PayloadField = readonly [name: string, size: number, meaning: (part: Uint8Array) => string]
+
+function payloadFields(type: number, length: number, bytes: Uint8Array): PayloadField[] {
+  const size = Math.min(length, bytes.length - HEADER)
+  if (SEALED.has(type) && size >= 28) {
+    return [
+      ['nonce', 12, (part) => `number ${u32(part)} and half the session id; the receiver checks it`],
+      ['ciphertext', size - 28, () => `${size - 28} bytes that only the two ends can read`],
+      ['tag', 16, () => 'proves every bit of header, nonce and ciphertext'],
+    ]
+  }
+  switch (type) {
+    case PacketType.HELLO:
+      return [
+        ['device id', 6, (part) => (part.length === 6 ? formatDeviceId(part) : 'cut short')],
+        ['public key', 32, () => 'X25519, made for this session only'],
+        ...(size > 38 ? [['cookie', 16, () => 'given back to a server that asked for it'] as const] : []),
+      ]
+    case PacketType.CHALLENGE:
+      return [
+        ['nonce', 32, () => 'random: what is proven now was not proven before'],
+        ['public key', 32, () => 'X25519, made for this session only'],
+      ]
+    case PacketType.HELLO_ACK:
+      return [['proof', 32, () => 'HMAC-SHA256 under the pre-shared key, over nonce, device id and both public keys']]
+    case PacketType.SESSION_OK:
+      return [
+        ['session id', 16, () => 'random, part of every nonce from here on'],
+        ['proof', 32, () => 'HMAC-SHA256 under the pre-shared key, over nonce, session id and both public keys'],
+      ]
+    case PacketType.HELLO_RETRY:
+      return [['cookie', 16, () => 'to be sent back: shows that the address is real']]
+    case PacketType.ERROR:
+      return [
+        ['code', 1, ([code]) => `error ${code}, unproven`],
+        ['detail', 2, () => 'more about it'],
+      ]
+    default:
+      return [['payload', Math.max(0, size), () => 'of a type that this page does not know']]
+  }
+}
+
+function u32(part: Uint8Array): string {
+  return part.length < 4 ? 'unknown' : String(new DataView(part.buffer, part.byteOffset).getUint32(0, true))
+}
+
+function checksum(bytes: Uint8Array, length: number): string {
+  if (bytes.length < HEADER + length) return 'checksum of header and payload'
+  const computed = crc16(bytes.subarray(HEADER, HEADER + length), crc16(bytes.subarray(0, 10)))
+  const right = computed === new DataView(bytes.buffer, bytes.byteOffset).getUint16(10, true)
+  return right ? 'checksum of header and payload, and it is right' : `checksum: it should be ${hex16(computed)}`
+}
+
+function hex16(value: number): string {
+  return [value & 0xff, value >> 8].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
+}
+
+function faultOf(bytes: Uint8Array): UsmpError | undefined {
+  try {
+    decodeFrame(bytes)
+    return undefined
+  } catch (error) {
+    return asUsmpError(error, 'INVALID_ARGUMENT')
+  }
+}

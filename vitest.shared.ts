@@ -1,0 +1,18 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => fileURLToPath(new URL(`./packages/${path}`, import.meta.url))
+
+/** Tests run against the sources of the sister packages, not against what was built last. */
+export const sharedConfig = defineConfig({
+  resolve: {
+    alias: [
+      { find: /^@usmp\/core$/, replacement: source('core/src/index.ts') },
+      { find: /^@usmp\/core\/(.*)$/, replacement: `${source('core/src')}/$1.ts` },
+      { find: /^@usmp\/node$/, replacement: source('node/src/index.ts') },
+      { find: /^@usmp\/browser$/, replacement: source('browser/src/index.ts') },
+      { find: /^@usmp\/node\/crypto$/, replacement: source('node/src/crypto-node.ts') },
+    ],
+  },
+  test: { include: ['test/**/*.test.ts'] },
+})
