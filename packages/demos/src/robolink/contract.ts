@@ -1,0 +1,161 @@
+// What hub, robot, operator and page say to each other: JSON-RPC 2.0 over sessions of USMP. No Node parts in here, the page
+// uses it too.
+import * as v from 'valibot'
+
+/** What the hub answers besides the codes of JSON-RPC itself. */
+export const RoboLinkError = {
+  /** The command was older than its time to live, and was not carried out. */
+  TOO_OLD: -32001,
+  /** Somebody else drives the robot. `data.driver` says who. */
+  NOT_THE_DRIVER: -32003,
+  /** The hub knows no robot with this id. */
+  NO_SUCH_ROBOT: -32004,
+  /** The robot has no session, or lost it before it answered. */
+  ROBOT_IS_GONE: -32005,
+} as const
+
+/** A moving robot that got no `drive` for so long stops by itself, ms. */
+export const DEAD_MAN = 500
+/** Commands to drive that are older are not carried out, ms. */
+export const DRIVE_TTL = 300
+/** Somebody who drives and sends no `drive` for so long may be replaced without force, ms. */
+export const DRIVER_PATIENCE = 5_000
+/** Between two telemetry messages, ms. */
+export const TELEMETRY_INTERVAL = 100
+/** Most characters of a chat line. */
+export const MAX_CHAT = 300
+
+const number = v.pipe(v.number('must be a number'), v.finite('must be finite'))
+const count = v.pipe(number, v.integer(), v.minValue(0))
+const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max))
+const nothing = v.object({})
+
+/** Six bytes as `aa:bb:cc:dd:ee:ff`: the device id of a session. */
+export const deviceId = v.pipe(
+  v.string(),
+  v.regex(/^([0-9a-f]{2}:){5}[0-9a-f]{2}$/, 'must look like aa:bb:cc:dd:ee:ff'),
+)
+const chatText = text(MAX_CHAT)
+const robot = v.object({ robot: deviceId })
+
+/** Speed over ground in m/s, forwards positive, and turning in rad/s, to the left positive. */
+export const velocity = v.object({ v: number, w: number })
+export type Velocity = v.InferOutput<typeof velocity>
+
+/** What a robot reports ten times a second. */
+export const telemetry = v.object({
+  /** Counts from 0 since the robot started. */
+  n: count,
+  /** ms since the robot started, by its own steady clock. */
+  t: number,
+  /** Metres. */
+  x: number,
+  y: number,
+  /** Radians, 0 along x, to the left positive, in -π to π. */
+  theta: number,
+  /** As it moves now: m/s, rad/s, and the two wheels in m/s. */
+  ...velocity.entries,
+  left: number,
+  right: number,
+  /** 0 to 1. */
+  battery: v.pipe(number, v.minValue(0), v.maxValue(1)),
+  /** °C. */
+  temperature: number,
+  /** `deadman`: stopped by itself, because no command came while it moved. */
+  state: v.picklist(['idle', 'driving', 'deadman']),
+})
+export type Telemetry = v.InferOutput<typeof telemetry>
+
+/** What a robot is. `maxV` in m/s, `maxW` in rad/s: it limits commands to these. */
+export const description = v.object({
+  name: text(64),
+  kind: v.picklist(['c', 'ts', 'rv32']),
+  maxV: number,
+  maxW: number,
+})
+export type Description = v.InferOutput<typeof description>
+
+/** What the hub knows of a robot. */
+export const robotInfo = v.object({
+  id: deviceId,
+  /** Its id until it has said its name. */
+  name: v.string(),
+  kind: v.nullable(description.entries.kind),
+  maxV: v.nullable(number),
+  maxW: v.nullable(number),
+  online: v.boolean(),
+  /** Device id of the operator who drives. */
+  driver: v.nullable(deviceId),
+  /** The name that this operator has in the hub's key file. */
+  driverName: v.nullable(v.string()),
+  /** Round trip between hub and robot by the last PING, ms. */
+  rtt: v.nullable(number),
+  transport: v.nullable(v.picklist(['tcp', 'udp', 'websocket', 'serial'])),
+})
+export type RobotInfo = v.InferOutput<typeof robotInfo>
+const robots = v.object({ robots: v.array(robotInfo) })
+
+/** Telemetry as an operator sees it; `age`: ms since the hub received it. */
+export const watched = v.object({ ...telemetry.entries, age: number })
+export type Watched = v.InferOutput<typeof watched>
+
+/** The session ends, and coming back would not help: e.g. `REPLACED`. Whoever is told so does not connect again. */
+const goodbye = v.object({ code: v.string(), message: v.string() })
+
+/** What a robot answers to the hub. */
+export const robotApi = {
+  requests: {
+    describe: { params: nothing, result: description },
+    /** Answers with what is applied, after the limits. */
+    drive: { params: velocity, result: velocity },
+    stop: { params: nothing, result: nothing },
+    chat: { params: v.object({ from: text(64), text: chatText }), result: nothing },
+  },
+  notifications: { goodbye },
+  streams: {},
+} as const
+
+/** What the hub takes from a robot. */
+export const robotHubApi = {
+  requests: {},
+  notifications: { telemetry, chat: v.object({ text: chatText }) },
+  streams: {},
+} as const
+
+/** What the hub answers to an operator. */
+export const operatorHubApi = {
+  requests: {
+    robots: { params: nothing, result: robots },
+    /** Takes the wheel; `force` also from somebody who uses it. */
+    take: {
+      params: v.object({ robot: deviceId, force: v.optional(v.boolean()) }),
+      result: v.object({ driver: deviceId }),
+    },
+    release: { params: robot, result: nothing },
+    /** Takes the wheel if it is free. */
+    drive: { params: v.object({ robot: deviceId, ...velocity.entries }), result: velocity },
+    /** Anybody may, at any time; who drives stays who drives. */
+    stop: { params: robot, result: nothing },
+    chat: { params: v.object({ robot: deviceId, text: chatText }), result: nothing },
+    /** `hub`: between hub and operator, by the last PING; `robot`: a request from the hub to the robot and back, measured now. ms. */
+    rtt: { params: robot, result: v.object({ hub: v.nullable(number), robot: number }) },
+  },
+  notifications: {},
+  streams: {
+    /** Begins with the last telemetry there was, however old; goes on when the robot comes back. */
+    watch: { params: robot, item: watched },
+  },
+} as const
+
+/** What an operator takes from the hub. */
+export const operatorApi = {
+  requests: {},
+  notifications: {
+    /** Said by a robot, or to it by an operator. */
+    chat: v.object({ robot: deviceId, from: v.string(), text: v.string() }),
+    /** Something changed: all robots, as `robots` answers. */
+    robots,
+    goodbye,
+  },
+  streams: {},
+} as const
