@@ -8,6 +8,7 @@ import {
   type ConnectionEvent,
   IDLE_TIMEOUT,
   type ServerOptions,
+  type TransportKind,
 } from './connection.js'
 import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from './constants.js'
 import { formatDeviceId } from './device-id.js'
@@ -145,6 +146,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   /** Where the peer is. */
   get address(): string {
     return this.#transport.address
+  }
+
+  /** What carries the session: a stream such as TCP, datagrams, messages such as those of a WebSocket, or a serial line. */
+  get transportKind(): TransportKind {
+    return this.#transport.kind
   }
 
   /** Aborts when the session has ended; its `reason` is the {@link UsmpError}, CLOSED for a good end. */

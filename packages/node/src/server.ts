@@ -83,10 +83,13 @@ export class RefusedEvent extends Event {
 /** A session began (`session`) or ended (`ended`, see `session.signal.reason`). */
 export class SessionEvent extends Event {
   readonly session: Session
+  /** Of `session` only: the older session of the same device. It ends after this event, with REPLACED; a last word still leaves. */
+  readonly replaced: Session | undefined
 
-  constructor(type: 'session' | 'ended', session: Session) {
+  constructor(type: 'session' | 'ended', session: Session, replaced?: Session) {
     super(type)
     this.session = session
+    this.replaced = replaced
   }
 }
 
@@ -494,12 +497,12 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     this.#sessions.set(session.deviceId, session)
     this.#open.add(session)
     void session.closed.then(() => this.#depart(session))
-    void older?.close(new UsmpError('REPLACED'))
     if (session.wireVersion === 1) {
       this.#warn(`${session.deviceId} speaks wire version 1: its encryption is broken, upgrade its firmware`)
     }
     this.#queue(session)
-    this.dispatchEvent(new SessionEvent('session', session))
+    this.dispatchEvent(new SessionEvent('session', session, older))
+    void older?.close(new UsmpError('REPLACED'))
     this.#wake?.()
     this.#wake = undefined
   }

@@ -176,6 +176,17 @@ describe('duplicates of a device', () => {
     expect(ended).toEqual([older])
   })
 
+  test('the older one can be told so before it ends', async () => {
+    const { server, url } = await startServer()
+    const first = await connect(url, device)
+    const older = await nextSession(server)
+    expect([first.transportKind, older.transportKind]).toEqual(['stream', 'stream'])
+    server.addEventListener('session', ({ replaced }) => replaced?.trySend('another one has your id'))
+    await connect(url, device)
+    expect(textOf(await first.receive())).toBe('another one has your id')
+    expect((await first.closed).code).toBe('CLOSED')
+  })
+
   test('or is turned away, by policy', async () => {
     const { server, url, codes, refusals } = await startServer({ duplicates: 'reject' })
     const first = await connect(url, device)
