@@ -68,6 +68,8 @@ check "AddressSanitizer, UndefinedBehaviorSanitizer" build_and_test sanitize -DU
 check "ThreadSanitizer, application layer" only_app threads -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS=-fsanitize=thread
 check "without AES-256-GCM" build_and_test no-aes -DUSMP_WITH_AES_GCM=OFF
 check "without ChaCha20-Poly1305" build_and_test no-chacha -DUSMP_WITH_CHACHA20_POLY1305=OFF
+check "BearSSL alone" build_and_test only-bearssl -DMBEDCRYPTO=NO
+check "mbedTLS alone" build_and_test only-psa -DBEARSSL=NO
 check "headers in C++" headers_in_cpp
 check "cppcheck" analyse
 check "no heap, no globals" no_heap_no_globals

@@ -84,9 +84,21 @@
 #define USMP_MAX_CONTROL_PER_SECOND 8
 #define USMP_DATAGRAM_SENDS 5
 
+/* Times where the configuration says 0; a build may set its own. */
+#ifndef USMP_HANDSHAKE_MS
 #define USMP_HANDSHAKE_MS 10000u /* the server's whole handshake */
-#define USMP_STEP_MS 5000u       /* the client's wait for each answer */
-#define USMP_KEEPALIVE_MS 20000u
-#define USMP_IDLE_MS 60000u
+#endif
+#ifndef USMP_STEP_MS
+#define USMP_STEP_MS 5000u /* the client's wait for each answer */
+#endif
+#ifndef USMP_KEEPALIVE_MS
+#define USMP_KEEPALIVE_MS 20000u /* the client's silence before a PING */
+#endif
+#ifndef USMP_IDLE_MS
+#define USMP_IDLE_MS 60000u /* without an authenticated frame */
+#endif
+#if USMP_HANDSHAKE_MS < 1 || USMP_STEP_MS < 1 || USMP_KEEPALIVE_MS < 1 || USMP_IDLE_MS <= USMP_KEEPALIVE_MS
+#error "times are at least 1 ms, and the idle time is longer than the keepalive time"
+#endif
 
 #endif

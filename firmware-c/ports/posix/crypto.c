@@ -1,6 +1,6 @@
 #include "usmp_port.h"
 
-#ifdef USMP_POSIX_BEARSSL
+#ifdef USMP_POSIX_bearssl
 
 #include "usmp/crypto_bearssl.h"
 
