@@ -272,6 +272,7 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
   work->config.crypto = crypto;
   work->config.suite = ctx->cipher_suite;
   work->config.kind = (uint8_t)ctx->transport.kind;
+  work->config.allow_weak_psk = ctx->allow_weak_psk;
   return USMP_OK;
 }
 

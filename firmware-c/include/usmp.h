@@ -94,6 +94,7 @@ typedef struct usmp {
   uint32_t keepalive_ms;    /* silence before a PING; 0: neither PING nor watchdog. May change at any time. */
   uint32_t recv_timeout_ms; /* usmp_recv returns 0 after so long; 0: it waits for a message or the end */
   uint8_t cipher_suite;     /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
+  bool allow_weak_psk;      /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
   void *scratch;            /* aligned as for any object, or null */
   size_t scratch_len;
 

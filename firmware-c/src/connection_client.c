@@ -83,7 +83,8 @@ int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const 
   int err = usmp_conn_init(conn, config, buffers, now);
   if (err < 0) return err;
   if (!config->psk) return USMP_ERR_INVALID_ARGUMENT;
-  if (config->psk_len < USMP_MIN_PSK_SIZE) return USMP_ERR_WEAK_PSK;
+  err = usmp_psk_check(config->psk, config->psk_len, config->allow_weak_psk);
+  if (err < 0) return err;
 
   conn->state = USMP_CONN_AWAIT_CHALLENGE;
   conn->handshake = on_handshake;

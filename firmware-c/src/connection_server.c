@@ -14,7 +14,7 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int refusal = config->find_psk(config->context, frame->payload, &found);
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
   if (refusal == 0 && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
-  if (refusal == 0 && found.psk_len < USMP_MIN_PSK_SIZE) refusal = USMP_ERR_WEAK_PSK;
+  if (refusal == 0) refusal = usmp_psk_check(found.psk, found.psk_len, config->allow_weak_psk);
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err < 0) return err;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);

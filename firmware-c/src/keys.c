@@ -54,21 +54,3 @@ int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZ
   usmp_wipe(out, sizeof out);
   return err;
 }
-
-int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,
-                           const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t psk[USMP_KEY_SIZE])
-{
-  static const uint8_t label[18] = {'u', 's', 'm', 'p', '-', 'd', 'e', 'v', 'i',
-                                    'c', 'e', '-', 'p', 's', 'k', '-', 'v', '1'};
-  uint8_t info[sizeof label + USMP_DEVICE_ID_LEN];
-  uint8_t out[2 * USMP_KEY_SIZE];
-
-  if (!crypto || !master || !device_id || !psk) return USMP_ERR_INVALID_ARGUMENT;
-  if (master_len < USMP_KEY_SIZE) return USMP_ERR_WEAK_PSK;
-  memcpy(info, label, sizeof label);
-  memcpy(info + sizeof label, device_id, USMP_DEVICE_ID_LEN);
-  int err = usmp_hkdf64(crypto, NULL, 0, master, master_len, info, sizeof info, out);
-  if (err == 0) memcpy(psk, out, USMP_KEY_SIZE); /* the first block of HKDF does not depend on L */
-  usmp_wipe(out, sizeof out);
-  return err;
-}

@@ -16,7 +16,7 @@ typedef struct side {
 
 static side_t client;
 static side_t server;
-static const uint8_t psk[32] = {1};
+static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8};
 static uint8_t text[USMP_MAX_DATA_LEN];
 
 static int fixed_random(void *context, uint8_t *out, size_t len)

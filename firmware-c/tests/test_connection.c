@@ -166,7 +166,7 @@ static void wrong_psk_and_unknown_device_look_alike(void **state)
     pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
     usmp_buffers_t buffers = {pair.client.frame,         pair.client.message,         pair.client.tx,
                               sizeof pair.client.frame, sizeof pair.client.message, sizeof pair.client.tx};
-    static const uint8_t other_psk[16] = {9};
+    static const uint8_t other_psk[16] = {9, 8, 7, 6, 5, 4, 3, 2, 1};
     pair.client.config.psk = unknown ? pair_psk : other_psk;
     pair.client.config.psk_len = unknown ? sizeof pair_psk : sizeof other_psk;
     pair.client.config.device_id[0] = unknown ? 0xEE : 0xD0;

@@ -28,6 +28,8 @@ static int init(bool client, const usmp_config_t *config, const usmp_buffers_t *
 
 static void bad_configuration_is_refused(void **state)
 {
+  static const uint8_t no_key[32] = {0};
+
   (void)state;
   pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
   for (int client = 0; client < 2; client++) {
@@ -58,6 +60,9 @@ static void bad_configuration_is_refused(void **state)
     if (client) {
       REFUSED(config.psk = NULL, USMP_ERR_INVALID_ARGUMENT);
       REFUSED(config.psk_len = 15, USMP_ERR_WEAK_PSK);
+      REFUSED((config.psk_len = 15, config.allow_weak_psk = true), USMP_ERR_WEAK_PSK);
+      REFUSED(config.psk = no_key, USMP_ERR_WEAK_PSK);
+      REFUSED((config.psk = no_key, config.allow_weak_psk = true), USMP_OK);
     } else {
       REFUSED(config.find_psk = NULL, USMP_ERR_INVALID_ARGUMENT);
     }
@@ -273,6 +278,29 @@ static void error_frames_end_nothing(void **state)
   assert_true(usmp_conn_established(&pair.client.conn));
 }
 
+/* Only what is clearly not random is refused, the same as in TypeScript. */
+static void weak_keys(void **state)
+{
+  uint8_t key[64] = {0};
+  uint8_t psk[USMP_KEY_SIZE];
+
+  (void)state;
+  assert_int_equal(usmp_psk_check(key, 32, false), USMP_ERR_WEAK_PSK);
+  assert_int_equal(usmp_psk_check(key, 15, true), USMP_ERR_WEAK_PSK);
+  assert_int_equal(usmp_psk_check(key, 16, true), USMP_OK);
+  for (uint8_t i = 0; i < 64; i++) key[i] = (uint8_t)(0xF9 + i % 7);
+  assert_int_equal(usmp_psk_check(key, 64, false), USMP_ERR_WEAK_PSK); /* 7 values, however long */
+  assert_int_equal(usmp_derive_device_psk(pair_crypto(), key, 64, key, psk), USMP_ERR_WEAK_PSK);
+  key[63] = 1;
+  assert_int_equal(usmp_psk_check(key, 64, false), USMP_OK);
+  memcpy(key, "correct horse battery staple, yes!", 34);
+  assert_int_equal(usmp_psk_check(key, 31, false), USMP_ERR_WEAK_PSK);
+  assert_int_equal(usmp_psk_check(key, 31, true), USMP_OK);
+  assert_int_equal(usmp_psk_check(key, 32, false), USMP_OK);
+  key[0] = 0x7F;
+  assert_int_equal(usmp_psk_check(key, 16, false), USMP_OK);
+}
+
 static void cookies(void **state)
 {
   usmp_cookie_jar_t jar = {pair_crypto(), {1, 2, 3}};
@@ -338,6 +366,7 @@ int main(void)
     cmocka_unit_test(crypto_library_fails),         cmocka_unit_test(sequence_numbers_run_out),
     cmocka_unit_test(clock_misbehaves),             cmocka_unit_test(any_byte_may_turn),
     cmocka_unit_test(error_frames_end_nothing),     cmocka_unit_test(cookies),
+    cmocka_unit_test(weak_keys),
     cmocka_unit_test(lockout_holds_the_pair_and_nobody_else),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

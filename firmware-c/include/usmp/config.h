@@ -2,7 +2,7 @@
 #ifndef USMP_CONFIG_H
 #define USMP_CONFIG_H
 
-#include "usmp/crypto.h"
+#include "usmp/psk.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -40,6 +40,7 @@ typedef struct usmp_config {
   uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client */
   uint8_t suite;                         /* 0: USMP_CIPHER_DEFAULT */
   uint8_t kind;                          /* usmp_kind_t */
+  bool allow_weak_psk; /* also a PSK that usmp_psk_check refuses; not one under 16 bytes */
   bool stream_fragments; /* hand each fragment over by itself: `message` need hold 452 bytes only */
 } usmp_config_t;
 

@@ -15,7 +15,7 @@ typedef enum usmp_err {
   USMP_ERR_QUEUE_FULL = -3,        /* not sent; try again when the transmit queue has drained */
   USMP_ERR_NOT_CONNECTED = -4,
   USMP_ERR_ABORTED = -5,
-  USMP_ERR_WEAK_PSK = -6, /* under 16 bytes */
+  USMP_ERR_WEAK_PSK = -6, /* too short, or clearly not random: usmp/psk.h */
 
   /* platform */
   USMP_ERR_RANDOM_FAILED = -7,

@@ -25,13 +25,6 @@ USMP_MUST_CHECK int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t
                                       const uint8_t session_id[USMP_SESSION_ID_LEN],
                                       uint8_t new_tx[USMP_KEY_SIZE], uint8_t new_rx[USMP_KEY_SIZE]);
 
-/* One PSK a device from one master secret (32 bytes or more), so that no device can pose as another
-   or as the server: HKDF(master, no salt, "usmp-device-psk-v1" || device_id). */
-USMP_MUST_CHECK int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master,
-                                           size_t master_len,
-                                           const uint8_t device_id[USMP_DEVICE_ID_LEN],
-                                           uint8_t psk[USMP_KEY_SIZE]);
-
 #ifdef __cplusplus
 }
 #endif

@@ -51,7 +51,7 @@ static size_t uart_write(const uint8_t *bytes, size_t len)
 
 /* ---- both ends ---- */
 
-static const uint8_t psk[32] = {1, 2, 3};
+static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8};
 static bool random_works = true;
 
 static int a_random(void *context, uint8_t *out, size_t len)

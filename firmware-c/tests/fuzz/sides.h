@@ -17,7 +17,7 @@ typedef struct fuzz_side {
 } fuzz_side_t;
 
 static uint8_t fuzz_state;
-static const uint8_t fuzz_psk[32] = {7};
+static const uint8_t fuzz_psk[32] = {7, 6, 5, 4, 3, 2, 1};
 
 static int fuzz_random(void *context, uint8_t *out, size_t len)
 {

@@ -27,7 +27,7 @@ typedef struct side {
 } side_t;
 
 static side_t client, server;
-static const uint8_t psk[32] = {1};
+static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8};
 static const uint8_t message[USMP_MAX_DATA_LEN];
 
 /* ---- crypto that does nothing ---- */

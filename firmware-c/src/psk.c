@@ -1,0 +1,44 @@
+#include "usmp/psk.h"
+
+#include <string.h>
+
+#include "usmp/errors.h"
+
+#define MIN_DISTINCT 8 /* random bytes have as many in any 16, but for one case in 10^9 */
+#define MIN_TEXT_SIZE 32
+
+int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allow_weak)
+{
+  uint32_t seen[256 / 32] = {0};
+  unsigned distinct = 0;
+  bool text = psk_len < MIN_TEXT_SIZE;
+
+  if (psk_len < USMP_MIN_PSK_SIZE) return USMP_ERR_WEAK_PSK;
+  for (size_t i = 0; i < psk_len; i++) {
+    uint32_t *word = &seen[psk[i] / 32];
+    uint32_t bit = (uint32_t)1 << psk[i] % 32;
+    if (!(*word & bit)) distinct++;
+    *word |= bit;
+    if (psk[i] < ' ' || psk[i] > '~') text = false;
+  }
+  usmp_wipe(seen, sizeof seen);
+  return allow_weak || (distinct >= MIN_DISTINCT && !text) ? USMP_OK : USMP_ERR_WEAK_PSK;
+}
+
+int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,
+                           const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t psk[USMP_KEY_SIZE])
+{
+  static const uint8_t label[18] = {'u', 's', 'm', 'p', '-', 'd', 'e', 'v', 'i',
+                                    'c', 'e', '-', 'p', 's', 'k', '-', 'v', '1'};
+  uint8_t info[sizeof label + USMP_DEVICE_ID_LEN];
+  uint8_t out[2 * USMP_KEY_SIZE];
+
+  if (!crypto || !master || !device_id || !psk) return USMP_ERR_INVALID_ARGUMENT;
+  if (master_len < USMP_KEY_SIZE || usmp_psk_check(master, master_len, false) < 0) return USMP_ERR_WEAK_PSK;
+  memcpy(info, label, sizeof label);
+  memcpy(info + sizeof label, device_id, USMP_DEVICE_ID_LEN);
+  int err = usmp_hkdf64(crypto, NULL, 0, master, master_len, info, sizeof info, out);
+  if (err == 0) memcpy(psk, out, USMP_KEY_SIZE); /* the first block of HKDF does not depend on L */
+  usmp_wipe(out, sizeof out);
+  return err;
+}
