@@ -10,6 +10,7 @@ export const sharedConfig = defineConfig({
       { find: /^@usmp\/core$/, replacement: source('core/src/index.ts') },
       { find: /^@usmp\/core\/(.*)$/, replacement: `${source('core/src')}/$1.ts` },
       { find: /^@usmp\/node$/, replacement: source('node/src/index.ts') },
+      { find: /^@usmp\/rpc$/, replacement: source('rpc/src/index.ts') },
       { find: /^@usmp\/browser$/, replacement: source('browser/src/index.ts') },
       { find: /^@usmp\/node\/crypto$/, replacement: source('node/src/crypto-node.ts') },
     ],

@@ -68,6 +68,7 @@ const steps = {
   },
   core: () => vitest('core'),
   node: () => vitest('node', ...withoutSocat('test/serial-port.test.ts')),
+  rpc: () => vitest('rpc'),
   browser: () => available('chromium', 'a real browser') && vitest('browser'),
   playground: () => available('chromium', 'the playground') && vitest('playground'),
   cli: () => vitest('cli', ...withoutSocat('test/places.test.ts')),

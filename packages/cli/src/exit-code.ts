@@ -47,6 +47,7 @@ function exitCodeOfCode(code: ErrorCode): ExitCode {
       return ExitCode.UNREACHABLE
     case 'HANDSHAKE_TIMEOUT':
     case 'IDLE_TIMEOUT':
+    case 'REQUEST_TIMEOUT':
       return ExitCode.TIMEOUT
     case 'HANDSHAKE_REFUSED':
     case 'UNKNOWN_DEVICE':
@@ -79,6 +80,7 @@ function exitCodeOfCode(code: ErrorCode): ExitCode {
     case 'SEQ_EXHAUSTED':
     case 'BAD_FRAGMENT':
     case 'FLOOD':
+    case 'BAD_ANSWER':
       return ExitCode.PROTOCOL
     case 'QUEUE_FULL':
     case 'NOT_CONNECTED':

@@ -156,6 +156,18 @@ const errorFacts = {
   BAD_FRAGMENT: session('the fragments of a message do not fit together', WIRE.BAD_FRAME, 'The peer is faulty.'),
   FLOOD: session('more than 8 PING and PONG frames came in a second', WIRE.BAD_FRAME, 'The peer is faulty or hostile.'),
   IDLE_TIMEOUT: session('nothing authentic came for too long', WIRE.TIMEOUT, 'The peer or the network is gone.'),
+  REQUEST_TIMEOUT: {
+    family: 'session',
+    retryable: true,
+    message: 'the peer did not answer the request in time',
+    hint: 'The peer is slow, or does not speak JSON-RPC. The request may have been carried out all the same.',
+  },
+  BAD_ANSWER: {
+    family: 'session',
+    retryable: false,
+    message: 'the answer of the peer does not fit the contract',
+    hint: 'Compare the contracts of both ends.',
+  },
   CLOSED: end('the session was closed', 'A BYE was sent or received; nothing is wrong.'),
   TRUNCATED: end(
     'the transport ended without a BYE',

@@ -1,0 +1,132 @@
+import { type Abortable, MAX_MESSAGE, UsmpError } from '@usmp/core'
+import { formatPiece, MAX_UNFINISHED, PIECE_SIZE } from './pieces.js'
+import type { RpcSession } from './session.js'
+
+interface SendOptions extends Abortable {
+  /** Told the number of the message if it is cut into pieces. */
+  readonly onNumber?: (number: number) => void
+}
+
+/** Most large messages that may wait for their turn. */
+const MAX_WAITING = 1024
+
+const encoder = new TextEncoder()
+const NOTHING = new Uint8Array(0)
+
+/** Sends texts of any length up to a bound. Small ones overtake large ones, which leave piece by piece. */
+export class Outbox {
+  readonly #session: RpcSession
+  readonly #maxMessage: number
+  #nextNumber = 0
+  #unfinished = 0
+  readonly #waiting: (() => void)[] = []
+
+  /** @param maxMessage longest message, bytes */
+  constructor(session: RpcSession, maxMessage: number) {
+    this.#session = session
+    this.#maxMessage = maxMessage
+  }
+
+  /**
+   * Sends a text; waits while the session is full.
+   * @throws UsmpError MESSAGE_TOO_LARGE; ABORTED, after which the peer has nothing of it; QUEUE_FULL; the reason of the end
+   */
+  async send(text: string, options: SendOptions = {}): Promise<void> {
+    const bytes = this.#encode(text)
+    if (bytes.length <= MAX_MESSAGE) return this.#session.send(bytes, options)
+    await this.#turn(options)
+    try {
+      await this.#sendPieces(bytes, options)
+    } finally {
+      this.#release()
+    }
+  }
+
+  /**
+   * Sends a text if the session takes it right now; false if not. What is cut into pieces is begun now or not at all.
+   * @throws UsmpError MESSAGE_TOO_LARGE; the reason of the end
+   */
+  trySend(text: string): boolean {
+    const bytes = this.#encode(text)
+    if (bytes.length <= MAX_MESSAGE) return this.#session.trySend(bytes)
+    if (this.#unfinished >= MAX_UNFINISHED) return false
+    const number = this.#nextNumber++ & 0xffff
+    if (!this.#session.trySend(pieceAt(number, bytes, 0))) return false
+    this.#unfinished++
+    this.#continue(number, bytes, PIECE_SIZE)
+      // The session has ended; its reason is told elsewhere.
+      .catch(() => {})
+      .finally(() => this.#release())
+    return true
+  }
+
+  #encode(text: string): Uint8Array {
+    const bytes = encoder.encode(text)
+    if (bytes.length <= this.#maxMessage) return bytes
+    throw new UsmpError(
+      'MESSAGE_TOO_LARGE',
+      `${bytes.length} bytes of JSON, where at most ${this.#maxMessage} are sent`,
+      {
+        hint: 'Send less at a time, or raise `limits.message` at both ends.',
+      },
+    )
+  }
+
+  async #sendPieces(bytes: Uint8Array, { signal, onNumber }: SendOptions): Promise<void> {
+    const number = this.#nextNumber++ & 0xffff
+    onNumber?.(number)
+    await this.#session.send(pieceAt(number, bytes, 0), { signal })
+    try {
+      await this.#continue(number, bytes, PIECE_SIZE, signal)
+    } catch (error) {
+      // So that the peer does not keep the beginning; if the session is over, nobody does.
+      this.#session.send(formatPiece(number, bytes.length, 0, NOTHING)).catch(() => {})
+      throw error
+    }
+  }
+
+  async #continue(number: number, bytes: Uint8Array, from: number, signal?: AbortSignal): Promise<void> {
+    for (let offset = from; offset < bytes.length; offset += PIECE_SIZE) {
+      await this.#session.send(pieceAt(number, bytes, offset), { signal })
+    }
+  }
+
+  /** Takes the place of one unfinished message, when there is one. */
+  async #turn({ signal }: Abortable): Promise<void> {
+    if (signal?.aborted) throw abortError(signal)
+    if (this.#unfinished < MAX_UNFINISHED) {
+      this.#unfinished++
+      return
+    }
+    if (this.#waiting.length >= MAX_WAITING) {
+      throw new UsmpError('QUEUE_FULL', `${MAX_WAITING} large messages wait to be sent`)
+    }
+    await new Promise<void>((resolve, reject) => {
+      const begin = () => {
+        signal?.removeEventListener('abort', leave)
+        resolve()
+      }
+      const leave = () => {
+        this.#waiting.splice(this.#waiting.indexOf(begin), 1)
+        reject(abortError(signal))
+      }
+      this.#waiting.push(begin)
+      signal?.addEventListener('abort', leave, { once: true })
+    })
+  }
+
+  /** Hands the place to whoever waits longest. */
+  #release(): void {
+    const next = this.#waiting.shift()
+    if (next) next()
+    else this.#unfinished--
+  }
+}
+
+function abortError(signal: AbortSignal | undefined): UsmpError {
+  return new UsmpError('ABORTED', undefined, { cause: signal?.reason })
+}
+
+function pieceAt(number: number, bytes: Uint8Array, offset: number): Uint8Array {
+  return formatPiece(number, bytes.length, offset, bytes.subarray(offset, offset + PIECE_SIZE))
+}

@@ -1,0 +1,323 @@
+import { type Abortable, asUsmpError, type Clock, systemClock, UsmpError } from '@usmp/core'
+import { Asking, DEFAULT_TIMEOUT } from './asking.js'
+import { checkAnswer, checkSent } from './check.js'
+import { RpcCode, RpcError } from './codes.js'
+import {
+  type Contract,
+  contract,
+  type EmptyContract,
+  type NotificationHandlers,
+  type NotificationName,
+  type NotificationParams,
+  type RequestHandlers,
+  type RequestName,
+  type RequestParams,
+  type RequestResult,
+  type Schema,
+  type StreamHandlers,
+  type StreamItem,
+  type StreamName,
+  type StreamParams,
+} from './contract.js'
+import { formatCall, type Id, type Incoming, isCount, isId, parseError, parseMessage, Refusal } from './envelope.js'
+import { Inflow, WINDOW } from './inflow.js'
+import { completeLimits, type Limits } from './limits.js'
+import { Outbox } from './outbox.js'
+import { Joiner, PIECE_MARK } from './pieces.js'
+import { type Service, Serving } from './serving.js'
+import type { RpcSession } from './session.js'
+
+/** The longest time that a timer of every platform can wait, ms. */
+const MAX_TIME = 2 ** 31 - 1
+
+interface CommonOptions<S, C> {
+  /** What this end answers. */
+  readonly serves?: S
+  /** What the other end answers. */
+  readonly calls?: C
+  /** Functions for notifications of `serves`. */
+  readonly notifications?: NotificationHandlers<S>
+  readonly limits?: Partial<Limits>
+  /** Hears of what nobody else hears of: faults of handlers, messages that were refused, answers to nothing. */
+  readonly onFault?: (fault: Error) => void
+  /** Where the session clock and timeouts come from; default the platform's. */
+  readonly clock?: Clock
+}
+
+type RequestsOption<S> = [RequestName<S>] extends [never]
+  ? { readonly requests?: EmptyContract }
+  : { /** A function for every request of `serves`. */ readonly requests: RequestHandlers<S> }
+
+type StreamsOption<S> = [StreamName<S>] extends [never]
+  ? { readonly streams?: EmptyContract }
+  : { /** A source for every stream of `serves`. */ readonly streams: StreamHandlers<S> }
+
+/** Options of {@link rpc}. */
+export type RpcOptions<S, C> = CommonOptions<S, C> & RequestsOption<S> & StreamsOption<S>
+
+/** Options of {@link Peer.stream}. */
+export interface StreamOptions extends Abortable {
+  /** ms until the peer has opened the stream; default 10000. */
+  readonly timeout?: number
+}
+
+/** Options of {@link Peer.request}. */
+export interface RequestOptions extends Abortable {
+  /** ms until an answer; default 10000. */
+  readonly timeout?: number
+  /** ms after which the peer is not to carry the request out any more. */
+  readonly ttl?: number
+}
+
+/** The other end of a session, as an application talks to it. */
+export class Peer<C> {
+  readonly #session: RpcSession
+  readonly #clock: Clock
+  readonly #established: number
+  readonly #calls: Contract
+  readonly #limits: Limits
+  readonly #tell: (fault: Error) => void
+  readonly #outbox: Outbox
+  readonly #joiner: Joiner
+  readonly #asking: Asking
+  readonly #serving: Serving
+  readonly #inflows = new Map<Id, Inflow>()
+  #opening = 0
+  readonly #closed: Promise<UsmpError>
+
+  /** Use {@link rpc}. */
+  constructor(session: RpcSession, service: Service, options: CommonOptions<unknown, unknown>) {
+    this.#session = session
+    this.#clock = options.clock ?? systemClock
+    this.#established = this.#clock.now()
+    this.#calls = contract((options.calls ?? {}) as Contract)
+    this.#limits = completeLimits(options.limits)
+    const { onFault } = options
+    // What it throws must not end the reading.
+    this.#tell = (fault) => onFault && queueMicrotask(() => onFault(fault))
+    this.#outbox = new Outbox(session, this.#limits.message)
+    this.#joiner = new Joiner(this.#limits.message)
+    this.#asking = new Asking(this.#outbox, this.#clock, this.#limits.asked)
+    this.#serving = new Serving(service, this.#outbox, this.#limits, this.#tell)
+    this.#closed = this.#read()
+  }
+
+  /** Resolves with the reason of the end of the session, after everything received before it was worked on. */
+  get closed(): Promise<UsmpError> {
+    return this.#closed
+  }
+
+  /**
+   * Asks the peer.
+   * @throws RpcError if the peer answers with an error; UsmpError INVALID_ARGUMENT if the parameters do not fit the contract,
+   * REQUEST_TIMEOUT, ABORTED, BAD_ANSWER, MESSAGE_TOO_LARGE, QUEUE_FULL; the reason of the end if the session ends before the
+   * answer
+   */
+  async request<M extends RequestName<C>>(
+    method: M,
+    params: RequestParams<C, M>,
+    { timeout = DEFAULT_TIMEOUT, ttl, signal }: RequestOptions = {},
+  ): Promise<RequestResult<C, M>> {
+    const { params: schema, result } = definitionOf(this.#calls.requests, method)
+    checkSent(method, schema, params)
+    assertTime('timeout', timeout)
+    if (ttl !== undefined) assertTime('ttl', ttl)
+    const age = ttl === undefined ? {} : { age: { at: Math.round(this.#now()), ttl } }
+    const accept = (answer: unknown) => checkAnswer(method, result, answer) as RequestResult<C, M>
+    return this.#asking.ask({ method, params, ...age }, { timeout, signal, accept })
+  }
+
+  /**
+   * Tells the peer something. Resolves when it is handed to the session, waits while that is full.
+   * @throws UsmpError INVALID_ARGUMENT if it does not fit the contract, ABORTED, MESSAGE_TOO_LARGE, QUEUE_FULL; the reason of
+   * the end if the session has ended
+   */
+  async notify<M extends NotificationName<C>>(
+    method: M,
+    params: NotificationParams<C, M>,
+    options: Abortable = {},
+  ): Promise<void> {
+    checkSent(method, definitionOf(this.#calls.notifications, method), params)
+    return this.#outbox.send(formatCall({ method, params }), options)
+  }
+
+  /**
+   * Tells the peer something if the session takes it right now.
+   * @returns false if it was dropped, because the session is full
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   */
+  tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
+    checkSent(method, definitionOf(this.#calls.notifications, method), params)
+    return this.#outbox.trySend(formatCall({ method, params }))
+  }
+
+  /**
+   * Opens a stream when the first item is asked for. Leaving the loop stops it. At most 16 items wait here.
+   * @throws RpcError if the peer refuses it or it fails there; UsmpError like `request`
+   */
+  async *stream<M extends StreamName<C>>(
+    method: M,
+    params: StreamParams<C, M>,
+    { timeout = DEFAULT_TIMEOUT, signal }: StreamOptions = {},
+  ): AsyncGenerator<StreamItem<C, M>, void, undefined> {
+    const { params: paramsSchema, item: itemSchema } = definitionOf(this.#calls.streams, method)
+    checkSent(method, paramsSchema, params)
+    assertTime('timeout', timeout)
+    const inflow = await this.#open(method, params, { timeout, signal })
+    const onAbort = () => inflow.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      for (let next = await inflow.next(); next; next = await inflow.next()) {
+        yield checkAnswer(method, itemSchema, next.item) as StreamItem<C, M>
+      }
+    } finally {
+      signal?.removeEventListener('abort', onAbort)
+      this.#inflows.delete(inflow.id)
+      if (!inflow.ended) this.#post('$/stop', { stream: inflow.id })
+    }
+  }
+
+  async #open(method: string, params: unknown, options: { timeout: number; signal: AbortSignal | undefined }) {
+    if (this.#inflows.size + this.#opening >= this.#limits.streams) {
+      throw new UsmpError('QUEUE_FULL', `${this.#limits.streams} streams are open already`)
+    }
+    this.#opening++
+    try {
+      const accept = (answer: unknown) => this.#accept(method, answer)
+      return await this.#asking.ask({ method, params, credit: WINDOW }, { ...options, accept })
+    } finally {
+      this.#opening--
+    }
+  }
+
+  /** Makes ready for the items, which come right behind the answer. */
+  #accept(method: string, answer: unknown): Inflow {
+    const { stream: id, overflow } = (answer ?? {}) as { stream?: unknown; overflow?: unknown }
+    if (!isId(id) || this.#inflows.has(id)) throw new UsmpError('BAD_ANSWER', `${method} opened no new stream`)
+    const inflow = new Inflow(id, overflow === 'keepLatest', (count) => this.#post('$/credit', { stream: id, count }))
+    this.#inflows.set(id, inflow)
+    return inflow
+  }
+
+  /** Tells the peer's package something; if that cannot be sent, the session is over or lost anyway. */
+  #post(method: string, params: object): void {
+    this.#outbox.send(formatCall({ method, params })).catch(() => {})
+  }
+
+  /** ms since the session was established. */
+  #now(): number {
+    return this.#clock.now() - this.#established
+  }
+
+  // ─── receiving ───
+
+  async #read(): Promise<UsmpError> {
+    let reason: UsmpError | undefined
+    try {
+      for (let bytes = await this.#session.receive(); bytes; bytes = await this.#session.receive()) this.#take(bytes)
+    } catch (error) {
+      reason = asUsmpError(error, 'TRANSPORT_FAILED')
+      // Somebody else reads this session, or it has ended already.
+      await this.#session.close()
+    }
+    reason ??= await this.#session.closed
+    this.#asking.end(reason)
+    this.#serving.end(reason)
+    for (const inflow of this.#inflows.values()) inflow.end(reason)
+    return reason
+  }
+
+  #take(bytes: Uint8Array): void {
+    try {
+      const whole = bytes[0] === PIECE_MARK ? this.#joiner.push(bytes) : bytes
+      if (whole) this.#handle(parseMessage(whole))
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      this.#refuse(error)
+    }
+  }
+
+  #refuse({ error, id, isAnswer }: Refusal): void {
+    this.#tell(error)
+    if (!isAnswer) return this.#serving.refuse(id, error)
+    this.#asking.reject(id, new UsmpError('BAD_ANSWER', error.message))
+  }
+
+  #handle(message: Incoming): void {
+    switch (message.kind) {
+      case 'request':
+        return this.#serving.request(message, this.#now())
+      case 'notification':
+        if (message.method.startsWith('$/')) return this.#control(message.method, message.params)
+        return this.#serving.notification(message.method, message.params)
+      case 'result':
+        if (this.#asking.resolve(message.id, message.result)) return
+        return this.#tell(
+          new RpcError(RpcCode.INVALID_REQUEST, `an answer to nothing, id ${JSON.stringify(message.id)}`),
+        )
+      case 'error':
+        if (this.#asking.reject(message.id, message.error)) return
+        if (message.id === null && this.#asking.rejectMessage(message.error)) return
+        return this.#tell(message.error)
+      default:
+        message satisfies never
+    }
+  }
+
+  /** Notifications of the package itself. They can cross the end of what they are about; then they mean nothing. */
+  #control(method: string, { id, stream, count, value, error }: Record<string, unknown>): void {
+    const inflow = isId(stream) ? this.#inflows.get(stream) : undefined
+    if (method === '$/cancel' && isId(id)) this.#serving.cancel(id)
+    if (method === '$/stop' && isId(stream)) this.#serving.stop(stream)
+    if (method === '$/credit' && isId(stream) && isCount(count)) this.#serving.grant(stream, count)
+    if (method === '$/item') inflow?.push(value)
+    if (method === '$/end') inflow?.end(error === undefined ? undefined : (parseError(error) ?? badEnd()))
+  }
+}
+
+/**
+ * Speaks JSON-RPC 2.0 over an established session, in both directions. It becomes the session's one reader.
+ * @param session best right after its handshake: its clock begins now
+ * @throws UsmpError INVALID_ARGUMENT if a request or stream of `serves` has no function, or a contract has an unusable name
+ */
+export function rpc<S extends Contract = EmptyContract, C extends Contract = EmptyContract>(
+  session: RpcSession,
+  options: RpcOptions<S, C>,
+): Peer<C> {
+  return new Peer<C>(session, serviceOf(options), options)
+}
+
+function serviceOf(options: {
+  serves?: Contract
+  requests?: object
+  notifications?: object
+  streams?: object
+}): Service {
+  const { serves = {}, requests = {}, notifications = {}, streams = {} } = options
+  const { requests: promisedRequests = {}, streams: promisedStreams = {} } = contract(serves)
+  for (const [promised, given] of [
+    [promisedRequests, requests],
+    [promisedStreams, streams],
+  ] as const) {
+    const missing = Object.keys(promised).find((name) => !Object.hasOwn(given, name))
+    if (missing) throw new UsmpError('INVALID_ARGUMENT', `nothing serves ${missing}, which the contract promises`)
+  }
+  return { contract: serves, requests, notifications, streams } as Service
+}
+
+function definitionOf<T extends Schema | { params: Schema }>(
+  table: Readonly<Record<string, T>> | undefined,
+  method: string,
+): T {
+  if (table && Object.hasOwn(table, method)) return table[method]!
+  throw new UsmpError('INVALID_ARGUMENT', `the contract \`calls\` has no ${method} of this kind`)
+}
+
+function assertTime(name: string, value: number): void {
+  if (value > 0 && value <= MAX_TIME) return
+  throw new UsmpError('INVALID_ARGUMENT', `${name} must be a number of ms over 0, up to ${MAX_TIME}, not ${value}`)
+}
+
+function badEnd(): UsmpError {
+  return new UsmpError('BAD_ANSWER', 'a stream ended with an error that is none')
+}

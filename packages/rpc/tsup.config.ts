@@ -1,0 +1,13 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  entry: ['src/index.ts'],
+  format: ['esm', 'cjs'],
+  target: 'es2022',
+  platform: 'browser',
+  // Types of sister packages come from what they publish, not from their sources.
+  dts: { compilerOptions: { types: [], paths: {} } },
+  sourcemap: true,
+  clean: true,
+  treeshake: true,
+})
