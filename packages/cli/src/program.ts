@@ -37,6 +37,7 @@ const SERVE_HELP = `
 Each message of a device is a line on stdout, with the device id in front if there are several devices.
 Behind an id, and on a terminal, control characters in it are shown as \\x0a; --json is the exact form.
 Each line on stdin is sent to every device that is connected; lines wait until there is one.
+The fastest device sets the pace. One that falls 64 lines behind misses lines; that is told on stderr.
 With --exec CMD, CMD is run for each session: messages are lines on its stdin, its stdout lines are messages,
 USMP_DEVICE_ID and USMP_SESSION_ID are in its environment.
 

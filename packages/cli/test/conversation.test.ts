@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect } from '@usmp/node'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import {
   as,
   DEVICE,
@@ -37,6 +37,39 @@ describe('serve and connect', () => {
     server.end('one\ntwo\n')
     const client = usmp('connect', ...(await as(server.address)))
     await client.says('stdout', /^one\ntwo\n$/)
+  })
+
+  test('a device that does not read holds up no other: it misses lines, and that is told', {
+    timeout: 30_000,
+  }, async () => {
+    const server = await serving('--psk-file', await keyFile(), '--json')
+    const reader = usmp('connect', ...(await as(server.address)))
+    const sleeper = usmp('connect', ...(await as(server.address, KEY, OTHER_DEVICE)))
+    await server.says('stderr', new RegExp(`"session".*${OTHER_DEVICE}`))
+    await server.says('stderr', new RegExp(`"session".*${DEVICE}`))
+    sleeper.child.kill('SIGSTOP')
+    // What the system buffers for a connection is megabytes.
+    const line = (n: number) => `${String(n).padEnd(MAX_MESSAGE, '.')}\n`
+    let sent = 0
+    while (!server.stderr.includes('"behind"')) {
+      expect(sent).toBeLessThan(50_000)
+      for (let i = 0; i < 50; i++) server.write(line(sent++))
+      // The one that reads must not fall behind, however busy the machine is.
+      await vi.waitUntil(() => reader.stdout.length >= sent * (MAX_MESSAGE + 1), { timeout: 10_000, interval: 5 })
+    }
+    server.write('the last one\n')
+    await reader.says('stdout', /the last one/)
+    expect(reader.stdout.length).toBe(sent * (MAX_MESSAGE + 1) + 'the last one\n'.length)
+    sleeper.child.kill('SIGCONT')
+    await server.says('stderr', /"dropped"/)
+    const told = server.objects('stderr').filter(({ event }) => event === 'behind' || event === 'dropped')
+    expect(told).toMatchObject([{ device_id: OTHER_DEVICE }, { device_id: OTHER_DEVICE }])
+    const { lines } = told[1] as { lines: number }
+    expect(lines).toBeGreaterThan(0)
+    server.write('for both again\n')
+    await sleeper.says('stdout', /for both again/)
+    const got = sleeper.stdout.split('\n').length - 2
+    expect(got).toBe(sent + 1 - lines)
   })
 
   test('--echo, -1: one answer, then end', async () => {

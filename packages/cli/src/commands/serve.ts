@@ -1,5 +1,6 @@
 import { type CipherSuite, type Session, UsmpError } from '@usmp/core'
 import { type ListenOptions, listen, type RefusedEvent, type Server, serialPort } from '@usmp/node'
+import { Broadcast } from '../broadcast.js'
 import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
 import { runBeside } from '../exec.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
@@ -79,6 +80,10 @@ class Service {
   readonly #patience: Patience
   /** Open while there is a session to send to. */
   readonly #audience = new Gate<Server>()
+  readonly #broadcast = new Broadcast({
+    onFallingBehind: (session) => this.#tellBehind(session),
+    onCaughtUp: (session, missed) => this.#tellMissed(session, missed),
+  })
   readonly #attending = new Set<Promise<void>>()
   readonly #devices = new Set<string>()
   #received = 0
@@ -208,7 +213,7 @@ class Service {
     for await (const line of readLines(process.stdin)) {
       const { bytes } = line
       if (bytes) {
-        await this.#broadcast(bytes)
+        while (!(await this.#broadcast.send((await this.#audience.get()).sessions, bytes)));
       } else {
         this.#refusedLines++
         this.#output.error(tooLong(line, 'stdin'))
@@ -216,19 +221,19 @@ class Service {
     }
   }
 
-  async #broadcast(message: Uint8Array): Promise<void> {
-    for (;;) {
-      const { sessions } = await this.#audience.get()
-      const sent = await Promise.all(
-        sessions.map((session) =>
-          session.send(message).then(
-            () => true,
-            () => false,
-          ),
-        ),
-      )
-      if (sent.includes(true)) return
-    }
+  #tellBehind(session: Session): void {
+    this.#output.status(`${session.deviceId}: does not take what is sent; lines are dropped for it`, {
+      event: 'behind',
+      ...sessionFields(session),
+    })
+  }
+
+  #tellMissed(session: Session, lines: number): void {
+    this.#output.status(`${session.deviceId}: ${lines} lines were dropped for it`, {
+      event: 'dropped',
+      ...sessionFields(session),
+      lines,
+    })
   }
 
   #tellRefused({ address, deviceId, error }: RefusedEvent): void {
