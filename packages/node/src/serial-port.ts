@@ -5,6 +5,8 @@ import { duplexTransport } from './duplex.js'
 import type { SerialLine } from './serial.js'
 
 const DEFAULT_BAUD_RATE = 115_200
+/** How often an open port is asked whether it is still there, ms. */
+const WATCH_INTERVAL = 500
 
 /**
  * A serial port as a line for `listen`, by the package `serialport`, which is an optional dependency. 8 data bits, no parity,
@@ -37,7 +39,7 @@ async function openPort(path: string, baudRate: number): Promise<Duplex> {
   const { SerialPort } = await load()
   return new Promise((resolve, reject) => {
     const port = new SerialPort({ path, baudRate }, (cause) => {
-      if (!cause) return resolve(streamOf(port))
+      if (!cause) return resolve(watched(port, streamOf(port)))
       const hint = 'Is the device plugged in, the path right, and the port free and yours to open?'
       reject(new UsmpError('UNREACHABLE', `${path}: ${cause.message}`, { cause, hint }))
     })
@@ -63,6 +65,23 @@ function streamOf(port: SerialPort): Duplex {
   port.on('end', () => stream.destroy(new Error('the serial port is gone')))
   // A line does not end by itself: there is nothing to wait for.
   stream.once('finish', () => stream.destroy())
+  return stream
+}
+
+/**
+ * Destroys the stream of a port that is gone. A port tells so only to who waits for bytes: one that is not read (the
+ * application is slow) tells nobody, and one that goes in the middle of a read is read again and again by the package
+ * (`serialport` 13 takes an end of file for "nothing yet"). So it is asked for its control lines. A port without such lines,
+ * as a pseudo-terminal, answers with a fault from the beginning; what counts is another fault than that.
+ */
+function watched(port: SerialPort, stream: Duplex): Duplex {
+  const ask = () => new Promise<string | undefined>((resolve) => port.get((fault) => resolve(fault?.message)))
+  const atFirst = ask()
+  const timer = setInterval(async () => {
+    const [fault, usual] = [await ask(), await atFirst]
+    if (fault !== undefined && fault !== usual) stream.destroy(new Error(`the serial port is gone: ${fault}`))
+  }, WATCH_INTERVAL)
+  stream.once('close', () => clearInterval(timer))
   return stream
 }
 

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import type { Session } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, sessions } from '../src/connect.ts'
 import { serialPort } from '../src/serial-port.ts'
@@ -64,6 +66,12 @@ async function gateway(path: string) {
   return watched
 }
 
+async function connectTo(cable: Cable): Promise<Session> {
+  const session = await connect(`serial://${cable.near}`, device)
+  onTestFinished(() => session.close())
+  return session
+}
+
 describe('serial ports', () => {
   test('sessions one after the other, with noise before and between', async () => {
     const cable = await Cable.plugged()
@@ -97,8 +105,7 @@ describe('serial ports', () => {
       expect(await session.receive()).toEqual(pattern(1808))
       if (ends.length === 1) stop.abort()
       else {
-        // Some are under way, but not so many that the gateway has stopped reading: then it would notice by its idle limit.
-        for (let i = 0; i < 3; i++) session.trySend(pattern(1808))
+        while (session.trySend(pattern(1808)));
         await cable.unplug()
         ends.push((await session.closed).code)
         await until(() => ended.length === 1 && warnings.length > 0, 'the gateway notices', 15_000)
@@ -108,6 +115,25 @@ describe('serial ports', () => {
     expect(ends).toEqual(['TRANSPORT_FAILED'])
     expect((await ended[0]!.closed).code).toBe('TRANSPORT_FAILED')
     expect(warnings[0]).toContain('cannot be opened')
+  })
+
+  test('unplugged while nobody reads: both ends notice', async () => {
+    const cable = await Cable.plugged()
+    const { server } = await startServer({ tcp: undefined as never, serial: serialPort(cable.far) })
+    const client = await connectTo(cable)
+    await until(() => server.sessions.length === 1)
+    const [atGateway] = server.sessions
+    const sending = (async () => {
+      for (let sent = 0; ; sent++) {
+        const waiting = client.send(pattern(1808))
+        if (await Promise.race([waiting.then(() => false), setTimeout(300, true)])) return sent
+      }
+    })()
+    // A gateway that reads nothing takes in what fills its queue and the buffers of the line.
+    expect(await sending).toBeGreaterThan(30)
+    await cable.unplug()
+    expect((await atGateway!.closed).code).toBe('TRANSPORT_FAILED')
+    expect((await client.closed).code).toBe('TRANSPORT_FAILED')
   })
 
   test('a port that is not there, and addresses that are none', async () => {
