@@ -9,4 +9,6 @@ export default defineConfig({
   sourcemap: true,
   clean: true,
   treeshake: true,
+  // An optional dependency, with native code; tsup leaves out the other kinds by itself.
+  external: ['serialport'],
 })

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -143,5 +144,11 @@ describe('serial ports', () => {
       expect(await codeOf(connect(url, device)), url).toBe('INVALID_ARGUMENT')
     }
     expect(await codeOf(connect('serial:///dev/x', { ...device, signal: AbortSignal.abort() }))).toBe('ABORTED')
+  })
+
+  test('the package as it is published finds serialport', async () => {
+    for (const built of [await import('../dist/index.js'), createRequire(import.meta.url)('../dist/index.cjs')]) {
+      await expect(built.connect('serial:///dev/no-such-port', device)).rejects.toMatchObject({ code: 'UNREACHABLE' })
+    }
   })
 })
