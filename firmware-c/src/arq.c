@@ -60,13 +60,13 @@ void usmp_arq_lost(usmp_arq_t *arq)
   arq->resend = true;
 }
 
-int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint8_t type, uint32_t seq,
+int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq,
                      uint8_t out[USMP_UTACK_MAX_SIZE])
 {
   uint8_t mac[USMP_MAC_SIZE];
 
   out[0] = out[1] = 0xAC;
-  out[2] = type;
+  out[2] = (uint8_t)type;
   usmp_store32(out + 3, seq);
   if (!key || type < USMP_TYPE_DATA) return USMP_UTACK_SIZE;
   int err = crypto->hmac_sha256(key, USMP_KEY_SIZE, out, USMP_UTACK_SIZE, mac);
@@ -80,7 +80,7 @@ bool usmp_utack_is(const uint8_t *datagram, size_t len)
   return len >= USMP_UTACK_SIZE && datagram[0] == 0xAC && datagram[1] == 0xAC;
 }
 
-bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint8_t type, uint32_t seq,
+bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq,
                        const uint8_t *datagram, size_t len)
 {
   uint8_t expected[USMP_UTACK_MAX_SIZE];

@@ -41,15 +41,19 @@ int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_bu
     return USMP_ERR_INVALID_ARGUMENT;
   }
   conn->config = config;
-  conn->kind = config->kind;
+  conn->datagram = config->kind == USMP_KIND_DATAGRAM;
+  conn->serial = config->kind == USMP_KIND_SERIAL;
   conn->error = 0;
   conn->message = buffers->message;
   conn->tx = buffers->tx;
   conn->tx_cap = buffers->tx_len > UINT16_MAX ? UINT16_MAX : (uint16_t)buffers->tx_len;
   conn->tx_head = conn->tx_tail = ACK_ROOM;
   conn->now = conn->heard_at = conn->sent_at = now;
-  usmp_deframer_init(&conn->deframer, buffers->frame);
-  usmp_arq_init(&conn->arq);
+  if (usmp_conn_is_datagram(conn)) {
+    usmp_arq_init(&conn->arq);
+  } else {
+    usmp_deframer_init(&conn->deframer, buffers->frame);
+  }
   return USMP_OK;
 }
 
@@ -136,7 +140,7 @@ static void commit(usmp_conn_t *conn, size_t frame_len)
   conn->sent_at = conn->now;
 }
 
-int usmp_conn_queue_plain(usmp_conn_t *conn, uint8_t type, uint32_t seq, const uint8_t *payload,
+int usmp_conn_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const uint8_t *payload,
                           size_t len)
 {
   if (usmp_conn_is_datagram(conn)) clear_queue(conn);
@@ -150,7 +154,7 @@ int usmp_conn_queue_plain(usmp_conn_t *conn, uint8_t type, uint32_t seq, const u
 }
 
 /* Seals and queues one frame. QUEUE_FULL changes nothing; any other error must end the connection. */
-static int queue_sealed(usmp_conn_t *conn, uint8_t type, const uint8_t *text, size_t len)
+static int queue_sealed(usmp_conn_t *conn, uint32_t type, const uint8_t *text, size_t len)
 {
   uint8_t *frame = reserve(conn, len + USMP_SEAL_OVERHEAD);
   if (!frame) return USMP_ERR_QUEUE_FULL;
@@ -294,7 +298,7 @@ static void acknowledge(usmp_conn_t *conn, const usmp_frame_t *frame, const uint
 }
 
 /* Where the CRC of a handshake frame that was taken is remembered: the first answer or question, and the second. */
-static uint16_t *accepted_as(usmp_conn_t *conn, uint8_t type)
+static uint16_t *accepted_as(usmp_conn_t *conn, uint32_t type)
 {
   return &conn->accepted[type == USMP_TYPE_HELLO_ACK || type == USMP_TYPE_SESSION_OK];
 }
@@ -323,7 +327,7 @@ static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
   const usmp_crypto_t *crypto = conn->config->crypto;
 
   if (!frame || conn->arq.sends == 0) return USMP_OK;
-  uint8_t type = frame[3];
+  uint32_t type = frame[3];
   uint32_t seq = usmp_load32(frame + 4);
   if (type == USMP_TYPE_HELLO) return USMP_OK; /* HELLO_RETRY is not repeated: only an answer stops it */
   bool rekeyed = !usmp_is_zero(s->old_tx_key, USMP_KEY_SIZE); /* a wiped key is one that everybody knows */
@@ -356,7 +360,7 @@ static bool flooded(usmp_conn_t *conn)
   return false;
 }
 
-static int on_control(usmp_conn_t *conn, uint8_t type)
+static int on_control(usmp_conn_t *conn, uint32_t type)
 {
   if (flooded(conn)) return USMP_ERR_FLOOD;
   if (type == USMP_TYPE_PONG) {
@@ -379,18 +383,14 @@ static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
 static int on_data(usmp_conn_t *conn, const usmp_frame_t *frame, size_t len)
 {
   usmp_fragment_t *fragment = &conn->fragment;
-  uint16_t offset = fragment->length;
 
   int done = usmp_fragment_push(fragment, frame->type, frame->seq, len);
   if (done < 0) return done;
   bool stream = conn->config->stream_fragments;
   if (stream || done) {
-    conn->event_offset = stream ? offset : 0;
     conn->event_len = stream ? (uint16_t)len : fragment->length;
-    conn->event_last = done > 0;
     conn->events |= PENDING(USMP_EVENT_MESSAGE);
   }
-  if (done) usmp_fragment_reset(fragment);
   return USMP_OK;
 }
 
@@ -401,7 +401,7 @@ static int dispatch(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text,
   if (!data && len != (frame->type == USMP_TYPE_REKEY ? USMP_REKEY_SALT_SIZE : 0)) return USMP_ERR_BAD_PAYLOAD;
   if (data) return on_data(conn, frame, len);
   if (conn->fragment.frames > 0) {
-    usmp_fragment_reset(&conn->fragment);
+    conn->fragment.frames = 0;
     if (!usmp_conn_is_datagram(conn)) return USMP_ERR_BAD_FRAGMENT;
   }
   if (frame->type == USMP_TYPE_BYE) return USMP_ERR_CLOSED;
@@ -412,7 +412,7 @@ static int dispatch(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text,
 static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   usmp_session_t *s = &conn->u.session;
-  uint8_t *text = conn->message + (conn->config->stream_fragments ? 0 : conn->fragment.length);
+  uint8_t *text = conn->message + (conn->config->stream_fragments ? 0 : usmp_fragment_begin(&conn->fragment));
   int epoch;
 
   int len = usmp_session_open(s, conn->config->crypto, frame, text, &epoch);
@@ -425,7 +425,7 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
   return dispatch(conn, frame, text, (size_t)len);
 }
 
-static bool is_handshake_type(uint8_t type)
+static bool is_handshake_type(uint32_t type)
 {
   return type < USMP_TYPE_DATA || type == USMP_TYPE_HELLO_RETRY;
 }
@@ -648,6 +648,7 @@ static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
 /* Until the frame under way is lost. A handshake frame whose sends are spent waits for the deadline. */
 static uint32_t loss_left(const usmp_conn_t *conn, uint32_t now)
 {
+  if (!usmp_conn_is_datagram(conn)) return UINT32_MAX;
   bool spent = head(conn) && head(conn)[3] < USMP_TYPE_DATA && conn->arq.sends >= USMP_DATAGRAM_SENDS;
   return spent ? UINT32_MAX : usmp_arq_wait(&conn->arq, now);
 }
@@ -694,8 +695,8 @@ bool usmp_conn_poll_event(usmp_conn_t *conn, usmp_event_t *event)
     if (kind == USMP_EVENT_MESSAGE) {
       event->data = conn->message;
       event->len = conn->event_len;
-      event->offset = conn->event_offset;
-      event->last = conn->event_last;
+      event->offset = (size_t)(conn->fragment.length - conn->event_len);
+      event->last = conn->fragment.frames == 0;
     }
     return true;
   }

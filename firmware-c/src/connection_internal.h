@@ -9,7 +9,7 @@ int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_bu
 
 /* Queues a plain handshake frame whose payload is copied. A frame that is queued already is answered by
    what led to this one: on datagrams it is not sent again. */
-int usmp_conn_queue_plain(usmp_conn_t *conn, uint8_t type, uint32_t seq, const uint8_t *payload,
+int usmp_conn_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const uint8_t *payload,
                           size_t len);
 
 /* Datagrams: acknowledges a handshake frame. Elsewhere nothing happens. */
@@ -26,12 +26,12 @@ static inline uint8_t usmp_conn_suite(const usmp_config_t *config)
 
 static inline bool usmp_conn_is_datagram(const usmp_conn_t *conn)
 {
-  return USMP_WITH_DATAGRAM && conn->kind == USMP_KIND_DATAGRAM;
+  return USMP_WITH_DATAGRAM && conn->datagram;
 }
 
 static inline bool usmp_conn_is_serial(const usmp_conn_t *conn)
 {
-  return USMP_WITH_SERIAL && conn->kind == USMP_KIND_SERIAL;
+  return USMP_WITH_SERIAL && conn->serial;
 }
 
 #endif

@@ -9,17 +9,17 @@ static uint16_t frame_crc(const uint8_t *frame, size_t payload_len)
   return usmp_crc16(crc, frame + USMP_HEADER_SIZE, payload_len);
 }
 
-void usmp_frame_header(uint8_t *frame, uint8_t type, uint32_t seq, size_t payload_len)
+void usmp_frame_header(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
 {
   frame[0] = USMP_MAGIC_0;
   frame[1] = USMP_MAGIC_1;
   frame[2] = USMP_WIRE_VERSION;
-  frame[3] = type;
+  frame[3] = (uint8_t)type;
   usmp_store32(frame + 4, seq);
   usmp_store16(frame + 8, (uint16_t)payload_len);
 }
 
-int usmp_frame_encode(uint8_t *frame, uint8_t type, uint32_t seq, size_t payload_len)
+int usmp_frame_encode(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
 {
   if (type == 0 || payload_len > USMP_MAX_PAYLOAD) return USMP_ERR_INVALID_ARGUMENT;
   usmp_frame_header(frame, type, seq, payload_len);
@@ -49,7 +49,7 @@ int usmp_frame_decode(const uint8_t *bytes, size_t len, usmp_frame_t *frame)
   frame->header = bytes;
   frame->payload = bytes + USMP_HEADER_SIZE;
   frame->seq = usmp_load32(bytes + 4);
-  frame->length = (uint16_t)length;
+  frame->length = (uint32_t)length;
   frame->type = bytes[3];
   return USMP_OK;
 }

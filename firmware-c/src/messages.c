@@ -3,7 +3,7 @@
 #include <string.h>
 
 /* HMAC(PSK, CD AB 02 type || nonce || id || pub_C || pub_S) */
-static int transcript_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len, uint8_t type,
+static int transcript_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len, uint32_t type,
                           const usmp_transcript_t *transcript, const uint8_t *id, size_t id_len,
                           uint8_t mac[USMP_MAC_SIZE])
 {
@@ -11,7 +11,7 @@ static int transcript_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_
     USMP_MAGIC_0, USMP_MAGIC_1, USMP_WIRE_VERSION};
   uint8_t *at = text + 3;
 
-  *at++ = type;
+  *at++ = (uint8_t)type;
   memcpy(at, transcript->nonce, USMP_CHALLENGE_NONCE_SIZE);
   at += USMP_CHALLENGE_NONCE_SIZE;
   memcpy(at, id, id_len);

@@ -28,7 +28,7 @@ static void make_nonce(const usmp_session_t *s, uint32_t seq, uint8_t nonce[USMP
   memcpy(nonce + 4, s->id, USMP_NONCE_SIZE - 4);
 }
 
-int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint8_t type, uint8_t *frame,
+int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint32_t type, uint8_t *frame,
                       size_t len)
 {
   uint8_t *nonce = frame + USMP_HEADER_SIZE;
@@ -42,7 +42,7 @@ int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint8_t ty
   return usmp_frame_encode(frame, type, seq, len + USMP_SEAL_OVERHEAD);
 }
 
-static bool is_sealed_type(uint8_t type)
+static bool is_sealed_type(uint32_t type)
 {
   return (type >= USMP_TYPE_DATA && type <= USMP_TYPE_DATA_FRAG) || type == USMP_TYPE_REKEY;
 }
@@ -131,7 +131,7 @@ int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp
   if (err == USMP_ERR_DECRYPT_FAILED && !is_datagram(s) && !s->heard) return USMP_ERR_SUITE_MISMATCH;
   if (err < 0) return err;
 
-  int len = frame->length - USMP_SEAL_OVERHEAD;
+  int len = (int)frame->length - USMP_SEAL_OVERHEAD;
   if (frame->seq == USMP_SEQ_END || !in_order) {
     usmp_wipe(out, (size_t)len);
     return frame->seq == USMP_SEQ_END ? USMP_ERR_SEQ_EXHAUSTED : USMP_ERR_SEQ_MISMATCH;

@@ -489,7 +489,8 @@ static int feed(endpoint_t *e, bool gate, const bytes_t *in, usmp_cookie_answer_
   e->conn.last_drop = 0;
   int err = usmp_conn_receive(&e->conn, in->at, in->len, 0);
   if (err < 0) return err;
-  if (err == (int)in->len && e->conn.deframer.used > 0 && !e->conn.deframer.delivered) return USMP_ERR_INCOMPLETE;
+  bool framed = e->config.kind != USMP_KIND_DATAGRAM;
+  if (framed && err == (int)in->len && e->conn.deframer.used > 0 && !e->conn.deframer.delivered) return USMP_ERR_INCOMPLETE;
   if (err < (int)in->len && usmp_conn_established(&e->conn)) return USMP_ERR_TRAILING_BYTES;
   return e->conn.last_drop;
 }

@@ -29,14 +29,14 @@ uint32_t usmp_arq_wait(const usmp_arq_t *arq, uint32_t now);
 void usmp_arq_lost(usmp_arq_t *arq);
 
 /* Writes a UTACK: with a mac for the types from 0x05 on, if there is a key. Returns its length. */
-USMP_MUST_CHECK int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint8_t type,
+USMP_MUST_CHECK int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type,
                                      uint32_t seq, uint8_t out[USMP_UTACK_MAX_SIZE]);
 
 bool usmp_utack_is(const uint8_t *datagram, size_t len);
 
 /* True when the UTACK names this frame and has the mac that its type asks for. Without a key only handshake
    frames can be acknowledged. */
-USMP_MUST_CHECK bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint8_t type,
+USMP_MUST_CHECK bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type,
                                        uint32_t seq, const uint8_t *datagram, size_t len);
 
 #ifdef __cplusplus

@@ -73,7 +73,12 @@ struct usmp_conn {
   const usmp_config_t *config;
   uint8_t *message;
   uint8_t *tx;
-  int (*handshake)(usmp_conn_t *conn, const usmp_frame_t *frame);
+  uint32_t datagram; /* 1: datagrams */
+  uint32_t state;
+  union {
+    int (*handshake)(usmp_conn_t *conn, const usmp_frame_t *frame);
+    uint32_t control_since; /* established: begin of the second in which PING and PONG are counted */
+  };
   union {
     int (*on_lost)(usmp_conn_t *conn); /* client: a datagram of the handshake was lost */
     uint32_t ping_gaps; /* established: ms between our last four PINGs, 10 bits each, newest lowest, 1000 at most */
@@ -82,28 +87,26 @@ struct usmp_conn {
   uint32_t heard_at; /* last authenticated frame; before: when the awaited step began */
   uint32_t sent_at;
   uint32_t pinged_at; /* established: our last PING */
-  uint32_t control_since; /* begin of the second in which PING and PONG are counted */
   uint16_t tx_cap;
   uint16_t tx_head;
   uint16_t tx_tail;
   uint16_t event_len;
-  uint16_t event_offset;
   uint16_t dropped;
   uint16_t accepted[2]; /* datagrams: CRCs of the handshake frames taken, to know their repeats */
-  uint8_t kind;
-  uint8_t state;
+  bool serial;
   uint8_t events;
   uint8_t ack_len;
   uint8_t control_count;
   int8_t error;
   int8_t last_drop;
   uint8_t hint; /* code of an ERROR frame; while closing: why */
-  bool event_last;
   bool ping_wanted;
   uint8_t device_id[USMP_DEVICE_ID_LEN];
-  usmp_arq_t arq;
   usmp_fragment_t fragment;
-  usmp_deframer_t deframer;
+  union {
+    usmp_arq_t arq;           /* datagrams */
+    usmp_deframer_t deframer; /* all others */
+  };
   union {
     usmp_client_t client;
     usmp_server_t server;

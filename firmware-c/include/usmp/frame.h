@@ -16,16 +16,16 @@ typedef struct usmp_frame {
   const uint8_t *header; /* 12 bytes; the first 10 are the AAD */
   const uint8_t *payload;
   uint32_t seq;
-  uint16_t length;
-  uint8_t type;
+  uint32_t length; /* of the payload; words, because small processors reach them with short instructions */
+  uint32_t type;
 } usmp_frame_t;
 
 /* Writes the header with its CRC in front of a payload that already stands at frame + 12.
    Returns the length of the frame, or USMP_ERR_INVALID_ARGUMENT for type 0 or over 480 bytes. */
-USMP_MUST_CHECK int usmp_frame_encode(uint8_t *frame, uint8_t type, uint32_t seq, size_t payload_len);
+USMP_MUST_CHECK int usmp_frame_encode(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len);
 
 /* Writes the first 10 header bytes only: what sealing authenticates. */
-void usmp_frame_header(uint8_t *frame, uint8_t type, uint32_t seq, size_t payload_len);
+void usmp_frame_header(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len);
 
 /* Judges as many header fields as `len` bytes hold, in the order of their bytes.
    Returns 0 or a frame error; never USMP_ERR_INCOMPLETE. */

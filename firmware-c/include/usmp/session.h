@@ -42,7 +42,7 @@ void usmp_session_init(usmp_session_t *s, const usmp_keys_t *keys,
 
 /* Seals `len` (at most 452) bytes at frame + USMP_PLAINTEXT_OFFSET. The sequence number is used up
    before anything else happens. Returns the frame's length, or an error that must end the session. */
-USMP_MUST_CHECK int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint8_t type,
+USMP_MUST_CHECK int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint32_t type,
                                       uint8_t *frame, size_t len);
 
 /* Opens a frame into `out`. Returns the length of the plaintext, or an error with nothing in `out`.
