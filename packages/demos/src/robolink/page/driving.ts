@@ -1,0 +1,120 @@
+import { RoboLinkError, type Velocity } from '../contract.ts'
+import { type Ask, NOTHING } from './stick.ts'
+
+/** Between two commands, ms: 12.5 in a second. */
+const INTERVAL = 80
+/** While nothing is asked for, this often the robot is held still, ms: a wheel that nobody turns may be taken. */
+const HOLD_INTERVAL = 1_000
+/** More unanswered commands than these, and the next one is left out: on a slow line old ones help nobody. */
+const MOST_UNANSWERED = 4
+
+/** Where commands go. Each resolves when the robot has answered. */
+export interface Commands {
+  drive(velocity: Velocity): Promise<Velocity>
+  stop(): Promise<unknown>
+}
+
+/** What driving needs to know of the moment. */
+export interface Moment {
+  /** Where commands go; undefined while there is no robot to command. */
+  readonly commands: Commands | undefined
+  /** What the robot can do. */
+  readonly limits: Velocity
+  /** Whether the wheel is ours, so that it is worth holding. */
+  readonly ours: boolean
+}
+
+/** Turns what is asked for into commands, at a bounded rate, and into a stop when nothing is asked for any more. */
+export class Driving {
+  readonly #moment: () => Moment
+  readonly #onFault: (fault: unknown) => void
+  readonly #onApplied: (applied: Velocity) => void
+  #ask = NOTHING
+  #timer: ReturnType<typeof setInterval> | undefined
+  #sentAt = Number.NEGATIVE_INFINITY
+  #unanswered = 0
+  /** After a refusal, a stop or a lost link: only who lets go first may drive again. */
+  #locked = false
+
+  /** @param onFault a command that was refused or lost; undefined when all is well again */
+  constructor(moment: () => Moment, onApplied: (applied: Velocity) => void, onFault: (fault: unknown) => void) {
+    this.#moment = moment
+    this.#onApplied = onApplied
+    this.#onFault = onFault
+    setInterval(() => this.#hold(), HOLD_INTERVAL)
+  }
+
+  /** What is wanted of the robot now, m/s and rad/s. */
+  get wanted(): Velocity {
+    const { limits } = this.#moment()
+    if (this.#locked) return { v: 0, w: 0 }
+    return { v: this.#ask.forward * limits.v, w: this.#ask.left * limits.w }
+  }
+
+  ask(ask: Ask): void {
+    const wasMoving = isMoving(this.#ask) && !this.#locked
+    this.#ask = ask
+    if (isMoving(ask)) {
+      if (!this.#locked) this.#run()
+    } else {
+      this.#locked = false
+      clearInterval(this.#timer)
+      this.#timer = undefined
+      if (wasMoving) this.#stop()
+    }
+  }
+
+  /** Nothing goes out until everything was let go. */
+  lock(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#locked = isMoving(this.#ask)
+  }
+
+  #run(): void {
+    this.#timer ??= setInterval(() => this.#drive(), INTERVAL)
+    if (performance.now() - this.#sentAt >= INTERVAL) this.#drive()
+  }
+
+  #drive(): void {
+    const { commands } = this.#moment()
+    if (!commands || this.#unanswered >= MOST_UNANSWERED) return
+    this.#sentAt = performance.now()
+    this.#unanswered++
+    commands
+      .drive(this.wanted)
+      .then(
+        (applied) => {
+          this.#onApplied(applied)
+          this.#onFault(undefined)
+        },
+        (fault) => {
+          if (isRefusal(fault)) this.lock()
+          this.#onFault(fault)
+        },
+      )
+      .finally(() => this.#unanswered--)
+  }
+
+  #stop(): void {
+    this.#moment()
+      .commands?.stop()
+      .catch((fault) => this.#onFault(fault))
+  }
+
+  #hold(): void {
+    const { commands, ours } = this.#moment()
+    if (!commands || !ours || document.hidden || this.#timer !== undefined) return
+    commands.drive({ v: 0, w: 0 }).catch((fault) => this.#onFault(fault))
+  }
+}
+
+/** Whether repeating a command is useless. One that was late, or lost, is followed by the next. */
+function isRefusal(fault: { code?: unknown }): boolean {
+  const { NOT_THE_DRIVER, NO_SUCH_ROBOT, ROBOT_IS_GONE } = RoboLinkError
+  return [NOT_THE_DRIVER, NO_SUCH_ROBOT, ROBOT_IS_GONE].some((code) => code === fault.code)
+}
+
+function isMoving({ forward, left }: Ask): boolean {
+  return forward !== 0 || left !== 0
+}

@@ -1,0 +1,76 @@
+import { byId } from './dom.ts'
+import { ago } from './numbers.ts'
+
+/** What an emergency stop can do at this moment. */
+export interface StopTarget {
+  /** Name of the robot. */
+  readonly name: string
+  /** Resolves when the robot has answered. */
+  stop(): Promise<unknown>
+  /** Who drives it, if that is somebody else. */
+  readonly otherDriver: string | undefined
+  /** Takes the wheel away from whoever has it. */
+  takeOver(): Promise<unknown>
+}
+
+const NO_LINK =
+  'Not sent: there is no link to the robot. If you drove it, it stops by itself within 0.6 s; if another does, it goes on. ' +
+  'The stop is sent when the link is back.'
+
+/** The button that stops the robot, whoever drives it and whatever else is going on. */
+export class EmergencyStop {
+  readonly #outcome = byId('stop-outcome')
+  readonly #target: () => StopTarget | undefined
+  readonly #onPress: () => void
+  /** Pressed while nobody could be told. */
+  #owed = false
+
+  /** @param target undefined while there is no link or no robot; @param onPress comes before all else */
+  constructor(target: () => StopTarget | undefined, onPress: () => void) {
+    this.#target = target
+    this.#onPress = onPress
+    byId('stop').addEventListener('click', () => this.press())
+  }
+
+  press(): void {
+    this.#onPress()
+    const target = this.#target()
+    if (target) return void this.#stop(target)
+    this.#owed = true
+    this.#say('bad', NO_LINK)
+  }
+
+  /** The link is back. */
+  resume(): void {
+    const target = this.#owed ? this.#target() : undefined
+    if (!target) return
+    this.#owed = false
+    void this.#stop(target)
+  }
+
+  /** Somebody drives again: what was said about a stop is over. */
+  clear(): void {
+    this.#say('none', '')
+  }
+
+  async #stop(target: StopTarget): Promise<void> {
+    this.#say('under-way', `Stopping ${target.name} …`)
+    const begin = performance.now()
+    try {
+      await target.stop()
+      const took = ago(performance.now() - begin)
+      if (target.otherDriver === undefined) return this.#say('good', `${target.name} stopped; it answered in ${took}.`)
+      // Otherwise the next command of the other would move it again.
+      await target.takeOver()
+      await target.stop()
+      this.#say('good', `${target.name} stopped, in ${took}. ${target.otherDriver} has lost the wheel: it is yours.`)
+    } catch (error) {
+      this.#say('bad', `${target.name} did not confirm the stop: ${(error as Error).message}`)
+    }
+  }
+
+  #say(state: string, text: string): void {
+    this.#outcome.dataset.state = state
+    this.#outcome.textContent = text
+  }
+}
