@@ -96,7 +96,8 @@ export class Asking {
       const onNumber = (number: number) => (pending.message = number)
       const sent = this.#outbox.send(text, { signal: unsent.signal, onNumber })
       sent.catch((error) => {
-        if (this.#pending.get(id) === pending) fail(error)
+        // Any other failure is the end of the session, which is told when everything received before it is worked on.
+        if (error instanceof UsmpError && error.family === 'usage' && this.#pending.has(id)) fail(error)
       })
     })
   }

@@ -1,3 +1,4 @@
+import { UsmpError } from '@usmp/core'
 import { type Age, parseAge } from './age.js'
 import { RpcCode, RpcError, shorten } from './codes.js'
 
@@ -129,9 +130,16 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A request or, without `id`, a notification, as text. */
+/**
+ * A request or, without `id`, a notification, as text.
+ * @throws UsmpError INVALID_ARGUMENT if JSON cannot tell the parameters
+ */
 export function formatCall(call: { id?: Id; method: string; params: unknown; age?: Age; credit?: number }): string {
-  return JSON.stringify({ jsonrpc: '2.0', ...call })
+  try {
+    return JSON.stringify({ jsonrpc: '2.0', ...call })
+  } catch (cause) {
+    throw new UsmpError('INVALID_ARGUMENT', `the parameters of ${call.method} do not fit into JSON`, { cause })
+  }
 }
 
 /** A result as text; what is undefined becomes null. */

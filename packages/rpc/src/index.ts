@@ -20,4 +20,10 @@ export {
 } from './contract.js'
 export type { Limits } from './limits.js'
 export { Peer, type RequestOptions, type RpcOptions, rpc, type StreamOptions } from './peer.js'
+export {
+  Reconnecting,
+  type ReconnectingOptions,
+  type ReconnectingRequestOptions,
+  reconnecting,
+} from './reconnecting.js'
 export type { RpcSession } from './session.js'

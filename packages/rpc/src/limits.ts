@@ -4,7 +4,7 @@ import { UsmpError } from '@usmp/core'
 export interface Limits {
   /** Requests of this end that wait for their answer; default 256. */
   readonly asked: number
-  /** Requests and notifications of the peer that are worked on; default 64. More are answered as BUSY. */
+  /** Requests of the peer that are worked on, and as many notifications; default 64. More requests are answered as BUSY. */
   readonly served: number
   /** Streams, in each direction; default 32. */
   readonly streams: number

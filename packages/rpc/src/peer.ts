@@ -84,6 +84,7 @@ export class Peer<C> {
   readonly #inflows = new Map<Id, Inflow>()
   #opening = 0
   readonly #closed: Promise<UsmpError>
+  #ended: UsmpError | undefined
 
   /** Use {@link rpc}. */
   constructor(session: RpcSession, service: Service, options: CommonOptions<unknown, unknown>) {
@@ -105,6 +106,11 @@ export class Peer<C> {
   /** Resolves with the reason of the end of the session, after everything received before it was worked on. */
   get closed(): Promise<UsmpError> {
     return this.#closed
+  }
+
+  /** The reason of the end, undefined before it. */
+  get ended(): UsmpError | undefined {
+    return this.#ended
   }
 
   /**
@@ -165,6 +171,7 @@ export class Peer<C> {
     assertTime('timeout', timeout)
     const inflow = await this.#open(method, params, { timeout, signal })
     const onAbort = () => inflow.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+    if (signal?.aborted) onAbort()
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
       for (let next = await inflow.next(); next; next = await inflow.next()) {
@@ -221,6 +228,7 @@ export class Peer<C> {
       await this.#session.close()
     }
     reason ??= await this.#session.closed
+    this.#ended = reason
     this.#asking.end(reason)
     this.#serving.end(reason)
     for (const inflow of this.#inflows.values()) inflow.end(reason)
@@ -284,25 +292,17 @@ export function rpc<S extends Contract = EmptyContract, C extends Contract = Emp
   session: RpcSession,
   options: RpcOptions<S, C>,
 ): Peer<C> {
-  return new Peer<C>(session, serviceOf(options), options)
+  assertServed(options)
+  const { serves = {}, requests = {}, notifications = {}, streams = {} } = options
+  return new Peer<C>(session, { contract: serves, requests, notifications, streams } as Service, options)
 }
 
-function serviceOf(options: {
-  serves?: Contract
-  requests?: object
-  notifications?: object
-  streams?: object
-}): Service {
-  const { serves = {}, requests = {}, notifications = {}, streams = {} } = options
-  const { requests: promisedRequests = {}, streams: promisedStreams = {} } = contract(serves)
-  for (const [promised, given] of [
-    [promisedRequests, requests],
-    [promisedStreams, streams],
-  ] as const) {
-    const missing = Object.keys(promised).find((name) => !Object.hasOwn(given, name))
-    if (missing) throw new UsmpError('INVALID_ARGUMENT', `nothing serves ${missing}, which the contract promises`)
-  }
-  return { contract: serves, requests, notifications, streams } as Service
+/** @throws UsmpError INVALID_ARGUMENT if something that `serves` promises is not there */
+export function assertServed(options: Partial<Service> & { serves?: Contract }): void {
+  const { requests: promised = {}, streams: promisedStreams = {} } = contract(options.serves ?? {})
+  const given = { ...options.requests, ...options.streams }
+  const missing = Object.keys({ ...promised, ...promisedStreams }).find((name) => !Object.hasOwn(given, name))
+  if (missing) throw new UsmpError('INVALID_ARGUMENT', `nothing serves ${missing}, which the contract promises`)
 }
 
 function definitionOf<T extends Schema | { params: Schema }>(
@@ -313,7 +313,8 @@ function definitionOf<T extends Schema | { params: Schema }>(
   throw new UsmpError('INVALID_ARGUMENT', `the contract \`calls\` has no ${method} of this kind`)
 }
 
-function assertTime(name: string, value: number): void {
+/** @throws UsmpError INVALID_ARGUMENT */
+export function assertTime(name: string, value: number): void {
   if (value > 0 && value <= MAX_TIME) return
   throw new UsmpError('INVALID_ARGUMENT', `${name} must be a number of ms over 0, up to ${MAX_TIME}, not ${value}`)
 }

@@ -54,7 +54,7 @@ export class Serving {
     try {
       this.#begin(request, now)
     } catch (error) {
-      this.refuse(id, error as RpcError)
+      this.refuse(id, this.#errorOf(error, this.#ended.signal))
     }
   }
 
@@ -150,17 +150,24 @@ export class Serving {
     if (this.#streams.size >= this.#limits.streams) {
       throw new RpcError(RpcCode.BUSY, `${this.#limits.streams} streams are open already`)
     }
-    const outflow = new Outflow(served, credit, (value) =>
-      this.#outbox.send(formatCall({ method: '$/item', params: { stream: id, value: value ?? null } })),
-    )
+    const outflow = new Outflow(served, credit, async (value) => {
+      const text = formatCall({ method: '$/item', params: { stream: id, value: value ?? null } })
+      try {
+        await this.#outbox.send(text)
+      } catch (error) {
+        if (isTooLarge(error)) throw error
+        // The session is over.
+        outflow.stop(error)
+      }
+    })
     this.#streams.set(id, outflow)
     void this.#run(id, outflow, served, params)
   }
 
   async #run(id: Id, outflow: Outflow, { overflow }: ServedStream<never, unknown>, params: never): Promise<void> {
+    await this.#send(formatResult(id, { stream: id, overflow }))
     let error: RpcError | undefined
     try {
-      await this.#outbox.send(formatResult(id, { stream: id, overflow }))
       await outflow.run(params)
     } catch (cause) {
       error = this.#errorOf(cause, outflow.signal)
@@ -177,22 +184,23 @@ export class Serving {
     if (error instanceof RpcError) return error
     if (signal.aborted) return new RpcError(RpcCode.CANCELLED, 'cancelled')
     this.#tell(error instanceof Error ? error : new Error('a handler threw no error', { cause: error }))
-    if (error instanceof UsmpError && error.code === 'MESSAGE_TOO_LARGE') {
-      return new RpcError(RpcCode.BUSY, error.message)
-    }
+    if (isTooLarge(error)) return new RpcError(RpcCode.BUSY, error.message)
     return new RpcError(RpcCode.INTERNAL_ERROR, 'internal error')
   }
 
-  /** Sends, and once more what `instead` says if the message is too large. If the session is over, nobody waits for it. */
+  /** Sends, and instead of what is too large something else. If the session is over, nobody waits for it. */
   async #send(text: string, instead?: (error: UsmpError) => string): Promise<void> {
     try {
       await this.#outbox.send(text)
     } catch (error) {
-      if (!(error instanceof UsmpError)) throw error
-      if (error.code === 'MESSAGE_TOO_LARGE' && instead) await this.#send(instead(error))
-      else if (!this.#ended.signal.aborted) this.#tell(error)
+      if (instead && isTooLarge(error)) await this.#send(instead(error))
+      else if (error instanceof UsmpError && error.family === 'usage') this.#tell(error)
     }
   }
+}
+
+function isTooLarge(error: unknown): error is UsmpError {
+  return error instanceof UsmpError && error.code === 'MESSAGE_TOO_LARGE'
 }
 
 /** An own property: names that the peer chooses must not reach what every object has. */

@@ -1,0 +1,198 @@
+import { type Abortable, asUsmpError, type Clock, type ErrorCode, systemClock, UsmpError } from '@usmp/core'
+import { DEFAULT_TIMEOUT } from './asking.js'
+import type {
+  Contract,
+  EmptyContract,
+  NotificationName,
+  NotificationParams,
+  RequestName,
+  RequestParams,
+  RequestResult,
+  StreamItem,
+  StreamName,
+  StreamParams,
+} from './contract.js'
+import { completeLimits } from './limits.js'
+import {
+  assertServed,
+  assertTime,
+  type Peer,
+  type RequestOptions,
+  type RpcOptions,
+  rpc,
+  type StreamOptions,
+} from './peer.js'
+import type { RpcSession } from './session.js'
+
+/** Options of {@link Reconnecting.request}. */
+export interface ReconnectingRequestOptions extends RequestOptions {
+  /** Doing it twice is the same as doing it once: it may wait for the next session, and be asked again there. */
+  readonly idempotent?: boolean
+}
+
+/** Options of {@link reconnecting}. */
+export type ReconnectingOptions<S, C> = RpcOptions<S, C> & {
+  /** Told of every new session, for what is to be asked or subscribed anew. */
+  readonly onPeer?: (peer: Peer<C>) => void
+}
+
+/**
+ * The peer on the session that there is now. Between sessions nothing is kept, except for requests that are idempotent.
+ */
+export class Reconnecting<C> {
+  readonly #clock: Clock
+  readonly #maxWaiting: number
+  readonly #closed: Promise<UsmpError>
+  #peer: Peer<C> | undefined
+  #end: UsmpError | undefined
+  /** Told when there is a peer, or will never be one again. */
+  readonly #waiting = new Set<() => void>()
+
+  /** Use {@link reconnecting}. */
+  constructor(sessions: AsyncIterable<RpcSession>, options: ReconnectingOptions<Contract, C>) {
+    this.#clock = options.clock ?? systemClock
+    this.#maxWaiting = completeLimits(options.limits).asked
+    this.#closed = this.#run(sessions, options)
+  }
+
+  /** The peer of the session that there is now. */
+  get peer(): Peer<C> | undefined {
+    return this.#peer
+  }
+
+  /** Resolves when there will be no more sessions: CLOSED if they were called off, otherwise what ended them. */
+  get closed(): Promise<UsmpError> {
+    return this.#closed
+  }
+
+  /**
+   * Asks the peer. One that is idempotent is asked again on the next session if this one ends before the answer, all within
+   * `timeout` and `ttl`.
+   * @throws like `request` of a {@link Peer}; UsmpError NOT_CONNECTED without a session, if it is not idempotent
+   */
+  async request<M extends RequestName<C>>(
+    method: M,
+    params: RequestParams<C, M>,
+    { idempotent = false, ...options }: ReconnectingRequestOptions = {},
+  ): Promise<RequestResult<C, M>> {
+    if (!idempotent) return this.#present.request(method, params, options)
+    const { timeout = DEFAULT_TIMEOUT, ttl, signal } = options
+    assertTime('timeout', timeout)
+    const deadline = this.#clock.now() + Math.min(timeout, ttl ?? timeout)
+    for (;;) {
+      const peer = await this.#nextPeer(method, deadline, signal)
+      const left = Math.max(1, deadline - this.#clock.now())
+      try {
+        return await peer.request(method, params, {
+          timeout: left,
+          signal,
+          ...(ttl === undefined ? {} : { ttl: left }),
+        })
+      } catch (error) {
+        if (error !== peer.ended) throw error
+      }
+    }
+  }
+
+  /** @throws like `notify` of a {@link Peer}; UsmpError NOT_CONNECTED without a session */
+  async notify<M extends NotificationName<C>>(
+    method: M,
+    params: NotificationParams<C, M>,
+    options: Abortable = {},
+  ): Promise<void> {
+    return this.#present.notify(method, params, options)
+  }
+
+  /** Like `tryNotify` of a {@link Peer}; without a session it is dropped, too. */
+  tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
+    try {
+      return this.#present.tryNotify(method, params)
+    } catch (error) {
+      if (isUsage(error, 'INVALID_ARGUMENT') || isUsage(error, 'MESSAGE_TOO_LARGE')) throw error
+      return false
+    }
+  }
+
+  /** Like `stream` of a {@link Peer}: it ends with its session. NOT_CONNECTED without one. */
+  async *stream<M extends StreamName<C>>(
+    method: M,
+    params: StreamParams<C, M>,
+    options: StreamOptions = {},
+  ): AsyncGenerator<StreamItem<C, M>, void, undefined> {
+    yield* this.#present.stream(method, params, options)
+  }
+
+  get #present(): Peer<C> {
+    if (this.#peer) return this.#peer
+    throw this.#end ?? new UsmpError('NOT_CONNECTED', 'between two sessions')
+  }
+
+  async #run(sessions: AsyncIterable<RpcSession>, options: ReconnectingOptions<Contract, C>): Promise<UsmpError> {
+    let end = new UsmpError('CLOSED')
+    try {
+      for await (const session of sessions) {
+        const peer = rpc<Contract, C & Contract>(session, options as never) as Peer<C>
+        this.#peer = peer
+        this.#wake()
+        options.onPeer?.(peer)
+        await peer.closed
+        this.#peer = undefined
+      }
+    } catch (error) {
+      end = asUsmpError(error, 'TRANSPORT_FAILED')
+    }
+    this.#peer = undefined
+    this.#end = end
+    this.#wake()
+    return end
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake()
+  }
+
+  async #nextPeer(method: string, deadline: number, signal: AbortSignal | undefined): Promise<Peer<C>> {
+    while (!this.#peer || this.#peer.ended) {
+      if (this.#end) throw this.#end
+      if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+      if (this.#clock.now() >= deadline) throw new UsmpError('REQUEST_TIMEOUT', `${method}, no session in time`)
+      if (this.#waiting.size >= this.#maxWaiting) {
+        throw new UsmpError('QUEUE_FULL', `${this.#maxWaiting} requests wait for a session`)
+      }
+      await this.#change(deadline, signal)
+    }
+    return this.#peer
+  }
+
+  /** Waits for a peer, the end of all sessions, the deadline or the signal, whichever comes first. */
+  #change(deadline: number, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        this.#waiting.delete(wake)
+        this.#clock.clearTimer(timer)
+        signal?.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = this.#clock.setTimer(wake, Math.ceil(deadline - this.#clock.now()))
+      this.#waiting.add(wake)
+      signal?.addEventListener('abort', wake, { once: true })
+    })
+  }
+}
+
+function isUsage(error: unknown, code: ErrorCode): boolean {
+  return error instanceof UsmpError && error.code === code
+}
+
+/**
+ * Speaks JSON-RPC over sessions one after another, as `sessions()` of @usmp/node or @usmp/browser makes them.
+ * @param sessions is consumed; end it by its own signal
+ * @throws UsmpError INVALID_ARGUMENT like {@link rpc}
+ */
+export function reconnecting<S extends Contract = EmptyContract, C extends Contract = EmptyContract>(
+  sessions: AsyncIterable<RpcSession>,
+  options: ReconnectingOptions<S, C>,
+): Reconnecting<C> {
+  assertServed(options)
+  return new Reconnecting<C>(sessions, options as never)
+}
