@@ -1,0 +1,299 @@
+/* robolink-robot: the robot as a program of this machine, a client of a RoboLink hub over TCP, UDP or a serial line.
+   It comes back by itself when it loses the hub. Exit codes: 2 for a mistake in the command line, 5 when the hub does
+   not take its key or says goodbye. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "robot_link.h"
+#include "usmp_posix.h"
+
+#define FIRST_BACKOFF_MS 250u
+#define LONGEST_BACKOFF_MS 2000u
+#define KEEPALIVE_MS 5000u
+/* A refusal after our proof is nearly always a wrong key; after so many in a row it is not tried again. */
+#define MAX_REFUSALS 5
+#define MIN_PSK 16
+#define MAX_PSK 64
+#define MAX_NAME 64
+
+enum { EXIT_USAGE = 2, EXIT_REFUSED = 5 };
+
+typedef struct options {
+  char kind[16];
+  char host[USMP_HOST_MAX];
+  int number; /* port or baud */
+  uint8_t psk[MAX_PSK];
+  size_t psk_len;
+  char name[MAX_NAME + 1];
+} options_t;
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int number)
+{
+  (void)number;
+  told_to_end = 1;
+}
+
+/* One line on the standard error. */
+static void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void say(const char *format, ...)
+{
+  va_list arguments;
+  va_start(arguments, format);
+  fputs("robot: ", stderr);
+  vfprintf(stderr, format, arguments);
+  fputc('\n', stderr);
+  va_end(arguments);
+}
+
+/* ---- command line ---- */
+
+static int hex_value(char c)
+{
+  if (c >= '0' && c <= '9') return c - '0';
+  c = (char)(c | 0x20);
+  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The bytes that hexadecimal digits stand for, white space aside; 0 when the text is anything else. */
+static size_t from_hex(const char *text, size_t len, uint8_t *out, size_t size)
+{
+  size_t digits = 0;
+
+  for (size_t i = 0; i < len; i++) {
+    if (strchr(" \t\r\n", text[i]) && text[i]) continue;
+    int value = hex_value(text[i]);
+    if (value < 0 || digits / 2 >= size) return 0;
+    out[digits / 2] = (uint8_t)(digits % 2 ? out[digits / 2] << 4 | value : value);
+    digits++;
+  }
+  return digits % 2 ? 0 : digits / 2;
+}
+
+/* A file with hex digits, or with the 32 bytes themselves. */
+static bool read_psk(const char *path, options_t *o)
+{
+  char text[4 * MAX_PSK];
+  FILE *file = fopen(path, "rb");
+
+  if (!file) return false;
+  setvbuf(file, NULL, _IONBF, 0); /* no copy of the key in a buffer */
+  size_t len = fread(text, 1, sizeof text, file);
+  fclose(file);
+  o->psk_len = from_hex(text, len, o->psk, sizeof o->psk);
+  if (o->psk_len == 0 && len == 32) {
+    memcpy(o->psk, text, len);
+    o->psk_len = len;
+  }
+  usmp_wipe(text, sizeof text);
+  return o->psk_len >= MIN_PSK;
+}
+
+static bool read_device_id(const char *text)
+{
+  uint8_t id[USMP_DEVICE_ID_LEN];
+  if (usmp_posix_parse_device_id(text, id) != 0) return false;
+  usmp_posix_set_device_id(id);
+  return true;
+}
+
+/* A whole number from 0 to `most`, or -1. */
+static int parse_number(const char *text, long most)
+{
+  char *end;
+  long value = strtol(text, &end, 10);
+  return end == text || *end || value < 0 || value > most ? -1 : (int)value;
+}
+
+/* "tcp:HOST:PORT", "udp:HOST:PORT", "serial:PATH" or "serial:PATH:BAUD". */
+static bool read_address(const char *address, options_t *o)
+{
+  const char *rest = strchr(address, ':');
+  size_t kind_len = rest ? (size_t)(rest - address) : sizeof o->kind;
+
+  if (kind_len >= sizeof o->kind || strlen(rest + 1) >= sizeof o->host) return false;
+  memcpy(o->kind, address, kind_len);
+  o->kind[kind_len] = 0;
+  strcpy(o->host, rest + 1);
+  bool serial = strcmp(o->kind, "serial") == 0;
+  char *last = strrchr(o->host, ':');
+  int number = last ? parse_number(last + 1, serial ? 4000000 : 65535) : -1;
+  if (number >= 0) {
+    *last = 0;
+    o->number = number;
+  }
+  if (o->host[0] == 0) return false;
+  if (serial) return true;
+  return number > 0 && (strcmp(o->kind, "tcp") == 0 || strcmp(o->kind, "udp") == 0);
+}
+
+static bool read_name(const char *text, options_t *o)
+{
+  size_t len = strlen(text);
+  if (len == 0 || len >= sizeof o->name) return false;
+  memcpy(o->name, text, len + 1);
+  return true;
+}
+
+static int usage(const char *what)
+{
+  fprintf(stderr,
+          "robolink-robot: %s\n"
+          "usage: robolink-robot --connect tcp:HOST:PORT | udp:HOST:PORT | serial:PATH[:BAUD]\n"
+          "                      --id AA:BB:CC:DD:EE:FF --psk-file FILE [--name NAME]\n"
+          "FILE holds the key of this robot: hex digits, or 32 raw bytes.\n",
+          what);
+  return EXIT_USAGE;
+}
+
+static bool read_option(const char *name, const char *value, options_t *o, bool *has_id)
+{
+  if (strcmp(name, "--connect") == 0) return read_address(value, o);
+  if (strcmp(name, "--id") == 0) return *has_id = read_device_id(value);
+  if (strcmp(name, "--psk-file") == 0) return read_psk(value, o);
+  if (strcmp(name, "--name") == 0) return read_name(value, o);
+  return false;
+}
+
+/* 0, or the exit code. */
+static int read_options(int argc, char **argv, options_t *o)
+{
+  bool has_id = false;
+
+  strcpy(o->name, "robot in C");
+  for (int i = 1; i < argc; i += 2) {
+    char what[128];
+    snprintf(what, sizeof what, "%s is unknown, or its value is missing or wrong", argv[i]);
+    if (i + 1 >= argc || !read_option(argv[i], argv[i + 1], o, &has_id)) return usage(what);
+  }
+  if (!o->kind[0]) return usage("--connect is missing: where the hub is");
+  if (!has_id) return usage("--id is missing: the device id of this robot");
+  if (!o->psk_len) return usage("--psk-file is missing: the key of this robot");
+  return 0;
+}
+
+/* ---- sessions ---- */
+
+static usmp_err_t dial(usmp_transport_t *transport, const options_t *o)
+{
+  if (strcmp(o->kind, "tcp") == 0) return (usmp_err_t)usmp_transport_tcp_init(transport, o->host, o->number);
+  if (strcmp(o->kind, "udp") == 0) return (usmp_err_t)usmp_transport_udp_init(transport, o->host, o->number);
+  return (usmp_err_t)usmp_transport_serial_init(transport, o->host, o->number);
+}
+
+/* Makes a session. `*proven`: the hub had our proof when it failed. */
+static usmp_err_t shake_hands(usmp_t *ctx, const options_t *o, bool *proven)
+{
+  usmp_transport_t transport = {0};
+
+  *proven = false;
+  usmp_err_t error = dial(&transport, o);
+  if (error == USMP_OK) error = usmp_connect_async(ctx, &transport);
+  while (error == USMP_OK && !usmp_is_connected(ctx) && !told_to_end) {
+    *proven = usmp_get_state(ctx) == USMP_STATE_AWAITING_SESSION_OK;
+    usmp_port_delay_ms(1);
+    error = usmp_step(ctx);
+  }
+  return error;
+}
+
+static usmp_err_t send_text(usmp_t *ctx, const char *text, size_t len)
+{
+  return len > 0 ? usmp_send(ctx, (const uint8_t *)text, (uint16_t)len) : USMP_OK;
+}
+
+/* Takes one message in and answers it, or lets the time pass until the robot has something to do. */
+static usmp_err_t take_turn(usmp_t *ctx, robot_link_t *link)
+{
+  uint8_t message[USMP_MAX_MESSAGE_LEN];
+  char answer[ROBOT_MESSAGE_SIZE];
+  uint32_t wait = robot_link_wait(link, usmp_port_millis());
+
+  ctx->recv_timeout_ms = wait > 0 ? wait : 1;
+  int len = usmp_recv(ctx, message, sizeof message);
+  if (len < 0) return (usmp_err_t)len;
+  if (ctx->timed_out) return USMP_OK;
+  return send_text(ctx, answer, robot_link_receive(link, message, (size_t)len, usmp_port_millis(), answer));
+}
+
+/* Until the session or the program ends. */
+static usmp_err_t serve(usmp_t *ctx, robot_link_t *link)
+{
+  char message[ROBOT_MESSAGE_SIZE];
+  usmp_err_t error = USMP_OK;
+
+  while (error == USMP_OK && !told_to_end) {
+    size_t len = robot_link_poll(link, usmp_port_millis(), message);
+    error = len > 0 ? send_text(ctx, message, len) : take_turn(ctx, link);
+  }
+  return error;
+}
+
+/* True when the program was not told to end meanwhile. */
+static bool wait_a_while(uint32_t ms)
+{
+  for (uint32_t waited = 0; waited < ms && !told_to_end; waited += 10) usmp_port_delay_ms(10);
+  return !told_to_end;
+}
+
+static int run(const options_t *o)
+{
+  static robot_link_t link;
+  usmp_t ctx = {.psk = o->psk, .psk_len = o->psk_len, .keepalive_ms = KEEPALIVE_MS};
+  uint32_t backoff = FIRST_BACKOFF_MS;
+  int refusals = 0;
+
+  robot_link_init(&link, o->name, "c", usmp_port_millis());
+  do {
+    bool proven;
+    usmp_err_t error = shake_hands(&ctx, o, &proven);
+    if (told_to_end) break;
+    if (error == USMP_OK) {
+      say("connected to %s:%s", o->kind, o->host);
+      backoff = FIRST_BACKOFF_MS;
+      refusals = 0;
+      robot_link_connected(&link, usmp_port_millis());
+      error = serve(&ctx, &link);
+      robot_link_lost(&link, usmp_port_millis());
+      if (told_to_end) break;
+      say("session ended: %s", usmp_err_name(error));
+    } else {
+      refusals = proven ? refusals + 1 : 0;
+      say("no session: %s%s", usmp_err_name(error), proven ? ", after our proof: wrong key or unknown id?" : "");
+    }
+    usmp_close(&ctx);
+    if (link.goodbye[0]) {
+      say("the hub said goodbye: %s; coming back would not help", link.goodbye);
+      return EXIT_REFUSED;
+    }
+    if (error == USMP_ERR_AUTH_FAILED || refusals >= MAX_REFUSALS) {
+      say("given up: the key or the id is not the one that the hub knows");
+      return EXIT_REFUSED;
+    }
+    say("again in %u ms", (unsigned)backoff);
+    if (!wait_a_while(backoff)) break;
+    backoff = backoff * 2 < LONGEST_BACKOFF_MS ? backoff * 2 : LONGEST_BACKOFF_MS;
+  } while (!told_to_end);
+  usmp_close(&ctx);
+  return EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+  static options_t options;
+  struct sigaction action = {.sa_handler = on_signal};
+
+  setvbuf(stderr, NULL, _IOLBF, 0);
+  int code = read_options(argc, argv, &options);
+  if (code == 0) {
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    code = run(&options);
+  }
+  usmp_wipe(&options, sizeof options);
+  return code;
+}
