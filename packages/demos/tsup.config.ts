@@ -1,9 +1,22 @@
 import { defineConfig } from 'tsup'
 
-export default defineConfig({
-  entry: ['src/telemetry/main.ts', 'src/telemetry/device.ts'],
-  outDir: 'dist/telemetry',
-  format: ['esm'],
-  target: 'es2022',
-  clean: true,
-})
+export default defineConfig([
+  {
+    entry: ['src/telemetry/main.ts', 'src/telemetry/device.ts'],
+    outDir: 'dist/telemetry',
+    format: ['esm'],
+    target: 'es2022',
+    clean: true,
+  },
+  {
+    entry: {
+      hub: 'src/robolink/hub/main.ts',
+      robot: 'src/robolink/robot/main.ts',
+      operator: 'src/robolink/operator/main.ts',
+    },
+    outDir: 'dist/robolink',
+    format: ['esm'],
+    target: 'es2022',
+    clean: ['dist/robolink/*.js'],
+  },
+])

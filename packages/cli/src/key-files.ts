@@ -112,7 +112,11 @@ async function readSecret(path: string, limit: number, output: Output): Promise<
   }
 }
 
-async function readJson(path: string, output: Output): Promise<Record<string, unknown>> {
+/**
+ * The object in a JSON file of secrets. Errors name the file, never what is in it.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export async function readJson(path: string, output: Output): Promise<Record<string, unknown>> {
   const content = await readSecret(path, MAX_TABLE_FILE, output)
   let value: unknown
   try {

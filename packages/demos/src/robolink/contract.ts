@@ -1,5 +1,6 @@
 // What hub, robot, operator and page say to each other: JSON-RPC 2.0 over sessions of USMP. No Node parts in here, the page
 // uses it too.
+import { contract } from '@usmp/rpc'
 import * as v from 'valibot'
 
 /** What the hub answers besides the codes of JSON-RPC itself. */
@@ -103,7 +104,7 @@ export type Watched = v.InferOutput<typeof watched>
 const goodbye = v.object({ code: v.string(), message: v.string() })
 
 /** What a robot answers to the hub. */
-export const robotApi = {
+export const robotApi = contract({
   requests: {
     describe: { params: nothing, result: description },
     /** Answers with what is applied, after the limits. */
@@ -112,18 +113,15 @@ export const robotApi = {
     chat: { params: v.object({ from: text(64), text: chatText }), result: nothing },
   },
   notifications: { goodbye },
-  streams: {},
-} as const
+})
 
 /** What the hub takes from a robot. */
-export const robotHubApi = {
-  requests: {},
+export const robotHubApi = contract({
   notifications: { telemetry, chat: v.object({ text: chatText }) },
-  streams: {},
-} as const
+})
 
 /** What the hub answers to an operator. */
-export const operatorHubApi = {
+export const operatorHubApi = contract({
   requests: {
     robots: { params: nothing, result: robots },
     /** Takes the wheel; `force` also from somebody who uses it. */
@@ -140,16 +138,14 @@ export const operatorHubApi = {
     /** `hub`: between hub and operator, by the last PING; `robot`: a request from the hub to the robot and back, measured now. ms. */
     rtt: { params: robot, result: v.object({ hub: v.nullable(number), robot: number }) },
   },
-  notifications: {},
   streams: {
     /** Begins with the last telemetry there was, however old; goes on when the robot comes back. */
     watch: { params: robot, item: watched },
   },
-} as const
+})
 
 /** What an operator takes from the hub. */
-export const operatorApi = {
-  requests: {},
+export const operatorApi = contract({
   notifications: {
     /** Said by a robot, or to it by an operator. */
     chat: v.object({ robot: deviceId, from: v.string(), text: v.string() }),
@@ -157,5 +153,4 @@ export const operatorApi = {
     robots,
     goodbye,
   },
-  streams: {},
-} as const
+})

@@ -1,0 +1,70 @@
+// What the programs here have in common with the `usmp` command: exit codes, output, key files, signals.
+import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { UsmpError } from '@usmp/core'
+import { Output } from '../../../cli/src/output.js'
+import { type Stop, stopOnSignals } from '../../../cli/src/stop.js'
+
+export { ExitCode, exitCodeOf } from '../../../cli/src/exit-code.js'
+export { readJson, readPskFile, writeSecret } from '../../../cli/src/key-files.js'
+export { readLines } from '../../../cli/src/lines.js'
+export { harmless } from '../../../cli/src/output.js'
+export type { Output, Stop }
+
+/** Runs a program to its exit code. Faults are told on stderr; SIGINT and SIGTERM end it in order. */
+export async function runProgram(main: (output: Output, stop: Stop) => Promise<number>): Promise<void> {
+  const output = new Output(process.argv.includes('--json'))
+  process.removeAllListeners('warning').on('warning', ({ message }) => output.warning(message))
+  const stop = stopOnSignals(output)
+  let exitCode: number
+  try {
+    exitCode = await main(output, stop)
+  } catch (error) {
+    exitCode = output.error(error)
+  }
+  await output.flush()
+  process.exit(exitCode)
+}
+
+/**
+ * The options of the command line; every program also has `--json` and `--help`, which shows `usage` and ends the program.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export function parseOptions<const T extends NonNullable<ParseArgsConfig['options']>>(
+  usage: string,
+  options: T,
+): Values<T> {
+  const common = { json: { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } as const
+  let values: Values<T>
+  try {
+    values = parseArgs({ options: { ...options, ...common }, allowPositionals: false }).values as Values<T>
+  } catch (cause) {
+    throw new UsmpError('INVALID_ARGUMENT', (cause as Error).message, { cause, hint: usage })
+  }
+  if ('help' in values) {
+    console.log(usage)
+    process.exit(0)
+  }
+  return values
+}
+
+type Values<T extends NonNullable<ParseArgsConfig['options']>> = ReturnType<typeof parseArgs<{ options: T }>>['values']
+
+/**
+ * The value of an option that must be there.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export function required(value: string | undefined, name: string, usage: string): string {
+  if (value !== undefined) return value
+  throw new UsmpError('INVALID_ARGUMENT', `--${name} is missing`, { hint: usage })
+}
+
+/** Where a hub is, as `tcp:HOST:PORT`, `udp:HOST:PORT`, `serial:PATH` or `wss://HOST:PORT/usmp`; as a URL for `connect`. */
+export function parsePlace(text: string): URL {
+  const [, scheme, rest] = /^(tcp|udp|serial):(.+)$/.exec(text) ?? []
+  const url = scheme === 'serial' ? `serial://${rest}` : scheme ? `usmp+${scheme}://${rest}` : text
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed && /^(usmp\+(tcp|udp)|serial|wss?):$/.test(parsed.protocol)) return parsed
+  throw new UsmpError('INVALID_ARGUMENT', `${text} is no place of a hub`, {
+    hint: 'It looks like tcp:127.0.0.1:9000, udp:127.0.0.1:9000, wss://127.0.0.1:8443/usmp or serial:/dev/ttyUSB0.',
+  })
+}

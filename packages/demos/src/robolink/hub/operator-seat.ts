@@ -1,0 +1,87 @@
+import type { Session, UsmpError } from '@usmp/core'
+import { type Peer, RpcError, rpc } from '@usmp/rpc'
+import { operatorApi, operatorHubApi, RoboLinkError, type RobotInfo } from '../contract.js'
+import type { Known } from './keys.js'
+import type { RobotSeat } from './robot-seat.js'
+import { RoundTrip } from './round-trip.js'
+
+/** What one operator may have under way: enough for a joystick on a slow line, too little to keep others waiting. */
+const LIMITS = { served: 32, streams: 16, asked: 1, message: 16 * 1024 }
+
+/** The robots as an operator reaches them. */
+export interface Fleet {
+  readonly robots: readonly RobotInfo[]
+  /** @throws RpcError NO_SUCH_ROBOT */
+  robot(id: string): RobotSeat
+  /** Says a line to a robot, and lets all operators hear it. @throws RpcError */
+  chat(robot: RobotSeat, from: string, text: string): Promise<void>
+  fault(operator: OperatorSeat, fault: Error): void
+}
+
+/** One operator for one session. The wheel of a robot belongs to it, and is free again when it has ended. */
+export class OperatorSeat {
+  readonly id: string
+  readonly name: string
+  readonly #peer: Peer<typeof operatorApi>
+
+  constructor({ id, name }: Known, session: Session, fleet: Fleet) {
+    this.id = id
+    this.name = name
+    const roundTrip = new RoundTrip(session, () => {})
+    this.#peer = rpc(session, {
+      serves: operatorHubApi,
+      calls: operatorApi,
+      limits: LIMITS,
+      requests: {
+        robots: () => ({ robots: [...fleet.robots] }),
+        take: ({ robot, force = false }) => {
+          fleet.robot(robot).take(this, force)
+          return { driver: id }
+        },
+        release: ({ robot }) => {
+          fleet.robot(robot).release(this)
+          return {}
+        },
+        drive: ({ robot, v, w }, { signal }) => fleet.robot(robot).drive(this, { v, w }, signal),
+        stop: ({ robot }) => fleet.robot(robot).stop(),
+        chat: async ({ robot, text }) => {
+          await fleet.chat(fleet.robot(robot), name, text)
+          return {}
+        },
+        rtt: async ({ robot }) => ({ hub: roundTrip.latest ?? null, robot: await fleet.robot(robot).measure() }),
+      },
+      streams: {
+        watch: { overflow: 'keepLatest', items: ({ robot }, { signal }) => fleet.robot(robot).watch(signal) },
+      },
+      onFault: (fault) => fleet.fault(this, fault),
+    })
+  }
+
+  /** Resolves with the reason of the end. */
+  get closed(): Promise<UsmpError> {
+    return this.#peer.closed
+  }
+
+  /** Tells how the robots are. What the operator does not take now is dropped: the next one says it all again. */
+  showRobots(robots: readonly RobotInfo[]): void {
+    this.#tell(() => this.#peer.tryNotify('robots', { robots: [...robots] }))
+  }
+
+  showChat(robot: string, from: string, text: string): void {
+    this.#tell(() => this.#peer.tryNotify('chat', { robot, from, text }))
+  }
+
+  /** Between its end and our notice of it a session can be gone. */
+  #tell(notify: () => boolean): void {
+    try {
+      notify()
+    } catch {
+      // Whoever waits for `closed` is told why.
+    }
+  }
+}
+
+/** @throws RpcError NO_SUCH_ROBOT always */
+export function noSuchRobot(id: string): never {
+  throw new RpcError(RoboLinkError.NO_SUCH_ROBOT, `this hub knows no robot ${id}`, { robot: id })
+}

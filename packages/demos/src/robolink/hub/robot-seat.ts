@@ -1,0 +1,185 @@
+import { type Session, UsmpError } from '@usmp/core'
+import { type Peer, RpcError, rpc } from '@usmp/rpc'
+import {
+  type Description,
+  DRIVE_TTL,
+  RoboLinkError,
+  type RobotInfo,
+  robotApi,
+  robotHubApi,
+  type Telemetry,
+  type Velocity,
+  type Watched,
+} from '../contract.js'
+import type { Known } from './keys.js'
+import { Latest } from './latest.js'
+import { RoundTrip } from './round-trip.js'
+import { Wheel } from './wheel.js'
+
+/** How long a robot may take for an answer, ms. Nobody steers by an answer that comes later. */
+const PATIENCE = 1_000
+/** The same for its description: it has just connected, and may be slow at first. */
+const FIRST_PATIENCE = 5_000
+
+const TRANSPORTS = { stream: 'tcp', datagram: 'udp', message: 'websocket', serial: 'serial' } as const
+
+/** Who drives, as far as a robot is concerned. */
+export interface Driver {
+  readonly id: string
+  readonly name: string
+}
+
+interface Line {
+  readonly session: Session
+  readonly peer: Peer<typeof robotApi>
+  readonly roundTrip: RoundTrip
+}
+
+interface Events {
+  /** Something in `info` is different. */
+  changed(): void
+  /** The robot says something to everybody. */
+  chat(robot: RobotSeat, text: string): void
+  fault(robot: RobotSeat, fault: Error): void
+}
+
+/** What the hub knows of one robot, whether it is there or not, and the way to it. */
+export class RobotSeat {
+  readonly #known: Known
+  readonly #events: Events
+  readonly #wheel = new Wheel<Driver>()
+  readonly #telemetry = new Latest<{ readonly at: number; readonly telemetry: Telemetry }>()
+  #description: Description | undefined
+  #line: Line | undefined
+
+  constructor(known: Known, events: Events) {
+    this.#known = known
+    this.#events = events
+  }
+
+  get id(): string {
+    return this.#known.id
+  }
+
+  get name(): string {
+    return this.#description?.name ?? this.#known.name
+  }
+
+  get info(): RobotInfo {
+    const line = this.#line
+    const { kind = null, maxV = null, maxW = null } = this.#description ?? {}
+    return {
+      id: this.id,
+      name: this.name,
+      kind,
+      maxV,
+      maxW,
+      online: line !== undefined,
+      driver: this.#wheel.driver?.id ?? null,
+      driverName: this.#wheel.driver?.name ?? null,
+      rtt: line?.roundTrip.latest ?? null,
+      transport: line ? TRANSPORTS[line.session.transportKind] : null,
+    }
+  }
+
+  /** Serves the robot for one session, which takes the place of the one before; resolves with the reason of its end. */
+  async serve(session: Session): Promise<UsmpError> {
+    const peer = rpc(session, {
+      serves: robotHubApi,
+      calls: robotApi,
+      notifications: {
+        telemetry: (telemetry) => this.#telemetry.set({ at: performance.now(), telemetry }),
+        chat: ({ text }) => this.#events.chat(this, text),
+      },
+      onFault: (fault) => this.#events.fault(this, fault),
+    })
+    const line = { session, peer, roundTrip: new RoundTrip(session, () => this.#events.changed()) }
+    this.#line = line
+    this.#events.changed()
+    void this.#describe(peer)
+    const reason = await peer.closed
+    if (this.#line === line) this.#line = undefined
+    this.#events.changed()
+    return reason
+  }
+
+  /** Takes the wheel for an operator. @throws RpcError NOT_THE_DRIVER */
+  take(driver: Driver, force: boolean): void {
+    if (!this.#wheel.take(driver, force, performance.now())) throw this.#notTheDriver()
+    this.#events.changed()
+  }
+
+  release(driver: Driver): void {
+    if (this.#wheel.release(driver)) this.#events.changed()
+  }
+
+  /** An operator is gone: a robot that was theirs does not go on. */
+  leave(driver: Driver): void {
+    if (!this.#wheel.release(driver)) return
+    this.#events.changed()
+    // If the robot cannot be told, its own dead man stops it.
+    if (this.#line) this.stop().catch(() => {})
+  }
+
+  /** @throws RpcError NOT_THE_DRIVER, ROBOT_IS_GONE, or what the robot answers */
+  async drive(driver: Driver, velocity: Velocity, signal: AbortSignal): Promise<Velocity> {
+    const before = this.#wheel.driver
+    if (!this.#wheel.use(driver, performance.now())) throw this.#notTheDriver()
+    if (before !== driver) this.#events.changed()
+    return this.#ask((peer) => peer.request('drive', velocity, { timeout: PATIENCE, ttl: DRIVE_TTL, signal }))
+  }
+
+  /** @throws RpcError ROBOT_IS_GONE, or what the robot answers */
+  async stop(): Promise<Record<string, never>> {
+    return this.#ask((peer) => peer.request('stop', {}, { timeout: PATIENCE }))
+  }
+
+  /** @throws RpcError ROBOT_IS_GONE, or what the robot answers */
+  async chat(from: string, text: string): Promise<void> {
+    await this.#ask((peer) => peer.request('chat', { from, text }, { timeout: PATIENCE }))
+  }
+
+  /** A request to the robot and back, ms. @throws RpcError ROBOT_IS_GONE, or what the robot answers */
+  async measure(): Promise<number> {
+    const start = performance.now()
+    await this.#ask((peer) => peer.request('describe', {}, { timeout: PATIENCE }))
+    return performance.now() - start
+  }
+
+  /** The last telemetry there was, then all that comes, from whatever session. */
+  async *watch(signal: AbortSignal): AsyncGenerator<Watched, void, undefined> {
+    for await (const { at, telemetry } of this.#telemetry.follow(signal)) {
+      yield { ...telemetry, age: Math.round(performance.now() - at) }
+    }
+  }
+
+  /** Asks the robot over the session it has now, and no other: a command never waits for a robot to come back. */
+  async #ask<T>(question: (peer: Peer<typeof robotApi>) => Promise<T>): Promise<T> {
+    const line = this.#line
+    if (!line) throw this.#gone('has no session')
+    try {
+      return await question(line.peer)
+    } catch (error) {
+      if (!(error instanceof UsmpError) || error.code === 'ABORTED') throw error
+      throw this.#gone(error.code === 'REQUEST_TIMEOUT' ? `gave no answer within ${PATIENCE} ms` : 'lost its session')
+    }
+  }
+
+  async #describe(peer: Peer<typeof robotApi>): Promise<void> {
+    try {
+      this.#description = await peer.request('describe', {}, { timeout: FIRST_PATIENCE })
+      this.#events.changed()
+    } catch (error) {
+      this.#events.fault(this, error as Error)
+    }
+  }
+
+  #notTheDriver(): RpcError {
+    const { id, name } = this.#wheel.driver!
+    return new RpcError(RoboLinkError.NOT_THE_DRIVER, `${name} drives ${this.name}`, { driver: id })
+  }
+
+  #gone(what: string): RpcError {
+    return new RpcError(RoboLinkError.ROBOT_IS_GONE, `${this.name} is not there: it ${what}`)
+  }
+}
