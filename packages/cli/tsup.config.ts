@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs'
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
@@ -7,4 +8,10 @@ export default defineConfig({
   sourcemap: true,
   clean: true,
   treeshake: true,
+  // `usmp vectors check` has the cases with it.
+  onSuccess: async () => cpSync('../../vectors', 'dist/vectors', { recursive: true, filter: isCase }),
 })
+
+function isCase(path: string): boolean {
+  return path.endsWith('vectors') || path.endsWith('.json')
+}

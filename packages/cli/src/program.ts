@@ -6,6 +6,7 @@ import { type InspectOptions, inspectCommand } from './commands/inspect.js'
 import { type KeygenOptions, keygenCommand } from './commands/keygen.js'
 import { type PingCommandOptions, pingCommand } from './commands/ping.js'
 import { type ServeCommandOptions, serveCommand } from './commands/serve.js'
+import { type VectorsCheckOptions, vectorsCheckCommand } from './commands/vectors.js'
 import { ExitCode } from './exit-code.js'
 import {
   addPeerOptions,
@@ -58,6 +59,12 @@ Frames may stand one behind the other. The exit code is 7 if there is a fault in
 
 --key-file is a JSON object; each key is tried:
   {"session_id": "<32 hex digits>", "keys": ["<64 hex digits>", …], "suite": "aes" or "chacha"}`
+
+const VECTORS_HELP = `
+CMD is started once. Each line on its stdin is a call, a JSON object: {"call": "crc16", "input": "313233"}.
+It answers each with one line on stdout: {"crc": …, "wire": …}, or {"error": CODE}, or {"unsupported": "why"}.
+vectors/README.md of the project lists the calls. What it writes on stderr is passed on.
+The exit code is 7 if a case failed; cases that are left out are counted and told.`
 
 type Run<T> = (options: T, output: Output) => Promise<number>
 type LongRun<T> = (options: T, output: Output, stop: Stop) => Promise<number>
@@ -151,6 +158,18 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .action((input: string | undefined, options: InspectOptions) =>
       action<InspectOptions>((settings) => inspectCommand(input, settings, output))(options),
     )
+
+  const vectors = program.command('vectors').description('the cases that every implementation is held to')
+  vectors
+    .command('check')
+    .description('hold a program to them')
+    .requiredOption('--exec <CMD>', 'a shell command that starts the program')
+    .option('--topic <TOPIC...>', 'only these')
+    .option('--vectors <FOLDER>', 'other cases than those that came with this command')
+    .addOption(secondsOption('-W, --wait <SECONDS>', 'wait so long for each answer', 10))
+    .addOption(jsonOption())
+    .addHelpText('after', VECTORS_HELP)
+    .action(action<VectorsCheckOptions>(vectorsCheckCommand))
   return program
 }
 

@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsup'
 
@@ -8,7 +9,7 @@ export default async function setup(): Promise<void> {
   process.chdir(here('..'))
   await build({
     config: false,
-    entry: ['src/cli.ts'],
+    entry: { cli: 'src/cli.ts', 'vectors-program': 'test/vectors-program.ts' },
     format: ['esm'],
     target: 'node20',
     outDir: 'build',
@@ -17,4 +18,5 @@ export default async function setup(): Promise<void> {
     sourcemap: true,
     silent: true,
   })
+  cpSync('../../vectors', 'build/vectors', { recursive: true })
 }

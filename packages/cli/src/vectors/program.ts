@@ -1,0 +1,83 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { UsmpError } from '@usmp/core'
+import type { Fields } from './calls.js'
+
+const HINT =
+  'Each line on its stdin is one call; it answers each by one line of JSON on stdout, and writes nothing else there.'
+
+/** A program under test: one line in, one line out. */
+export class Program {
+  readonly #child: ChildProcess
+  readonly #lines: AsyncIterator<string>
+  readonly #name: string
+  readonly #patience: number
+
+  /**
+   * @param command a shell command
+   * @param patience how long to wait for one answer, ms
+   */
+  constructor(command: string, patience: number) {
+    this.#name = command
+    this.#patience = patience
+    this.#child = spawn(command, {
+      shell: true,
+      detached: process.platform !== 'win32',
+      stdio: ['pipe', 'pipe', 'inherit'],
+    })
+    this.#child.stdin!.on('error', () => {})
+    this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
+  }
+
+  /** Asks, and waits for the answer. Throws a UsmpError when there is none, or none that is JSON. */
+  async ask(request: Fields): Promise<Fields> {
+    this.#child.stdin!.write(`${JSON.stringify(request)}\n`)
+    let timer: NodeJS.Timeout | undefined
+    const tooLate = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(this.#fault(`did not answer within ${this.#patience / 1000} s`, request)),
+        this.#patience,
+      )
+    })
+    try {
+      const line = await Promise.race([this.#lines.next(), tooLate])
+      if (line.done) throw this.#fault('ended before it answered', request)
+      return this.#parse(line.value, request)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Ends its input, and then the program if it does not go. */
+  async end(): Promise<void> {
+    this.#child.stdin!.end()
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const timer = setTimeout(() => this.#kill(), 1_000)
+    await once(this.#child, 'close')
+    clearTimeout(timer)
+  }
+
+  #kill(): void {
+    try {
+      if (process.platform === 'win32') this.#child.kill('SIGKILL')
+      else process.kill(-this.#child.pid!, 'SIGKILL')
+    } catch {
+      // It has ended by itself.
+    }
+  }
+
+  #parse(line: string, request: Fields): Fields {
+    try {
+      const answer = JSON.parse(line)
+      if (typeof answer === 'object' && answer !== null && !Array.isArray(answer)) return answer as Fields
+    } catch {
+      // Told below.
+    }
+    throw this.#fault('answered with something that is no JSON object', request)
+  }
+
+  #fault(what: string, { call }: Fields): UsmpError {
+    return new UsmpError('INVALID_ARGUMENT', `\`${this.#name}\` ${what} (call "${String(call)}")`, { hint: HINT })
+  }
+}
