@@ -86,10 +86,14 @@ async function checkTopic({ topic, notes, groups }: Topic, program: Program, out
   return count
 }
 
-/** The first call that goes wrong decides a case. */
+/** Asks everything that a case asks; the first call that goes wrong decides it. */
 async function judge(calls: readonly Call[], program: Program): Promise<Verdict> {
-  for (const call of calls) {
-    const answer = await program.ask({ call: call.call, ...call.input })
+  const requests = calls.map(({ call, input }) => ({ call, ...input }))
+  for (const request of requests) program.ask(request)
+  const answers: Fields[] = []
+  for (const request of requests) answers.push(await program.answer(request))
+  for (const [index, call] of calls.entries()) {
+    const answer = answers[index]!
     if (typeof answer.unsupported === 'string') return { result: 'left out', why: answer.unsupported }
     if (!agrees(call.answer, answer)) return { result: 'failed', call, answer }
   }

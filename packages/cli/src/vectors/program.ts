@@ -30,15 +30,17 @@ export class Program {
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]()
   }
 
-  /** Asks, and waits for the answer. Throws a UsmpError when there is none, or none that is JSON. */
-  async ask(request: Fields): Promise<Fields> {
+  /** Puts a question; its answer comes when those of the questions before it have come. */
+  ask(request: Fields): void {
     this.#child.stdin!.write(`${JSON.stringify(request)}\n`)
+  }
+
+  /** The next answer. Throws a UsmpError when there is none, or none that is JSON. */
+  async answer(request: Fields): Promise<Fields> {
     let timer: NodeJS.Timeout | undefined
     const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(this.#fault(`did not answer within ${this.#patience / 1000} s`, request)),
-        this.#patience,
-      )
+      const late = () => reject(this.#fault(`did not answer within ${this.#patience / 1000} s`, request))
+      timer = setTimeout(late, this.#patience)
     })
     try {
       const line = await Promise.race([this.#lines.next(), tooLate])
