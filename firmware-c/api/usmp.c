@@ -128,16 +128,15 @@ static void flush(usmp_t *ctx)
 }
 
 /* Two peers that send at once must go on taking each other's messages in, or both would wait for ever. */
-static bool put_by(usmp_t *ctx, const usmp_event_t *event)
+static bool put_by(usmp_workspace_t *work, const uint8_t *data, size_t len)
 {
-  usmp_workspace_t *work = ctx->work;
   uint8_t *place = work->backlog + work->backlog_len;
 
-  if (ctx->transport.kind != USMP_KIND_DATAGRAM) return false;
-  if (event->len + 2 > sizeof work->backlog - work->backlog_len) return false;
-  usmp_store16(place, (uint16_t)event->len);
-  memcpy(place + 2, event->data, event->len);
-  work->backlog_len = (uint16_t)(work->backlog_len + event->len + 2);
+  if (work->config.kind != USMP_KIND_DATAGRAM) return false;
+  if (len + 2 > sizeof work->backlog - work->backlog_len) return false;
+  usmp_store16(place, (uint16_t)len);
+  memcpy(place + 2, data, len);
+  work->backlog_len = (uint16_t)(work->backlog_len + len + 2);
   return true;
 }
 
@@ -147,7 +146,7 @@ static void collect_events(usmp_t *ctx)
   usmp_event_t event;
 
   while (!work->message_waits && usmp_conn_poll_event(&work->conn, &event)) {
-    if (event.kind == USMP_EVENT_MESSAGE && !put_by(ctx, &event)) {
+    if (event.kind == USMP_EVENT_MESSAGE && !put_by(work, event.data, event.len)) {
       work->message_len = (uint16_t)event.len;
       work->message_waits = true;
     }
@@ -456,6 +455,8 @@ static int take_message(usmp_workspace_t *work, uint8_t *out, uint16_t max_len)
   if (first) {
     work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
     memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
+    /* What waits behind it follows as soon as it may: while it waits no other message is taken. */
+    if (work->message_waits && put_by(work, work->message, work->message_len)) work->message_waits = false;
   } else {
     work->message_waits = false;
   }

@@ -5,6 +5,7 @@
 #define FIRST_RTO_MS 500
 #define MIN_RTO_MS 100
 #define MAX_RTO_MS 5000
+#define MAX_HANDSHAKE_RTO_MS 1000 /* its steps have little time */
 
 static uint16_t clamp_rto(uint32_t ms)
 {
@@ -20,8 +21,9 @@ void usmp_arq_init(usmp_arq_t *arq)
 
 void usmp_arq_sent(usmp_arq_t *arq, uint32_t now)
 {
+  if (arq->sends == 0) arq->first_sent_at = now;
   arq->sent_at = now;
-  arq->sends++;
+  if (arq->sends < 2) arq->sends++;
   arq->resend = false;
 }
 
@@ -54,9 +56,13 @@ uint32_t usmp_arq_wait(const usmp_arq_t *arq, uint32_t now)
   return elapsed >= arq->rto ? 0 : arq->rto - elapsed;
 }
 
-void usmp_arq_lost(usmp_arq_t *arq)
+void usmp_arq_lost(usmp_arq_t *arq, bool handshake)
 {
-  arq->rto = clamp_rto(2u * arq->rto);
+  uint32_t limit = handshake ? MAX_HANDSHAKE_RTO_MS : MAX_RTO_MS;
+  uint32_t doubled = 2u * arq->rto;
+
+  if (doubled > limit) doubled = limit;
+  if (doubled > arq->rto) arq->rto = (uint16_t)doubled;
   arq->resend = true;
 }
 

@@ -645,12 +645,10 @@ static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
                                      : or_default(config->step_ms, USMP_STEP_MS), now);
 }
 
-/* Until the frame under way is lost. A handshake frame whose sends are spent waits for the deadline. */
+/* Until the frame under way is to be sent again. */
 static uint32_t loss_left(const usmp_conn_t *conn, uint32_t now)
 {
-  if (!usmp_conn_is_datagram(conn)) return UINT32_MAX;
-  bool spent = head(conn) && head(conn)[3] < USMP_TYPE_DATA && conn->arq.sends >= USMP_DATAGRAM_SENDS;
-  return spent ? UINT32_MAX : usmp_arq_wait(&conn->arq, now);
+  return usmp_conn_is_datagram(conn) ? usmp_arq_wait(&conn->arq, now) : UINT32_MAX;
 }
 
 uint32_t usmp_conn_poll_timeout(const usmp_conn_t *conn, uint32_t now)
@@ -661,10 +659,11 @@ uint32_t usmp_conn_poll_timeout(const usmp_conn_t *conn, uint32_t now)
 
 static int frame_lost(usmp_conn_t *conn)
 {
-  usmp_arq_lost(&conn->arq);
-  if (conn->state >= USMP_CONN_ESTABLISHED) {
-    return conn->arq.sends >= USMP_DATAGRAM_SENDS ? USMP_ERR_TRANSPORT_FAILED : USMP_OK;
-  }
+  bool session = conn->state >= USMP_CONN_ESTABLISHED;
+
+  if (session && conn->now - conn->arq.first_sent_at >= USMP_PATIENCE_MS) return USMP_ERR_TRANSPORT_FAILED;
+  usmp_arq_lost(&conn->arq, is_handshake_type(head(conn)[3]));
+  if (session) return USMP_OK;
   return conn->on_lost ? conn->on_lost(conn) : USMP_OK;
 }
 

@@ -127,6 +127,22 @@ static bool nothing_at_all(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
   return false;
 }
 
+/* A datagram is repeated for 30 s before it is given up. */
+static void network_that_fails_for_a_while(void **state)
+{
+  (void)state;
+  for (unsigned seconds = 20; seconds <= 40; seconds += 20) {
+    pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+    pair.carry = nothing_at_all;
+    send_text(&pair.client, 100, 1);
+    pair_run(&pair, seconds * 1000);
+    pair.carry = NULL;
+    pair_run(&pair, 6000);
+    assert_int_equal(pair.server.messages, seconds == 20);
+    assert_int_equal(pair.client.reason, seconds == 20 ? 0 : USMP_ERR_TRANSPORT_FAILED);
+  }
+}
+
 static void handshake_has_its_time(void **state)
 {
   (void)state;
@@ -467,7 +483,7 @@ static void hello_is_repeated_until_it_is_answered(void **state)
 
   (void)state;
   pair_open(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
-  for (int sends = 1; sends <= USMP_DATAGRAM_SENDS; sends++) {
+  for (int sends = 1; sends <= 6; sends++) {
     assert_true(usmp_conn_poll_transmit(&pair.client.conn, &bytes) > 0);
     assert_int_equal(bytes[3], USMP_TYPE_HELLO);
     usmp_conn_transmitted(&pair.client.conn, 0, pair.now);
@@ -619,6 +635,7 @@ int main(void)
     cmocka_unit_test(bye_tells_the_other_side),
     cmocka_unit_test(lossy_datagrams_arrive_once_and_in_order),
     cmocka_unit_test(silence_ends_it),
+    cmocka_unit_test(network_that_fails_for_a_while),
     cmocka_unit_test(handshake_has_its_time),
     cmocka_unit_test(end_of_transport_is_told_apart),
     cmocka_unit_test(wrong_psk_and_unknown_device_look_alike),

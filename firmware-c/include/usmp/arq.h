@@ -8,13 +8,15 @@
 extern "C" {
 #endif
 
-/* RFC 6298, in milliseconds: a sample from frames sent once only, doubled at each loss, 100 ms to 5 s. */
+/* RFC 6298, in milliseconds: a sample from frames sent once only, doubled at each loss, 100 ms to 5 s; losses in the
+   handshake double it up to 1 s. */
 typedef struct usmp_arq {
   uint32_t sent_at;
+  uint32_t first_sent_at;
   uint16_t srtt; /* 0: no sample yet */
   uint16_t rttvar;
   uint16_t rto;
-  uint8_t sends; /* of the frame under way; 0: nothing is under way */
+  uint8_t sends; /* of the frame under way, 2 for any more; 0: nothing is under way */
   bool resend;   /* its time is up */
 } usmp_arq_t;
 
@@ -26,7 +28,7 @@ void usmp_arq_acked(usmp_arq_t *arq, uint32_t now);
 uint32_t usmp_arq_wait(const usmp_arq_t *arq, uint32_t now);
 
 /* To be called when usmp_arq_wait says 0. */
-void usmp_arq_lost(usmp_arq_t *arq);
+void usmp_arq_lost(usmp_arq_t *arq, bool handshake);
 
 /* Writes a UTACK: with a mac for the types from 0x05 on, if there is a key. Returns its length. */
 USMP_MUST_CHECK int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type,

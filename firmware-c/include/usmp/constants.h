@@ -82,7 +82,7 @@
 
 #define USMP_SEQ_END 0xFFFFFFFFu /* never sent */
 #define USMP_MAX_CONTROL_PER_SECOND 8
-#define USMP_DATAGRAM_SENDS 5
+#define USMP_PATIENCE_MS 30000u /* a datagram that is not acknowledged so long after its first sending is lost */
 
 /* Times where the configuration says 0; a build may set its own. */
 #ifndef USMP_HANDSHAKE_MS

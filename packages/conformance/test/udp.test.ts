@@ -160,8 +160,8 @@ describe(`UDP, published release ${newest}`, () => {
 })
 
 /**
- * Conditions that sessions of five sends survive nearly always; the relay prints the seed. Nothing is corrupted: published
- * receivers acknowledge a frame before they look at its checksum, and so lose silently what was changed on the way.
+ * Conditions that the five sends of published peers survive nearly always; the relay prints the seed. Nothing is corrupted:
+ * published receivers acknowledge a frame before they look at its checksum, and so lose silently what was changed on the way.
  */
 const BAD: RelayConditions = {
   loss: 0.05,

@@ -1,12 +1,15 @@
 import { wipe } from './bytes.js'
 import { REPLAY_WINDOW } from './constants.js'
+import { isHandshakeType } from './utack.js'
 
 /** Retransmission timeouts, ms (specification, section 7.6). */
 const FIRST_TIMEOUT = 500
 const MIN_TIMEOUT = 100
 const MAX_TIMEOUT = 5_000
-/** How often a frame is sent at most (specification, section 7.5). */
-export const MAX_SENDS = 5
+/** Losses in the handshake double the timeout up to here, as its steps have little time. */
+const MAX_HANDSHAKE_TIMEOUT = 1_000
+/** A frame whose timeout passes so long after its first sending, ms, is lost (specification, section 7.5). */
+const PATIENCE = 30_000
 /** Waits are longer by up to this share, so that endpoints which lost the network together do not stay in step. */
 const JITTER = 1 / 8
 
@@ -33,9 +36,9 @@ export class RoundTrip {
     this.#timeout = clamp(this.#smoothed + 4 * this.#variation)
   }
 
-  /** Doubles the timeout; it stays doubled until the next sample. */
-  backOff(): void {
-    this.#timeout = clamp(2 * this.#timeout)
+  /** Doubles the timeout, but not beyond `limit`; it stays doubled until the next sample. */
+  backOff(limit: number): void {
+    this.#timeout = Math.max(this.#timeout, Math.min(2 * this.#timeout, limit))
   }
 }
 
@@ -51,18 +54,19 @@ export interface Outgoing {
   readonly epoch: number
   /** Nothing may be under way beside it. */
   readonly alone: boolean
-  /** What happens when all sends are spent: the session is lost, or (handshake) another deadline decides. */
+  /** Whether the session is lost with it. Without that it is repeated until a deadline of the handshake ends it. */
   readonly vital: boolean
   /** Whether only the answer stops the repeats, not the acknowledgement: HELLO (specification, section 7.5). */
   readonly untilAnswered?: boolean
 }
 
 interface UnderWay extends Outgoing {
-  sends: number
   sentAt: number
-  /** When to send again; infinite when all sends are spent. */
+  /** When to send again, or to give it up. */
   dueAt: number
-  sampled: boolean
+  readonly lostAfter: number
+  /** Whether the next acknowledgement tells the round trip: it was sent once, and has not been acknowledged. */
+  samples: boolean
 }
 
 /**
@@ -89,11 +93,6 @@ export class Arq {
     return this.#frames.length === 0
   }
 
-  /** Whether a frame has been sent for the last time, and is waited for nevertheless. */
-  get stuck(): boolean {
-    return this.#frames.some(({ dueAt }) => dueAt === Number.POSITIVE_INFINITY)
-  }
-
   /** Whether a frame under way `matches`. */
   some(matches: (frame: Outgoing) => boolean): boolean {
     return this.#frames.some(matches)
@@ -109,7 +108,8 @@ export class Arq {
 
   /** Notes that a frame has been sent for the first time. */
   sent(frame: Outgoing, now: number): void {
-    this.#frames.push({ ...frame, sends: 1, sentAt: now, dueAt: this.#nextSend(now), sampled: false })
+    const lostAfter = frame.vital ? now + PATIENCE : Number.POSITIVE_INFINITY
+    this.#frames.push({ ...frame, sentAt: now, dueAt: this.#nextSend(now), lostAfter, samples: true })
   }
 
   /**
@@ -122,8 +122,8 @@ export class Arq {
     if (named.length === 0) return 'none'
     const delivered = named.filter((frame) => isGood(frame.key))
     for (const frame of delivered) {
-      if (frame.sends === 1 && !frame.sampled) this.#roundTrip.sample(now - frame.sentAt)
-      frame.sampled = true
+      if (frame.samples) this.#roundTrip.sample(now - frame.sentAt)
+      frame.samples = false
     }
     this.#remove((frame) => delivered.includes(frame) && !frame.untilAnswered)
     return delivered.length > 0 ? 'good' : 'bad'
@@ -143,8 +143,8 @@ export class Arq {
 
   /**
    * What the time asks for.
-   * @returns the frames to send again; `lost`: a frame whose last repeat was not acknowledged either, and without which
-   * the session cannot go on
+   * @returns the frames to send again; `lost`: a frame that was repeated for 30 s in vain, and without which the session
+   * cannot go on
    */
   handleTimeout(now: number): { repeats: Uint8Array[]; lost: Outgoing | undefined } {
     const repeats: Uint8Array[] = []
@@ -152,15 +152,11 @@ export class Arq {
       if (now < frame.dueAt) continue
       // One loss of many frames at once is one reason to slow down.
       if (frame.sentAt >= this.#backedOffAt) {
-        this.#roundTrip.backOff()
+        this.#roundTrip.backOff(isHandshakeType(frame.type) ? MAX_HANDSHAKE_TIMEOUT : MAX_TIMEOUT)
         this.#backedOffAt = now
       }
-      if (frame.sends === MAX_SENDS) {
-        if (frame.vital) return { repeats: [], lost: frame }
-        frame.dueAt = Number.POSITIVE_INFINITY
-        continue
-      }
-      frame.sends++
+      if (now >= frame.lostAfter) return { repeats: [], lost: frame }
+      frame.samples = false
       frame.sentAt = now
       frame.dueAt = this.#nextSend(now)
       repeats.push(frame.bytes)

@@ -738,9 +738,6 @@ export class Connection {
       phase.closeBy ??= now + BYE_TIME
       if (lost || now >= phase.closeBy) return this.#fail(phase.closing)
     }
-    if (phase.closing && link.stuck) {
-      return this.#fail(new UsmpError('TRANSPORT_FAILED', 'the peer never acknowledged SESSION_OK'))
-    }
     if (lost) {
       const detail = `${packetTypeName(lost.type)} ${lost.seq} was not acknowledged`
       return this.#fail(new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' }))

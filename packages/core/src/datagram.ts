@@ -88,7 +88,9 @@ export class DatagramLink {
     const { type, seq } = frame
     // The server may lose its HELLO_RETRY and not repeat it.
     const untilAnswered = type === PacketType.HELLO
-    this.#arq.sent({ type, seq, bytes, key: EMPTY, epoch: -1, alone: true, vital: false, untilAnswered }, now)
+    // The only frame of the handshake that is sent in a session.
+    const vital = type === PacketType.SESSION_OK
+    this.#arq.sent({ type, seq, bytes, key: EMPTY, epoch: -1, alone: true, vital, untilAnswered }, now)
   }
 
   /** What was sent has been answered: nothing of it is repeated. */
@@ -164,11 +166,6 @@ export class DatagramLink {
   get owesMessages(): boolean {
     if (this.#sealed.length > 0 || this.#begun.some(isMessage)) return true
     return this.#messages.some((frames) => frames.some(isMessage)) || this.#arq.some(isMessage)
-  }
-
-  /** Whether a frame that everything waits for, SESSION_OK, was sent for the last time. */
-  get stuck(): boolean {
-    return this.#arq.stuck
   }
 
   /**

@@ -1,14 +1,14 @@
 import { REPLAY_WINDOW } from './constants.js'
 
 /**
- * How long something waits for what was sent before it, ms: longer than five sends at the longest retransmission timeout.
- * After it the sender has given up (specification, section 7.5).
+ * How long something waits for what was sent before it, ms. Its sender has given it up by then: senders have patience for
+ * 30 s and one more timeout (specification, section 7.5), and the last repeat may be long under way.
  */
-const MAX_WAIT = 30_000
+const MAX_WAIT = 45_000
 
 /**
  * Puts what datagrams brought back into the order of sending (specification, section 7.7). Something waits while a number
- * before it is missing; no longer than 30 s, and never for a number that the replay window has left behind, as that can
+ * before it is missing; no longer than 45 s, and never for a number that the replay window has left behind, as that can
  * not come any more. So at most 63 frames wait.
  */
 export class Reorder<T> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Arq, MAX_SENDS, type Outgoing, RoundTrip } from '../src/arq.ts'
+import { Arq, type Outgoing, RoundTrip } from '../src/arq.ts'
 import { bytesOf } from './helpers.ts'
 
 const frame = (seq: number, more: Partial<Outgoing> = {}): Outgoing => ({
@@ -38,14 +38,24 @@ describe('round trip estimate (specification, section 7.6)', () => {
 
   test('stays doubled until the next sample', () => {
     const path = new RoundTrip()
-    path.backOff()
-    path.backOff()
+    path.backOff(5_000)
+    path.backOff(5_000)
     expect(path.timeout).toBe(2_000)
-    path.backOff()
-    path.backOff()
+    path.backOff(5_000)
+    path.backOff(5_000)
     expect(path.timeout).toBe(5_000)
     path.sample(40)
     expect(path.timeout).toBe(40 + 4 * 20)
+  })
+
+  test('a limit for doubling does not shorten what the path needs', () => {
+    const path = new RoundTrip()
+    path.backOff(1_000)
+    path.backOff(1_000)
+    expect(path.timeout).toBe(1_000)
+    path.sample(900)
+    path.backOff(1_000)
+    expect(path.timeout).toBe(900 + 4 * 450)
   })
 })
 
@@ -80,7 +90,7 @@ describe('what may be under way together (section 7.5)', () => {
 })
 
 describe('repeats', () => {
-  test('the same bytes, later each time, 5 sends in all; then the frame is lost', () => {
+  test('the same bytes, later each time, for 30 s; at the first timeout after them the frame is lost', () => {
     const arq = new Arq(8, 0)
     const sent = frame(4)
     arq.sent(sent, 0)
@@ -95,22 +105,22 @@ describe('repeats', () => {
       expect(result.repeats).toEqual([sent.bytes])
       times.push(at)
     }
-    expect(times).toEqual([0, 500, 1_500, 3_500, 7_500])
-    expect(times).toHaveLength(MAX_SENDS)
+    expect(times).toEqual([0, 500, 1_500, 3_500, 7_500, 12_500, 17_500, 22_500, 27_500])
     expect(lost.seq).toBe(4)
-    expect(arq.deadline).toBe(12_500)
+    expect(arq.deadline).toBe(32_500)
   })
 
-  test('a frame that another deadline decides about is waited for without end', () => {
+  test('a frame of the handshake is repeated at least every second, until another deadline ends it', () => {
     const arq = new Arq(8, 0)
-    arq.sent(frame(0, { vital: false }), 0)
-    for (let sends = 1; sends <= MAX_SENDS; sends++) {
-      expect(arq.stuck).toBe(false)
-      expect(arq.handleTimeout(arq.deadline).lost).toBeUndefined()
+    arq.sent(frame(0, { type: 1, vital: false }), 0)
+    const times: number[] = []
+    for (let sends = 0; sends < 60; sends++) {
+      times.push(arq.deadline)
+      expect(arq.handleTimeout(arq.deadline).repeats).toHaveLength(1)
     }
-    expect(arq.stuck).toBe(true)
-    expect(arq.deadline).toBe(Number.POSITIVE_INFINITY)
-    expect(arq.acknowledge(5, 0, 1, good)).toBe('good')
+    expect(times.slice(0, 4)).toEqual([500, 1_500, 2_500, 3_500])
+    expect(times.at(-1)).toBe(59_500)
+    expect(arq.acknowledge(1, 0, 60_000, good)).toBe('good')
     expect(arq.empty).toBe(true)
   })
 
