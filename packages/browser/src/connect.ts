@@ -56,8 +56,8 @@ export async function accept(transport: Transport, options: AcceptOptions): Prom
  * Sessions one after another: reconnects by itself, with growing pauses. Every item is a new handshake, and nothing is
  * queued across. Ends, with the session there is, when `signal` aborts.
  * @param target an address, or what makes a new transport each time
- * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five refusals of our
- * proof in a row
+ * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five times in a row a
+ * peer that refuses our proof or breaks the protocol
  */
 export function sessions(
   target: string | URL | (() => Transport | Promise<Transport>),

@@ -56,6 +56,8 @@ const KEEPALIVE = 20_000
 export const IDLE_TIMEOUT = 60_000
 /** On datagrams, how long the end waits for a BYE to arrive once all messages have, ms: a courtesy must not hold it up. */
 const BYE_TIME = 2_000
+/** On datagrams, how long the end waits for the next acknowledgement while messages have not arrived, ms. */
+const CLOSE_TIME = 10_000
 
 interface CommonOptions {
   readonly kind: TransportKind
@@ -153,8 +155,8 @@ interface Open {
   readonly reassembler: Reassembler
   /** On datagrams, once this side has asked for the end: what comes when everything sent has arrived. */
   closing?: UsmpError
-  /** When the end no longer waits for the BYE to be acknowledged. */
-  closeBy?: number
+  /** When the end no longer waits for that. */
+  closeBy?: number | undefined
 }
 
 interface Closed {
@@ -723,23 +725,27 @@ export class Connection {
   #receiveUtack(link: DatagramLink, bytes: Uint8Array, now: number): void {
     const phase = this.#phase
     if (phase.kind === 'closed') return
+    const owed = link.owesMessages
     const verdict = link.receiveUtack(bytes, now)
     if (verdict === 'malformed') this.#count('BAD_PAYLOAD')
     if (verdict === 'forged') this.#count('DECRYPT_FAILED')
     if (verdict !== 'good' || phase.kind !== 'open') return
     this.#sendReady(phase, link, now)
-    if (phase.closing && link.idle) this.#fail(phase.closing)
-    else if (phase.closing && !link.owesMessages) phase.closeBy ??= now + BYE_TIME
+    if (phase.closing && link.idle) return this.#fail(phase.closing)
+    if (owed) phase.closeBy = undefined
+    this.#planClose(phase, link, now)
+  }
+
+  #planClose(phase: Open, link: DatagramLink, now: number): void {
+    if (phase.closing) phase.closeBy ??= now + (link.owesMessages ? CLOSE_TIME : BYE_TIME)
   }
 
   #handleLinkTimeout(phase: Open, link: DatagramLink, now: number): void {
     const lost = link.handleTimeout(now)
-    if (phase.closing && !link.owesMessages) {
-      phase.closeBy ??= now + BYE_TIME
-      if (lost || now >= phase.closeBy) return this.#fail(phase.closing)
-    }
-    if (lost) {
-      const detail = `${packetTypeName(lost.type)} ${lost.seq} was not acknowledged`
+    this.#planClose(phase, link, now)
+    if (lost || now >= this.#closeBy) {
+      if (phase.closing && !link.owesMessages) return this.#fail(phase.closing)
+      const detail = lost ? `${packetTypeName(lost.type)} ${lost.seq} was not acknowledged` : 'messages did not arrive'
       return this.#fail(new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' }))
     }
     this.#handleAll(phase, link.expire(now), now)

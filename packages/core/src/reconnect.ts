@@ -8,8 +8,8 @@ const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 30_000
 /** A session that the other side ended sooner than this, ms, was no success: servers turn away after the handshake too. */
 const SHORT_SESSION = 10_000
-/** A server that refuses our proof this often in a row will not change its mind. */
-const MAX_REFUSED_PROOFS = 5
+/** A peer that refuses us, or is faulty, this often in a row will not become another one. */
+const MAX_REFUSALS = 5
 
 /** Options of {@link reconnecting}. */
 export interface ReconnectOptions extends Abortable {
@@ -25,21 +25,21 @@ export interface ReconnectOptions extends Abortable {
  * Sessions one after another: when one has ended, the next is made, after a growing pause if that fails. Every item is a
  * new handshake; nothing is queued across. Ends, with the session there is, when `signal` aborts or the consumer leaves the
  * loop.
- * @throws UsmpError of an attempt or a session that repetition cannot help: wrong usage, a server that does not know the
- * key, another cipher suite, or five refusals of our proof in a row
+ * @throws UsmpError of an attempt or a session that repetition cannot help: wrong usage, a failure of the platform, a server
+ * that does not know the key; or the last of five in a row for which the peer seems to be the cause: it refuses our proof,
+ * speaks another wire version, uses another cipher suite, or breaks the protocol
  */
 export async function* reconnecting(
   connect: () => Promise<Session>,
   options: ReconnectOptions,
 ): AsyncGenerator<Session, void, undefined> {
   let failures = 0
-  let refusedProofs = 0
+  let refusals = 0
   while (!options.signal?.aborted) {
     let reason: UsmpError
     try {
       const session = await connect()
       const begin = options.clock.now()
-      refusedProofs = 0
       const close = () => void session.close()
       options.signal?.addEventListener('abort', close, { once: true })
       try {
@@ -52,19 +52,31 @@ export async function* reconnecting(
         await session.close()
       }
       reason = await session.closed
+      if (!isRefusal(reason)) refusals = 0
     } catch (error) {
       reason = asUsmpError(error, 'TRANSPORT_FAILED')
       if (reason.code === 'ABORTED') return
-      if (reason.family === 'handshake' && reason.awaited === PacketType.SESSION_OK) refusedProofs++
-      if (refusedProofs >= MAX_REFUSED_PROOFS) throw reason
     }
     if (options.signal?.aborted) return
-    if (!reason.retryable) throw reason
+    if (isFinal(reason) || (isRefusal(reason) && ++refusals === MAX_REFUSALS)) throw reason
     const ceiling = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures++, 16))
     const pause = Math.round(ceiling * (0.5 + options.jitter() / 2))
     options.onRetry?.(reason, pause)
     await sleep(pause, options)
   }
+}
+
+/** Whether nobody on the way can have caused it, or (AUTH_FAILED) somebody poses as the server. */
+function isFinal({ retryable, family, code }: UsmpError): boolean {
+  return !retryable && (family === 'usage' || family === 'platform' || code === 'AUTH_FAILED')
+}
+
+/**
+ * Whether the peer is most likely the cause, and will be the next time. Anybody on the way can forge what looks so, at
+ * least before the session: once proves nothing.
+ */
+function isRefusal({ retryable, awaited }: UsmpError): boolean {
+  return !retryable || awaited === PacketType.SESSION_OK
 }
 
 /** Waits, or returns early when the signal aborts. */

@@ -150,7 +150,7 @@ describe('session over a bad network', () => {
     },
   )
 
-  test.prop([fc.nat({ max: 2_000 }), fc.integer({ min: 1, max: 700 }), seed])(
+  test.prop([fc.nat({ max: 2_000 }), fc.integer({ min: 1, max: 20_000 }), seed])(
     'survives a partition that is shorter than the repeats',
     (start, length, seed) => {
       const begin = 5_000 + start
@@ -160,7 +160,7 @@ describe('session over a bad network', () => {
         pair.send('client', message)
         pair.wait(40)
       }
-      expect(pair.wait(10_000).messages('server')).toEqual(messages)
+      expect(pair.wait(40_000).messages('server')).toEqual(messages)
     },
   )
 

@@ -310,6 +310,18 @@ describe('sending', () => {
     expect(pair.server.closedReason?.message).toContain('SESSION_OK')
   })
 
+  test.each([1, 2, 3, 4, 5])('20 %% loss is survived (seed %i)', (seed) => {
+    const network = simulatedNetwork({ delay: 25, jitter: 2, loss: 0.2 }, seed)
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet, network }).run(6_000)
+    const messages = Array.from({ length: 200 }, (_, i) => text(`${i}`))
+    for (const message of messages) {
+      while (pair.client.full) pair.wait(10)
+      pair.send('client', message)
+    }
+    pair.wait(60_000)
+    expect(pair.messages('server')).toEqual(messages)
+  })
+
   test('a network that fails for 20 s costs nothing but time', () => {
     const network = simulatedNetwork({ delay: 10, partitions: [[1_000, 21_000]] }, 1)
     const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet, network }).connect()
@@ -320,7 +332,7 @@ describe('sending', () => {
     expect(pair.reason('client')).toBeUndefined()
   })
 
-  test('closing towards a peer that is gone takes 2 s if nothing is owed, else it is no good end', () => {
+  test('closing towards a peer that is gone takes 2 s if nothing is owed, else 10 s, and is no good end', () => {
     for (const [message, reason] of [
       [undefined, 'CLOSED'],
       [text('x'), 'TRANSPORT_FAILED'],
@@ -334,7 +346,7 @@ describe('sending', () => {
       expect(codeOf(() => pair.client.send(text('late'), pair.now))).toBe('CLOSED')
       pair.wait(1_900)
       expect(pair.reason('client')).toBeUndefined()
-      pair.wait(message ? 60_000 : 200)
+      pair.wait(message ? 8_200 : 200)
       expect(pair.reason('client')).toBe(reason)
     }
   })

@@ -95,8 +95,8 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
 /**
  * Sessions one after another: reconnects by itself, with growing pauses. Every item is a new handshake, and nothing is
  * queued across. Ends, with the session there is, when `signal` aborts.
- * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five refusals of our
- * proof in a row
+ * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five times in a row a
+ * peer that refuses our proof or breaks the protocol
  */
 export function sessions(url: string | URL, options: SessionsOptions): AsyncGenerator<Session, void, undefined> {
   const { signal, onRetry } = options

@@ -155,7 +155,57 @@ describe('reconnecting', () => {
     expect(await isSettled(failing)).toBe(false)
   })
 
-  test.each(['AUTH_FAILED', 'WEAK_PSK', 'BAD_VERSION'] as const)('%s is not retried', async (code) => {
+  test.each(['BAD_VERSION', 'BAD_PAYLOAD', 'UNEXPECTED_PACKET', 'LOW_ORDER_POINT', 'SUITE_MISMATCH'] as const)(
+    '%s is what anybody on the way can cause: five in a row are the end',
+    async (code) => {
+      const { clock, pauses, state, sessions } = begin((n) =>
+        Promise.reject(n % 2 ? new UsmpError(code) : unreachable()),
+      )
+      const failing = failureOf(sessions.next())
+      for (let n = 1; n <= 8; n++) {
+        await until(() => pauses.length === n)
+        clock.advance(30_000)
+      }
+      expect((await failing).code).toBe(code)
+      expect(state.attempts).toBe(9)
+    },
+  )
+
+  test('a session that succeeds makes up for the refusals before it', async () => {
+    const { clock, pauses, sessions } = begin(async (n, clock) => {
+      if (n % 5 !== 0) throw n % 2 ? refusedProof() : new UsmpError('BAD_VERSION')
+      const { client, server } = await sessionPair(clock)
+      await Promise.all([server.close(), client.closed])
+      return client
+    })
+    let next = sessions.next()
+    for (let n = 1; n <= 14; n++) {
+      if (n % 5 === 0) {
+        expect((await next).done).toBe(false)
+        next = sessions.next()
+      }
+      await until(() => pauses.length === n)
+      clock.advance(30_000)
+    }
+    expect((await next).done).toBe(false)
+  })
+
+  test('sessions that end each time by a fault of the peer: five are the end', async () => {
+    const { clock, pauses, sessions } = begin(async (_, clock) => {
+      const { client } = await sessionPair(clock)
+      await client.close(new UsmpError('SUITE_MISMATCH'))
+      return client
+    })
+    for (let n = 1; n <= 5; n++) {
+      expect((await sessions.next()).done).toBe(false)
+      if (n === 5) break
+      const pausing = until(() => pauses.length === n).then(() => clock.advance(30_000))
+      void pausing
+    }
+    expect((await failureOf(sessions.next())).code).toBe('SUITE_MISMATCH')
+  })
+
+  test.each(['AUTH_FAILED', 'WEAK_PSK', 'RANDOM_FAILED'] as const)('%s is not retried', async (code) => {
     const { state, sessions } = begin(() => Promise.reject(new UsmpError(code)))
     expect((await failureOf(sessions.next())).code).toBe(code)
     expect(state.attempts).toBe(1)

@@ -304,7 +304,7 @@ describe('UDP client', () => {
   })
 
   test('a peer that vanishes: the session ends aloud', async () => {
-    const { server, sessions } = await startUdp()
+    const { server, sessions } = await startUdp({ idleTimeout: 1_000 })
     const transport = await connectUdp(LOOPBACK, server.udpPort)
     const peer = await ManualPeer.connected(transport)
     await until(() => sessions.length === 1)
@@ -312,7 +312,7 @@ describe('UDP client', () => {
     await until(() => peer.messages.length === 1)
     transport.abort()
     await sessions[0]!.send('nobody gets this')
-    expect((await sessions[0]!.closed).code).toBe('TRANSPORT_FAILED')
+    expect((await sessions[0]!.closed).code).toBe('IDLE_TIMEOUT')
   })
 })
 
