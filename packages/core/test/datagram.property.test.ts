@@ -1,11 +1,14 @@
 import { fc, test } from '@fast-check/vitest'
-import { describe, expect } from 'vitest'
+import { describe, expect, vi } from 'vitest'
 import { CipherSuite, MAX_MESSAGE } from '../src/constants.ts'
 import { bytesOf, codeOf, concatBytes, flipBit, text, toHex } from './helpers.ts'
 import { otherSide, Pair, type PairOptions, type Side } from './pair.ts'
 import { withCrc } from './provider-suite.ts'
 import { recordingProvider } from './recording-provider.ts'
 import { type Conditions, simulatedNetwork } from './simulator.ts'
+
+// A hundred sessions each, and a minute of their time in some: nothing waits, but it is much to compute.
+vi.setConfig({ testTimeout: 60_000 })
 
 const SIDES = ['client', 'server'] as const
 const side = fc.constantFrom<Side>(...SIDES)
@@ -150,8 +153,8 @@ describe('session over a bad network', () => {
     },
   )
 
-  test.prop([fc.nat({ max: 2_000 }), fc.integer({ min: 1, max: 20_000 }), seed])(
-    'survives a partition that is shorter than the repeats',
+  test.prop([fc.nat({ max: 2_000 }), fc.integer({ min: 1, max: 20_000 }), seed], { numRuns: 30 })(
+    'survives a partition of 20 s',
     (start, length, seed) => {
       const begin = 5_000 + start
       const pair = lossyPair({ delay: 20, partitions: [[begin, begin + length]] }, seed).run(5_000)
