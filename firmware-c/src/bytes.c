@@ -24,16 +24,17 @@ void usmp_store32(uint8_t bytes[4], uint32_t value)
 
 bool usmp_equal(const uint8_t *a, const uint8_t *b, size_t len)
 {
-  volatile uint8_t difference = 0;
-  for (size_t i = 0; i < len; i++) difference = (uint8_t)(difference | (a[i] ^ b[i]));
+  const volatile uint8_t *x = a; /* every byte is read, whatever the first ones are */
+  const volatile uint8_t *y = b;
+  unsigned difference = 0;
+  while (len--) difference |= (unsigned)(*x++ ^ *y++);
   return difference == 0;
 }
 
 bool usmp_is_zero(const uint8_t *bytes, size_t len)
 {
-  volatile uint8_t any = 0;
-  for (size_t i = 0; i < len; i++) any = (uint8_t)(any | bytes[i]);
-  return any == 0;
+  bool same = usmp_equal(bytes, bytes + 1, len - 1);
+  return same && bytes[0] == 0;
 }
 
 void usmp_wipe(void *secret, size_t len)

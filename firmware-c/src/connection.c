@@ -456,14 +456,19 @@ static void forget_old_key(usmp_conn_t *conn)
   if (session && !s->rekey_open && conn->tx_head == conn->tx_tail) usmp_wipe(s->old_tx_key, USMP_KEY_SIZE);
 }
 
-static int receive_datagram(usmp_conn_t *conn, const uint8_t *bytes, size_t len)
+static int receive_datagram(usmp_conn_t *conn, const uint8_t *bytes, size_t len, bool utack)
 {
   usmp_frame_t frame;
+  int err;
 
-  if (usmp_utack_is(bytes, len)) return judge(conn, on_utack(conn, bytes, len));
-  int err = usmp_frame_decode(bytes, len, &frame);
-  if (err == USMP_OK) err = on_frame(conn, &frame);
-  return judge(conn, err);
+  if (utack) {
+    err = on_utack(conn, bytes, len);
+  } else {
+    err = usmp_frame_decode(bytes, len, &frame);
+    if (err == USMP_OK) err = on_frame(conn, &frame);
+  }
+  err = judge(conn, err);
+  return err < 0 ? err : (int)len;
 }
 
 static bool must_fetch_event(const usmp_conn_t *conn)
@@ -497,11 +502,10 @@ int usmp_conn_receive(usmp_conn_t *conn, const uint8_t *bytes, size_t len, uint3
   /* An acknowledgement is taken even so: who waits for it may be the one who has to fetch the event. */
   bool utack = usmp_conn_is_datagram(conn) && usmp_utack_is(bytes, len);
   if (len == 0 || (must_fetch_event(conn) && !utack)) return 0;
-  int result = usmp_conn_is_datagram(conn) ? receive_datagram(conn, bytes, len)
+  int result = usmp_conn_is_datagram(conn) ? receive_datagram(conn, bytes, len, utack)
                                            : receive_chunk(conn, bytes, len);
   forget_old_key(conn);
-  if (result < 0) return result;
-  return usmp_conn_is_datagram(conn) ? (int)len : result;
+  return result;
 }
 
 void usmp_conn_transport_ended(usmp_conn_t *conn, int error)
@@ -627,8 +631,8 @@ void usmp_conn_transmitted(usmp_conn_t *conn, size_t len, uint32_t now)
     return;
   }
   size_t queued = (size_t)(conn->tx_tail - conn->tx_head);
-  conn->tx_head = (uint16_t)(conn->tx_head + (len < queued ? len : queued));
-  if (conn->tx_head == conn->tx_tail) conn->tx_head = conn->tx_tail = ACK_ROOM;
+  conn->tx_head = (uint16_t)(conn->tx_head + len);
+  if (len >= queued) conn->tx_head = conn->tx_tail = ACK_ROOM;
 }
 
 /* Until the connection ends for lack of an answer. */
@@ -684,20 +688,16 @@ void usmp_conn_handle_timeout(usmp_conn_t *conn, uint32_t now)
 
 bool usmp_conn_poll_event(usmp_conn_t *conn, usmp_event_t *event)
 {
-  if (!conn || !event) return false;
-  memset(event, 0, sizeof *event);
-  for (uint8_t kind = USMP_EVENT_CONNECTED; kind <= USMP_EVENT_CLOSED; kind++) {
-    if (!(conn->events & PENDING(kind))) continue;
-    conn->events &= (uint8_t)~PENDING(kind);
-    event->kind = (usmp_event_kind_t)kind;
-    event->reason = conn->error;
-    if (kind == USMP_EVENT_MESSAGE) {
-      event->data = conn->message;
-      event->len = conn->event_len;
-      event->offset = (size_t)(conn->fragment.length - conn->event_len);
-      event->last = conn->fragment.frames == 0;
-    }
-    return true;
-  }
-  return false;
+  unsigned kind = USMP_EVENT_CONNECTED;
+
+  if (!conn || !event || conn->events == 0) return false;
+  while (!(conn->events & PENDING(kind))) kind++;
+  conn->events &= (uint8_t)~PENDING(kind);
+  event->kind = (usmp_event_kind_t)kind;
+  event->reason = conn->error;
+  event->data = conn->message;
+  event->len = conn->event_len;
+  event->offset = (size_t)(conn->fragment.length - conn->event_len);
+  event->last = conn->fragment.frames == 0;
+  return true;
 }

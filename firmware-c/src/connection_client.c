@@ -26,12 +26,10 @@ static int answer_other(usmp_conn_t *conn)
 
 static int on_retry(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
-  bool again = conn->u.client.retried;
-
   if (frame->length != USMP_COOKIE_SIZE) return USMP_ERR_BAD_PAYLOAD;
-  if (again && !usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
-  int err = usmp_client_retry(&conn->u.client, frame->payload);
-  if (err < 0) return err;
+  if (conn->u.client.retried && !usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
+  int again = usmp_client_retry(&conn->u.client, frame->payload);
+  if (again < 0) return again;
   usmp_conn_acknowledge_plain(conn, frame);
   if (again) return USMP_OK;
   conn->heard_at = conn->now;
@@ -40,7 +38,6 @@ static int on_retry(usmp_conn_t *conn, const usmp_frame_t *frame)
 
 static int on_challenge(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
-
   if (frame->length != USMP_CHALLENGE_SIZE) return USMP_ERR_BAD_PAYLOAD;
   int again = usmp_client_challenge(&conn->u.client, conn->config, frame->payload);
   if (again < 0) return again;

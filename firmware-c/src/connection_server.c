@@ -14,7 +14,10 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int refusal = config->find_psk(config->context, frame->payload, &found);
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
   if (refusal == 0 && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
-  if (refusal == 0) refusal = usmp_psk_check(found.psk, found.psk_len, config->allow_weak_psk);
+  /* Judges something always, so that a known device and an unknown one take the same time. */
+  const uint8_t *psk = refusal ? frame->payload + USMP_HELLO_PUBLIC : found.psk;
+  int weak = usmp_psk_check(psk, refusal ? USMP_KEY_SIZE : found.psk_len, config->allow_weak_psk);
+  if (refusal == 0) refusal = weak;
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err < 0) return err;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);

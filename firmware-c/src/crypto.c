@@ -5,23 +5,25 @@
 int usmp_hkdf64(const usmp_crypto_t *crypto, const uint8_t *salt, size_t salt_len, const uint8_t *ikm,
                 size_t ikm_len, const uint8_t *info, size_t info_len, uint8_t out[64])
 {
-  uint8_t prk[USMP_MAC_SIZE];
-  uint8_t block[USMP_MAC_SIZE + USMP_HKDF_INFO_MAX + 1]; /* T(1) || info || 2 */
-  uint8_t *body = block + USMP_MAC_SIZE;
+  struct {
+    uint8_t prk[USMP_MAC_SIZE];
+    uint8_t last[USMP_MAC_SIZE]; /* T(1) || info || 2 */
+    uint8_t info[USMP_HKDF_INFO_MAX + 1];
+  } block;
+  const uint8_t *text = block.info;
+  size_t len = info_len + 1;
 
-  memcpy(body, info, info_len);
-  int err = crypto->hmac_sha256(salt, salt_len, ikm, ikm_len, prk);
-  if (err == 0) {
-    body[info_len] = 1;
-    err = crypto->hmac_sha256(prk, sizeof prk, body, info_len + 1, out);
+  memcpy(block.info, info, info_len);
+  int err = crypto->hmac_sha256(salt, salt_len, ikm, ikm_len, block.prk);
+  for (uint8_t count = 1; count <= 2 && err == 0; count++) {
+    block.info[info_len] = count;
+    err = crypto->hmac_sha256(block.prk, sizeof block.prk, text, len, out);
+    memcpy(block.last, out, sizeof block.last);
+    text = block.last;
+    len += sizeof block.last;
+    out += sizeof block.last;
   }
-  if (err == 0) {
-    memcpy(block, out, USMP_MAC_SIZE);
-    body[info_len] = 2;
-    err = crypto->hmac_sha256(prk, sizeof prk, block, USMP_MAC_SIZE + info_len + 1, out + USMP_MAC_SIZE);
-  }
-  usmp_wipe(prk, sizeof prk);
-  usmp_wipe(block, sizeof block);
+  usmp_wipe(&block, sizeof block);
   return err;
 }
 

@@ -20,42 +20,32 @@ static void start_afresh(usmp_deframer_t *d)
   d->delivered = false;
 }
 
-/* How many bytes the frame in the buffer needs before more can be said about it. */
+/* How many bytes the frame in the buffer has, as far as that is known. */
 static size_t wanted(const usmp_deframer_t *d)
 {
-  if (d->used < USMP_HEADER_SIZE) return USMP_HEADER_SIZE;
-  return USMP_HEADER_SIZE + (size_t)usmp_load16(d->buffer + 8);
+  return USMP_HEADER_SIZE + (d->used < USMP_HEADER_SIZE ? 0 : (size_t)usmp_load16(d->buffer + 8));
 }
 
 int usmp_deframer_stream(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used,
                          usmp_frame_t *frame)
 {
   *used = 0;
-  if (d->error) return d->error;
   start_afresh(d);
-
-  for (;;) {
+  while (d->error == 0) {
     size_t take = wanted(d) - d->used;
     if (take > len - *used) take = len - *used;
     if (take) memcpy(d->buffer + d->used, chunk + *used, take);
     d->used = (uint16_t)(d->used + take);
     *used += take;
-
-    int err = usmp_frame_check(d->buffer, d->used);
+    int err = usmp_frame_decode(d->buffer, d->used, frame);
     if (err == USMP_OK) {
-      if (d->used < wanted(d)) {
-        if (*used == len) return 0;
-        continue;
-      }
-      err = usmp_frame_decode(d->buffer, d->used, frame);
+      d->delivered = true;
+      return 1;
     }
-    if (err < 0) {
-      d->error = (int8_t)err;
-      return err;
-    }
-    d->delivered = true;
-    return 1;
+    if (err != USMP_ERR_INCOMPLETE) d->error = (int8_t)err;
+    else if (*used == len) return 0;
   }
+  return d->error;
 }
 
 static int end_packet(usmp_deframer_t *d, usmp_frame_t *frame)

@@ -19,29 +19,28 @@ void usmp_frame_header(uint8_t *frame, uint32_t type, uint32_t seq, size_t paylo
   usmp_store16(frame + 8, (uint16_t)payload_len);
 }
 
-int usmp_frame_encode(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
+int usmp_frame_finish(uint8_t *frame, size_t payload_len)
 {
-  if (type == 0 || payload_len > USMP_MAX_PAYLOAD) return USMP_ERR_INVALID_ARGUMENT;
-  usmp_frame_header(frame, type, seq, payload_len);
   usmp_store16(frame + 10, frame_crc(frame, payload_len));
   return (int)(USMP_HEADER_SIZE + payload_len);
 }
 
-int usmp_frame_check(const uint8_t *bytes, size_t len)
+int usmp_frame_encode(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
 {
-  if (len >= 2 && (bytes[0] != USMP_MAGIC_0 || bytes[1] != USMP_MAGIC_1)) return USMP_ERR_BAD_MAGIC;
-  if (len >= 3 && bytes[2] != USMP_WIRE_VERSION) return USMP_ERR_BAD_VERSION;
-  if (len >= 4 && bytes[3] == 0) return USMP_ERR_BAD_TYPE;
-  if (len >= 10 && usmp_load16(bytes + 8) > USMP_MAX_PAYLOAD) return USMP_ERR_BAD_LENGTH;
-  return USMP_OK;
+  if (type == 0 || payload_len > USMP_MAX_PAYLOAD) return USMP_ERR_INVALID_ARGUMENT;
+  usmp_frame_header(frame, type, seq, payload_len);
+  return usmp_frame_finish(frame, payload_len);
 }
 
 int usmp_frame_decode(const uint8_t *bytes, size_t len, usmp_frame_t *frame)
 {
-  int err = usmp_frame_check(bytes, len);
-  if (err < 0) return err;
-  if (len < USMP_HEADER_SIZE) return USMP_ERR_INCOMPLETE;
-  size_t length = usmp_load16(bytes + 8);
+  size_t length = 0;
+
+  if (len >= 2 && (bytes[0] != USMP_MAGIC_0 || bytes[1] != USMP_MAGIC_1)) return USMP_ERR_BAD_MAGIC;
+  if (len >= 3 && bytes[2] != USMP_WIRE_VERSION) return USMP_ERR_BAD_VERSION;
+  if (len >= 4 && bytes[3] == 0) return USMP_ERR_BAD_TYPE;
+  if (len >= 10) length = usmp_load16(bytes + 8);
+  if (length > USMP_MAX_PAYLOAD) return USMP_ERR_BAD_LENGTH;
   if (len < USMP_HEADER_SIZE + length) return USMP_ERR_INCOMPLETE;
   if (len > USMP_HEADER_SIZE + length) return USMP_ERR_TRAILING_BYTES;
   if (usmp_load16(bytes + 10) != frame_crc(bytes, length)) return USMP_ERR_BAD_CRC;

@@ -11,7 +11,6 @@ int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_
   static const uint8_t label[7] = {'u', 's', 'm', 'p', '-', 'v', '2'};
   uint8_t shared[USMP_KEY_SIZE];
   uint8_t info[sizeof label + 2 * USMP_KEY_SIZE];
-  uint8_t out[2 * USMP_KEY_SIZE];
 
   int err = crypto->x25519(secret, peer_public, shared);
   if (err == 0 && usmp_is_zero(shared, sizeof shared)) err = USMP_ERR_LOW_ORDER_POINT;
@@ -20,14 +19,9 @@ int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_
     memcpy(info + sizeof label, transcript->client_public, USMP_KEY_SIZE);
     memcpy(info + sizeof label + USMP_KEY_SIZE, transcript->server_public, USMP_KEY_SIZE);
     err = usmp_hkdf64(crypto, transcript->nonce, sizeof transcript->nonce, shared, sizeof shared, info,
-                      sizeof info, out);
-  }
-  if (err == 0) {
-    memcpy(keys->c2s, out, USMP_KEY_SIZE);
-    memcpy(keys->s2c, out + USMP_KEY_SIZE, USMP_KEY_SIZE);
+                      sizeof info, (uint8_t *)keys);
   }
   usmp_wipe(shared, sizeof shared);
-  usmp_wipe(out, sizeof out);
   return err;
 }
 
@@ -37,20 +31,18 @@ int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZ
                       uint8_t new_rx[USMP_KEY_SIZE])
 {
   static const uint8_t label[10] = {'u', 's', 'm', 'p', '-', 'r', 'e', 'k', 'e', 'y'};
-  uint8_t ikm[2 * USMP_KEY_SIZE];
+  uint8_t keys[2 * USMP_KEY_SIZE];
   uint8_t info[sizeof label + USMP_SESSION_ID_LEN];
-  uint8_t out[2 * USMP_KEY_SIZE];
 
-  memcpy(ikm, tx, USMP_KEY_SIZE);
-  memcpy(ikm + USMP_KEY_SIZE, rx, USMP_KEY_SIZE);
+  memcpy(keys, tx, USMP_KEY_SIZE);
+  memcpy(keys + USMP_KEY_SIZE, rx, USMP_KEY_SIZE);
   memcpy(info, label, sizeof label);
   memcpy(info + sizeof label, session_id, USMP_SESSION_ID_LEN);
-  int err = usmp_hkdf64(crypto, salt, USMP_REKEY_SALT_SIZE, ikm, sizeof ikm, info, sizeof info, out);
+  int err = usmp_hkdf64(crypto, salt, USMP_REKEY_SALT_SIZE, keys, sizeof keys, info, sizeof info, keys);
   if (err == 0) {
-    memcpy(new_tx, out, USMP_KEY_SIZE);
-    memcpy(new_rx, out + USMP_KEY_SIZE, USMP_KEY_SIZE);
+    memcpy(new_tx, keys, USMP_KEY_SIZE);
+    memcpy(new_rx, keys + USMP_KEY_SIZE, USMP_KEY_SIZE);
   }
-  usmp_wipe(ikm, sizeof ikm);
-  usmp_wipe(out, sizeof out);
+  usmp_wipe(keys, sizeof keys);
   return err;
 }

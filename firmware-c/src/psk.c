@@ -9,20 +9,16 @@
 
 int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allow_weak)
 {
-  uint32_t seen[256 / 32] = {0};
   unsigned distinct = 0;
-  bool text = psk_len < MIN_TEXT_SIZE;
+  bool random = psk_len >= MIN_TEXT_SIZE;
 
   if (psk_len < USMP_MIN_PSK_SIZE) return USMP_ERR_WEAK_PSK;
+  if (allow_weak) return USMP_OK;
   for (size_t i = 0; i < psk_len; i++) {
-    uint32_t *word = &seen[psk[i] / 32];
-    uint32_t bit = (uint32_t)1 << psk[i] % 32;
-    if (!(*word & bit)) distinct++;
-    *word |= bit;
-    if (psk[i] < ' ' || psk[i] > '~') text = false;
+    if (!memchr(psk, psk[i], i)) distinct++;
+    if (psk[i] < ' ' || psk[i] > '~') random = true;
   }
-  usmp_wipe(seen, sizeof seen);
-  return allow_weak || (distinct >= MIN_DISTINCT && !text) ? USMP_OK : USMP_ERR_WEAK_PSK;
+  return random && distinct >= MIN_DISTINCT ? USMP_OK : USMP_ERR_WEAK_PSK;
 }
 
 int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,

@@ -13,19 +13,9 @@ void usmp_replay_commit(usmp_replay_t *window, uint32_t seq)
   if (seq >= window->next) {
     uint32_t shift = seq + 1 - window->next;
     window->next = seq + 1;
-    /* Shifts of a 32-bit word by 32 and more are undefined: whole words move first. */
-    if (shift >= 64) {
-      window->seen[0] = window->seen[1] = 0;
-    } else {
-      if (shift >= 32) {
-        window->seen[1] = window->seen[0];
-        window->seen[0] = 0;
-        shift -= 32;
-      }
-      if (shift > 0) {
-        window->seen[1] = window->seen[1] << shift | window->seen[0] >> (32 - shift);
-        window->seen[0] <<= shift;
-      }
+    for (shift = shift < 64 ? shift : 64; shift > 0; shift--) {
+      window->seen[1] = window->seen[1] << 1 | window->seen[0] >> 31;
+      window->seen[0] <<= 1;
     }
   }
   uint32_t age = window->next - 1 - seq;

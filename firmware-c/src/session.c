@@ -39,7 +39,7 @@ int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint32_t t
   usmp_frame_header(frame, type, seq, len + USMP_SEAL_OVERHEAD);
   int err = crypto->seal(s->suite, s->tx_key, nonce, frame, frame + USMP_PLAINTEXT_OFFSET, len);
   if (err < 0) return err;
-  return usmp_frame_encode(frame, type, seq, len + USMP_SEAL_OVERHEAD);
+  return usmp_frame_finish(frame, len + USMP_SEAL_OVERHEAD);
 }
 
 static bool is_sealed_type(uint32_t type)
@@ -50,12 +50,12 @@ static bool is_sealed_type(uint32_t type)
 /* What can be said without a key. */
 static int check_outside(const usmp_session_t *s, const usmp_frame_t *frame)
 {
-  uint8_t nonce[USMP_NONCE_SIZE];
+  const uint8_t *nonce = frame->payload;
 
   if (!is_sealed_type(frame->type)) return USMP_ERR_UNEXPECTED_PACKET;
   if (frame->length < USMP_SEAL_OVERHEAD) return USMP_ERR_BAD_PAYLOAD;
-  make_nonce(s, frame->seq, nonce);
-  return memcmp(nonce, frame->payload, sizeof nonce) == 0 ? USMP_OK : USMP_ERR_BAD_NONCE;
+  bool good = usmp_load32(nonce) == frame->seq && memcmp(nonce + 4, s->id, USMP_NONCE_SIZE - 4) == 0;
+  return good ? USMP_OK : USMP_ERR_BAD_NONCE;
 }
 
 /* The frame was authenticated under this epoch: the peer has left all older ones. */
@@ -68,77 +68,54 @@ static void settle_epoch(usmp_session_t *s, int epoch)
   usmp_wipe(&s->epochs[s->epoch_count], (size_t)(USMP_MAX_EPOCHS - s->epoch_count) * sizeof s->epochs[0]);
 }
 
-static int open_under(const usmp_session_t *s, const usmp_crypto_t *crypto, const usmp_frame_t *frame,
-                      uint8_t *out, int epoch)
+static usmp_freshness_t freshness(const usmp_session_t *s, int epoch, uint32_t seq)
 {
-  const uint8_t *nonce = frame->payload;
-  return crypto->open(s->suite, s->epochs[epoch].key, nonce, frame->header, nonce + USMP_NONCE_SIZE,
-                      (size_t)frame->length - USMP_SEAL_OVERHEAD, out);
-}
+  const usmp_replay_t *window = &s->epochs[epoch].window;
 
-/* Tries the epochs from the oldest: those in whose order the frame is, or the others. */
-static int find_epoch(const usmp_session_t *s, const usmp_crypto_t *crypto, const usmp_frame_t *frame,
-                      uint8_t *out, bool in_order, int *epoch)
-{
-  for (int i = 0; i < s->epoch_count; i++) {
-    const usmp_replay_t *window = &s->epochs[i].window;
-    bool fits = is_datagram(s) ? usmp_replay_check(window, frame->seq) == USMP_NEW : window->next == frame->seq;
-    if (fits != in_order) continue;
-    int err = open_under(s, crypto, frame, out, i);
-    if (err == USMP_ERR_DECRYPT_FAILED) continue;
-    *epoch = i;
-    return err;
-  }
-  return USMP_ERR_DECRYPT_FAILED;
-}
-
-static int find_duplicate(const usmp_session_t *s, uint32_t seq, bool *fresh)
-{
-  int duplicate = -1;
-  for (int i = s->epoch_count - 1; i >= 0; i--) {
-    usmp_freshness_t freshness = usmp_replay_check(&s->epochs[i].window, seq);
-    if (freshness == USMP_NEW) *fresh = true;
-    if (freshness == USMP_DUPLICATE) duplicate = i;
-  }
-  return duplicate;
+  if (is_datagram(s)) return usmp_replay_check(window, seq);
+  return window->next == seq ? USMP_NEW : USMP_STALE;
 }
 
 int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp_frame_t *frame,
                       uint8_t *out, int *epoch)
 {
-  bool fresh = false;
-  int duplicate = -1;
+  const uint8_t *nonce = frame->payload;
+  unsigned fresh = 0; /* a bit for each epoch in whose order the frame is */
+  int count = s->epoch_count;
+  int err;
+  int i;
 
   *epoch = -1;
-  if (is_datagram(s)) {
-    duplicate = find_duplicate(s, frame->seq, &fresh);
-    if (!fresh) {
-      *epoch = duplicate;
-      return USMP_ERR_REPLAYED;
-    }
+  for (i = count - 1; i >= 0; i--) {
+    usmp_freshness_t how = freshness(s, i, frame->seq);
+    if (how == USMP_DUPLICATE) *epoch = i; /* in the end the oldest that has had it */
+    fresh = fresh << 1 | (how == USMP_NEW);
   }
-  int err = check_outside(s, frame);
+  if (is_datagram(s) && fresh == 0) return USMP_ERR_REPLAYED;
+  err = check_outside(s, frame);
   if (err < 0) return err;
 
-  err = find_epoch(s, crypto, frame, out, true, epoch);
-  if (err == USMP_ERR_DECRYPT_FAILED && duplicate >= 0) {
-    *epoch = duplicate;
-    return USMP_ERR_REPLAYED;
+  /* Tries the epochs from the oldest. On a stream the tag is judged before the order, and all others are tried too: a good
+     frame out of order is told from a forged one. */
+  int len = (int)frame->length - USMP_SEAL_OVERHEAD;
+  int tries = is_datagram(s) ? count : 2 * count;
+  err = USMP_ERR_DECRYPT_FAILED;
+  for (int n = 0; n < tries && err == USMP_ERR_DECRYPT_FAILED; n++) {
+    i = n % count;
+    if ((fresh >> i & 1) != (n < count)) continue;
+    err = crypto->open(s->suite, s->epochs[i].key, nonce, frame->header, nonce + USMP_NONCE_SIZE, (size_t)len, out);
   }
-  /* On a stream the tag is judged before the order: a good frame out of order is told from a forged one. */
-  bool in_order = err == USMP_OK;
-  if (err == USMP_ERR_DECRYPT_FAILED && !is_datagram(s)) err = find_epoch(s, crypto, frame, out, false, epoch);
+  if (err == USMP_ERR_DECRYPT_FAILED && *epoch >= 0) return USMP_ERR_REPLAYED;
   if (err == USMP_ERR_DECRYPT_FAILED && !is_datagram(s) && !s->heard) return USMP_ERR_SUITE_MISMATCH;
   if (err < 0) return err;
 
-  int len = (int)frame->length - USMP_SEAL_OVERHEAD;
-  if (frame->seq == USMP_SEQ_END || !in_order) {
+  if (frame->seq == USMP_SEQ_END || !(fresh >> i & 1)) {
     usmp_wipe(out, (size_t)len);
     return frame->seq == USMP_SEQ_END ? USMP_ERR_SEQ_EXHAUSTED : USMP_ERR_SEQ_MISMATCH;
   }
-  usmp_replay_commit(&s->epochs[*epoch].window, frame->seq);
+  usmp_replay_commit(&s->epochs[i].window, frame->seq);
   s->heard = true;
-  settle_epoch(s, *epoch);
+  settle_epoch(s, i);
   *epoch = 0;
   return len;
 }

@@ -20,8 +20,9 @@ SOURCES = sorted((ROOT / "src").glob("*.c"))
 PICOLIBC = pathlib.Path("/usr/lib/picolibc")
 
 TARGETS = {
-    "riscv64-unknown-elf-gcc": ("rv32imc", ["-march=rv32imc", "-mabi=ilp32", "-msave-restore", "-mtune=size",
-                                           "-fno-shrink-wrap", "-fno-thread-jumps", "-fno-caller-saves"]),
+    "riscv64-unknown-elf-gcc": ("rv32imc", ["-march=rv32imc", "-mabi=ilp32", "-msave-restore", "-mtune=size", "-mstrict-align",
+                                           "-fno-shrink-wrap", "-fno-thread-jumps", "-fno-caller-saves",
+                                           "-fno-tree-ch", "-fno-guess-branch-probability"]),
     "arm-none-eabi-gcc": ("Cortex-M4", ["-mcpu=cortex-m4", "-mthumb"]),
     "xtensa-lx106-elf-gcc": ("Xtensa lx106", ["-mlongcalls"]),
     "gcc": ("x86-64", []),
@@ -71,14 +72,17 @@ def linked_size(compiler, folder, entries, defines):
                     "void *memcpy(void *a, const void *b, size_t n) { (void)b, (void)n; return a; }\n"
                     "void *memset(void *a, int b, size_t n) { (void)b, (void)n; return a; }\n"
                     "void *memmove(void *a, const void *b, size_t n) { (void)b, (void)n; return a; }\n"
+                    "void *memchr(const void *a, int b, size_t n) { (void)b, (void)n; return (void *)a; }\n"
                     "int memcmp(const void *a, const void *b, size_t n) { (void)a, (void)b, (void)n; return 0; }\n"
                     "void _start(void) {}\n")
+    libc_object = folder / "libc.o"
+    run(compiler, *flags_for(compiler), "-fno-builtin", "-c", libc, "-o", libc_object)
     program = folder / "program.elf"
     wanted = [f"-Wl,-u,{entry}" for entry in entries]
-    common = [*flags_for(compiler), "-fno-builtin", "-nostdlib", "-nostartfiles", "-static", "-Wl,--gc-sections"]
+    common = [*flags_for(compiler), "-nostdlib", "-nostartfiles", "-static", "-Wl,--gc-sections"]
 
     def size(sources, symbols):
-        run(compiler, *common, *defines, *symbols, "-o", program, *sources, libc, "-lgcc")
+        run(compiler, *common, *defines, *symbols, "-o", program, *sources, libc_object, "-lgcc")
         text, data, *_ = run(compiler.replace("gcc", "size") if compiler != "gcc" else "size", program).splitlines()[1].split()
         return int(text) + int(data)
 

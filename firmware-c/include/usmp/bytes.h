@@ -24,7 +24,7 @@ void usmp_store32(uint8_t bytes[4], uint32_t value);
 /* True when both are the same, in a time that depends on the length alone. */
 USMP_MUST_CHECK bool usmp_equal(const uint8_t *a, const uint8_t *b, size_t len);
 
-/* True when every byte is zero, in a time that depends on the length alone. */
+/* True when every byte of at least one is zero, in a time that depends on the length alone. */
 USMP_MUST_CHECK bool usmp_is_zero(const uint8_t *bytes, size_t len);
 
 /* Overwrites a secret; the compiler may not leave it out. */

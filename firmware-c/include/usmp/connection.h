@@ -56,6 +56,7 @@ typedef enum usmp_event_kind {
   USMP_EVENT_CLOSED   /* reason: USMP_ERR_CLOSED after a BYE, else what went wrong */
 } usmp_event_kind_t;
 
+/* The fields that a kind does not name mean nothing with it. */
 typedef struct usmp_event {
   usmp_event_kind_t kind;
   int reason;

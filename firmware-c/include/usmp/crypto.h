@@ -33,7 +33,8 @@ typedef struct usmp_crypto {
               const uint8_t aad[USMP_AAD_SIZE], const uint8_t *text, size_t len, uint8_t *out);
 } usmp_crypto_t;
 
-/* HKDF-SHA256 (RFC 5869) with 64 bytes of output. info_len is at most USMP_HKDF_INFO_MAX. */
+/* HKDF-SHA256 (RFC 5869) with 64 bytes of output, which may lie where ikm does. info_len is at most
+   USMP_HKDF_INFO_MAX. */
 #define USMP_HKDF_INFO_MAX 72
 USMP_MUST_CHECK int usmp_hkdf64(const usmp_crypto_t *crypto, const uint8_t *salt, size_t salt_len,
                                 const uint8_t *ikm, size_t ikm_len, const uint8_t *info,

@@ -24,14 +24,13 @@ typedef struct usmp_frame {
    Returns the length of the frame, or USMP_ERR_INVALID_ARGUMENT for type 0 or over 480 bytes. */
 USMP_MUST_CHECK int usmp_frame_encode(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len);
 
-/* Writes the first 10 header bytes only: what sealing authenticates. */
+/* The same in two steps. The first 10 header bytes: what sealing authenticates. */
 void usmp_frame_header(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len);
+/* The CRC behind them. Returns the length of the frame. */
+int usmp_frame_finish(uint8_t *frame, size_t payload_len);
 
-/* Judges as many header fields as `len` bytes hold, in the order of their bytes.
-   Returns 0 or a frame error; never USMP_ERR_INCOMPLETE. */
-USMP_MUST_CHECK int usmp_frame_check(const uint8_t *bytes, size_t len);
-
-/* Decodes exactly one whole frame. */
+/* Decodes exactly one whole frame. Of a shorter one the header fields are judged that are there, in the order of
+   their bytes, before it is USMP_ERR_INCOMPLETE. */
 USMP_MUST_CHECK int usmp_frame_decode(const uint8_t *bytes, size_t len, usmp_frame_t *frame);
 
 #ifdef __cplusplus

@@ -13,7 +13,8 @@ typedef struct usmp_keys {
   uint8_t s2c[USMP_KEY_SIZE];
 } usmp_keys_t;
 
-/* X25519, then HKDF over the transcript. USMP_ERR_LOW_ORDER_POINT when the shared secret is zero. */
+/* X25519, then HKDF over the transcript. USMP_ERR_LOW_ORDER_POINT when the shared secret is zero; after an error the
+   keys mean nothing. */
 USMP_MUST_CHECK int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE],
                                      const uint8_t peer_public[USMP_KEY_SIZE],
                                      const usmp_transcript_t *transcript, usmp_keys_t *keys);

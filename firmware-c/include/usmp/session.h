@@ -23,11 +23,11 @@ typedef struct usmp_session {
   uint32_t tx_next;
   uint8_t epoch_count;
   uint8_t suite;
-  bool client : 1;
-  bool datagram : 1;
-  bool heard : 1;      /* one frame at least was authenticated */
-  bool rekey_open : 1; /* our REKEY is sealed, nothing under our new key has come yet */
-  bool rekey_won : 1;  /* ... and a REKEY of the peer's crossed it */
+  bool client;
+  bool datagram;
+  bool heard;      /* one frame at least was authenticated */
+  bool rekey_open; /* our REKEY is sealed, nothing under our new key has come yet */
+  bool rekey_won;  /* ... and a REKEY of the peer's crossed it */
   uint8_t id[USMP_SESSION_ID_LEN];
   uint8_t tx_key[USMP_KEY_SIZE];
   uint8_t old_tx_key[USMP_KEY_SIZE]; /* before the last rekey, as long as somebody may refer to it */
@@ -46,7 +46,7 @@ USMP_MUST_CHECK int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *cr
                                       uint8_t *frame, size_t len);
 
 /* Opens a frame into `out`. Returns the length of the plaintext, or an error with nothing in `out`.
-   *epoch is the receive epoch that the frame belongs to, also for a duplicate; -1 if there is none. */
+   With a length or USMP_ERR_REPLAYED, *epoch is the receive epoch that the frame belongs to, -1 if there is none. */
 USMP_MUST_CHECK int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto,
                                       const usmp_frame_t *frame, uint8_t *out, int *epoch);
 
