@@ -78,7 +78,9 @@ const steps = {
   cross: () =>
     available('qemu-system-riscv32', 'the C core for other processors') &&
     check('bash', ['firmware-c/tests/cross/check.sh']),
-  conformance: () => available('python3', 'the published implementations') && vitest('conformance'),
+  conformance: () =>
+    available('python3', 'the published implementations') &&
+    vitest('conformance', ...withoutSocat('test/c-robot-serial.test.ts')),
 }
 
 const names = wanted.length > 0 ? wanted : Object.keys(steps)

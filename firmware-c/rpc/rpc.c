@@ -2,8 +2,8 @@
 
 #include "usmp_rpc.h"
 
-/* How fast the smallest offset is raised: clocks that differ by 0.1 % are followed, a queue that grows is not. */
-#define DRIFT 0.001
+/* How fast the smallest offset is raised, ms a ms: two crystals differ by less, and a queue that grows by more. */
+#define DRIFT 200e-6
 
 void usmp_rpc_init(usmp_rpc_t *rpc, const usmp_rpc_method_t *methods, size_t count, void *context)
 {
@@ -40,9 +40,9 @@ static int check_age(usmp_rpc_t *rpc, usmp_rpc_call_t *call)
   double ttl;
 
   if (age < 0) return 0;
-  bool good = usmp_json_number(&rpc->json, usmp_json_member(&rpc->json, age, "at"), &at) && at >= 0 &&
+  bool good = usmp_json_number(&rpc->json, usmp_json_member(&rpc->json, age, "at"), &at) &&
               usmp_json_number(&rpc->json, usmp_json_member(&rpc->json, age, "ttl"), &ttl) && ttl >= 0;
-  if (!good) return usmp_rpc_refuse(call, USMP_RPC_INVALID_REQUEST, "age needs at and ttl, in milliseconds from 0 on");
+  if (!good) return usmp_rpc_refuse(call, USMP_RPC_INVALID_REQUEST, "age must have at and ttl, in milliseconds");
   if (lateness(rpc, at) <= ttl) return 0;
   return usmp_rpc_refuse(call, USMP_RPC_TOO_OLD, "too old: it came later than its ttl allows, and was not carried out");
 }

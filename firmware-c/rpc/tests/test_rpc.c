@@ -289,7 +289,7 @@ static void test_a_new_session_forgets_the_clock(void **state)
 
 static void test_wrong_ages(void **state)
 {
-  static const char *const ages[] = {"5", "null", "{}", "{\"at\":1}", "{\"ttl\":1}", "{\"at\":-1,\"ttl\":1}",
+  static const char *const ages[] = {"5", "null", "{}", "{\"at\":1}", "{\"ttl\":1}", "{\"at\":null,\"ttl\":1}",
                                      "{\"at\":1,\"ttl\":-1}", "{\"at\":\"1\",\"ttl\":1}", "{\"at\":1e999,\"ttl\":1}"};
   char message[200];
   (void)state;

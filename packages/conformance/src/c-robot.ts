@@ -1,0 +1,53 @@
+import { type ChildProcess, type ExecFileSyncOptions, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { toHex } from '@usmp/core'
+
+const source = fileURLToPath(new URL('../../../firmware-c', import.meta.url))
+const folder = join(source, 'build')
+
+/** Compiles `robolink-robot`; costs little when it is there. */
+export function buildCRobot(): void {
+  const options: ExecFileSyncOptions = { stdio: ['ignore', 'ignore', 'inherit'] }
+  execFileSync('cmake', ['-S', source, '-B', folder], options)
+  execFileSync('cmake', ['--build', folder, '--parallel', '2', '--target', 'robolink-robot'], options)
+}
+
+/** The robot of firmware-c/examples/robot as a program of this machine. */
+export class CRobot {
+  /** What it said on the standard error. */
+  log = ''
+  readonly #child: ChildProcess
+  readonly #secrets: string
+
+  constructor(connect: string, id: string, psk: Uint8Array, ...more: string[]) {
+    this.#secrets = mkdtempSync(join(tmpdir(), 'usmp-robot-'))
+    const pskFile = join(this.#secrets, 'psk')
+    writeFileSync(pskFile, toHex(psk), { mode: 0o600 })
+    const args = ['--connect', connect, '--id', id, '--psk-file', pskFile, ...more]
+    this.#child = spawn(join(folder, 'robolink-robot'), args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child.stderr!.on('data', (chunk) => (this.log += chunk))
+  }
+
+  /** Waits for the program to end by itself. */
+  async exitCode(): Promise<number | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'close')
+    return this.#child.exitCode
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null
+  }
+
+  async stop(): Promise<void> {
+    if (this.running) {
+      const closed = once(this.#child, 'close')
+      this.#child.kill()
+      await closed
+    }
+    rmSync(this.#secrets, { recursive: true, force: true })
+  }
+}
