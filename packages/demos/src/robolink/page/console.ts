@@ -90,6 +90,8 @@ export class Console {
     () => this.#letGo(),
   )
   #chartsAt = 0
+  /** Lines of ours that we have not heard yet. */
+  readonly #said = new Set<string>()
 
   /** @param onGoodbye the hub says that coming back is useless */
   constructor(onGoodbye: (code: string, message: string) => void) {
@@ -125,7 +127,6 @@ export class Console {
       const { robots } = await hub.request('robots', {}, { timeout: PATIENCE })
       this.#show(robots)
       this.#watch()
-      this.#emergency.resume()
     } catch (error) {
       // A hub that does not say which robots it has is of no use; what broke shows in the link.
       if (!session.signal.aborted) await session.close()
@@ -248,8 +249,8 @@ export class Console {
     this.#commands?.stop().catch((fault) => this.#tellFault(fault))
   }
 
+  /** What was asked for counts no more: keys and stick have to be pressed anew. A robot that was driven is stopped. */
   #letGo(): void {
-    this.#driving.lock()
     this.#keys.release()
     this.#stick.release()
     this.#driving.ask(NOTHING)
@@ -270,12 +271,16 @@ export class Console {
     const [hub, robot] = [this.#hub, this.#robot]
     if (!hub) throw new Error('there is no link to the hub')
     if (!robot) throw new Error('there is no robot to talk to')
-    await hub.request('chat', { robot: robot.id, text }, { timeout: PATIENCE })
+    const said = `${robot.id} ${text}`
+    this.#said.add(said)
+    // The hub lets all operators hear it, us too.
+    await hub.request('chat', { robot: robot.id, text }, { timeout: PATIENCE }).finally(() => this.#said.delete(said))
   }
 
   #heard(robotId: string, from: string, text: string): void {
-    const robot = this.#robots.find(({ id }) => id === robotId)
-    this.#chat.add(from, robot?.name ?? robotId, text, false)
+    const robot = this.#robots.find(({ id }) => id === robotId)?.name ?? robotId
+    const mine = from !== robot && this.#said.delete(`${robotId} ${text}`)
+    this.#chat.add(mine ? 'you' : from, from === robot ? undefined : robot, text, mine)
   }
 
   // ─── what is shown ───
@@ -299,6 +304,7 @@ export class Console {
     take.disabled = !this.#hub || !robot?.online
     byId('stick').classList.toggle('off', take.disabled)
     if (before?.online === false && robot?.online) this.#tellFault(undefined)
+    if (this.#hub && robot?.online) this.#emergency.resume()
   }
 
   #showLegends(item: Watched | undefined): void {

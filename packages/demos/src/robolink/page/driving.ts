@@ -33,7 +33,7 @@ export class Driving {
   #timer: ReturnType<typeof setInterval> | undefined
   #sentAt = Number.NEGATIVE_INFINITY
   #unanswered = 0
-  /** After a refusal, a stop or a lost link: only who lets go first may drive again. */
+  /** After a refusal: only who lets go first may drive again. */
   #locked = false
 
   /** @param onFault a command that was refused or lost; undefined when all is well again */
@@ -65,7 +65,7 @@ export class Driving {
   }
 
   /** Nothing goes out until everything was let go. */
-  lock(): void {
+  #lock(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
     this.#locked = isMoving(this.#ask)
@@ -89,7 +89,7 @@ export class Driving {
           this.#onFault(undefined)
         },
         (fault) => {
-          if (isRefusal(fault)) this.lock()
+          if (isRefusal(fault)) this.#lock()
           this.#onFault(fault)
         },
       )

@@ -22,7 +22,7 @@ export class EmergencyStop {
   readonly #outcome = byId('stop-outcome')
   readonly #target: () => StopTarget | undefined
   readonly #onPress: () => void
-  /** Pressed while nobody could be told. */
+  /** Pressed, and nobody has confirmed it yet. */
   #owed = false
 
   /** @param target undefined while there is no link or no robot; @param onPress comes before all else */
@@ -40,32 +40,38 @@ export class EmergencyStop {
     this.#say('bad', NO_LINK)
   }
 
-  /** The link is back. */
+  /** The link, or the robot, may be back. */
   resume(): void {
     const target = this.#owed ? this.#target() : undefined
     if (!target) return
     this.#owed = false
-    void this.#stop(target)
+    // Late: whoever has the wheel by now keeps it.
+    void this.#stop({ ...target, otherDriver: undefined })
   }
 
-  /** Somebody drives again: what was said about a stop is over. */
+  /** We drive again: what was said about a stop is over. */
   clear(): void {
+    this.#owed = false
     this.#say('none', '')
   }
 
-  async #stop(target: StopTarget): Promise<void> {
-    this.#say('under-way', `Stopping ${target.name} …`)
+  async #stop({ name, stop, takeOver, otherDriver }: StopTarget): Promise<void> {
+    this.#say('under-way', `Stopping ${name} …`)
     const begin = performance.now()
     try {
-      await target.stop()
+      await stop()
       const took = ago(performance.now() - begin)
-      if (target.otherDriver === undefined) return this.#say('good', `${target.name} stopped; it answered in ${took}.`)
+      if (otherDriver === undefined) return this.#say('good', `${name} stopped; it answered in ${took}.`)
       // Otherwise the next command of the other would move it again.
-      await target.takeOver()
-      await target.stop()
-      this.#say('good', `${target.name} stopped, in ${took}. ${target.otherDriver} has lost the wheel: it is yours.`)
+      await takeOver()
+      await stop()
+      this.#say('good', `${name} stopped, in ${took}. ${otherDriver} has lost the wheel: it is yours.`)
     } catch (error) {
-      this.#say('bad', `${target.name} did not confirm the stop: ${(error as Error).message}`)
+      this.#owed = true
+      this.#say(
+        'bad',
+        `${name} did not confirm the stop: ${(error as Error).message}. It is sent again when ${name} is back.`,
+      )
     }
   }
 
