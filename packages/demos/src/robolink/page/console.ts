@@ -1,6 +1,14 @@
 import type { Session } from '@usmp/browser'
 import { type Peer, rpc } from '@usmp/rpc'
-import { DRIVE_TTL, operatorApi, operatorHubApi, type RobotInfo, type Velocity, type Watched } from '../contract.ts'
+import {
+  DRIVE_TTL,
+  operatorApi,
+  operatorHubApi,
+  RoboLinkError,
+  type RobotInfo,
+  type Velocity,
+  type Watched,
+} from '../contract.ts'
 import { TimeChart } from './chart.ts'
 import { Chat } from './chat.ts'
 import { byId, say } from './dom.ts'
@@ -27,6 +35,8 @@ const CAUTIOUS: Velocity = { v: 0.2, w: 1 }
 const CHOSEN = 'robolink-robot'
 
 type Hub = Peer<typeof operatorHubApi>
+/** An RpcError of the hub, or a UsmpError. */
+type Fault = Error & { code?: unknown }
 
 /** Everything that a seated operator sees and does. */
 export class Console {
@@ -90,6 +100,7 @@ export class Console {
     () => this.#letGo(),
   )
   #chartsAt = 0
+  #fault: Fault | undefined
   /** Lines of ours that we have not heard yet. */
   readonly #said = new Set<string>()
 
@@ -257,7 +268,16 @@ export class Console {
   }
 
   #tellFault(fault: unknown): void {
-    say(byId('drive-fault'), fault === undefined ? undefined : adviceFor(fault as Error, this.#robot))
+    this.#fault = fault as Fault | undefined
+    this.#showFault()
+  }
+
+  /** Again when the robots have changed: who drives is part of the advice. */
+  #showFault(): void {
+    const driver = this.#robot?.driver ?? null
+    const over = this.#fault?.code === RoboLinkError.NOT_THE_DRIVER && (driver === null || driver === this.#me)
+    if (over) this.#fault = undefined
+    say(byId('drive-fault'), this.#fault && adviceFor(this.#fault, this.#robot))
   }
 
   #askRobot(): Promise<unknown> | undefined {
@@ -303,7 +323,8 @@ export class Console {
       robot?.driver === this.#me ? 'Release' : !robot || robot.driver === null ? 'Take the wheel' : 'Take over'
     take.disabled = !this.#hub || !robot?.online
     byId('stick').classList.toggle('off', take.disabled)
-    if (before?.online === false && robot?.online) this.#tellFault(undefined)
+    if (before?.online === false && robot?.online) this.#fault = undefined
+    this.#showFault()
     if (this.#hub && robot?.online) this.#emergency.resume()
   }
 
@@ -341,15 +362,15 @@ function symmetric(low: number, high: number, least: number): [number, number] {
   return [-reach, reach]
 }
 
-function adviceFor(fault: Error & { code?: unknown }, robot: RobotInfo | undefined): string {
+function adviceFor(fault: Fault, robot: RobotInfo | undefined): string {
   switch (fault.code) {
-    case -32001:
+    case RoboLinkError.TOO_OLD:
       return 'A command came too late and was not carried out: the line is slow.'
-    case -32003:
+    case RoboLinkError.NOT_THE_DRIVER:
       return `${robot ? driverOf(robot) : 'Somebody else'} drives. Take over to drive.`
-    case -32004:
+    case RoboLinkError.NO_SUCH_ROBOT:
       return 'The hub does not know this robot any more.'
-    case -32005:
+    case RoboLinkError.ROBOT_IS_GONE:
       return 'The robot has no link to the hub. It stops by itself, and may come back.'
     default:
       return `A command failed: ${fault.message}`
