@@ -16,8 +16,10 @@ usmp_err_t usmp_finish_handshake(usmp_t *ctx);
 /* Starts the engine of a server in a workspace. */
 int usmp_start_server(usmp_workspace_t *work);
 
-/* Server on a serial line with a session: hands what came to the handshake that may run beside it. */
-void usmp_watch_line(usmp_t *ctx, const uint8_t *bytes, size_t len);
+/* Server with a session: hands what came to the handshake that may run beside it. */
+void usmp_watch(usmp_t *ctx, const uint8_t *bytes, size_t len);
+/* The same for time that has passed. */
+void usmp_watch_time(usmp_t *ctx);
 
 void usmp_flush_conn(usmp_t *ctx, usmp_conn_t *conn);
 

@@ -192,6 +192,9 @@ static void read_transport(usmp_t *ctx, uint32_t wait_ms)
 
   if (wait_ms == 0 && transport->available && transport->available(transport) <= 0) return;
   transport->wait_ms = smaller(wait_ms, usmp_conn_poll_timeout(&work->conn, usmp_port_millis()));
+  if (ctx->beside) {
+    transport->wait_ms = smaller(transport->wait_ms, usmp_conn_poll_timeout(&ctx->beside->conn, usmp_port_millis()));
+  }
   ctx->reading = true;
   unlock(ctx);
   int len = transport->recv(transport, work->inbox, sizeof work->inbox);
@@ -204,14 +207,17 @@ static void read_transport(usmp_t *ctx, uint32_t wait_ms)
   } else {
     work->inbox_at = 0;
     work->inbox_len = (uint16_t)len;
-    if (ctx->beside && len > 0) usmp_watch_line(ctx, work->inbox, (size_t)len);
+    if (ctx->beside && len > 0) usmp_watch(ctx, work->inbox, (size_t)len);
   }
 }
 
 static void take_input(usmp_t *ctx, uint32_t wait_ms)
 {
+  bool left_over = ctx->work->inbox_at < ctx->work->inbox_len;
+
   feed(ctx);
-  if (!ctx->open || ctx->work->inbox_at < ctx->work->inbox_len) return;
+  /* What that brought may be what the caller waits for, and its answer has not left yet. */
+  if (!ctx->open || left_over) return;
   if (!ctx->reading) {
     read_transport(ctx, wait_ms);
     feed(ctx);
@@ -242,6 +248,7 @@ static int turn(usmp_t *ctx, uint32_t wait_ms)
     follow_settings(ctx);
     conn = &ctx->work->conn; /* a new session may have taken its place */
     usmp_conn_handle_timeout(conn, usmp_port_millis());
+    if (ctx->beside) usmp_watch_time(ctx);
     flush(ctx);
   }
   collect_events(ctx);

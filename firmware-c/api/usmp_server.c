@@ -61,11 +61,16 @@ static usmp_err_t start(usmp_listener_t *listener, usmp_t *ctx, usmp_transport_t
   memcpy(work->inbox, listener->first, listener->first_len);
   work->inbox_len = (uint16_t)listener->first_len;
   listener->first_len = 0;
-  if (peer->kind == USMP_KIND_SERIAL && !ctx->beside) {
+  ctx->listener = listener;
+  if (peer->kind != USMP_KIND_STREAM && !ctx->beside) {
     ctx->beside = usmp_workspace_take(ctx);
     if (!ctx->beside) usmp_port_log('W', "usmp", "one workspace only: a client that restarts has to wait");
   }
   if (ctx->beside) ctx->beside->config = work->config;
+  if (ctx->beside && peer->kind == USMP_KIND_DATAGRAM) { /* other sessions' threads may be in the lockout's table */
+    ctx->beside->config.find_psk = listener->find_psk;
+    ctx->beside->config.context = listener->context;
+  }
   return (usmp_err_t)usmp_start_server(work);
 }
 
@@ -91,35 +96,63 @@ usmp_err_t usmp_accept(usmp_listener_t *listener, usmp_t *ctx, uint32_t wait_ms)
 static void replace(usmp_t *ctx, const uint8_t *rest, size_t len)
 {
   usmp_workspace_t *old = ctx->work;
+  usmp_event_t event;
 
   ctx->work = ctx->beside;
   ctx->beside = old;
+  while (usmp_conn_poll_event(&ctx->work->conn, &event)) continue;
   memmove(ctx->work->inbox, rest, len);
   ctx->work->inbox_at = 0;
   ctx->work->inbox_len = (uint16_t)len;
+  ctx->work->backlog_len = 0;
   ctx->work->message_waits = false;
   ctx->beside->config = ctx->work->config;
   usmp_conn_wipe(&ctx->beside->conn); /* no BYE: the client that would read it is gone */
   ctx->replaced = true;
 }
 
-void usmp_watch_line(usmp_t *ctx, const uint8_t *bytes, size_t len)
+/* The first datagrams of a client that was restarted at its address are judged as a stranger's are: nobody who only writes
+   that address on a datagram gets further. Their cookies are good for this session alone. */
+static bool admitted(usmp_t *ctx, const uint8_t *datagram, size_t len)
+{
+  usmp_transport_t *transport = &ctx->transport;
+  uint8_t place[USMP_ADDRESS_MAX + USMP_SESSION_ID_LEN];
+  usmp_cookie_answer_t answer;
+
+  memcpy(place, transport->peer_address, USMP_ADDRESS_MAX);
+  memcpy(place + USMP_ADDRESS_MAX, ctx->session_id, USMP_SESSION_ID_LEN);
+  int gate = usmp_cookie_gate(&ctx->listener->jar, place, sizeof place, usmp_port_millis() / 1000u, datagram, len, &answer);
+  if (gate == 0) {
+    transport->send(transport, answer.utack, USMP_UTACK_SIZE);
+    transport->send(transport, answer.retry, sizeof answer.retry);
+  }
+  return gate == 1;
+}
+
+void usmp_watch(usmp_t *ctx, const uint8_t *bytes, size_t len)
 {
   usmp_workspace_t *beside = ctx->beside;
   usmp_conn_t *conn = &beside->conn;
-  usmp_event_t event;
   size_t at = 0;
 
   if (!usmp_conn_established(&ctx->work->conn)) return;
   usmp_conn_handle_timeout(conn, usmp_port_millis());
-  if (usmp_conn_state(conn) == USMP_CONN_CLOSED && usmp_start_server(beside) < 0) return;
+  if (usmp_conn_state(conn) == USMP_CONN_CLOSED) {
+    if (ctx->transport.kind == USMP_KIND_DATAGRAM && !admitted(ctx, bytes, len)) return;
+    if (usmp_start_server(beside) < 0) return;
+  }
   while (at < len && !usmp_conn_established(conn)) {
     int used = usmp_conn_receive(conn, bytes + at, len - at, usmp_port_millis());
     if (used < 0) return;
     at += (size_t)used;
   }
   usmp_flush_conn(ctx, conn);
-  if (!usmp_conn_established(conn)) return;
-  while (usmp_conn_poll_event(conn, &event)) continue;
-  replace(ctx, bytes + at, len - at);
+  if (usmp_conn_established(conn)) replace(ctx, bytes + at, len - at);
+}
+
+void usmp_watch_time(usmp_t *ctx)
+{
+  usmp_conn_t *conn = &ctx->beside->conn;
+  usmp_conn_handle_timeout(conn, usmp_port_millis());
+  usmp_flush_conn(ctx, conn);
 }

@@ -14,7 +14,7 @@
 
    Memory: a session needs USMP_WORKSPACE_SIZE bytes. Put them into scratch and scratch_len, else they are
    taken from a static pool of USMP_POOL_SIZE sessions (connect from one thread at a time then). No heap. A server
-   on a serial line needs two. */
+   over UDP or on a serial line needs two for each session. */
 #ifndef USMP_H
 #define USMP_H
 
@@ -108,7 +108,8 @@ typedef struct usmp {
 
   /* Private. */
   usmp_workspace_t *work;
-  usmp_workspace_t *beside; /* server on a serial line: where a client that was restarted makes a new handshake */
+  usmp_workspace_t *beside; /* server, not over TCP: where a client that was restarted makes a new handshake */
+  struct usmp_listener_s *listener; /* server: where it came from */
 #if USMP_THREADS
   usmp_mutex_t tx_mutex; /* the engine, and sending */
   usmp_mutex_t rx_mutex; /* waiting for input */
@@ -137,8 +138,8 @@ usmp_err_t usmp_step(usmp_t *ctx);
    another thread is in usmp_recv and sees to that. */
 usmp_err_t usmp_send(usmp_t *ctx, const uint8_t *data, uint16_t len);
 /* The length of a message, 0 after recv_timeout_ms (or for an empty message), or less than zero. With
-   USMP_ERR_MESSAGE_TOO_LARGE the message still waits for a larger buffer. USMP_ERR_REPLACED (server on a serial
-   line) says that a new session has taken the place of the old one: go on with the next call. */
+   USMP_ERR_MESSAGE_TOO_LARGE the message still waits for a larger buffer. USMP_ERR_REPLACED (server over UDP
+   or on a serial line) says that a new session has taken the place of the old one: go on with the next call. */
 int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len);
 /* True when usmp_recv would return a message at once. */
 bool usmp_message_waits(usmp_t *ctx);
@@ -184,7 +185,8 @@ typedef struct usmp_listener_s {
   int port;
 } usmp_listener_t;
 
-/* Makes an opened listener (usmp_listener_tcp_init and the like) ready; find_psk as in usmp_config_t. */
+/* Makes an opened listener (usmp_listener_tcp_init and the like) ready; find_psk as in usmp_config_t. Over UDP a thread in
+   usmp_recv calls it as well, when a client was restarted. */
 usmp_err_t usmp_listen(usmp_listener_t *listener, usmp_find_psk_fn find_psk, void *context);
 /* Waits for a peer (wait_ms at most) and for its handshake. ctx->cipher_suite is the suite for devices whose
    credential names none. 0; USMP_ERR_NOT_CONNECTED when nobody came; else why the handshake failed. A device that fails

@@ -35,6 +35,7 @@ static void echo_session(usmp_t *ctx)
 
   for (;;) {
     int len = usmp_recv(ctx, message, sizeof message);
+    if (len == USMP_ERR_REPLACED) continue;
     if (len < 0 || usmp_send(ctx, message, (uint16_t)len) < 0) return;
   }
 }
@@ -150,6 +151,47 @@ static void connecting_step_by_step(void **state)
   }
   round_trip(&ctx, 77);
   usmp_close(&ctx);
+  echo_join(&echo);
+}
+
+/* A client over UDP loses its power and comes back at the same address: its socket stays, the session is forgotten. */
+static void restarted_client_gets_in_at_once(void **state)
+{
+  static const uint8_t wrong[32] = {9, 8, 7, 6, 5, 4, 3, 2, 1};
+  usmp_workspace_t memory[3]; /* forgotten, not closed */
+  usmp_t before[3];
+  usmp_transport_t transport = {0};
+  uint8_t hello[USMP_HEADER_SIZE + USMP_HELLO_COOKIE_SIZE] = {0};
+
+  (void)state;
+  echo_start(&echo, true, 1);
+  dial(&transport, true);
+  for (int i = 0; i < 3; i++) {
+    before[i] = new_session();
+    before[i].scratch = &memory[i];
+    before[i].scratch_len = sizeof memory[i];
+    assert_int_equal(usmp_connect(&before[i], &transport), USMP_OK);
+    round_trip(&before[i], 300);
+    /* Who writes this address on datagrams, without reading what comes back, changes nothing. */
+    for (unsigned n = 0; n < 40; n++) {
+      memset(hello + USMP_HEADER_SIZE, (int)n, sizeof hello - USMP_HEADER_SIZE);
+      int len = usmp_frame_encode(hello, USMP_TYPE_HELLO, n % 2, n % 2 ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
+      assert_int_equal(transport.send(&transport, hello, (size_t)len), len);
+    }
+    round_trip(&before[i], 400);
+  }
+  /* Nor does who reads it as well, and has no key. */
+  usmp_workspace_t other_memory;
+  usmp_t other = new_session();
+  other.scratch = &other_memory;
+  other.scratch_len = sizeof other_memory;
+  other.psk = wrong;
+  other.psk_len = sizeof wrong;
+  usmp_transport_t borrowed = transport;
+  borrowed.close = NULL;
+  assert_int_equal(usmp_connect(&other, &borrowed), USMP_ERR_HANDSHAKE_TIMEOUT);
+  round_trip(&before[2], 500);
+  usmp_close(&before[2]);
   echo_join(&echo);
 }
 
@@ -434,7 +476,7 @@ int main(void)
     cmocka_unit_test(send_does_not_wait_behind_recv), cmocka_unit_test(many_threads_send),
     cmocka_unit_test(both_ends_send_at_once),
     cmocka_unit_test(transports_that_misbehave),      cmocka_unit_test(usage_mistakes),
-    cmocka_unit_test(failing_devices_are_locked_out),
+    cmocka_unit_test(failing_devices_are_locked_out), cmocka_unit_test(restarted_client_gets_in_at_once),
     cmocka_unit_test(memory_comes_from_scratch_or_the_pool),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

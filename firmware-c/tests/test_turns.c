@@ -1,0 +1,140 @@
+/* In what order the application layer takes input in and lets output out: its peer is an engine in the same thread, behind a
+   transport that fails the test when it is asked to wait although something is left to do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "usmp_posix.h"
+
+static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+static struct {
+  usmp_conn_t conn;
+  usmp_config_t config;
+  uint8_t frame[USMP_FRAME_BUFFER_SIZE];
+  uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
+  uint8_t tx[USMP_TX_BUFFER_SIZE(4)];
+  bool idle; /* it has nothing to say, and whoever waits for it waits for ever */
+} peer;
+
+static int port_random(void *context, uint8_t *out, size_t len)
+{
+  (void)context;
+  return usmp_port_random(out, len);
+}
+
+static int find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
+{
+  (void)context, (void)id;
+  found->psk = psk;
+  found->psk_len = sizeof psk;
+  return USMP_OK;
+}
+
+static void start_peer(uint8_t kind, bool client)
+{
+  usmp_buffers_t buffers = {peer.frame,         peer.message,         peer.tx,
+                            sizeof peer.frame, sizeof peer.message, sizeof peer.tx};
+
+  memset(&peer, 0, sizeof peer);
+  peer.config = (usmp_config_t){.crypto = usmp_port_crypto(), .random = port_random, .find_psk = find_psk,
+                                .psk = psk, .psk_len = sizeof psk, .kind = kind};
+  int err = client ? usmp_conn_init_client(&peer.conn, &peer.config, &buffers, 0)
+                   : usmp_conn_init_server(&peer.conn, &peer.config, &buffers, 0);
+  assert_int_equal(err, 0);
+}
+
+static void drain_events(void)
+{
+  usmp_event_t event;
+  while (usmp_conn_poll_event(&peer.conn, &event)) continue;
+}
+
+static int peer_takes(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  (void)t;
+  for (size_t at = 0; at < len;) {
+    int used = usmp_conn_receive(&peer.conn, data + at, len - at, 0);
+    drain_events();
+    if (used < 0) break;
+    at += (size_t)used;
+  }
+  return (int)len;
+}
+
+/* All that the peer has to say; of datagrams one. */
+static int peer_says(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  const uint8_t *bytes;
+  size_t len;
+  size_t total = 0;
+
+  while ((len = usmp_conn_poll_transmit(&peer.conn, &bytes)) > 0 && total + len <= max_len) {
+    memcpy(buf + total, bytes, len);
+    total += len;
+    usmp_conn_transmitted(&peer.conn, len, 0);
+    if (t->kind == USMP_KIND_DATAGRAM) break;
+  }
+  peer.idle = total == 0;
+  if (peer.idle) assert_int_equal(t->wait_ms, 0);
+  return (int)total;
+}
+
+static usmp_transport_t transport_of(usmp_kind_t kind)
+{
+  return (usmp_transport_t){.send = peer_takes, .recv = peer_says, .kind = kind, .fd = -1};
+}
+
+static int accept_peer(usmp_listener_t *listener, usmp_transport_t *to, uint32_t wait_ms)
+{
+  const uint8_t *bytes;
+
+  (void)wait_ms;
+  *to = transport_of(USMP_KIND_DATAGRAM);
+  listener->first_len = usmp_conn_poll_transmit(&peer.conn, &bytes);
+  memcpy(listener->first, bytes, listener->first_len);
+  usmp_conn_transmitted(&peer.conn, listener->first_len, 0);
+  return 1;
+}
+
+/* The HELLO came with the transport: its answer leaves before anything is awaited. */
+static void first_datagram_is_answered_at_once(void **state)
+{
+  usmp_listener_t listener = {.accept = accept_peer};
+  usmp_t ctx = {.keepalive_ms = 20000};
+
+  (void)state;
+  start_peer(USMP_KIND_DATAGRAM, true);
+  assert_int_equal(usmp_listen(&listener, find_psk, NULL), USMP_OK);
+  assert_int_equal(usmp_accept(&listener, &ctx, 0), USMP_OK);
+  assert_false(peer.idle);
+  usmp_close(&ctx);
+}
+
+/* Two messages came in one piece: the second is there, and nothing is awaited before it is handed over. */
+static void second_message_of_a_piece_is_not_held_up(void **state)
+{
+  usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
+  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000};
+  uint8_t got[64];
+
+  (void)state;
+  start_peer(USMP_KIND_STREAM, false);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  for (int i = 0; i < 3; i++) assert_int_equal(usmp_conn_send(&peer.conn, psk, 10 + (size_t)i, 0), 0);
+  for (int i = 0; i < 3; i++) assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10 + i);
+  assert_false(peer.idle);
+  usmp_close(&ctx);
+}
+
+int main(void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test(first_datagram_is_answered_at_once),
+    cmocka_unit_test(second_message_of_a_piece_is_not_held_up),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
