@@ -1,12 +1,31 @@
 import { gcm } from '@noble/ciphers/aes.js'
 import { chacha20poly1305 } from '@noble/ciphers/chacha.js'
-import { x25519 } from '@noble/curves/ed25519.js'
+import { pow } from '@noble/curves/abstract/modular.js'
+import { montgomery } from '@noble/curves/abstract/montgomery.js'
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { assertBytes, copyBytes, wipe } from './bytes.js'
 import { CipherSuite, KEY_SIZE, PUBLIC_KEY_SIZE } from './constants.js'
 import type { Aead, CryptoProvider, KeyPair } from './crypto.js'
+
+/** The prime of X25519 (RFC 7748). */
+const P = 2n ** 255n - 19n
+
+/**
+ * X25519 by the ladder alone. noble's own `x25519` makes public keys by tables of the Edwards curve; they are 6 kB of code and
+ * a tenth of a second at the first key pair, and pages make one (docs/decisions/0013-x25519-ladder.md).
+ */
+const x25519 = montgomery({
+  P,
+  type: 'x25519',
+  adjustScalarBytes(scalar: Uint8Array) {
+    scalar[0]! &= 0xf8
+    scalar[31] = (scalar[31]! & 0x7f) | 0x40
+    return scalar
+  },
+  powPminus2: (x) => pow(x, P - 2n, P),
+})
 
 /**
  * The default provider: audited JavaScript, runs anywhere. Its AES uses tables and is not constant-time; prefer
