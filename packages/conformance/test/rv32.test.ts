@@ -1,72 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { connect as connectSocket, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import type { Duplex } from 'node:stream'
-import { setTimeout } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { listen, type Server, type Session } from '@usmp/node'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { buildImage, Chip } from '../src/chip.js'
 
-const buildScript = fileURLToPath(new URL('../../../firmware-c/tests/rv32/build.sh', import.meta.url))
 const deviceId = '02:c0:ff:ee:00:01'
 const psk = new Uint8Array(randomBytes(32))
-
-/** An emulated chip whose UART is a Unix socket, with the identity a factory would have written into it. */
-class Chip {
-  readonly #process: ChildProcess
-  readonly #socketPath: string
-  /** Everything the chip has put on its line. */
-  line = ''
-  #open: Socket | undefined
-
-  constructor(image: string, folder: string) {
-    this.#socketPath = join(folder, 'uart')
-    const identity = join(folder, 'identity')
-    const id = Buffer.from(deviceId.replaceAll(':', ''), 'hex')
-    writeFileSync(identity, Buffer.concat([Buffer.from('USMP'), id, Buffer.alloc(2), psk, randomBytes(32)]))
-    const machine = ['-M', 'virt', '-cpu', 'rv32,a=false,f=false,d=false', '-bios', 'none', '-icount', 'shift=0']
-    const memory = ['-kernel', image, '-device', `loader,file=${identity},addr=0x80400000,force-raw=on`]
-    const line = ['-display', 'none', '-monitor', 'none', '-serial', `unix:${this.#socketPath},server=on,wait=on`]
-    this.#process = spawn('qemu-system-riscv32', [...machine, ...memory, ...line], { stdio: 'ignore' })
-  }
-
-  /** Opens the line, as soon as there is one. */
-  async open(): Promise<Duplex> {
-    for (const giveUp = Date.now() + 10_000; ; ) {
-      const socket = connectSocket(this.#socketPath)
-      try {
-        await once(socket, 'connect')
-        socket.on('data', (chunk) => (this.line += chunk.toString('latin1')))
-        this.#open = socket
-        return socket
-      } catch (error) {
-        if (Date.now() > giveUp || this.#process.exitCode !== null) throw error
-        await setTimeout(50)
-      }
-    }
-  }
-
-  /** Bytes that nobody meant to send, on their way to the chip. */
-  disturb(noise: Uint8Array): void {
-    this.#open?.write(noise)
-  }
-
-  /** The gateway's end of the line is torn out. */
-  cut(): void {
-    this.#open?.destroy()
-  }
-
-  async powerOff(): Promise<void> {
-    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return
-    const gone = once(this.#process, 'exit')
-    this.#process.kill()
-    await gone
-  }
-}
 
 /** What a device says in one session, told apart: readings are JSON, answers are plain. */
 class Conversation {
@@ -101,26 +39,16 @@ class Conversation {
   }
 }
 
-let image: string
-let folder: string
 let chip: Chip
 let gateway: Server | undefined
 
 beforeAll(() => {
-  const build = spawnSync('bash', [buildScript], { encoding: 'utf8' })
-  // With a tool chain that is not there the script says what to install.
-  if (build.status !== 0) throw new Error(`${buildScript} failed:\n${build.stdout}${build.stderr}`)
-  image = build.stdout.trim().split('\n').at(-1)!
-  folder = mkdtempSync(join(tmpdir(), 'usmp-rv32-'))
-  chip = new Chip(image, folder)
+  chip = new Chip(buildImage('build.sh'), deviceId, psk)
 }, 180_000)
 
 afterEach(() => gateway?.close())
 
-afterAll(async () => {
-  await chip?.powerOff()
-  if (folder) rmSync(folder, { recursive: true })
-})
+afterAll(() => chip?.powerOff())
 
 async function startGateway(): Promise<Server> {
   return (gateway = await listen({ serial: { name: 'uart', open: () => chip.open() }, psk: { [deviceId]: psk } }))
