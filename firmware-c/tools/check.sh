@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything about the C core that can be run on a Debian machine. usage: check.sh [WORK_DIR]
-# Packages: cmake ninja-build gcc g++ clang libclang-rt-14-dev libmbedtls-dev libbearssl-dev libcmocka-dev valgrind
-# cppcheck python3; for sizes also gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf and the other cross compilers.
+# Packages: cmake ninja-build gcc g++ clang libclang-rt-14-dev libmbedtls-dev libbearssl-dev libcmocka-dev libjsmn-dev
+# valgrind cppcheck python3; for sizes also gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf and the other cross compilers.
 # USMP_PEER_PYTHON names a python that has the published package usmp 1.2.2, for the cross-play.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -44,19 +44,20 @@ fuzz() { # TARGET: the corpus, then ten seconds of new inputs
 }
 
 headers_in_cpp() {
-  printf '#include "usmp.h"\n#include "usmp_posix.h"\nint main() { return 0; }\n' > "$work/headers.cc"
-  g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -fsyntax-only "$work/headers.cc"
+  printf '#include "usmp.h"\n#include "usmp_posix.h"\n#include "usmp_rpc.h"\nint main() { return 0; }\n' > "$work/headers.cc"
+  g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -fsyntax-only "$work/headers.cc"
 }
 
 analyse() {
   cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-    -I"$here/include" "$here/src" "$here/api" "$here/crypto" "$here/ports/posix"
+    -I"$here/include" -I"$here/rpc" -I"$here/ports/posix" "$here/src" "$here/api" "$here/crypto" "$here/ports/posix" \
+    "$here"/rpc/*.c "$here"/examples/robot/robot.c "$here"/examples/robot/robot_link.c "$here"/examples/robot/posix.c
 }
 
-no_heap_no_globals() { # the core has neither a reference to the heap or to printf, nor a byte of static memory
+no_heap_no_globals() { # core and JSON-RPC have neither a reference to the heap or to printf, nor a byte of static memory
   mkdir -p "$work/objects"
-  for source in "$here"/src/*.c; do
-    gcc -std=c11 -Os -I"$here/include" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
+  for source in "$here"/src/*.c "$here"/rpc/*.c; do
+    gcc -std=c11 -Os -I"$here/include" -I"$here/rpc" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
   done
   nm "$work"/objects/*.o > "$work/symbols"
   ! grep -E ' U (malloc|calloc|realloc|free|.*printf)$| [bBdDC] ' "$work/symbols"
@@ -75,7 +76,7 @@ check "cppcheck" analyse
 check "no heap, no globals" no_heap_no_globals
 check "fuzz targets" build fuzz -DUSMP_FUZZ=ON -DCMAKE_C_COMPILER=clang
 check "seed corpus" python3 "$here/tests/fuzz/make_corpus.py" "$here/../vectors" "$work/corpus"
-for target in deframer handshake session; do check "fuzz $target, ten seconds" fuzz $target; done
+for target in deframer handshake session rpc; do check "fuzz $target, ten seconds" fuzz $target; done
 if [ -n "${USMP_PEER_PYTHON:-}" ]; then
   check "cross-play with the published Python package" "$here/tests/peer/run.sh" "$work/gcc"
 else

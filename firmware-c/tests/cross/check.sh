@@ -49,6 +49,7 @@ step 'vectors on Xtensa lx106 (QEMU sim)' "$ROOT/tests/xtensa/vectors.sh"
 step 'vectors as WebAssembly (Node)' wasm_vectors
 step 'engine as WebAssembly' "$ROOT/tests/wasm/build.sh" engine
 step 'image examples/bare_qemu' "$ROOT/tests/rv32/build.sh"
+step 'image examples/robot' "$ROOT/tests/rv32/robot.sh"
 step 'ESP-IDF component against stub headers' "$ROOT/tests/esp_stubs/check.sh"
 
 echo "$passed passed, $failed failed"

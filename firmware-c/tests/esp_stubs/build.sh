@@ -3,6 +3,7 @@
 # usage: build.sh rv32|xtensa|host FOLDER [NAME=VALUE of Kconfig]…
 source "$(dirname "$0")/../cross/common.sh"
 need cmake cmake /usr/bin/python3 python3 make make
+[ -f /usr/include/jsmn.h ] || { echo "missing; install: apt-get install --no-install-recommends libjsmn-dev" >&2; exit 3; }
 [ -f /usr/include/psa/crypto.h ] || { echo "missing; install: apt-get install --no-install-recommends libmbedtls-dev" >&2; exit 3; }
 
 target=$1
@@ -10,9 +11,10 @@ out=$2
 shift 2
 stubs=$ROOT/tests/esp_stubs
 mkdir -p "$out/psa_include"
-# mbedTLS's headers alone, without the rest of the host's.
+# mbedTLS's headers and jsmn's alone, without the rest of the host's.
 ln -sfn /usr/include/psa "$out/psa_include/psa"
 ln -sfn /usr/include/mbedtls "$out/psa_include/mbedtls"
+ln -sfn /usr/include/jsmn.h "$out/psa_include/jsmn.h"
 /usr/bin/python3 "$stubs/sdkconfig.py" "$out/config" "$ROOT/Kconfig" "$ROOT"/examples/esp_idf/*/main/Kconfig.projbuild -- "$@"
 
 options=(-DSDKCONFIG="$out/config" -DPSA_INCLUDE="$out/psa_include")

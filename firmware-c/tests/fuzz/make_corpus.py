@@ -47,9 +47,19 @@ def session(_vectors):
                 yield bytes([kind]) + b"".join(bytes([side | op << 1, value & 255, value >> 8]) for op, value in script)
 
 
+def rpc(_vectors):
+    drive = '{"jsonrpc":"2.0","id":7,"method":"echo","params":{"v":0.2,"w":-1.5e-3}}'
+    chat = '{"jsonrpc":"2.0","id":"a","method":"echo","params":{"text":"\\ud83e\\udd16 \\n\\u00e9 Gr\u00fc\u00dfe"}}'
+    age = '{"jsonrpc":"2.0","id":null,"method":"echo","params":{"v":1e308},"age":{"at":12.5,"ttl":300}}'
+    answer = '{"jsonrpc":"2.0","id":1,"result":{"a":[1,true,false,null,{"b":[]}]}}'
+    notification = '{"jsonrpc":"2.0","method":"$/cancel","params":{"id":7}}'
+    for text in drive, chat, age, answer, notification, f"[{drive},{chat}]", "[" * 9 + "]" * 9:
+        yield bytes(1) + text.encode()
+
+
 def main():
     vectors, output = map(pathlib.Path, sys.argv[1:3])
-    for make in (deframer, handshake, session):
+    for make in (deframer, handshake, session, rpc):
         folder = output / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(make(vectors)):
