@@ -29,14 +29,14 @@ export class Refusal extends Error {
   readonly error: RpcError
   /** The request that is answered with the error; null if it is not known. */
   readonly id: Id | null
-  /** Whether it was an answer itself. Answers are never answered. */
-  readonly isAnswer: boolean
+  /** Whether it was an answer itself, or a notification. These are never answered. */
+  readonly silent: boolean
 
-  constructor(error: RpcError, id: Id | null = null, isAnswer = false) {
+  constructor(error: RpcError, id: Id | null = null, silent = false) {
     super(error.message)
     this.error = error
     this.id = id
-    this.isAnswer = isAnswer
+    this.silent = silent
   }
 }
 
@@ -51,13 +51,14 @@ export function parseMessage(bytes: Uint8Array): Incoming {
   const { jsonrpc, id, method } = message
   const isAnswer = method === undefined && ('result' in message || 'error' in message)
   const known = isId(id) ? id : null
-  const refuse = (code: number, text: string) => new Refusal(new RpcError(code, text), known, isAnswer)
-  if (jsonrpc !== '2.0') throw refuse(RpcCode.INVALID_REQUEST, '"jsonrpc" must be "2.0"')
+  const refuse = (code: number, text: string, silent = false) => new Refusal(new RpcError(code, text), known, silent)
+  if (jsonrpc !== '2.0') throw refuse(RpcCode.INVALID_REQUEST, '"jsonrpc" must be "2.0"', isAnswer)
   if (isAnswer) return parseAnswer(message, known)
   if (typeof method !== 'string') throw refuse(RpcCode.INVALID_REQUEST, '"method" must be a text')
   const { params = {} } = message
-  if (!isObject(params)) throw refuse(RpcCode.INVALID_PARAMS, '"params" must be an object')
-  if (!('id' in message)) return { kind: 'notification', method, params }
+  const isNotification = !('id' in message)
+  if (!isObject(params)) throw refuse(RpcCode.INVALID_PARAMS, '"params" must be an object', isNotification)
+  if (isNotification) return { kind: 'notification', method, params }
   if (known === null) {
     throw refuse(RpcCode.INVALID_REQUEST, `"id" must be a number or a text of at most ${MAX_ID} characters`)
   }

@@ -245,9 +245,9 @@ export class Peer<C> {
     }
   }
 
-  #refuse({ error, id, isAnswer }: Refusal): void {
+  #refuse({ error, id, silent }: Refusal): void {
     this.#tell(error)
-    if (!isAnswer) return this.#serving.refuse(id, error)
+    if (!silent) return this.#serving.refuse(id, error)
     this.#asking.reject(id, new UsmpError('BAD_ANSWER', error.message))
   }
 

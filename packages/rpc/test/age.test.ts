@@ -115,9 +115,11 @@ describe('lateness', () => {
   test.each([150e-6, -150e-6])('follows clocks that drift apart by %d', (drift) => {
     const lateness = new Lateness()
     // A day of ten requests a second would be long; one each second does.
+    let latest = 0
     for (let at = 0; at < 86_400_000; at += 1000) {
-      expect(lateness.measure(at * (1 + drift) + 2, at)).toBeLessThan(1)
+      latest = Math.max(latest, lateness.measure(at * (1 + drift) + 2, at))
     }
+    expect(latest).toBeLessThan(1)
     expect(lateness.measure(86_400_000 * (1 + drift) + 502, 86_400_000)).toBeGreaterThan(499)
   })
 })

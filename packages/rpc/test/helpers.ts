@@ -1,7 +1,7 @@
 import { type Session, UsmpError } from '@usmp/core'
 import { RpcError } from '../src/index.ts'
 
-export { collect, isSettled, turn, turns, until } from '../../node/test/helpers.ts'
+export { collect, isSettled, pattern, turn, turns, until } from '../../node/test/helpers.ts'
 export { SimulatedClock } from '../../node/test/simulated-clock.ts'
 export { sessionPair } from './pair.ts'
 
