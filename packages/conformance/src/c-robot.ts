@@ -42,9 +42,19 @@ export class CRobot {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
+  /** Lets the program stand still, while what is sent to it piles up, until `resume`. */
+  pause(): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  resume(): void {
+    this.#child.kill('SIGCONT')
+  }
+
   async stop(): Promise<void> {
     if (this.running) {
       const closed = once(this.#child, 'close')
+      this.#child.kill('SIGCONT')
       this.#child.kill()
       await closed
     }
