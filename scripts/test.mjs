@@ -55,6 +55,11 @@ function withoutSocat(file) {
   return available('socat', file) ? [] : ['--exclude', file]
 }
 
+/** Tests that compile a program in C. */
+function withoutCmake(file) {
+  return available('cmake', file) ? [] : ['--exclude', file]
+}
+
 const steps = {
   lint: () => pnpmCheck('exec', 'biome', 'check', '.'),
   types: () => pnpmCheck('--recursive', 'run', 'typecheck'),
@@ -72,8 +77,10 @@ const steps = {
   browser: () => available('chromium', 'a real browser') && vitest('browser'),
   playground: () => available('chromium', 'the playground') && vitest('playground'),
   cli: () => vitest('cli', ...withoutSocat('test/places.test.ts')),
-  demos: () => vitest('demos', '--exclude', 'test/page/page.test.ts'),
-  page: () => available('chromium', 'the operator page') && vitest('demos', 'test/page/page.test.ts'),
+  demos: () => vitest('demos', '--exclude', 'test/page/**'),
+  page: () =>
+    available('chromium', 'the operator page') &&
+    vitest('demos', 'test/page', ...withoutCmake('test/page/c-robot.test.ts')),
   bench: () => vitest('bench'),
   c: () => available('cmake', 'the C core on this machine') && check('bash', ['firmware-c/tools/check.sh']),
   cross: () =>

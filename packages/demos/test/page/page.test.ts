@@ -1,43 +1,23 @@
 import { randomBytes } from 'node:crypto'
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
-import { figure, launch, openPage, PATIENCE, type Rig, rig } from './rig.ts'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import type { HubProgram, Program } from '../robolink/world.ts'
+import { figure, fresh, type Look, moves, PATIENCE, pushStick, rigs, stands, text } from './rig.ts'
 
 const LONG = { timeout: 60_000 }
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await launch()
-}, 60_000)
-afterAll(async () => {
-  await browser?.close()
-})
+const rig = rigs()
 
 /** A hub, a robot, and a page that shows it. */
-async function driveable(
-  options: Parameters<typeof openPage>[2] = {},
-): Promise<{ hub: Rig; robot: ReturnType<Rig['startRobot']>; page: Page }> {
-  const hub = await rig()
-  await hub.startHub()
-  const robot = hub.startRobot()
-  const page = await openPage(browser, hub.address('page'), options)
+async function driveable(look?: Look): Promise<{ hub: HubProgram; robot: Program; page: Page }> {
+  const hub = await rig().hub()
+  const robot = rig().world.robot(hub.tcp, { name: 'rover' })
+  const page = await rig().open(rig().address(hub, 'page'), look)
   await fresh(page)
   return { hub, robot, page }
 }
 
-const text = (page: Page, id: string) => page.locator(`#${id}`).textContent()
-const fresh = (page: Page) => expect.poll(() => figure(page, 'r-age'), PATIENCE).toBeLessThan(400)
-const moves = (page: Page) => expect.poll(() => figure(page, 'r-v'), PATIENCE).toBeGreaterThan(0.1)
-const stands = (page: Page) => expect.poll(() => figure(page, 'r-v'), PATIENCE).toBe(0)
 const place = (page: Page) => text(page, 'pose-text')
-
-/** Pushes the joystick forwards, and keeps it there. */
-async function pushStick(page: Page): Promise<void> {
-  const { x, y, width, height } = (await page.locator('#stick').boundingBox())!
-  await page.mouse.move(x + width / 2, y + height / 2)
-  await page.mouse.down()
-  await page.mouse.move(x + width / 2, y + 8, { steps: 4 })
-}
 
 /** How many points of a chart have the colour of its first line, in its upper third. */
 function inkAbove(page: Page): Promise<number> {
@@ -109,7 +89,7 @@ test('whoever looks away stops the robot', LONG, async () => {
 
 test('a second page watches while the first drives, and may stop the robot at any time', LONG, async () => {
   const { hub, page } = await driveable()
-  const second = await openPage(browser, hub.address('terminal'))
+  const second = await rig().open(rig().address(hub, 'terminal'))
   await fresh(second)
   await page.keyboard.down('w')
   await moves(second)
@@ -147,12 +127,12 @@ test('a hub that was restarted is found again, and a stop that was owed is paid'
   const { hub, page } = await driveable({ expectErrors: true })
   await pushStick(page)
   await moves(page)
-  await hub.stopHub()
+  await hub.program.end()
   await expect.poll(() => text(page, 'link-text'), PATIENCE).toMatch(/does not answer|goodbye|broke/)
   await expect.poll(() => page.locator('#stale').isVisible(), PATIENCE).toBe(true)
   await page.getByRole('button', { name: 'STOP' }).click()
   expect(await text(page, 'stop-outcome')).toContain('Not sent')
-  await hub.startHub()
+  await rig().hub(hub)
   await expect.poll(() => text(page, 'link-text'), PATIENCE).toBe('Encrypted link')
   await fresh(page)
   await expect.poll(() => text(page, 'stop-outcome'), PATIENCE).toContain('rover stopped')
@@ -164,29 +144,28 @@ test('a hub that was restarted is found again, and a stop that was owed is paid'
 test('telemetry of a robot that froze is shown as old, with its age', LONG, async () => {
   const { robot, page } = await driveable()
   expect(await page.locator('#stale').isVisible()).toBe(false)
-  robot.kill('SIGSTOP')
+  robot.child.kill('SIGSTOP')
   await expect
     .poll(() => text(page, 'stale'), PATIENCE)
     .toMatch(/^Stale: the last telemetry is (\d+ ms|\d+\.\d s) old$/)
   await expect.poll(() => figure(page, 'r-age'), PATIENCE).toBeGreaterThan(1500)
   expect(await text(page, 'robot-state')).toBe('unknown')
-  robot.kill('SIGCONT')
+  robot.child.kill('SIGCONT')
   await fresh(page)
   await expect.poll(() => page.locator('#stale').isVisible(), PATIENCE).toBe(false)
 })
 
 test('a wrong key is told clearly, and is kept nowhere', LONG, async () => {
-  const hub = await rig()
-  await hub.startHub()
-  const good = new URL(hub.address('page'))
+  const hub = await rig().hub()
+  const good = rig().address(hub, 'page')
   const wrong = new URL(good)
   const wrongKey = randomBytes(32).toString('hex')
   wrong.hash = good.hash.replace(/key=.*/, `key=${wrongKey}`)
-  const page = await openPage(browser, wrong.href)
+  const page = await rig().open(wrong)
   const refusal = page.getByRole('alert').filter({ hasText: 'The hub refuses this key' })
   await refusal.waitFor(PATIENCE)
   expect(await refusal.textContent()).toContain('HANDSHAKE_REFUSED')
-  expect(page.url()).toBe(`${hub.origin}/`)
+  expect(page.url()).toBe(hub.page)
   expect(await page.evaluate(() => JSON.stringify(sessionStorage))).not.toContain(wrongKey)
 
   await page.getByLabel('Key, 64 hex digits').fill('too short')
@@ -198,18 +177,18 @@ test('a wrong key is told clearly, and is kept nowhere', LONG, async () => {
 })
 
 test('the key never leaves the page, and nothing can be read on its wire', LONG, async () => {
-  const hub = await rig()
-  await hub.startHub()
-  hub.startRobot()
-  const key = new URLSearchParams(new URL(hub.address('page')).hash.slice(1)).get('key')!
-  const page = await openPage(browser, 'about:blank')
+  const hub = await rig().hub()
+  rig().world.robot(hub.tcp, { name: 'rover' })
+  const address = rig().address(hub, 'page')
+  const key = new URLSearchParams(address.hash.slice(1)).get('key')!
+  const page = await rig().open('about:blank')
   const seen: string[] = []
   page.on('request', (request) => seen.push(request.url()))
   page.on('websocket', (socket) => {
     const note = ({ payload }: { payload: string | Buffer }) => void seen.push(Buffer.from(payload).toString('latin1'))
     socket.on('framesent', note).on('framereceived', note)
   })
-  await page.goto(hub.address('page'))
+  await page.goto(address.href)
   await fresh(page)
   expect(seen.length).toBeGreaterThan(5)
   for (const bytes of seen) {
@@ -219,15 +198,27 @@ test('the key never leaves the page, and nothing can be read on its wire', LONG,
   }
 })
 
-test('on a telephone, in the dark: nothing is cut off, and the stop is there', LONG, async () => {
-  const hub = await rig()
-  await hub.startHub()
-  hub.startRobot()
-  const page = await openPage(browser, hub.address('page'), {
-    viewport: { width: 390, height: 844 },
-    colorScheme: 'dark',
-  })
+test('a hub that hangs is said to be silent', LONG, async () => {
+  const { hub, page } = await driveable({ expectErrors: true })
+  hub.program.child.kill('SIGSTOP')
+  await expect.poll(() => text(page, 'link-text'), PATIENCE).toBe('The hub is silent')
+  expect(await page.locator('#stale').isVisible()).toBe(true)
+  hub.program.child.kill('SIGCONT')
+  await expect.poll(() => text(page, 'link-text'), PATIENCE).toBe('Encrypted link')
+})
+
+test('a second page with the same operator takes the seat, and the first does not fight for it', LONG, async () => {
+  const { hub, page } = await driveable()
+  const second = await rig().open(rig().address(hub, 'page'))
+  await fresh(second)
+  await expect.poll(() => text(page, 'link-text'), PATIENCE).toContain('taken this operator’s seat')
+  await page.getByRole('button', { name: 'Try now' }).click()
   await fresh(page)
+  await expect.poll(() => text(second, 'link-text'), PATIENCE).toContain('taken this operator’s seat')
+})
+
+test('on a telephone, in the dark: nothing is cut off, and the stop is there', LONG, async () => {
+  const { page } = await driveable({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' })
   expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390)
   for (const where of ['window.scrollTo(0, 0)', 'window.scrollTo(0, document.body.scrollHeight)']) {
     await page.evaluate(where)

@@ -1,141 +1,98 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Browser, chromium, type Page } from 'playwright-core'
-import { expect, onTestFinished } from 'vitest'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { pageAddress } from '../../src/robolink/page/address.ts'
-import { freePort } from '../programs.ts'
+import { type HubProgram, type World, worlds } from '../robolink/world.ts'
 
-const program = (name: string) => fileURLToPath(new URL(`../../dist/robolink/${name}.js`, import.meta.url))
+const PAGE_FOLDER = fileURLToPath(new URL('../../dist/robolink/page', import.meta.url))
 
 /** For what happens by itself, ms; a busy machine takes its time. */
 export const PATIENCE = { timeout: 20_000 }
 
-/** Debian's Chromium, speaking to nobody but this machine. */
-export function launch(): Promise<Browser> {
-  return chromium.launch({
-    executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-  })
+/** How a page is opened. */
+export interface Look {
+  readonly viewport?: { width: number; height: number }
+  readonly colorScheme?: 'dark' | 'light'
+  /** The browser itself complains, of WebSockets that fail. */
+  readonly expectErrors?: boolean
 }
 
-/** A hub with its own keys on its own ports, and a robot, as programs. */
+/** A hub that serves the page as it was built, and browsers that look at it. */
 export interface Rig {
-  readonly origin: string
-  /** The hub's TCP port. */
-  readonly port: number
+  readonly world: World
+  /** Starts the hub, again in the place of an earlier one if that is given. */
+  hub(again?: HubProgram): Promise<HubProgram>
   /** The page's address with the credentials of an operator that the hub knows. */
-  address(operator: 'page' | 'terminal'): string
-  /** The key of a robot or operator, in a file. */
-  keyFile(name: string): string
-  startHub(): Promise<void>
-  stopHub(): Promise<void>
-  /** The robot's program; `command` is another one than that in TypeScript. */
-  startRobot(command?: readonly string[]): ChildProcess
+  address(hub: HubProgram, operator: 'page' | 'terminal'): URL
+  /** Opens the page in a profile of its own. Faults, and what the browser reports as errors, fail the test. */
+  open(address: string | URL, look?: Look): Promise<Page>
 }
 
-export async function rig(): Promise<Rig> {
-  const state = mkdtempSync(join(tmpdir(), 'robolink-'))
-  const children = new Set<ChildProcess>()
-  onTestFinished(async () => {
-    for (const child of children) await end(child)
-    rmSync(state, { recursive: true })
-  })
-  const [tcp, https] = [await freePort(), await freePort()]
-  const origin = `https://127.0.0.1:${https}`
-  const keyFile = (name: string) => join(state, `${name}.psk`)
-  let hub: ChildProcess | undefined
-
-  function run(command: readonly string[]): ChildProcess {
-    const [file, ...args] = command as [string, ...string[]]
-    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    children.add(child)
-    return child
-  }
-
-  return {
-    origin,
-    port: tcp,
-    keyFile,
-    address(operator) {
-      const known: Record<string, { name: string; psk: string }> = JSON.parse(
-        readFileSync(join(state, 'keys.json'), 'utf8'),
-      ).operators
-      const [id, { psk }] = Object.entries(known).find(([, { name }]) => name === operator)!
-      return pageAddress(origin, { operator: id, key: psk })
-    },
-    async startHub() {
-      hub = run([
-        process.execPath,
-        program('hub'),
-        ...['--state', state, '--json'],
-        ...['--tcp', `127.0.0.1:${tcp}`, '--udp', `127.0.0.1:${tcp}`, '--https', `127.0.0.1:${https}`],
-      ])
-      await untilSaid(hub, '"listening"')
-    },
-    async stopHub() {
-      await end(hub!)
-    },
-    startRobot(command = [process.execPath, program('robot')]) {
-      return run([
-        ...command,
-        ...['--connect', `tcp:127.0.0.1:${tcp}`, '--id', '02:00:00:00:00:01'],
-        ...['--psk-file', keyFile('robot-1'), '--name', 'rover'],
-      ])
-    },
-  }
-}
-
-async function end(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
-  const closed = once(child, 'close')
-  child.kill('SIGTERM')
-  // One that was stopped takes no notice of anything else.
-  child.kill('SIGCONT')
-  await closed
-}
-
-/** Waits for a line on any of its outputs; whatever comes later is read, so that it never waits for us. */
-function untilSaid(child: ChildProcess, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const lines: string[] = []
-    for (const stream of [child.stdout!, child.stderr!]) {
-      createInterface(stream).on('line', (line) => {
-        lines.push(line)
-        if (line.includes(text)) resolve()
-      })
-    }
-    child.once('close', () => reject(new Error(`it ended without saying ${text}:\n${lines.join('\n')}`)))
-  })
-}
-
-/** Opens the page in a profile of its own. Faults and what the browser reports as errors fail the test. */
-export async function openPage(
-  browser: Browser,
-  address: string,
-  {
-    expectErrors = false,
-    ...look
-  }: { expectErrors?: boolean; viewport?: { width: number; height: number }; colorScheme?: 'dark' | 'light' } = {},
-): Promise<Page> {
-  const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1440, height: 900 }, ...look })
-  const page = await context.newPage()
+/** A rig for each test of a file. */
+export function rigs(): () => Rig {
+  const world = worlds()
+  let browser: Browser
+  const contexts: BrowserContext[] = []
   const faults: unknown[] = []
-  page.on('pageerror', (error) => faults.push(error))
-  page.on('console', (message) => message.type() === 'error' && !expectErrors && faults.push(message.text()))
-  onTestFinished(async () => {
-    await context.close()
-    expect(faults).toEqual([])
+
+  beforeAll(async () => {
+    browser = await chromium.launch({
+      executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
+      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
+    })
+  }, 60_000)
+  afterAll(() => browser?.close())
+  // Before the world ends: a page that loses its hub complains.
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close()
+    expect(faults.splice(0)).toEqual([])
   })
-  await page.goto(address)
-  return page
+
+  return () => ({
+    world: world(),
+    hub(again) {
+      const places = again ? { tcp: again.tcp.replace('tcp:', ''), https: new URL(again.page).host } : {}
+      return world().hub({ ...places, page: PAGE_FOLDER })
+    },
+    address({ page }, operator) {
+      const { operators } = JSON.parse(readFileSync(world().file('state/keys.json'), 'utf8')) as {
+        operators: Record<string, { name: string; psk: string }>
+      }
+      const [id, { psk }] = Object.entries(operators).find(([, { name }]) => name === operator)!
+      return new URL(pageAddress(page, { operator: id, key: psk }))
+    },
+    async open(address, { expectErrors = false, ...look } = {}) {
+      const viewport = { width: 1440, height: 900 }
+      const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport, ...look })
+      contexts.push(context)
+      const page = await context.newPage()
+      page.on('pageerror', (error) => faults.push(error))
+      page.on('console', (message) => message.type() === 'error' && !expectErrors && faults.push(message.text()))
+      await page.goto(String(address))
+      return page
+    },
+  })
 }
 
-/** A figure of the page as a number; NaN while there is none. */
+// ─── what a page shows ───
+
+export const text = (page: Page, id: string) => page.locator(`#${id}`).textContent()
+
+/** A figure as a number; NaN while there is none. */
 export async function figure(page: Page, id: string): Promise<number> {
-  return Number((await page.locator(`#${id}`).textContent())?.replace('−', '-'))
+  return Number((await text(page, id))?.replace('−', '-'))
+}
+
+export const fresh = (page: Page) => expect.poll(() => figure(page, 'r-age'), PATIENCE).toBeLessThan(400)
+export const moves = (page: Page) => expect.poll(() => figure(page, 'r-v'), PATIENCE).toBeGreaterThan(0.1)
+export const stands = (page: Page) => expect.poll(() => figure(page, 'r-v'), PATIENCE).toBe(0)
+
+/** Pushes the joystick forwards, and keeps it there. */
+export async function pushStick(page: Page): Promise<void> {
+  const { x, y, width, height } = (await page.locator('#stick').boundingBox())!
+  await page.mouse.move(x + width / 2, y + height / 2)
+  await page.mouse.down()
+  await page.mouse.move(x + width / 2, y + 8, { steps: 4 })
 }

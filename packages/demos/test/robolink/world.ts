@@ -114,11 +114,13 @@ export class World {
   }
 
   /** Starts a hub, on free ports unless said otherwise, and waits until it listens. */
-  async hub(args: { tcp?: string; udp?: string; https?: string; serial?: string } = {}): Promise<HubProgram> {
+  async hub(
+    args: { tcp?: string; udp?: string; https?: string; serial?: string; page?: string } = {},
+  ): Promise<HubProgram> {
     writeFileSync(this.file('index.html'), '<!doctype html><title>a page</title>')
     const any = '127.0.0.1:0'
-    const addresses = { tcp: any, udp: any, https: any, ...args }
-    const options = Object.entries({ ...addresses, state: this.file('state'), page: this.folder })
+    const defaults = { tcp: any, udp: any, https: any, state: this.file('state'), page: this.folder }
+    const options = Object.entries({ ...defaults, ...args })
     const program = this.start(process.execPath, [
       join(dist, 'hub.js'),
       '--json',

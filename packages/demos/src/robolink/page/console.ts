@@ -274,9 +274,6 @@ export class Console {
 
   /** Again when the robots have changed: who drives is part of the advice. */
   #showFault(): void {
-    const driver = this.#robot?.driver ?? null
-    const over = this.#fault?.code === RoboLinkError.NOT_THE_DRIVER && (driver === null || driver === this.#me)
-    if (over) this.#fault = undefined
     say(byId('drive-fault'), this.#fault && adviceFor(this.#fault, this.#robot))
   }
 
@@ -323,9 +320,17 @@ export class Console {
       robot?.driver === this.#me ? 'Release' : !robot || robot.driver === null ? 'Take the wheel' : 'Take over'
     take.disabled = !this.#hub || !robot?.online
     byId('stick').classList.toggle('off', take.disabled)
-    if (before?.online === false && robot?.online) this.#fault = undefined
+    if (this.#isOver(before, robot)) this.#fault = undefined
     this.#showFault()
     if (this.#hub && robot?.online) this.#emergency.resume()
+  }
+
+  /** Whether what changed about the robot ends the reason of the fault. */
+  #isOver(before: RobotInfo | undefined, now: RobotInfo | undefined): boolean {
+    const back = before?.online === false && now?.online === true
+    const wheel = now?.driver ?? null
+    const freed = wheel !== before?.driver && (wheel === null || wheel === this.#me)
+    return back || (freed && this.#fault?.code === RoboLinkError.NOT_THE_DRIVER)
   }
 
   #showLegends(item: Watched | undefined): void {

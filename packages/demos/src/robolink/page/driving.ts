@@ -85,6 +85,8 @@ export class Driving {
       .drive(this.wanted)
       .then(
         (applied) => {
+          // One that was sent before a refusal may be answered after it.
+          if (this.#locked) return
           this.#onApplied(applied)
           this.#onFault(undefined)
         },
