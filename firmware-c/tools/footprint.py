@@ -43,8 +43,10 @@ BUILDS = [
     ("client, TCP only", CLIENT, STREAM_ONLY),
     ("client, TCP and serial", CLIENT, ["-DUSMP_WITH_DATAGRAM=0"]),
     ("both roles, TCP and serial", CLIENT + SERVER, ["-DUSMP_WITH_DATAGRAM=0"]),
-    ("client, everything", CLIENT, []),
+    ("client, TCP, UDP and serial", CLIENT, []),
+    ("the same with -flto", CLIENT, ["-flto"]),
     ("both roles, everything", CLIENT + SERVER + EXTRAS, []),
+    ("the same with -flto", CLIENT + SERVER + EXTRAS, ["-flto"]),
 ]
 
 # Calls through pointers that stay inside the core.
@@ -65,7 +67,7 @@ def flags_for(compiler):
     return flags
 
 
-def linked_size(compiler, folder, entries, defines):
+def linked_size(compiler, folder, entries, options):
     """Bytes of code and constants that the entry points need."""
     libc = folder / "libc.c"
     libc.write_text("#include <stddef.h>\n"
@@ -82,7 +84,7 @@ def linked_size(compiler, folder, entries, defines):
     common = [*flags_for(compiler), "-nostdlib", "-nostartfiles", "-static", "-Wl,--gc-sections"]
 
     def size(sources, symbols):
-        run(compiler, *common, *defines, *symbols, "-o", program, *sources, libc_object, "-lgcc")
+        run(compiler, *common, *options, *symbols, "-o", program, *sources, libc_object, "-lgcc")
         text, data, *_ = run(compiler.replace("gcc", "size") if compiler != "gcc" else "size", program).splitlines()[1].split()
         return int(text) + int(data)
 
@@ -133,8 +135,8 @@ def report(compiler):
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         if compiler != "xtensa-lx106-elf-gcc":  # its libgcc lacks functions that a link asks for
-            for name, entries, defines in BUILDS:
-                print(f"  code, {name:28} {linked_size(compiler, folder, ALWAYS + entries, defines):6} bytes")
+            for name, entries, options in BUILDS:
+                print(f"  code, {name:28} {linked_size(compiler, folder, ALWAYS + entries, options):6} bytes")
         for name, size in struct_sizes(compiler, folder).items():
             print(f"  {name:34} {size:6} bytes")
         frames, calls = call_graph(compiler, folder)

@@ -47,6 +47,7 @@ step 'vectors on rv32imc (QEMU virt), BearSSL' "$ROOT/tests/rv32/vectors.sh"
 step 'vectors on rv32imc (QEMU virt), PSA (mbedTLS)' "$ROOT/tests/rv32/vectors.sh" psa
 step 'vectors on Xtensa lx106 (QEMU sim)' "$ROOT/tests/xtensa/vectors.sh"
 step 'vectors as WebAssembly (Node)' wasm_vectors
+step 'all tests of this machine with mbedTLS 3.6' "$ROOT/tests/cross/mbedtls36.sh"
 step 'engine as WebAssembly' "$ROOT/tests/wasm/build.sh" engine
 step 'image examples/bare_qemu' "$ROOT/tests/rv32/build.sh"
 step 'image examples/robot' "$ROOT/tests/rv32/robot.sh"

@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
 # Prints where the source of a Debian package lies; fetches it the first time. Nothing of it is part of this repository.
-# usage: debian_source.sh bearssl|mbedtls        BEARSSL_SOURCE, MBEDTLS_SOURCE: a copy that is there already
+# usage: debian_source.sh bearssl|mbedtls [SUITE]        of another release of Debian than this machine's
+# BEARSSL_SOURCE, MBEDTLS_SOURCE: a copy that is there already
 source "$(dirname "$0")/common.sh"
 need dpkg-source dpkg-dev xz xz-utils
 
 package=$1
+suite=${2:-}
 given=${package^^}_SOURCE
-if [ -n "${!given:-}" ]; then
+if [ -z "$suite" ] && [ -n "${!given:-}" ]; then
   echo "${!given}"
   exit
 fi
-target=$BUILD/third_party/$package
+target=$BUILD/third_party/$package$suite
 if [ ! -d "$target" ]; then
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
@@ -23,6 +25,11 @@ if [ ! -d "$target" ]; then
   else
     sed -n 's/^deb /deb-src /p' /etc/apt/sources.list >debian.list
     list=$work/debian.list
+  fi
+  if [ -n "$suite" ]; then # the same server's other release
+    uri=$(grep -v '#' "$list" | grep -oE '[a-z]+://[^ ]+' | head -n 1)
+    list=$work/other.list
+    echo "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $suite main" >"$list"
   fi
   options=(-qq -o Dir::Etc::sourceparts=/dev/null -o Dir::Etc::sourcelist="$list" -o Dir::State::lists="$work/lists"
     -o APT::Sandbox::User=)
