@@ -48,6 +48,13 @@ headers_in_cpp() {
   g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -fsyntax-only "$work/headers.cc"
 }
 
+psa_names() { # the PSA back end and its user know no name that is mbedTLS's own
+  for source in crypto/psa.c ports/posix/crypto.c; do
+    gcc -std=c11 -Wall -Wextra -Werror -D_GNU_SOURCE -I"$here/tests/psa_api" -I"$here/include" -I"$here/ports/posix" \
+      -fsyntax-only "$here/$source" || return 1
+  done
+}
+
 analyse() {
   cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
     -I"$here/include" -I"$here/rpc" -I"$here/ports/posix" "$here/src" "$here/api" "$here/crypto" "$here/ports/posix" \
@@ -72,6 +79,7 @@ check "without ChaCha20-Poly1305" build_and_test no-chacha -DUSMP_WITH_CHACHA20_
 check "BearSSL alone" build_and_test only-bearssl -DMBEDCRYPTO=NO
 check "mbedTLS alone" build_and_test only-psa -DBEARSSL=NO
 check "headers in C++" headers_in_cpp
+check "PSA back end against the API alone" psa_names
 check "cppcheck" analyse
 check "no heap, no globals" no_heap_no_globals
 check "fuzz targets" build fuzz -DUSMP_FUZZ=ON -DCMAKE_C_COMPILER=clang
