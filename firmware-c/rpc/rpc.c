@@ -121,16 +121,22 @@ static bool read_id(const usmp_json_t *json, int part, id_t *id)
   return true;
 }
 
+static bool has_method(const usmp_json_t *json)
+{
+  return usmp_json_is_kind(json, usmp_json_member(json, 0, "method"), USMP_JSON_STRING);
+}
+
 /* 0 or the code of an error. */
 static int check_request(usmp_rpc_t *rpc, usmp_rpc_call_t *call)
 {
   const usmp_json_t *json = &rpc->json;
   int params = usmp_json_member(json, 0, "params");
+  int age = check_age(rpc, call); /* first: it also measures, whatever becomes of the request */
 
   if (!usmp_json_equals(json, usmp_json_member(json, 0, "jsonrpc"), "2.0")) {
     return usmp_rpc_refuse(call, USMP_RPC_INVALID_REQUEST, "jsonrpc must be \"2.0\"");
   }
-  if (!usmp_json_is_kind(json, usmp_json_member(json, 0, "method"), USMP_JSON_STRING)) {
+  if (!has_method(json)) {
     return usmp_rpc_refuse(call, USMP_RPC_INVALID_REQUEST, "method must be a string");
   }
   if (usmp_json_is_kind(json, params, USMP_JSON_ARRAY)) {
@@ -140,7 +146,7 @@ static int check_request(usmp_rpc_t *rpc, usmp_rpc_call_t *call)
     return usmp_rpc_refuse(call, USMP_RPC_INVALID_REQUEST, "params must be an object");
   }
   call->params = params;
-  return check_age(rpc, call);
+  return age;
 }
 
 static int run_method(usmp_rpc_t *rpc, usmp_rpc_call_t *call)
@@ -149,16 +155,13 @@ static int run_method(usmp_rpc_t *rpc, usmp_rpc_call_t *call)
   return method ? method->run(call) : USMP_RPC_METHOD_NOT_FOUND;
 }
 
-static size_t carry_out(usmp_rpc_t *rpc, usmp_rpc_call_t *call, const id_t *id, bool notification, char *answer,
-                        size_t size)
+static size_t carry_out(usmp_rpc_t *rpc, usmp_rpc_call_t *call, const id_t *id, char *answer, size_t size)
 {
-  int wrong_request = check_request(rpc, call);
+  int code = check_request(rpc, call);
 
   begin_answer(&call->result, id, answer, size);
   usmp_json_open_object(&call->result, "result");
-  int code = wrong_request ? wrong_request : run_method(rpc, call);
-  /* A notification is never answered, but what is no request at all may have been meant as one. */
-  if (notification && wrong_request != USMP_RPC_INVALID_REQUEST) return 0;
+  if (code == 0) code = run_method(rpc, call);
   usmp_json_close_object(&call->result);
   usmp_json_close_object(&call->result);
   if (code == 0 && usmp_json_end(&call->result) == 0) code = USMP_RPC_INTERNAL_ERROR;
@@ -192,7 +195,9 @@ size_t usmp_rpc_receive(usmp_rpc_t *rpc, const uint8_t *message, size_t len, uin
   if (!read_id(&rpc->json, id_part, &id)) {
     return error_answer(&id, USMP_RPC_INVALID_REQUEST, "id must be a short string or a number", answer, size);
   }
-  return carry_out(rpc, &call, &id, id_part < 0, answer, size);
+  size_t written = carry_out(rpc, &call, &id, answer, size);
+  bool notification = id_part < 0 && has_method(&rpc->json);
+  return notification ? 0 : written; /* notifications are never answered, however wrong */
 }
 
 /* ---- parameters ---- */

@@ -56,8 +56,8 @@ usmp_json_verdict_t usmp_json_read(usmp_json_t *json, const char *text, size_t l
 /* The part that `object` has under `name`, or -1. Of several with one name the last, as in JavaScript. */
 int usmp_json_member(const usmp_json_t *json, int object, const char *name);
 bool usmp_json_is_kind(const usmp_json_t *json, int part, usmp_json_kind_t kind);
-/* A number that a double can hold. False: not a number, or beyond 1.8e308. At most 2 units in the last place off;
-   exact for whole numbers up to 2^53. */
+/* A number that a double can hold. False: not a number, or beyond 1.8e308. At most 2 units in the last place off
+   between 1e-22 and 1e22, a few more beyond; exact for whole numbers up to 2^53. */
 bool usmp_json_number(const usmp_json_t *json, int part, double *value);
 /* A string as UTF-8 with a zero behind it. Its length; -1: not a string, no room, or it contains U+0000. A half
    surrogate pair becomes U+FFFD. */

@@ -1,5 +1,5 @@
-/* What a robot says and obeys in a session: JSON-RPC, one message each (docs/robolink.md has the methods). It knows
-   nothing of sockets and lines: messages in, messages out. */
+/* What a robot says and obeys in a session: JSON-RPC, one message each, as the contract of RoboLink has it
+   (packages/demos/src/robolink/contract.ts). It knows nothing of sockets and lines: messages in, messages out. */
 #ifndef ROBOT_LINK_H
 #define ROBOT_LINK_H
 

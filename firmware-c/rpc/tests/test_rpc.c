@@ -118,6 +118,9 @@ static void test_notifications_are_not_answered(void **state)
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"lamp\",\"params\":{\"level\":\"x\"}}"), "");
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"$/cancel\",\"params\":{\"id\":1}}"), "");
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"own\",\"params\":{}}"), "");
+  assert_string_equal(ask("{\"jsonrpc\":\"1.0\",\"method\":\"lamp\",\"params\":{\"level\":1}}"), "");
+  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"lamp\",\"params\":5}"), "");
+  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"lamp\",\"params\":{\"level\":1},\"age\":1}"), "");
   assert_int_equal(lamp, 1);
 }
 
@@ -254,6 +257,17 @@ static void test_old_requests_are_not_carried_out(void **state)
   assert_true(too_old(11029, 0));
 }
 
+/* What the delay of a refused request tells is not lost. */
+static void test_refused_requests_are_measured(void **state)
+{
+  (void)state;
+  refused("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lamp\",\"params\":[],\"age\":{\"at\":0,\"ttl\":9}}", "1",
+          USMP_RPC_INVALID_PARAMS);
+  now += 1000;
+  assert_true(too_old(690, 300));
+  assert_false(too_old(710, 300));
+}
+
 static void test_a_peers_clock_may_start_anywhere(void **state)
 {
   (void)state;
@@ -331,6 +345,7 @@ int main(void)
     TEST(test_errors_of_methods),
     TEST(test_never_writes_beyond_its_room),
     TEST(test_old_requests_are_not_carried_out),
+    TEST(test_refused_requests_are_measured),
     TEST(test_a_peers_clock_may_start_anywhere),
     TEST(test_a_drifting_clock_is_followed),
     TEST(test_a_new_session_forgets_the_clock),
