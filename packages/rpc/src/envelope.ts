@@ -153,7 +153,12 @@ export function formatError(id: Id | null, error: RpcError): string {
   return JSON.stringify({ jsonrpc: '2.0', id, error: errorObject(error) })
 }
 
-/** An error as it stands in an answer or in the end of a stream. */
+/** An error as it stands in an answer or in the end of a stream; without its data, if JSON cannot tell them. */
 export function errorObject({ code, message, data }: RpcError): object {
-  return { code, message: shorten(message), ...(data === undefined ? {} : { data }) }
+  try {
+    JSON.stringify(data)
+    return { code, message: shorten(message), data }
+  } catch {
+    return { code, message: shorten(message) }
+  }
 }

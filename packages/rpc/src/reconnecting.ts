@@ -134,7 +134,8 @@ export class Reconnecting<C> {
         const peer = rpc<Contract, C & Contract>(session, options as never) as Peer<C>
         this.#peer = peer
         this.#wake()
-        options.onPeer?.(peer)
+        // What it throws must not end the sessions.
+        queueMicrotask(() => options.onPeer?.(peer))
         await peer.closed
         this.#peer = undefined
       }

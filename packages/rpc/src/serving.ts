@@ -128,9 +128,7 @@ export class Serving {
       text = formatError(id, this.#errorOf(error, signal))
     }
     // The place is free when the answer has left: who does not read answers gets no more of them.
-    await this.#send(text, (error) =>
-      formatError(id, new RpcError(RpcCode.BUSY, `the answer is too large: ${error.message}`)),
-    )
+    await this.#send(text, (error) => formatError(id, tooLarge('answer', error)))
     this.#requests.delete(id)
   }
 
@@ -172,10 +170,7 @@ export class Serving {
     } catch (cause) {
       error = this.#errorOf(cause, outflow.signal)
     }
-    if (!outflow.stopped) {
-      const params = { stream: id, ...(error ? { error: errorObject(error) } : {}) }
-      await this.#send(formatCall({ method: '$/end', params }))
-    }
+    if (!outflow.stopped) await this.#send(formatEnd(id, error), (cause) => formatEnd(id, tooLarge('error', cause)))
     this.#streams.delete(id)
   }
 
@@ -197,6 +192,14 @@ export class Serving {
       else if (error instanceof UsmpError && error.family === 'usage') this.#tell(error)
     }
   }
+}
+
+function formatEnd(stream: Id, error: RpcError | undefined): string {
+  return formatCall({ method: '$/end', params: { stream, ...(error ? { error: errorObject(error) } : {}) } })
+}
+
+function tooLarge(what: string, { message }: UsmpError): RpcError {
+  return new RpcError(RpcCode.BUSY, `the ${what} cannot be sent: ${message}`)
 }
 
 function isTooLarge(error: unknown): error is UsmpError {

@@ -130,6 +130,15 @@ describe('requests', () => {
     expect(await codeOf(gateway.request('echo', { value: 1 }))).toBe(RpcCode.INTERNAL_ERROR)
   })
 
+  test('an error whose data JSON cannot tell goes without them', async () => {
+    const { gateway } = await pair({
+      requests: { ...plain, stop: () => Promise.reject(new RpcError(-32003, 'not the driver', 1n)) },
+    })
+    const failure = await failureOf(gateway.request('stop', {}))
+    expect(failure).toMatchObject({ code: -32003, message: 'not the driver' })
+    expect(failure.data).toBeUndefined()
+  })
+
   test('are answered in any order', async () => {
     const { gateway } = await pair({
       requests: { ...plain, echo: ({ value }) => (value === 'slow' ? new Promise(() => {}) : value) },

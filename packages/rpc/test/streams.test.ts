@@ -115,6 +115,13 @@ describe.each(['block', 'keepLatest', 'dropOldest'] as const)('a stream that can
     expect(faults).toEqual([])
   })
 
+  test('ends also where its error cannot be sent', async () => {
+    const { give, items } = source()
+    const { consumer } = await pair(serve(items), { message: 4000 })
+    give(new RpcError(-32005, 'robot is gone', 'x'.repeat(5000)))
+    expect(await failureOf(consumer.stream('count', { to: 0 }).next())).toMatchObject({ code: RpcCode.BUSY })
+  })
+
   test('does not tell what is internal', async () => {
     const { give, items } = source()
     const { consumer, faults } = await pair(serve(items))
