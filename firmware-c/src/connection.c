@@ -276,8 +276,8 @@ static int judge(usmp_conn_t *conn, int error)
 
   if (error >= 0) return error;
   if (dropped && !platform && error != USMP_ERR_CLOSED) return drop(conn, error);
-  /* On a line nothing else would tell the peer that the session is over. */
-  if (usmp_conn_is_serial(conn)) usmp_conn_close(conn, error, conn->now);
+  /* On a line nothing else would tell the peer that the session is over; a BYE is not answered. */
+  if (usmp_conn_is_serial(conn) && error != USMP_ERR_CLOSED) usmp_conn_close(conn, error, conn->now);
   return fail(conn, error);
 }
 

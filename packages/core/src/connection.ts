@@ -766,13 +766,14 @@ export class Connection {
    * The one place that decides whether a fault ends the connection or only costs the frame (specification, sections 3.9,
    * 4.4 and 6.5). On a stream there is no way on after any fault. On datagrams anybody can cause one, so none ends
    * anything. On a serial line what is not authentic is noise, or left over from an older session; an authentic frame
-   * that is wrong means that another one was lost, and ends the session.
+   * that is wrong means that another one was lost, and ends the session with a BYE: nothing else would tell the peer.
    * @param authentic whether the frame it is about was sealed by the peer
    */
   #refuse(error: UsmpError, authentic: boolean): void {
     if (this.#phase.kind === 'closed') return
-    const lineBroken = authentic && this.#options.kind === 'serial'
-    if (isStrict(this.#options.kind) || lineBroken || error.family === 'platform') return this.#fail(error)
+    const line = this.#options.kind === 'serial'
+    if (line && (authentic || error.family === 'platform')) return this.close(error)
+    if (isStrict(this.#options.kind) || error.family === 'platform') return this.#fail(error)
     this.#count(error.code)
     if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) this.#wrongProof = error
   }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { encodeSerial } from '../src/cobs.ts'
+import { cobsDecode, encodeSerial } from '../src/cobs.ts'
 import { Connection, type TransportKind } from '../src/connection.ts'
 import { PacketType } from '../src/constants.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
 import type { ErrorCode } from '../src/errors.ts'
-import { encodeFrame } from '../src/frame.ts'
+import { decodeFrame, encodeFrame } from '../src/frame.ts'
 import { cipherOf, connectWith, type FixedSession } from './fixed-session.ts'
 import { bytesOf, codeOf, concatBytes, flipBit, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, otherSide, Pair, PSK, type Side } from './pair.ts'
@@ -179,10 +179,13 @@ describe.each(SIDES)('faults in a session, %s', (side) => {
     for (const frame of frames(peer)) receive(frame)
     expect(messages()[0]).toEqual(text('before'))
     expect(end.closedReason?.code).toBe(code)
-    let sent = 0
-    while (end.pollTransmit()) sent++
-    // A flood is answered until it is one.
-    expect(sent).toBe(code === 'FLOOD' ? 8 : 0)
+    const sent: (number | undefined)[] = []
+    for (let bytes = end.pollTransmit(); bytes; bytes = end.pollTransmit()) {
+      sent.push(kind === 'serial' ? decodeFrame(cobsDecode(bytes.subarray(1, -1))).type : bytes[3])
+    }
+    // A flood is answered until it is one. On a line nothing but a BYE tells the peer.
+    const answers = Array(code === 'FLOOD' ? 8 : 0).fill(PacketType.PONG)
+    expect(sent).toEqual(kind === 'serial' ? [...answers, PacketType.BYE] : answers)
   }
 
   describe.each(['stream', 'message'] as const)('%s', (kind) => {
@@ -198,7 +201,7 @@ describe.each(SIDES)('faults in a session, %s', (side) => {
     })
   })
 
-  test.each(byPeer)('serial: %s: ends with %s', (_, code, frames) => expectEnd('serial', code, frames))
+  test.each(byPeer)('serial: %s: ends with %s, and a BYE', (_, code, frames) => expectEnd('serial', code, frames))
 
   test.each(sessionFaults.filter((fault) => !byPeer.includes(fault)))(
     'serial: %s: noise, dropped and counted',
