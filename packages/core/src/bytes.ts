@@ -66,7 +66,9 @@ export function readUint32(bytes: Uint8Array, offset: number): number {
 
 /** Lower-case hex, with `separator` between the bytes. */
 export function toHex(bytes: Uint8Array, separator = ''): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(separator)
+  let text = ''
+  for (const byte of bytes) text += (text && separator) + byte.toString(16).padStart(2, '0')
+  return text
 }
 
 /**

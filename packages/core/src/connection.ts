@@ -59,6 +59,13 @@ const BYE_TIME = 2_000
 /** On datagrams, how long the end waits for the next acknowledgement while messages have not arrived, ms. */
 const CLOSE_TIME = 10_000
 
+/**
+ * The good ends, of which every session has one: made once, as a stack trace costs more than the rest of an end, and says
+ * nothing here.
+ */
+const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
+const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer')
+
 interface CommonOptions {
   readonly kind: TransportKind
   readonly random: RandomSource
@@ -173,7 +180,8 @@ type Phase = ClientHandshake | ServerHandshake | Open | Closed
 export class Connection {
   readonly #options: CommonOptions
   readonly #decoder: FrameDecoder
-  readonly #serial = new SerialDecoder()
+  /** For kind `serial`. */
+  #serial: SerialDecoder | undefined
   readonly #dropped = new Map<ErrorCode, number>()
   #phase: Phase
   #versions: readonly number[]
@@ -291,11 +299,13 @@ export class Connection {
   receive(bytes: Uint8Array, now: number): void {
     try {
       if (this.#options.kind === 'stream') {
-        for (const frame of this.#decoder.push(bytes)) {
+        this.#decoder.feed(bytes)
+        for (let frame = this.#decoder.next(); frame; frame = this.#decoder.next()) {
           if (this.#phase.kind === 'closed') return
           this.#receiveFrame(frame, now)
         }
       } else if (this.#options.kind === 'serial') {
+        this.#serial ??= new SerialDecoder()
         for (const packet of this.#serial.push(bytes)) this.#receivePacket(packet, now)
       } else if (this.#link && isUtack(bytes)) {
         this.#receiveUtack(this.#link, bytes, now)
@@ -440,7 +450,7 @@ export class Connection {
    * Ends the session with a BYE, or the handshake without. On datagrams the end comes when everything that was sent, and
    * then the BYE, has arrived, or has been repeated long enough. Never throws.
    */
-  close(reason: UsmpError = new UsmpError('CLOSED', 'by this side')): void {
+  close(reason: UsmpError = CLOSED_HERE): void {
     const phase = this.#phase
     if (this.#link && phase.kind === 'open' && phase.cipher.remaining > this.#link.waitingFrames) {
       if (!phase.closing) this.#link.post([{ type: PacketType.BYE, plaintext: EMPTY }])
@@ -649,7 +659,7 @@ export class Connection {
       case PacketType.PONG:
         return this.#handleControl(phase, type, now)
       case PacketType.BYE:
-        return this.#fail(phase.closing ?? new UsmpError('CLOSED', 'by the peer'))
+        return this.#fail(phase.closing ?? CLOSED_THERE)
       case PacketType.REKEY:
         this.#link?.sealBegun(phase.cipher)
         phase.cipher.acceptRekey(plaintext)

@@ -1,4 +1,4 @@
-import { assertBytes } from './bytes.js'
+import { assertBytes, copyBytes, EMPTY } from './bytes.js'
 import { MAX_FRAME, WIRE_VERSION } from './constants.js'
 import { asUsmpError, type UsmpError } from './errors.js'
 import { type Frame, frameSize, readFrame } from './frame.js'
@@ -10,9 +10,12 @@ import { type Frame, frameSize, readFrame } from './frame.js'
  * first error for ever.
  */
 export class FrameDecoder {
-  /** The unfinished frame. */
-  readonly #rest = new Uint8Array(MAX_FRAME)
+  /** The unfinished frame; made when the stream is first cut inside of one, which on most connections is never. */
+  #rest: Uint8Array | undefined
   #restLength = 0
+  /** What is being taken, and how far it has been. */
+  #chunk: Uint8Array = EMPTY
+  #offset = 0
   #failure: UsmpError | undefined
   #versions: readonly number[]
 
@@ -38,41 +41,64 @@ export class FrameDecoder {
    * BAD_LENGTH, BAD_CRC
    */
   *push(chunk: Uint8Array): Generator<Frame, void, undefined> {
+    this.feed(chunk)
+    for (let frame = this.next(); frame; frame = this.next()) yield frame
+  }
+
+  /** As {@link push}, for callers that take the frames with {@link next}: all of them, before they feed again. */
+  feed(chunk: Uint8Array): void {
     assertBytes('chunk', chunk)
+    this.#chunk = chunk
+    this.#offset = 0
+  }
+
+  /**
+   * The next frame of what was fed; undefined when there is none any more.
+   * @throws UsmpError as {@link push}
+   */
+  next(): Frame | undefined {
     if (this.#failure) throw this.#failure
     try {
-      yield* this.#frames(chunk)
+      return (this.#restLength > 0 && this.#complete()) || this.#cut()
     } catch (error) {
       this.#restLength = 0
       throw (this.#failure = asUsmpError(error, 'BAD_MAGIC'))
     }
   }
 
-  *#frames(chunk: Uint8Array): Generator<Frame, void, undefined> {
-    let offset = 0
-    while (this.#restLength > 0 && offset < chunk.length) {
-      const size = frameSize(this.#rest, 0, this.#restLength, this.#versions)
+  /** The frame whose beginning is held, if the chunk has the rest of it. */
+  #complete(): Frame | undefined {
+    const rest = this.#rest!
+    while (this.#offset < this.#chunk.length) {
+      const size = frameSize(rest, 0, this.#restLength, this.#versions)
       // Byte by byte while the header is unfinished, so that a fault is found at the byte that shows it.
-      const take = size === undefined ? 1 : Math.min(size - this.#restLength, chunk.length - offset)
-      this.#rest.set(chunk.subarray(offset, offset + take), this.#restLength)
+      const take = size === undefined ? 1 : Math.min(size - this.#restLength, this.#chunk.length - this.#offset)
+      rest.set(this.#chunk.subarray(this.#offset, this.#offset + take), this.#restLength)
       this.#restLength += take
-      offset += take
-      if (frameSize(this.#rest, 0, this.#restLength, this.#versions) === this.#restLength) {
-        const frame = readFrame(this.#rest.slice(0, this.#restLength), 0, this.#restLength)
-        this.#restLength = 0
-        yield frame
-      }
+      this.#offset += take
+      if (frameSize(rest, 0, this.#restLength, this.#versions) !== this.#restLength) continue
+      const frame = readFrame(copyBytes(rest, 0, this.#restLength), 0, this.#restLength)
+      this.#restLength = 0
+      return frame
     }
-    while (offset < chunk.length) {
-      const size = frameSize(chunk, offset, chunk.length, this.#versions)
-      if (size === undefined || size > chunk.length - offset) {
-        this.#rest.set(chunk.subarray(offset))
-        this.#restLength = chunk.length - offset
-        return
-      }
-      const frame = readFrame(chunk, offset, size)
-      offset += size
-      yield frame
+    return undefined
+  }
+
+  /** The next whole frame of the chunk; keeps the beginning of one that is not whole. */
+  #cut(): Frame | undefined {
+    const [chunk, offset] = [this.#chunk, this.#offset]
+    const left = chunk.length - offset
+    const size = frameSize(chunk, offset, chunk.length, this.#versions)
+    if (size !== undefined && size <= left) {
+      this.#offset += size
+      return readFrame(chunk, offset, size)
     }
+    if (left > 0) {
+      this.#rest ??= new Uint8Array(MAX_FRAME)
+      this.#rest.set(chunk.subarray(offset))
+      this.#restLength = left
+    }
+    this.feed(EMPTY)
+    return undefined
   }
 }

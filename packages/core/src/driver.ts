@@ -68,7 +68,10 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #inbox = new Inbox()
-  readonly #ended = new AbortController()
+  /** Made when somebody asks for it. */
+  #ended: AbortController | undefined
+  /** Why the session has ended. */
+  #reason: UsmpError | undefined
   #identity: Extract<ConnectionEvent, { kind: 'connected' }> | undefined
   #waitingSends: WaitingSend[] = []
   #pings: Waiter<number>[] = []
@@ -155,6 +158,10 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /** Aborts when the session has ended; its `reason` is the {@link UsmpError}, CLOSED for a good end. */
   get signal(): AbortSignal {
+    if (!this.#ended) {
+      this.#ended = new AbortController()
+      if (this.#reason) this.#ended.abort(this.#reason)
+    }
     return this.#ended.signal
   }
 
@@ -227,17 +234,12 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * The next message, or undefined after a good end. One call at a time.
    * @throws UsmpError the reason of any other end; ABORTED
    */
-  async receive({ signal }: Abortable = {}): Promise<Uint8Array | undefined> {
-    throwIfAborted(signal)
-    const { message, cancel } = this.#inbox.take()
-    const onAbort = () => cancel(abortError(signal))
-    signal?.addEventListener('abort', onAbort, { once: true })
-    try {
-      return await message
-    } finally {
-      signal?.removeEventListener('abort', onAbort)
-      if (this.#paused && this.#inbox.roomy) this.#resume()
-    }
+  receive({ signal }: Abortable = {}): Promise<Uint8Array | undefined> {
+    if (signal?.aborted) return Promise.reject(abortError(signal))
+    const message = this.#inbox.take()
+    if (!message) return this.#wait<Uint8Array | undefined>(signal, (waiter) => this.#inbox.wait(waiter))
+    if (this.#paused && this.#inbox.roomy) this.#resume()
+    return Promise.resolve(message)
   }
 
   /** Messages until BYE; throws the UsmpError of any other end. Leaving the loop early closes the session. */
@@ -507,12 +509,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     settle(this.#pings, (waiter) => waiter.reject(reason))
     settle(this.#rekeys, (waiter) => waiter.reject(reason))
     this.#onConnected?.reject(reason)
-    this.#ended.abort(reason)
+    this.#reason = reason
+    this.#ended?.abort(reason)
     this.#resolveClosed(reason)
   }
 
   #throwIfEnded(): void {
-    if (this.#ended.signal.aborted) throw this.#ended.signal.reason
+    if (this.#reason) throw this.#reason
   }
 
   get #established(): Extract<ConnectionEvent, { kind: 'connected' }> {
@@ -523,6 +526,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   /** A promise that `register` can settle, and that `signal` can take back by what `register` returned. */
   #wait<T>(signal: AbortSignal | undefined, register: (waiter: Waiter<T>) => () => void): Promise<T> {
     return new Promise<T>((resolve, reject) => {
+      if (!signal) return void register({ resolve, reject })
       throwIfAborted(signal)
       const onAbort = () => {
         cancel()
@@ -531,7 +535,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       let settled = false
       const done = () => {
         settled = true
-        signal?.removeEventListener('abort', onAbort)
+        signal.removeEventListener('abort', onAbort)
       }
       const cancel = register({
         resolve: (value) => {
@@ -543,7 +547,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
           reject(error)
         },
       })
-      if (!settled) signal?.addEventListener('abort', onAbort, { once: true })
+      if (!settled) signal.addEventListener('abort', onAbort, { once: true })
     })
   }
 }

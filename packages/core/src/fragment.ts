@@ -15,7 +15,9 @@ export interface Fragment {
  */
 export function splitMessage(message: Uint8Array): Fragment[] {
   if (message.length > MAX_MESSAGE) throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes`)
-  const count = Math.max(1, Math.ceil(message.length / MAX_PLAINTEXT))
+  // Nearly all of them.
+  if (message.length <= MAX_PLAINTEXT) return [{ type: PacketType.DATA, plaintext: message }]
+  const count = Math.ceil(message.length / MAX_PLAINTEXT)
   return Array.from({ length: count }, (_, i) => ({
     type: i === count - 1 ? PacketType.DATA : PacketType.DATA_FRAG,
     plaintext: message.subarray(i * MAX_PLAINTEXT, (i + 1) * MAX_PLAINTEXT),

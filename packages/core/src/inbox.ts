@@ -4,7 +4,8 @@ import { UsmpError } from './errors.js'
 const MAX_MESSAGES = 64
 const MAX_BYTES = 64 * 1024
 
-interface Waiter {
+/** Who is told the next message. */
+export interface Waiter {
   resolve(message: Uint8Array | undefined): void
   reject(reason: UsmpError): void
 }
@@ -38,27 +39,25 @@ export class Inbox {
     this.#answer((waiter) => (error ? waiter.reject(error) : waiter.resolve(undefined)))
   }
 
-  /**
-   * The next message, or undefined after a good end. `cancel` takes back the wait for it, and does nothing once it is over.
-   * The promise rejects with the reason of a bad end; INVALID_ARGUMENT if somebody waits already.
-   */
-  take(): { message: Promise<Uint8Array | undefined>; cancel: (reason: UsmpError) => void } {
+  /** A message that is here already. */
+  take(): Uint8Array | undefined {
     const message = this.#messages.shift()
     if (message) this.#bytes -= message.length
-    if (message || (this.#end && !this.#end.error)) return { message: Promise.resolve(message), cancel: () => {} }
-    if (this.#end?.error) return refusal(this.#end.error)
-    if (this.#waiter) {
-      return refusal(new UsmpError('INVALID_ARGUMENT', 'a session has one consumer, and it is waiting already'))
-    }
-    let waiter: Waiter
-    const waiting = new Promise<Uint8Array | undefined>((resolve, reject) => {
-      this.#waiter = waiter = { resolve, reject }
-    })
-    return {
-      message: waiting,
-      cancel: (reason) => {
-        if (this.#waiter === waiter) this.#answer(({ reject }) => reject(reason))
-      },
+    return message
+  }
+
+  /**
+   * Tells the waiter the next message, or undefined after a good end; or the reason of a bad end, or INVALID_ARGUMENT if
+   * somebody waits already. The returned function takes the wait back, and does nothing once it is over.
+   */
+  wait(waiter: Waiter): () => void {
+    if (this.#end?.error) waiter.reject(this.#end.error)
+    else if (this.#end) waiter.resolve(undefined)
+    else if (this.#waiter) {
+      waiter.reject(new UsmpError('INVALID_ARGUMENT', 'a session has one consumer, and it is waiting already'))
+    } else this.#waiter = waiter
+    return () => {
+      if (this.#waiter === waiter) this.#waiter = undefined
     }
   }
 
@@ -67,8 +66,4 @@ export class Inbox {
     this.#waiter = undefined
     if (waiter) give(waiter)
   }
-}
-
-function refusal(reason: UsmpError): ReturnType<Inbox['take']> {
-  return { message: Promise.reject(reason), cancel: () => {} }
 }

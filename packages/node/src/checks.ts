@@ -37,6 +37,8 @@ export function assertSessionOptions({
   datagram,
 }: Options): void {
   const options = Object.entries({ handshakeTimeout, idleTimeout, keepalive, extensions, datagram })
-  const given = Object.fromEntries(options.filter(([, value]) => value !== undefined)) as Options
+  const entries = options.filter(([, value]) => value !== undefined)
+  if (entries.length === 0) return
+  const given = Object.fromEntries(entries) as Options
   Connection.server({ kind: 'datagram', datagramLink: DatagramLink, random: nodeRandom, ...given }, 0)
 }

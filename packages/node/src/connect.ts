@@ -14,6 +14,7 @@ import { DatagramLink } from '@usmp/core/datagram'
 import { assertSessionOptions, assertSuite, assertTime } from './checks.js'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
+import { prepareSuite } from './crypto-sodium.js'
 import { connectSerial } from './serial-port.js'
 import { connectTcp } from './tcp.js'
 import { connectUdp } from './udp.js'
@@ -75,6 +76,7 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
   assertSuite(options.suite)
   assertTime('connectTimeout', timeout)
   assertSessionOptions(options)
+  if (!options.provider) await prepareSuite(options.suite)
   if (target.protocol === 'usmp+udp:' || target.protocol === 'udp:') {
     const transport = await connectUdp(hostOf(target), portOf(target), { signal })
     return establish(transport, { ...rest, deviceId: id }, signal).catch((error: UsmpError) => {

@@ -13,7 +13,7 @@ export {
 export { pskFromPassphrase } from '@usmp/core/passphrase'
 export { nodeClock } from './clock.js'
 export { type ConnectOptions, connect, type SessionsOptions, sessions } from './connect.js'
-export { nodeProvider, nodeRandom } from './crypto-node.js'
+export { nodeProvider, nodeRandom, prepareSuite } from './crypto-node.js'
 export { duplexTransport } from './duplex.js'
 export type { PskEntry, PskFunction, PskOptions, PskSource, PskTable } from './psk-source.js'
 export type { SerialLine } from './serial.js'

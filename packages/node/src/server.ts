@@ -3,6 +3,7 @@ import { type AddressInfo, createServer, type Server as NetServer, type Socket }
 import { setTimeout } from 'node:timers/promises'
 import {
   type AcceptOptions,
+  type Authorization,
   asUsmpError,
   type CryptoProvider,
   type DatagramOptions,
@@ -16,6 +17,7 @@ import { DatagramLink } from '@usmp/core/datagram'
 import { assertLimit, assertSessionOptions, assertSuite } from './checks.js'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
+import { prepareSuite } from './crypto-sodium.js'
 import { Lockout } from './lockout.js'
 import { authorizer, type PskOptions } from './psk-source.js'
 import { type SerialLine, SharedLine } from './serial.js'
@@ -462,18 +464,16 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     }
   }
 
-  #authorizeVisitor(
-    visitor: Visitor,
-    deviceId: string,
-    wireVersion: WireVersion,
-  ): ReturnType<AcceptOptions['authorize']> {
+  async #authorizeVisitor(visitor: Visitor, deviceId: string, wireVersion: WireVersion): Promise<Authorization | null> {
     visitor.deviceId = deviceId
     const lockedOut = this.#lockedOut(visitor.host, deviceId)
     if (lockedOut) {
       visitor.abort.abort(lockedOut)
       return null
     }
-    return this.#authorize(deviceId, wireVersion)
+    const answer = await this.#authorize(deviceId, wireVersion)
+    if (!this.#options.provider) await prepareSuite(answer?.suite)
+    return answer
   }
 
   #lockedOut(host: string, deviceId: string): UsmpError | undefined {
