@@ -15,7 +15,7 @@ if (major < needMajor || (major === needMajor && minor < needMinor)) {
 }
 
 /** pnpm as it is pinned: the one on PATH if it is that version, else the one that npx brings. */
-const pnpmCommand = (() => {
+export const pnpmCommand = (() => {
   const found = spawnSync('pnpm', ['--version'], { encoding: 'utf8', cwd: root })
   return found.stdout?.trim() === wanted ? ['pnpm'] : ['npx', '--yes', `pnpm@${wanted}`]
 })()

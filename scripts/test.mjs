@@ -66,6 +66,7 @@ const steps = {
   packages: () => {
     pnpmCheck('run', 'check:packages')
     pnpmCheck('run', 'check:size')
+    pnpmCheck('run', 'check:supply-chain')
   },
   vectors: () => {
     check('node', ['vectors/generator/generate.mjs', '--check'])
