@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "backend.h"
+#include "measured.h"
 #include "usmp/connection.h"
 
 typedef struct side {
@@ -16,31 +17,13 @@ typedef struct side {
 
 static side_t client;
 static side_t server;
-static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8};
 static uint8_t text[USMP_MAX_DATA_LEN];
-
-static int fixed_random(void *context, uint8_t *out, size_t len)
-{
-  static uint8_t n;
-  (void)context;
-  memset(out, ++n, len);
-  return 0;
-}
-
-static int find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
-{
-  (void)context, (void)id;
-  found->psk = psk;
-  found->psk_len = sizeof psk;
-  return 0;
-}
 
 static int open_side(side_t *side, uint8_t suite)
 {
   usmp_buffers_t buffers = {side->frame,         side->message,         side->tx,
                             sizeof side->frame, sizeof side->message, sizeof side->tx};
-  side->config = (usmp_config_t){.crypto = TEST_CRYPTO, .random = fixed_random, .find_psk = find_psk, .psk = psk,
-                                 .psk_len = sizeof psk, .suite = suite};
+  side->config = measured_config(TEST_CRYPTO, suite);
   return side == &client ? usmp_conn_init_client(&side->conn, &side->config, &buffers, 0)
                          : usmp_conn_init_server(&side->conn, &side->config, &buffers, 0);
 }

@@ -3,7 +3,7 @@ set(usmp_root ${CMAKE_CURRENT_LIST_DIR}/../..)
 file(GLOB usmp_sources ${usmp_root}/src/*.c ${usmp_root}/api/*.c ${CMAKE_CURRENT_LIST_DIR}/*.c)
 
 idf_component_register(
-  SRCS ${usmp_sources} ${usmp_root}/crypto/psa.c
+  SRCS ${usmp_sources} ${usmp_root}/crypto/psa.c ${usmp_root}/crypto/psa_locked.c
   INCLUDE_DIRS ${usmp_root}/include ${CMAKE_CURRENT_LIST_DIR}
   PRIV_REQUIRES mbedtls lwip freertos esp_timer esp_hw_support log)
 

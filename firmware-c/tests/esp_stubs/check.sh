@@ -56,12 +56,12 @@ converse() {
   STUB_MAC=02c0ffee0001 STUB_SECRET=$master "$folder/build/server_host" >>"$folder/server.log" &
   server=$!
   wait_for "$folder/server.log" listening || ok=0
-  STUB_MAC=$mac STUB_SECRET=$(random_hex) "$folder/build/${kind}_client_host" >"$folder/stranger.log" &
+  STUB_MAC=$mac STUB_SECRET=$(random_hex) "$folder/build/client_host" >"$folder/stranger.log" &
   stranger=$!
   wait_for "$folder/server.log" 'refused: AUTH_FAILED' || ok=0
   kill $stranger
   : >"$folder/client.log"
-  STUB_MAC=$mac STUB_SECRET=$(device_key "$master" $mac) "$folder/build/${kind}_client_host" >>"$folder/client.log" &
+  STUB_MAC=$mac STUB_SECRET=$(device_key "$master" $mac) "$folder/build/client_host" >>"$folder/client.log" &
   client=$!
   wait_for "$folder/client.log" 'received: {"uptimeMs":' || ok=0
   kill $client $server

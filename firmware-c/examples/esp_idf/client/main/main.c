@@ -1,4 +1,4 @@
-/* A device: connects over TCP, sends a reading every two seconds, prints what comes, and connects again when the
+/* A device: connects over TCP or UDP, sends a reading every two seconds, prints what comes, and connects again when the
    session is lost. */
 #include <esp_log.h>
 #include <stdio.h>
@@ -40,7 +40,11 @@ static int converse(void)
 
 static int open_session(void)
 {
+#if CONFIG_EXAMPLE_UDP
+  int err = usmp_transport_udp_init(&transport, CONFIG_EXAMPLE_SERVER, CONFIG_EXAMPLE_PORT);
+#else
   int err = usmp_transport_tcp_init(&transport, CONFIG_EXAMPLE_SERVER, CONFIG_EXAMPLE_PORT);
+#endif
   return err < 0 ? err : usmp_connect(&session, &transport);
 }
 
