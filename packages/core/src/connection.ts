@@ -54,6 +54,8 @@ const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LO
 const ERROR_SIZE = 3
 const KEEPALIVE = 20_000
 export const IDLE_TIMEOUT = 60_000
+/** On datagrams, how long the answer to a PING is waited for before another one goes, ms: as long as a frame may take. */
+const PING_TIMEOUT = 5_000
 /** On datagrams, how long the end waits for a BYE to arrive once all messages have, ms: a courtesy must not hold it up. */
 const BYE_TIME = 2_000
 /** On datagrams, how long the end waits for the next acknowledgement while messages have not arrived, ms. */
@@ -411,7 +413,8 @@ export class Connection {
 
   /**
    * Asks for a round trip: a `pong` event follows. At most 4 PINGs leave in a second, and requests while one is
-   * under way share its answer.
+   * under way share its answer. On datagrams, where a peer may leave one unanswered, another one goes every 5 s until
+   * then, and the round trip is that of the last one.
    * @throws UsmpError NOT_CONNECTED (or why the session ended)
    */
   ping(now: number): void {
@@ -562,7 +565,10 @@ export class Connection {
     this.#phase = {
       kind: 'open',
       cipher: new SessionCipher(provider, suite, established, ordered, client),
-      liveness: new Liveness({ keepalive, idleTimeout }, now),
+      liveness: new Liveness(
+        { keepalive, idleTimeout, pingTimeout: ordered ? Number.POSITIVE_INFINITY : PING_TIMEOUT },
+        now,
+      ),
       reassembler: new Reassembler(),
     }
     const { deviceId, sessionId, wireVersion } = established

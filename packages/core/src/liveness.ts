@@ -11,6 +11,8 @@ export interface LivenessOptions {
   readonly keepalive: number
   /** End the session when nothing authentic was heard for this long. */
   readonly idleTimeout: number
+  /** Take the answer to a PING for lost after this long; infinite where nothing is lost. */
+  readonly pingTimeout: number
 }
 
 /** The clock side of a session: keepalive, idle end, round trips, flood guard (specification, sections 4.7–4.9). */
@@ -22,6 +24,8 @@ export class Liveness {
   /** When the PINGs that no PONG has answered were sent; answers come in order. */
   #pings: number[] = []
   #pingWanted = false
+  /** Somebody waits for a PONG. */
+  #pongAwaited = false
   #lastPing = Number.NEGATIVE_INFINITY
   /** When our last PINGs were sent, as many as a second may have. */
   readonly #recentPings: number[] = []
@@ -48,8 +52,9 @@ export class Liveness {
     this.#reading = reading
   }
 
-  /** Asks for a PING as soon as the limit allows, unless one is on its way already. */
+  /** Asks for a PONG: for a PING as soon as the limit allows, unless one is on its way already. */
   wantPing(): void {
+    this.#pongAwaited = true
     if (this.#pings.length === 0) this.#pingWanted = true
   }
 
@@ -60,6 +65,7 @@ export class Liveness {
 
   pinged(now: number): void {
     this.#pingWanted = false
+    if (now >= this.#pingLostAt) this.#pings = []
     this.#lastPing = now
     if (this.#recentPings.length === MAX_PINGS_PER_SECOND) this.#recentPings.shift()
     this.#recentPings.push(now)
@@ -71,6 +77,7 @@ export class Liveness {
   /** The round trip in ms that a PONG completes; undefined if no PING of ours is open. */
   ponged(now: number): number | undefined {
     const sentAt = this.#pings.shift()
+    if (sentAt !== undefined) this.#pongAwaited = false
     return sentAt === undefined ? undefined : now - sentAt
   }
 
@@ -107,9 +114,20 @@ export class Liveness {
     const allowed =
       this.#recentPings.length < MAX_PINGS_PER_SECOND ? Number.NEGATIVE_INFINITY : this.#recentPings[0]! + SECOND
     if (this.#pingWanted) return allowed
+    return Math.max(
+      Math.min(this.#keepaliveAt, this.#pongAwaited ? this.#pingLostAt : Number.POSITIVE_INFINITY),
+      allowed,
+    )
+  }
+
+  get #keepaliveAt(): number {
     const { keepalive } = this.#options
     if (keepalive <= 0) return Number.POSITIVE_INFINITY
-    const quietSince = Math.min(this.#lastSent, Math.max(this.#lastHeard, this.#lastPing))
-    return Math.max(quietSince + keepalive, allowed)
+    return Math.min(this.#lastSent, Math.max(this.#lastHeard, this.#lastPing)) + keepalive
+  }
+
+  /** When the answer to the last PING is taken for lost. */
+  get #pingLostAt(): number {
+    return this.#lastPing + this.#options.pingTimeout
   }
 }

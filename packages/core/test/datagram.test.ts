@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { PacketType } from '../src/constants.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
-import { decodeUtack, isUtack } from '../src/utack.ts'
+import { decodeUtack, encodeUtack, isUtack } from '../src/utack.ts'
 import { cipherOf, connectWith, type FixedSession } from './fixed-session.ts'
 import { bytesOf, codeOf, flipBit, text, toHex } from './helpers.ts'
 import { Pair, type Side } from './pair.ts'
@@ -348,6 +348,46 @@ describe('sending', () => {
       expect(pair.reason('client')).toBeUndefined()
       pair.wait(message ? 8_200 : 200)
       expect(pair.reason('client')).toBe(reason)
+    }
+  })
+})
+
+describe('PING', () => {
+  test('one that is not answered is followed by another after 5 s, and the round trip is that of the last', () => {
+    const { end, peer } = server()
+    let pings = 0
+    /** The peer acknowledges what comes, and says whether it was a PING. */
+    const pinged = (now: number) => {
+      const type = decodeFrame(end.pollTransmit()!).type
+      end.receive(encodeUtack(nobleProvider, type, pings++, SESSION.serverToClient), now)
+      return type === PacketType.PING
+    }
+    end.ping(0)
+    expect(pinged(20)).toBe(true)
+    // A second request waits with the first one.
+    end.ping(100)
+    expect(end.pollTransmit()).toBeUndefined()
+    expect(end.pollTimeout()).toBe(5_000)
+    end.handleTimeout(5_000)
+    expect(pinged(5_020)).toBe(true)
+    end.receive(peer.seal(PacketType.PONG, new Uint8Array(0)), 5_030)
+    expect(end.pollEvent()).toEqual({ kind: 'pong', roundTrip: 30 })
+    while (end.pollTransmit());
+    // Nobody waits any more, and nothing is left that a later answer could be taken for.
+    expect(end.pollTimeout()).toBeUndefined()
+    end.ping(7_000)
+    expect(pinged(7_010)).toBe(true)
+    end.receive(peer.seal(PacketType.PONG, new Uint8Array(0)), 7_040)
+    expect(end.pollEvent()).toEqual({ kind: 'pong', roundTrip: 40 })
+  })
+
+  test('every request is answered over a network that loses much', () => {
+    const network = simulatedNetwork({ delay: 25, jitter: 2, loss: 0.2 }, 3)
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet, network }).run(6_000)
+    for (let i = 1; i <= 30; i++) {
+      pair.act('client', (end) => end.ping(pair.now))
+      pair.wait(30_000)
+      expect(pair.kinds('client').filter((kind) => kind === 'pong')).toHaveLength(i)
     }
   })
 })
