@@ -130,7 +130,10 @@ describe('a session with pieces', () => {
     expect(await codeOf(asked)).toBe('ABORTED')
     // What follows ends with an empty piece of this message.
     let last = first!
-    while (last.length > 11) last = (await server.receive())!
+    while (last.length > 11) {
+      last = (await server.receive())!
+      expect(last[0]).toBe(0xff)
+    }
     expect([...last.subarray(0, 3)]).toEqual([...first!.subarray(0, 3)])
     // It was never a request for the peer, so nothing is cancelled.
     void peer.notify('note', { text: 'next' })

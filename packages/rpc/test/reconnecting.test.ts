@@ -1,7 +1,7 @@
 import { type Session, UsmpError } from '@usmp/core'
 import * as v from 'valibot'
 import { afterEach, describe, expect, test } from 'vitest'
-import { contract, type Peer, type ReconnectingOptions, reconnecting } from '../src/index.ts'
+import { contract, type Peer, type ReconnectingOptions, type RpcSession, reconnecting } from '../src/index.ts'
 import { codeOf, collect, isSettled, RawPeer, SimulatedClock, sessionPair, until } from './helpers.ts'
 
 const api = contract({
@@ -21,7 +21,7 @@ afterEach(async () => {
 /** Sessions that come when the test says so. */
 function begin(options: Partial<ReconnectingOptions<object, typeof api>> = {}) {
   const time = new SimulatedClock()
-  const ready: Session[] = []
+  const ready: RpcSession[] = []
   const state = { over: undefined as unknown, wake: undefined as (() => void) | undefined }
   async function* sessions() {
     for (;;) {
@@ -35,16 +35,20 @@ function begin(options: Partial<ReconnectingOptions<object, typeof api>> = {}) {
   }
   const peers: Peer<typeof api>[] = []
   const link = reconnecting(sessions(), { calls: api, clock: time, onPeer: (peer) => peers.push(peer), ...options })
+  const offer = (session: RpcSession) => {
+    ready.push(session)
+    state.wake?.()
+  }
   return {
     link,
     time,
     peers,
+    offer,
     /** A new session; its other end is played by the test. */
     async connect() {
       const { client, server } = await sessionPair()
       open.push(client, server)
-      ready.push(client)
-      state.wake?.()
+      offer(client)
       await until(() => link.peer !== undefined && !link.peer.ended)
       return new RawPeer(server)
     },
@@ -120,6 +124,26 @@ describe('when a session ends', () => {
     expect(await read).toBe('again')
     expect(peers.length).toBe(2)
     expect(link.peer).toBe(peers[1])
+  })
+
+  test('a request on a session that has ended, which nobody has noticed yet, is asked again too', async () => {
+    const { link, connect, offer } = begin()
+    const reason = new UsmpError('TRUNCATED')
+    let notice: ((reason: UsmpError) => void) | undefined
+    offer({
+      send: () => Promise.reject(reason),
+      trySend: () => false,
+      receive: () => new Promise((_, reject) => (notice = reject)),
+      closed: Promise.resolve(reason),
+      close: async () => {},
+    })
+    await until(() => link.peer !== undefined)
+    const read = link.request('read', {}, fresh)
+    expect(await isSettled(read)).toBe(false)
+    notice!(reason)
+    const raw = await connect()
+    await raw.send({ jsonrpc: '2.0', id: (await raw.next()).id, result: 'there' })
+    expect(await read).toBe('there')
   })
 
   test('the time that is left is that of the first asking', async () => {

@@ -74,9 +74,10 @@ async function withRaw(options: Partial<Handlers> = {}) {
 
 describe('requests', () => {
   test('both ends ask and answer on one session', async () => {
-    const { device, gateway } = await pair()
+    const { device, gateway, time } = await pair()
     const answers = Promise.all([gateway.request('drive', { v: 2, w: 0.1 }), device.request('name', {})])
     expect(await answers).toEqual([{ v: 0.5, w: 0.1 }, 'hub'])
+    expect(time.pending).toBe(0)
   })
 
   test('are typed by the contract', async () => {

@@ -148,11 +148,12 @@ describe.each(['block', 'keepLatest', 'dropOldest'] as const)('a stream that can
 
   test('stops when its signal fires, also before it is open', async () => {
     const { give, items, state } = source()
-    const { consumer } = await pair(serve(items))
+    const { consumer } = await pair(serve(items), { streams: 1 })
     const early = new AbortController()
     const opening = consumer.stream('count', { to: 0 }, { signal: early.signal }).next()
     early.abort()
     expect(await codeOf(opening)).toBe('ABORTED')
+    await turns()
 
     const abort = new AbortController()
     const stream = consumer.stream('count', { to: 0 }, { signal: abort.signal })
