@@ -18,7 +18,8 @@ typedef struct options {
   bool once;
   bool ping;
   unsigned long exchange; /* messages to send and get back */
-  unsigned long size;
+  uint16_t sizes[8]; /* of the messages, in turn */
+  size_t size_count;
   unsigned long rekey_every;
   uint32_t keepalive_ms;
 } options_t;
@@ -76,6 +77,20 @@ static uint8_t suite_named(const char *name)
   return strcmp(name, "chacha") == 0 ? USMP_CIPHER_CHACHA20_POLY1305 : 0;
 }
 
+/* "0,1,1808" */
+static bool read_sizes(const char *list, options_t *o)
+{
+  char *end;
+
+  for (o->size_count = 0; o->size_count < sizeof o->sizes / sizeof *o->sizes; list = end + 1) {
+    unsigned long size = strtoul(list, &end, 10);
+    if (end == list || size > USMP_MAX_MESSAGE_LEN) return false;
+    o->sizes[o->size_count++] = (uint16_t)size;
+    if (*end != ',') return *end == 0;
+  }
+  return false;
+}
+
 static bool read_flag(const char *name, options_t *o)
 {
   if (strcmp(name, "--echo") == 0) return o->echo = true;
@@ -93,7 +108,7 @@ static bool read_option(const char *name, const char *value, options_t *o)
   if (strcmp(name, "--suite") == 0) return (o->suite = suite_named(value)) != 0;
   if (strcmp(name, "--device-id") == 0) return read_device_id(value);
   if (strcmp(name, "--exchange") == 0) return (o->exchange = strtoul(value, NULL, 10)) > 0;
-  if (strcmp(name, "--size") == 0) return (o->size = strtoul(value, NULL, 10)) <= USMP_MAX_MESSAGE_LEN;
+  if (strcmp(name, "--sizes") == 0) return read_sizes(value, o);
   if (strcmp(name, "--rekey-every") == 0) return (o->rekey_every = strtoul(value, NULL, 10)) > 0;
   if (strcmp(name, "--keepalive-ms") == 0) return (o->keepalive_ms = (uint32_t)strtoul(value, NULL, 10)) > 0;
   return false;
@@ -102,7 +117,8 @@ static bool read_option(const char *name, const char *value, options_t *o)
 static bool read_options(int argc, char **argv, options_t *o)
 {
   memset(o, 0, sizeof *o);
-  o->size = 64;
+  o->sizes[0] = 64;
+  o->size_count = 1;
   o->keepalive_ms = USMP_KEEPALIVE_MS;
   for (int i = 1; i < argc; i++) {
     if (read_flag(argv[i], o)) continue;
@@ -188,12 +204,13 @@ static int exchange(usmp_t *ctx, const options_t *o)
 
   ctx->recv_timeout_ms = 10000;
   for (unsigned long n = 0; n < o->exchange; n++) {
-    for (size_t i = 0; i < o->size; i++) sent[i] = (uint8_t)(n + i * 7);
-    int err = usmp_send(ctx, sent, (uint16_t)o->size);
+    uint16_t size = o->sizes[n % o->size_count];
+    for (size_t i = 0; i < size; i++) sent[i] = (uint8_t)(n + i * 7);
+    int err = usmp_send(ctx, sent, size);
     if (err == 0 && o->ping && n == 0) err = usmp_ping(ctx);
     int len = err < 0 ? err : usmp_recv(ctx, got, sizeof got);
     if (len < 0) return len;
-    if ((size_t)len != o->size || memcmp(sent, got, o->size) != 0) return USMP_ERR_TRUNCATED;
+    if (len != size || memcmp(sent, got, size) != 0) return USMP_ERR_TRUNCATED;
     if (o->rekey_every && (n + 1) % o->rekey_every == 0) err = usmp_rekey(ctx);
     if (err < 0) return err;
   }

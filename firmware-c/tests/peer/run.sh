@@ -36,7 +36,7 @@ for transport in tcp udp; do
     for binary in usmp-peer usmp-peer-bearssl; do
       for size in 0 452 1808; do
         timeout 60 "$build/$binary" --connect $transport:127.0.0.1:$port --psk-file "$dir/psk" --suite $suite \
-          --exchange 20 --size $size --ping --rekey-every 8 > "$dir/log" 2>&1
+          --exchange 20 --sizes $size --ping --rekey-every 8 > "$dir/log" 2>&1
         result "$binary to the Python server, $transport, $suite, $size bytes" $?
       done
     done
@@ -48,7 +48,7 @@ for transport in tcp udp; do
     timeout 60 "$python" "$here/python_peer.py" client $transport $port $suite "$dir/psk" > "$dir/log" 2>&1
     result "Python client to usmp-peer, $transport, $suite" $?
     timeout 60 "$build/usmp-peer-bearssl" --connect $transport:127.0.0.1:$port --psk-file "$dir/psk" --suite $suite \
-      --exchange 50 --size 1000 --rekey-every 10 --ping > "$dir/log" 2>&1
+      --exchange 50 --sizes 1000 --rekey-every 10 --ping > "$dir/log" 2>&1
     result "usmp-peer-bearssl to usmp-peer, $transport, $suite" $?
     kill "$server"
   done

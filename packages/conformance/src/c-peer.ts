@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { toHex } from '@usmp/core'
 
 const source = fileURLToPath(new URL('../../../firmware-c', import.meta.url))
-const folder = join(source, 'build')
+export const cFolder = join(source, 'build')
 const WAIT = 20_000
 
 /** The C core's host program, with either of its crypto libraries. */
@@ -17,8 +17,8 @@ export const cPrograms = { psa: 'usmp-peer', bearssl: 'usmp-peer-bearssl' } as c
 /** Compiles the host programs; costs little when they are there. */
 export function buildCPeers(): void {
   const options: ExecFileSyncOptions = { stdio: ['ignore', 'ignore', 'inherit'] }
-  execFileSync('cmake', ['-S', source, '-B', folder], options)
-  execFileSync('cmake', ['--build', folder, '--parallel', '2', '--target', ...Object.values(cPrograms)], options)
+  execFileSync('cmake', ['-S', source, '-B', cFolder], options)
+  execFileSync('cmake', ['--build', cFolder, '--parallel', '2', '--target', ...Object.values(cPrograms)], options)
 }
 
 /** The C host program at work (firmware-c/README.md has its options). */
@@ -33,7 +33,7 @@ export class CPeer {
     this.#secrets = mkdtempSync(join(tmpdir(), 'usmp-c-'))
     const pskFile = join(this.#secrets, 'psk')
     writeFileSync(pskFile, toHex(psk), { mode: 0o600 })
-    this.#child = spawn(join(folder, cPrograms[backend]), ['--psk-hex-file', pskFile, ...args])
+    this.#child = spawn(join(cFolder, cPrograms[backend]), ['--psk-hex-file', pskFile, ...args])
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
       this.#lines.push(line)
       this.#wake?.()

@@ -76,7 +76,7 @@ for (const backend of backends) {
         const server = await startServer(suite)
         const ended = echo(server)
         const to = `tcp:127.0.0.1:${server.port}`
-        const options = ['--exchange', '50', '--size', '700', '--rekey-every', '7', '--ping']
+        const options = ['--exchange', '50', '--sizes', '700', '--rekey-every', '7', '--ping']
         const peer = startC(backend, psk, '--connect', to, '--device-id', deviceId, '--suite', option, ...options)
         expect(await peer.says('exchanged')).toBe('50')
         expect(await peer.exitCode()).toBe(0)
@@ -107,7 +107,7 @@ for (const backend of backends) {
 test('both ends rekey again and again, also at the same moment: nothing is lost between TypeScript and C', async () => {
   const server = await startServer()
   const to = `tcp:127.0.0.1:${server.port}`
-  const options = ['--exchange', '8', '--size', '1000', '--rekey-every', '1']
+  const options = ['--exchange', '8', '--sizes', '1000', '--rekey-every', '1']
   const peer = startC('psa', psk, '--connect', to, '--device-id', deviceId, ...options)
   let rekeys = 0
   for await (const session of server) {

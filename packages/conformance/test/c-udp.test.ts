@@ -75,7 +75,7 @@ describe.each(networks)('the C core over UDP and %s', (_, conditions) => {
     const server = await startServer()
     const ended = echo(server)
     const port = await through(server.udpPort, conditions)
-    const options = ['--exchange', '50', '--size', '700', '--rekey-every', '7', '--ping']
+    const options = ['--exchange', '50', '--sizes', '700', '--rekey-every', '7', '--ping']
     const peer = startC(psk, '--connect', `udp:127.0.0.1:${port}`, '--device-id', deviceId, ...options)
     expect(await peer.says('exchanged')).toBe('50')
     expect(await peer.exitCode()).toBe(0)

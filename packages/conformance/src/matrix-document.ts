@@ -1,0 +1,85 @@
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { implementations, type MatrixTransport, transports } from '../matrix/implementations.js'
+import { type Cell, rekeys } from './matrix.js'
+
+const names: Record<MatrixTransport, string> = {
+  tcp: 'TCP',
+  udp: 'UDP',
+  ws: 'WebSocket',
+  serial: 'Serial line (two pseudo-terminals)',
+}
+
+/** Writes the tables of docs/conformance.md from a run. */
+export function writeDocument(path: string, all: readonly Cell[], passed: ReadonlySet<Cell>): void {
+  const good = all.filter((cell) => passed.has(cell)).length
+  const text = `# Who talks with whom
+
+Written by \`pnpm --dir packages/conformance run matrix\`; do not edit. ${all.length} meetings, ${good} of them good. Each is a session between two
+programs: a handshake, messages of 0, 1, 452, 453 and 1808 bytes that come back unchanged, a PING with its PONG, where the table says so a REKEY and the
+five messages again, and BYE. Both ends must name the same session and say that it ended well. [The
+contract](../packages/conformance/matrix/README.md) is open to programs of others.
+
+| implementation | version |
+|---|---|
+${versions()}
+
+In the tables the client stands at the left, the server above: \`A\` is AES-256-GCM, \`C\` is ChaCha20-Poly1305, \`+\` is with a rekey, **✗** failed, and an empty
+field means that one of the two has not got the transport.
+
+${transports.map((transport) => table(transport, all, passed)).join('\n')}
+## What is not played, and why
+
+| what | why |
+|---|---|
+| REKEY between ours and published Python over UDP | it acknowledges and drops messages afterwards ([published peers](published-peers.md), [specification, 5.7](spec/05-rekey.md)) |
+| REKEY and ChaCha20-Poly1305 with Python 1.1.0 and 1.0.0 | these releases have neither |
+| Python over WebSocket and serial lines | the package has neither |
+| Python before 1.0.0 | wire version 1, played in \`published-peers.test.ts\` behind the unsafe option |
+| C over WebSocket | the C core carries none; a WebSocket library of the application can |
+| a page as a server | pages have no listening socket; over a message port and Web Serial a page is one in \`packages/browser/test\` |
+| the C core on rv32imc | its programs have a script of their own, over a serial line, in \`rv32.test.ts\` and in the tests of RoboLink |
+
+The lossy network is not in these tables: \`c-udp.test.ts\` and \`udp.test.ts\` play C and Python through a relay that loses, doubles and delays, and
+[reliability](reliability.md) has the figures.
+`
+  writeFileSync(path, text)
+}
+
+function table(transport: MatrixTransport, all: readonly Cell[], passed: ReadonlySet<Cell>): string {
+  const clients = implementations.filter(({ client }) => client.includes(transport))
+  const servers = implementations.filter(({ server }) => server.includes(transport))
+  const field = (client: string, server: string) =>
+    all
+      .filter((cell) => cell.transport === transport && cell.client.name === client && cell.server.name === server)
+      .map((cell) => {
+        const suite = cell.suite === 'aes' ? 'A' : 'C'
+        return passed.has(cell) ? `${suite}${rekeys(cell) ? '+' : ''}` : `**✗ ${suite}**`
+      })
+      .join(' ')
+  const rows = clients.map(
+    ({ name }) => `| ${[name, ...servers.map((server) => field(name, server.name))].join(' | ')} |`,
+  )
+  return `## ${names[transport]}
+
+| | ${servers.map(({ name }) => name).join(' | ')} |
+|---|${servers.map(() => '---|').join('')}
+${rows.join('\n')}
+`
+}
+
+function versions(): string {
+  const said = (command: string, ...args: string[]) =>
+    execFileSync(command, args, { encoding: 'utf8' }).trim().split('\n')[0]!
+  const packages = (pattern: string) => {
+    const lines = execFileSync('dpkg-query', ['-W', '-f', '${Package} ${Version}\n', pattern], { encoding: 'utf8' })
+    return lines.trim().split('\n')[0]!
+  }
+  const rows = [
+    ['TypeScript', `this repository; Node.js ${process.version}`],
+    ['Chromium', said('chromium', '--version')],
+    ['C', `this repository; ${packages('libmbedtls-dev')} for PSA, ${packages('libbearssl-dev')}`],
+    ['Python', 'the releases named, from the package index'],
+  ]
+  return rows.map((row) => `| ${row.join(' | ')} |`).join('\n')
+}
