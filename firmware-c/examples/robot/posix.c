@@ -12,7 +12,10 @@
 
 #define FIRST_BACKOFF_MS 250u
 #define LONGEST_BACKOFF_MS 2000u
-#define KEEPALIVE_MS 5000u
+/* A hub that says nothing for so long, though it is asked every second, is gone. The engine is more patient: up to 60 s
+   on lines, 30 s over UDP. A robot would rather look for its hub. */
+#define KEEPALIVE_MS 1000u
+#define SILENCE_MS 3500u
 /* A refusal after our proof is nearly always a wrong key; after so many in a row it is not tried again. */
 #define MAX_REFUSALS 5
 #define MIN_PSK 16
@@ -185,13 +188,32 @@ static usmp_err_t dial(usmp_transport_t *transport, const options_t *o)
   return (usmp_err_t)usmp_transport_serial_init(transport, o->host, o->number);
 }
 
+static struct {
+  int (*receive)(usmp_transport_t *t, uint8_t *buffer, size_t max_len); /* the transport's own */
+  uint32_t heard_at;
+  bool in_session;
+} watch;
+
+/* As the transport does it, and -1 after too long a silence. */
+static int watched_receive(usmp_transport_t *transport, uint8_t *buffer, size_t max_len)
+{
+  int len = watch.receive(transport, buffer, max_len);
+  uint32_t now = usmp_port_millis();
+
+  if (len != 0 || !watch.in_session) watch.heard_at = now;
+  return now - watch.heard_at > SILENCE_MS ? -1 : len;
+}
+
 /* Makes a session. `*proven`: the hub had our proof when it failed. */
 static usmp_err_t shake_hands(usmp_t *ctx, const options_t *o, bool *proven)
 {
   usmp_transport_t transport = {0};
 
   *proven = false;
+  watch.in_session = false;
   usmp_err_t error = dial(&transport, o);
+  watch.receive = transport.recv;
+  transport.recv = watched_receive;
   if (error == USMP_OK) error = usmp_connect_async(ctx, &transport);
   while (error == USMP_OK && !usmp_is_connected(ctx) && !told_to_end) {
     *proven = usmp_get_state(ctx) == USMP_STATE_AWAITING_SESSION_OK;
@@ -256,6 +278,7 @@ static int run(const options_t *o)
       say("connected to %s:%s", o->kind, o->host);
       backoff = FIRST_BACKOFF_MS;
       refusals = 0;
+      watch.in_session = true;
       robot_link_connected(&link, usmp_port_millis());
       error = serve(&ctx, &link);
       robot_link_lost(&link, usmp_port_millis());

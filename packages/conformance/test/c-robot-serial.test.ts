@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { listen, type Server, serialPort } from '@usmp/node'
-import { afterAll, beforeAll, describe } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { buildCPeers, CPeer } from '../src/c-peer.js'
 import { buildCRobot, CRobot } from '../src/c-robot.js'
 import { Cable } from '../src/cable.js'
 import { PlainPeer } from '../src/json-rpc.js'
@@ -17,6 +18,7 @@ describe('the C robot over a serial line', () => {
 
   beforeAll(async () => {
     buildCRobot()
+    buildCPeers()
     cable = await Cable.lay()
     server = await listen({ serial: serialPort(cable.far), psk: { [id]: psk } })
     robot = new CRobot(`serial:${cable.near}`, id, psk)
@@ -24,7 +26,7 @@ describe('the C robot over a serial line', () => {
       peer = new PlainPeer(session)
       break
     }
-  }, 120_000)
+  }, 240_000)
   afterAll(async () => {
     await robot?.stop()
     await server?.close()
@@ -32,4 +34,19 @@ describe('the C robot over a serial line', () => {
   })
 
   testRobot('c', () => peer, 2)
+
+  test('a hub that dies without a word is missed within seconds', async () => {
+    await server.close()
+    const dying = new CPeer('psa', psk, ['--listen', `serial:${cable.far}:0`])
+    await dying.says('connected')
+    await dying.stop()
+    const died = Date.now()
+    server = await listen({ serial: serialPort(cable.far), psk: { [id]: psk } })
+    for await (const session of server) {
+      expect(await new PlainPeer(session).call('describe')).toMatchObject({ kind: 'c' })
+      break
+    }
+    // Far from the patience of the engine, which is 60 s.
+    expect(Date.now() - died).toBeLessThan(20_000)
+  })
 })

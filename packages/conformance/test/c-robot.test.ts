@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type ListenOptions, listen, type Server, type Session } from '@usmp/node'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { buildCPeers, CPeer } from '../src/c-peer.js'
 import { buildCRobot, CRobot } from '../src/c-robot.js'
 import { PlainPeer } from '../src/json-rpc.js'
 import { testRobot } from '../src/robot-behaviour.js'
@@ -13,7 +14,10 @@ const transports: { name: string; where: Partial<ListenOptions>; to: (server: Se
   { name: 'UDP', where: { udp: loopback }, to: ({ udpPort }) => `udp:127.0.0.1:${udpPort}` },
 ]
 
-beforeAll(() => buildCRobot(), 120_000)
+beforeAll(() => {
+  buildCPeers()
+  buildCRobot()
+}, 240_000)
 
 async function nextPeer(server: Server): Promise<PlainPeer> {
   for await (const session of server) return new PlainPeer(session)
@@ -83,6 +87,22 @@ describe('the C robot and its sessions', () => {
     // It braked at once: less than half a metre a second for less than a second.
     expect(x - before.x).toBeLessThan(0.5)
     expect(await second.call('drive', { v: 0.1, w: 0 })).toEqual({ v: 0.1, w: 0 })
+  })
+
+  test.each(transports)('a hub that dies without a word over $name is missed within seconds', async (way) => {
+    const kind = way.name.toLowerCase()
+    const dying = new CPeer('psa', psk, ['--listen', `${kind}:127.0.0.1:0`])
+    running.push(dying)
+    const port = Number(await dying.says('listening'))
+    const robot = robotAt(`${kind}:127.0.0.1:${port}`)
+    await dying.says('connected')
+    await dying.stop()
+    const died = Date.now()
+    const later = await start(kind === 'tcp' ? { tcp: { ...loopback, port } } : { udp: { ...loopback, port } })
+    expect(await (await nextPeer(later)).call('describe')).toMatchObject({ kind: 'c' })
+    // Far from the patience of the engine, which is 30 s.
+    expect(Date.now() - died).toBeLessThan(15_000)
+    expect(robot.log).toMatch(/session ended: TRUNCATED/)
   })
 
   test.each(transports)('a wrong key over $name ends it with 5', async (way) => {
