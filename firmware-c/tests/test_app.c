@@ -346,10 +346,33 @@ static int rubbish_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
   return n;
 }
 
+static int every_third_is_rubbish(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  int n = real_recv(t, buf, max_len);
+  if (n > 0 && ++calls % 3 == 0) memset(buf, 0x3C, (size_t)n);
+  return n;
+}
+
 static int boasting_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 {
   int n = real_recv(t, buf, max_len);
   return n > 0 && ++calls >= misbehave_at ? (int)max_len + 1 : n;
+}
+
+/* After the end every call says why, whatever it is. */
+static void expect_ended(usmp_t *ctx, int err)
+{
+  int expected = ctx->work ? err : USMP_ERR_NOT_CONNECTED; /* without a session there never was one */
+
+  for (int again = 0; again < 2; again++) {
+    assert_int_equal(usmp_recv(ctx, got, sizeof got), expected);
+    assert_int_equal(usmp_step(ctx), expected);
+    assert_int_equal(usmp_keepalive_tick(ctx), expected);
+    assert_int_equal(usmp_send(ctx, sent, 1), USMP_ERR_NOT_CONNECTED);
+    assert_int_equal(usmp_ping(ctx), USMP_ERR_NOT_CONNECTED);
+    assert_int_equal(usmp_rekey(ctx), USMP_ERR_NOT_CONNECTED);
+    assert_false(usmp_is_connected(ctx));
+  }
 }
 
 /* One session over a TCP transport with a changed function; what the first call that fails says. */
@@ -371,6 +394,7 @@ static int session_with(int (*changed_send)(usmp_transport_t *, const uint8_t *,
   if (err == 0) err = usmp_send(&ctx, sent, 1808);
   if (err == 0) err = usmp_recv(&ctx, got, sizeof got);
   if (err >= 0) assert_memory_equal(sent, got, 1808);
+  if (err < 0) expect_ended(&ctx, err);
   usmp_close(&ctx);
   if (at > 0 && at <= 2) echo.sessions = 0; /* the handshake came to nothing */
   echo_join(&echo);
@@ -390,6 +414,25 @@ static void transports_that_misbehave(void **state)
   assert_int_equal(session_with(NULL, rubbish_recv, 1), USMP_ERR_BAD_MAGIC);
   assert_int_equal(session_with(NULL, rubbish_recv, 3), USMP_ERR_BAD_MAGIC);
   assert_int_equal(session_with(NULL, boasting_recv, 3), USMP_ERR_TRANSPORT_FAILED);
+}
+
+/* Of datagrams each may be rubbish, and costs nothing but the time until it is sent again. */
+static void rubbish_datagrams(void **state)
+{
+  usmp_t ctx = new_session();
+  usmp_transport_t transport = {0};
+
+  (void)state;
+  echo_start(&echo, true, 1);
+  dial(&transport, true);
+  real_recv = transport.recv;
+  transport.recv = every_third_is_rubbish;
+  calls = 0;
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  for (int i = 0; i < 4; i++) round_trip(&ctx, 700);
+  assert_true(calls > 10);
+  usmp_close(&ctx);
+  echo_join(&echo);
 }
 
 static void usage_mistakes(void **state)
@@ -476,6 +519,7 @@ int main(void)
     cmocka_unit_test(send_does_not_wait_behind_recv), cmocka_unit_test(many_threads_send),
     cmocka_unit_test(both_ends_send_at_once),
     cmocka_unit_test(transports_that_misbehave),      cmocka_unit_test(usage_mistakes),
+    cmocka_unit_test(rubbish_datagrams),
     cmocka_unit_test(failing_devices_are_locked_out), cmocka_unit_test(restarted_client_gets_in_at_once),
     cmocka_unit_test(memory_comes_from_scratch_or_the_pool),
   };

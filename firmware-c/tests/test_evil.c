@@ -137,32 +137,38 @@ static void arguments_of_commands(void **state)
 
 /* The random source fails at its first call, at its second, ...: the connection ends with RANDOM_FAILED and
    nothing is sent that was to hold those bytes. */
+static void random_source_fails_at(uint8_t kind, unsigned at)
+{
+  pair_connect(&pair, kind, USMP_CIPHER_DEFAULT);
+  usmp_buffers_t buffers = buffers_of(&pair.client);
+  usmp_buffers_t server_buffers = buffers_of(&pair.server);
+  assert_int_equal(usmp_conn_init_server(&pair.server.conn, &pair.server.config, &server_buffers, pair.now), 0);
+  pair.server.closed = pair.client.closed = 0;
+  pair_random_calls = 0;
+  pair_random_fails_at = at;
+  int err = usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now);
+  if (at == 1) {
+    assert_int_equal(err, USMP_ERR_RANDOM_FAILED);
+    call_everything(&pair.client.conn, USMP_ERR_NOT_CONNECTED);
+    return;
+  }
+  pair_run(&pair, 100);
+  if (at <= 5) {
+    assert_int_equal(pair.server.reason, USMP_ERR_RANDOM_FAILED);
+    assert_int_equal(usmp_conn_state(&pair.client.conn), USMP_CONN_AWAIT_CHALLENGE);
+    return;
+  }
+  assert_true(usmp_conn_established(&pair.client.conn));
+  assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), USMP_ERR_RANDOM_FAILED);
+  assert_int_equal(usmp_conn_error(&pair.client.conn), USMP_ERR_RANDOM_FAILED);
+  assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), USMP_ERR_NOT_CONNECTED);
+}
+
 static void random_source_fails(void **state)
 {
   (void)state;
-  for (unsigned at = 1; at <= 6; at++) {
-    pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
-    usmp_buffers_t buffers = buffers_of(&pair.client);
-    usmp_buffers_t server_buffers = buffers_of(&pair.server);
-    assert_int_equal(usmp_conn_init_server(&pair.server.conn, &pair.server.config, &server_buffers, pair.now), 0);
-    pair.server.closed = pair.client.closed = 0;
-    pair_random_calls = 0;
-    pair_random_fails_at = at;
-    int err = usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now);
-    if (at == 1) {
-      assert_int_equal(err, USMP_ERR_RANDOM_FAILED);
-      call_everything(&pair.client.conn, USMP_ERR_NOT_CONNECTED);
-      continue;
-    }
-    pair_run(&pair, 100);
-    if (at <= 5) {
-      assert_int_equal(pair.server.reason, USMP_ERR_RANDOM_FAILED);
-      assert_int_equal(usmp_conn_state(&pair.client.conn), USMP_CONN_AWAIT_CHALLENGE);
-      continue;
-    }
-    assert_true(usmp_conn_established(&pair.client.conn));
-    assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), USMP_ERR_RANDOM_FAILED);
-    assert_int_equal(usmp_conn_error(&pair.client.conn), USMP_ERR_RANDOM_FAILED);
+  for (uint8_t kind = 0; kind < 3; kind++) {
+    for (unsigned at = 1; at <= 6; at++) random_source_fails_at(kind, at);
   }
   pair_random_fails_at = 0;
 }

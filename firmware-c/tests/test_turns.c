@@ -1,5 +1,6 @@
 /* In what order the application layer takes input in and lets output out: its peer is an engine in the same thread, behind a
    transport that fails the test when it is asked to wait although something is left to do. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -130,11 +131,71 @@ static void second_message_of_a_piece_is_not_held_up(void **state)
   usmp_close(&ctx);
 }
 
+/* ---- a receive that is blocked in the transport ---- */
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool blocked;
+static bool released;
+
+static int blocking_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  pthread_mutex_lock(&mutex);
+  blocked = true;
+  pthread_cond_broadcast(&changed);
+  while (!released) pthread_cond_wait(&changed, &mutex);
+  blocked = false;
+  pthread_mutex_unlock(&mutex);
+  t->wait_ms = 0;
+  return peer_says(t, buf, max_len);
+}
+
+static void *receive_one(void *argument)
+{
+  static uint8_t got[64];
+  static int len;
+  len = usmp_recv(argument, got, sizeof got);
+  return &len;
+}
+
+/* All that other threads may do while one waits for input; none of it comes back if it waits behind that. */
+static void nothing_waits_behind_a_blocked_receive(void **state)
+{
+  usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
+  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000};
+  pthread_t receiver;
+  void *result;
+
+  (void)state;
+  start_peer(USMP_KIND_STREAM, false);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  ctx.transport.recv = blocking_recv;
+  assert_int_equal(pthread_create(&receiver, NULL, receive_one, &ctx), 0);
+  pthread_mutex_lock(&mutex);
+  while (!blocked) pthread_cond_wait(&changed, &mutex);
+  pthread_mutex_unlock(&mutex);
+  for (int i = 0; i < 50; i++) assert_int_equal(usmp_send(&ctx, psk, sizeof psk), USMP_OK);
+  assert_int_equal(usmp_ping(&ctx), USMP_OK);
+  assert_int_equal(usmp_rekey(&ctx), USMP_OK);
+  assert_int_equal(usmp_step(&ctx), USMP_OK);
+  assert_false(usmp_message_waits(&ctx));
+  assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, 0), 0);
+  pthread_mutex_lock(&mutex);
+  assert_true(blocked);
+  released = true;
+  pthread_cond_broadcast(&changed);
+  pthread_mutex_unlock(&mutex);
+  pthread_join(receiver, &result);
+  assert_int_equal(*(int *)result, 10);
+  usmp_close(&ctx);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(first_datagram_is_answered_at_once),
     cmocka_unit_test(second_message_of_a_piece_is_not_held_up),
+    cmocka_unit_test(nothing_waits_behind_a_blocked_receive),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
