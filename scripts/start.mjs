@@ -1,31 +1,16 @@
-// Shows the project at work: installs, builds, and starts a gateway with a device beside it.
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { build, install, root, run } from './pnpm.mjs'
-
-const quiet = { stdio: 'ignore' }
-const has = (command) => run('sh', ['-c', `command -v ${command}`], quiet) === 0
-
-/** The device in C, if this machine can compile it: that takes CMake, a compiler and a crypto library. */
-function buildDeviceInC() {
-  if (process.platform !== 'linux' || !has('cmake') || !has('cc')) return undefined
-  const folder = join(root, 'firmware-c/build')
-  const target = 'telemetry-device'
-  const failed =
-    run('cmake', ['-S', 'firmware-c', '-B', folder], quiet) ||
-    run('cmake', ['--build', folder, '--target', target], quiet)
-  const program = join(folder, target)
-  return !failed && existsSync(program) ? program : undefined
-}
+// RoboLink on this machine: installs, builds, and starts a hub, a robot and an autopilot. `npm start [-- OPTIONS]`
+import { buildInC } from './c-program.mjs'
+import { foreground } from './foreground.mjs'
+import { build, install } from './pnpm.mjs'
 
 console.log('Installing and building; the first time takes a minute …')
 install()
 build()
-const device = buildDeviceInC()
-if (!device) {
+const robot = buildInC('robolink-robot')
+if (!robot) {
   console.log(
-    'The device is the one in TypeScript; with CMake, a C compiler and libmbedtls-dev it would be the one in C.',
+    'The robot is the one in TypeScript; with CMake, a C compiler and libmbedtls-dev it would be the one in C.',
   )
 }
-const args = [...(device ? ['--device', device] : []), ...process.argv.slice(2)]
-process.exit(run('node', ['packages/demos/dist/telemetry/main.js', ...args]))
+const args = [...(robot ? ['--robot', robot] : []), ...process.argv.slice(2)]
+await foreground('packages/demos/dist/robolink/main.js', args)

@@ -78,7 +78,7 @@ const steps = {
   browser: () => available('chromium', 'a real browser') && vitest('browser'),
   playground: () => available('chromium', 'the playground') && vitest('playground'),
   cli: () => vitest('cli', ...withoutSocat('test/places.test.ts')),
-  demos: () => vitest('demos', '--exclude', 'test/page/**'),
+  demos: () => vitest('demos', '--exclude', 'test/page/**', ...withoutSocat('test/robolink/serial.test.ts')),
   page: () =>
     available('chromium', 'the operator page') &&
     vitest('demos', 'test/page', ...withoutCmake('test/page/c-robot.test.ts')),

@@ -10,8 +10,10 @@ export default defineConfig([
   },
   {
     entry: {
+      main: 'src/robolink/main.ts',
       hub: 'src/robolink/hub/main.ts',
       robot: 'src/robolink/robot/main.ts',
+      autopilot: 'src/robolink/autopilot/main.ts',
       operator: 'src/robolink/operator/main.ts',
     },
     outDir: 'dist/robolink',

@@ -132,7 +132,7 @@ export const operatorHubApi = contract({
     release: { params: robot, result: nothing },
     /** Takes the wheel if it is free. */
     drive: { params: v.object({ robot: deviceId, ...velocity.entries }), result: velocity },
-    /** Anybody may, at any time; who drives stays who drives. */
+    /** Anybody may, at any time. Who drove has lost the wheel to the one who stopped: the next `drive` would undo it. */
     stop: { params: robot, result: nothing },
     chat: { params: v.object({ robot: deviceId, text: chatText }), result: nothing },
     /** `hub`: between hub and operator, by the last PING; `robot`: a request from the hub to the robot and back, measured now. ms. */

@@ -1,9 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { ROBOT, worlds } from './world.js'
-
-// Three programs start on a machine that may be busy.
-vi.setConfig({ testTimeout: 30_000 })
 
 const world = worlds()
 

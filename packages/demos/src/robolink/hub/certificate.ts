@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
-import { generate } from 'selfsigned'
 import { writeSecret } from '../command.js'
 
 /** Browsers take no certificate that is valid for longer, days. */
@@ -43,7 +42,9 @@ function isFor(certificate: X509Certificate, host: string): boolean {
   return (isIP(host) ? certificate.checkIP(host) : certificate.checkHost(host)) !== undefined
 }
 
-function make(host: string, now: number): ReturnType<typeof generate> {
+async function make(host: string, now: number) {
+  // On first use: it takes longer to load than all the rest.
+  const { generate } = await import('selfsigned')
   const names = new Set(['localhost', '127.0.0.1', '::1', host])
   const altNames = [...names].map((name) =>
     isIP(name) ? ({ type: 7, ip: name } as const) : ({ type: 2, value: name } as const),

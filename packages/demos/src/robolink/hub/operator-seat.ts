@@ -43,7 +43,10 @@ export class OperatorSeat {
           return {}
         },
         drive: ({ robot, v, w }, { signal }) => fleet.robot(robot).drive(this, { v, w }, signal),
-        stop: ({ robot }) => fleet.robot(robot).stop(),
+        stop: async ({ robot }) => {
+          await fleet.robot(robot).stop(this)
+          return {}
+        },
         chat: async ({ robot, text }) => {
           await fleet.chat(fleet.robot(robot), name, text)
           return {}

@@ -118,7 +118,7 @@ export class RobotSeat {
     if (!this.#wheel.release(driver)) return
     this.#events.changed()
     // If the robot cannot be told, its own dead man stops it.
-    if (this.#line) this.stop().catch(() => {})
+    if (this.#line) this.#halt().catch(() => {})
   }
 
   /** @throws RpcError NOT_THE_DRIVER, ROBOT_IS_GONE, or what the robot answers */
@@ -129,9 +129,14 @@ export class RobotSeat {
     return this.#ask((peer) => peer.request('drive', velocity, { timeout: PATIENCE, ttl: DRIVE_TTL, signal }))
   }
 
-  /** @throws RpcError ROBOT_IS_GONE, or what the robot answers */
-  async stop(): Promise<Record<string, never>> {
-    return this.#ask((peer) => peer.request('stop', {}, { timeout: PATIENCE }))
+  /**
+   * Stops it for anybody. Who drove has lost the wheel to the one who stopped: the next `drive` would undo the stop.
+   * @throws RpcError ROBOT_IS_GONE, or what the robot answers
+   */
+  async stop(by: Driver): Promise<void> {
+    const { driver } = this.#wheel
+    if (driver && driver !== by) this.take(by, true)
+    await this.#halt()
   }
 
   /** @throws RpcError ROBOT_IS_GONE, or what the robot answers */
@@ -163,6 +168,10 @@ export class RobotSeat {
       if (!(error instanceof UsmpError) || error.code === 'ABORTED') throw error
       throw this.#gone(error.code === 'REQUEST_TIMEOUT' ? `gave no answer within ${PATIENCE} ms` : 'lost its session')
     }
+  }
+
+  async #halt(): Promise<void> {
+    await this.#ask((peer) => peer.request('stop', {}, { timeout: PATIENCE }))
   }
 
   async #describe(peer: Peer<typeof robotApi>): Promise<void> {
