@@ -7,8 +7,8 @@ import { operatorApi, operatorHubApi } from '../contract.js'
 export type HubPeer = Peer<typeof operatorHubApi>
 
 /** ms of silence after which we ask the hub whether it is there, and after which we take it that it is not. */
-const KEEPALIVE = 2_000
-const IDLE_TIMEOUT = 6_000
+const KEEPALIVE = 1_000
+const IDLE_TIMEOUT = 3_000
 
 export interface HubLinkOptions {
   readonly place: URL

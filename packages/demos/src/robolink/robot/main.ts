@@ -19,8 +19,8 @@ const USAGE = `usage: robot --connect PLACE --id ID --psk-file FILE [--name NAME
   --ca FILE: for wss, the certificate of the hub (tls-cert.pem in its state folder)`
 
 /** ms of silence after which we ask the hub whether it is there, and after which we take it that it is not. */
-const KEEPALIVE = 2_000
-const IDLE_TIMEOUT = 6_000
+const KEEPALIVE = 1_000
+const IDLE_TIMEOUT = 3_000
 
 await runProgram(async (output, stop) => {
   const text = { type: 'string' } as const
