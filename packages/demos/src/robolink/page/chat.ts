@@ -6,27 +6,32 @@ const MOST_LINES = 200
 /** What was said to the robots and by them. */
 export class Chat {
   readonly #log = byId('chat-log')
+  readonly #lines = this.#log.querySelector('ol')!
   readonly #text = byId<HTMLInputElement>('chat-text')
   readonly #fault = byId('chat-fault')
 
-  /** @param onSend hands a line to the hub */
-  constructor(onSend: (text: string) => Promise<void>) {
+  /** @param to who is spoken to; @param onSend hands a line to the hub */
+  constructor(to: () => string | undefined, onSend: (text: string) => Promise<void>) {
     byId('chat-form').addEventListener('submit', async (event) => {
       event.preventDefault()
       const text = this.#text.value.trim()
       if (text === '') return
+      // At once: an answer can be here before the hub has told us that it was said.
+      const line = this.add('you', to(), text, true)
+      this.#text.value = ''
+      say(this.#fault, undefined)
       try {
         await onSend(text)
-        say(this.#fault, undefined)
-        if (this.#text.value.trim() === text) this.#text.value = ''
       } catch (error) {
+        line.remove()
+        this.#text.value ||= text
         say(this.#fault, `Not said: ${(error as Error).message}`)
       }
     })
   }
 
   /** @param mine whether it was said here */
-  add(from: string, to: string | undefined, text: string, mine: boolean): void {
+  add(from: string, to: string | undefined, text: string, mine: boolean): HTMLElement {
     const atEnd = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < 24
     const line = document.createElement('li')
     line.className = mine ? 'mine' : ''
@@ -35,8 +40,9 @@ export class Chat {
     const what = document.createElement('p')
     what.textContent = text
     line.append(who, what)
-    this.#log.append(line)
-    while (this.#log.childElementCount > MOST_LINES) this.#log.firstElementChild!.remove()
+    this.#lines.append(line)
+    while (this.#lines.childElementCount > MOST_LINES) this.#lines.firstElementChild!.remove()
     if (atEnd) this.#log.scrollTop = this.#log.scrollHeight
+    return line
   }
 }

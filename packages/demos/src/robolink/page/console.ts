@@ -78,7 +78,10 @@ export class Console {
   readonly #map = new PoseMap(byId<HTMLCanvasElement>('pose'))
   readonly #readings = new Readings()
   readonly #list = new RobotList((id) => this.#choose(id))
-  readonly #chat = new Chat((text) => this.#say(text))
+  readonly #chat = new Chat(
+    () => this.#robot?.name,
+    (text) => this.#say(text),
+  )
   readonly #stick = new Stick(byId('stick'), (ask) => this.#driving.ask(ask))
   readonly #keys = new Keys({
     ask: (ask) => {
@@ -296,8 +299,8 @@ export class Console {
 
   #heard(robotId: string, from: string, text: string): void {
     const robot = this.#robots.find(({ id }) => id === robotId)?.name ?? robotId
-    const mine = from !== robot && this.#said.delete(`${robotId} ${text}`)
-    this.#chat.add(mine ? 'you' : from, from === robot ? undefined : robot, text, mine)
+    const ours = from !== robot && this.#said.delete(`${robotId} ${text}`)
+    if (!ours) this.#chat.add(from, from === robot ? undefined : robot, text, false)
   }
 
   // ─── what is shown ───

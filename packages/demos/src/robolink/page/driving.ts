@@ -81,33 +81,40 @@ export class Driving {
     if (!commands || this.#unanswered >= MOST_UNANSWERED) return
     this.#sentAt = performance.now()
     this.#unanswered++
+    // Those that were sent before a refusal may be answered after it; then the refusal is what counts.
     commands
       .drive(this.wanted)
       .then(
-        (applied) => {
-          // One that was sent before a refusal may be answered after it.
-          if (this.#locked) return
-          this.#onApplied(applied)
-          this.#onFault(undefined)
-        },
-        (fault) => {
-          if (isRefusal(fault)) this.#lock()
-          this.#onFault(fault)
-        },
+        (applied) => this.#locked || this.#applied(applied),
+        (fault) => this.#locked || this.#failed(fault),
       )
       .finally(() => this.#unanswered--)
+  }
+
+  #applied(velocity: Velocity): void {
+    this.#onApplied(velocity)
+    this.#onFault(undefined)
+  }
+
+  #failed(fault: { code?: unknown }): void {
+    if (isRefusal(fault)) this.#lock()
+    this.#onFault(fault)
   }
 
   #stop(): void {
     this.#moment()
       .commands?.stop()
-      .catch((fault) => this.#onFault(fault))
+      .then(
+        () => this.#onFault(undefined),
+        (fault) => this.#onFault(fault),
+      )
   }
 
   #hold(): void {
     const { commands, ours } = this.#moment()
     if (!commands || !ours || document.hidden || this.#timer !== undefined) return
-    commands.drive({ v: 0, w: 0 }).catch((fault) => this.#onFault(fault))
+    // Nobody asked for this one; who drives is shown anyway, and the next one follows.
+    commands.drive({ v: 0, w: 0 }).catch(() => {})
   }
 }
 

@@ -1,0 +1,45 @@
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import { fresh, PATIENCE, rigs } from './rig.ts'
+
+const LONG = { timeout: 60_000 }
+const rig = rigs()
+
+/** What axe finds wrong with a page: rules, and where. */
+async function faults(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  return page.evaluate(async () => {
+    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run()
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`))
+  })
+}
+
+for (const colorScheme of ['dark', 'light'] as const) {
+  for (const viewport of [
+    { width: 1440, height: 900 },
+    { width: 390, height: 844 },
+  ]) {
+    test(`axe finds nothing at ${viewport.width} pixels, ${colorScheme}`, LONG, async () => {
+      const hub = await rig().hub()
+      const signIn = await rig().open(hub.page, { colorScheme, viewport })
+      await signIn.getByRole('heading', { name: 'Take a seat' }).waitFor(PATIENCE)
+      expect(await faults(signIn)).toEqual([])
+
+      const robot = rig().world.robot(hub.tcp, { name: 'rover' })
+      const page = await rig().open(rig().address(hub, 'page'), { colorScheme, viewport })
+      await fresh(page)
+      await page.getByLabel('Message to the robot').fill('hello')
+      await page.keyboard.press('Enter')
+      await expect.poll(() => page.locator('#chat-log li').count(), PATIENCE).toBe(2)
+      expect(await faults(page)).toEqual([])
+
+      // And where things are as bad as they get: old figures, a fault, a stop that nobody answers.
+      robot.child.kill('SIGSTOP')
+      await page.locator('#stale').waitFor(PATIENCE)
+      await page.keyboard.press('Escape')
+      await page.locator('#stop-outcome[data-state=bad]').waitFor(PATIENCE)
+      expect(await faults(page)).toEqual([])
+    })
+  }
+}
