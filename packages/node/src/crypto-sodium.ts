@@ -1,3 +1,4 @@
+/// <reference path="./libsodium.d.ts" />
 import { type Aead, CipherSuite } from '@usmp/core'
 
 /**
