@@ -50,7 +50,12 @@ function available(tool, what) {
   return false
 }
 
-/** Tests of serial ports join pseudo-terminals by socat. */
+/** Tests of serial ports lead pseudo-terminals by python3 … */
+function withoutPython(file) {
+  return available('python3', file) ? [] : ['--exclude', file]
+}
+
+/** … or join them pseudo-terminals by socat. */
 function withoutSocat(file) {
   return available('socat', file) ? [] : ['--exclude', file]
 }
@@ -73,11 +78,11 @@ const steps = {
     check('node', ['vectors/generator/lint.mjs'])
   },
   core: () => vitest('core'),
-  node: () => vitest('node', ...withoutSocat('test/serial-port.test.ts')),
+  node: () => vitest('node', ...withoutPython('test/serial-port.test.ts')),
   rpc: () => vitest('rpc'),
   browser: () => available('chromium', 'a real browser') && vitest('browser'),
   playground: () => available('chromium', 'the playground') && vitest('playground'),
-  cli: () => vitest('cli', ...withoutSocat('test/places.test.ts')),
+  cli: () => vitest('cli', ...withoutPython('test/places.test.ts')),
   demos: () => vitest('demos', '--exclude', 'test/page/**', ...withoutSocat('test/robolink/serial.test.ts')),
   page: () =>
     available('chromium', 'the operator page') &&

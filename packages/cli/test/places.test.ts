@@ -1,33 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { closeSync, existsSync, openSync, rmSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import { Cable } from '../../node/test/cable.ts'
 import { DEVICE, KEY, keyFile, Run } from './usmp.ts'
 
 const id = ['--id', DEVICE]
-
-/** Two pseudo-terminals joined like the ends of a cable. */
-async function cable(): Promise<[string, string]> {
-  const folder = await mkdtemp(join(tmpdir(), 'usmp-tty-'))
-  const ends: [string, string] = [join(folder, 'near'), join(folder, 'far')]
-  const socat: ChildProcess = spawn(
-    'socat',
-    ends.map((path) => `pty,raw,echo=0,link=${path}`),
-  )
-  await vi.waitUntil(() => ends.every((path) => existsSync(path)), { timeout: 5_000 })
-  // Or socat would take a port that is closed for the end of the cable.
-  const held = ends.map((path) => openSync(path, 'r+'))
-  onTestFinished(async () => {
-    for (const file of held) closeSync(file)
-    socat.kill('SIGKILL')
-    await once(socat, 'exit')
-    rmSync(folder, { recursive: true })
-  })
-  return ends
-}
 
 describe('where a server can be', () => {
   test('--ws: serve, connect, ping', async () => {
@@ -43,14 +18,17 @@ describe('where a server can be', () => {
     expect(ping.stdout).toMatch(/^1: [\d.]+ ms\n$/)
   })
 
-  test('--serial: serve and connect', async () => {
+  test('--serial: serve, connect, ping', async () => {
     const psk = ['--psk-file', await keyFile(KEY)]
-    const [near, far] = await cable()
+    const { near, far } = await Cable.plugged()
     const server = new Run(['serve', '--serial', `${far}:115200`, ...psk, '--echo'])
     await server.says('stderr', /listening on /)
     const client = new Run(['connect', '--serial', `${near}:115200`, ...id, ...psk, '-1']).end('over a line\n')
     expect(await client.exit()).toBe(0)
     expect(client.stdout).toBe('over a line\n')
+    const ping = new Run(['ping', '--serial', near, ...id, ...psk, '-c', '2', '-i', '0.1'])
+    expect(await ping.exit()).toBe(0)
+    expect(ping.stdout).toMatch(/^1: [\d.]+ ms\n2: [\d.]+ ms\n$/)
   })
 
   test.each([

@@ -7,6 +7,9 @@ import type { SerialLine } from './serial.js'
 const DEFAULT_BAUD_RATE = 115_200
 /** How often an open port is asked whether it is still there, ms. */
 const WATCH_INTERVAL = 500
+/** What the poller of a port can be asked for (libuv's UV_READABLE and UV_WRITABLE). */
+const POLL_READABLE = 1
+const POLL_WRITABLE = 2
 
 /**
  * A serial port as a line for `listen`, by the package `serialport`, which is an optional dependency. 8 data bits, no parity,
@@ -39,11 +42,16 @@ async function openPort(path: string, baudRate: number): Promise<Duplex> {
   const { SerialPort } = await load()
   return new Promise((resolve, reject) => {
     const port = new SerialPort({ path, baudRate }, (cause) => {
-      if (!cause) return resolve(watched(port, streamOf(port)))
-      const hint = 'Is the device plugged in, the path right, and the port free and yours to open?'
-      reject(new UsmpError('UNREACHABLE', `${path}: ${cause.message}`, { cause, hint }))
+      if (cause) return reject(unreachable(path, cause))
+      waitForBoth(port)
+      resolve(watched(port, streamOf(port)))
     })
   })
+}
+
+function unreachable(path: string, cause: Error): UsmpError {
+  const hint = 'Is the device plugged in, the path right, and the port free and yours to open?'
+  return new UsmpError('UNREACHABLE', `${path}: ${cause.message}`, { cause, hint })
 }
 
 /** A port as a stream like others: what ends or destroys it closes the port, and a port that is gone ends it. */
@@ -66,6 +74,22 @@ function streamOf(port: SerialPort): Duplex {
   // A line does not end by itself: there is nothing to wait for.
   stream.once('finish', () => stream.destroy())
   return stream
+}
+
+/**
+ * Lets a port wait for bytes and for room at once. The poller of the package (`@serialport/bindings-cpp` 13) forgets the one
+ * when it is asked for the other: two ends that both have more to send than the line holds would wait for ever. Windows has
+ * no poller.
+ */
+function waitForBoth({ port }: SerialPort): void {
+  if (!port || !('poller' in port)) return
+  const { poller } = port
+  const poll = poller.poll.bind(poller)
+  poller.poll = (events = 0) => {
+    const readable = poller.listenerCount('readable') > 0 ? POLL_READABLE : 0
+    const writable = poller.listenerCount('writable') > 0 ? POLL_WRITABLE : 0
+    poll(events | readable | writable)
+  }
 }
 
 /**

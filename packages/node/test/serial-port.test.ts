@@ -1,58 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import type { Session } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, sessions } from '../src/connect.ts'
 import { serialPort } from '../src/serial-port.ts'
+import { Cable } from './cable.ts'
 import { codeOf, DEVICE_ID, failureOf, PSK, pattern, until } from './helpers.ts'
 import { startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }
-
-/** A cable between two pseudo-terminals that can be unplugged and plugged in again. */
-class Cable {
-  readonly #folder = mkdtempSync(join(tmpdir(), 'usmp-tty-'))
-  readonly near = join(this.#folder, 'near')
-  readonly far = join(this.#folder, 'far')
-  #socat: ChildProcess | undefined
-  /** Held open, or socat would take a port that is closed for the end of the cable. */
-  #held: number[] = []
-
-  static async plugged(): Promise<Cable> {
-    const cable = new Cable()
-    onTestFinished(async () => {
-      await cable.unplug()
-      rmSync(cable.#folder, { recursive: true })
-    })
-    await cable.plug()
-    return cable
-  }
-
-  async plug(): Promise<void> {
-    const end = (path: string) => `pty,raw,echo=0,link=${path}`
-    this.#socat = spawn('socat', [end(this.near), end(this.far)], { stdio: 'inherit' })
-    await until(() => existsSync(this.near) && existsSync(this.far))
-    this.#held = [this.near, this.far].map((path) => openSync(path, 'r+'))
-  }
-
-  async unplug(): Promise<void> {
-    for (const file of this.#held.splice(0)) closeSync(file)
-    if (!this.#socat || this.#socat.exitCode !== null || this.#socat.signalCode !== null) return
-    this.#socat.kill('SIGKILL')
-    await once(this.#socat, 'exit')
-    for (const path of [this.near, this.far]) rmSync(path, { force: true })
-  }
-
-  /** Puts bytes on the line, towards the far end. */
-  noise(text: string): void {
-    writeSync(this.#held[0]!, text)
-  }
-}
 
 /** A gateway on a line that sends back what it gets; it is closed when the test is over. */
 async function gateway(path: string) {
@@ -71,6 +29,23 @@ async function connectTo(cable: Cable): Promise<Session> {
   const session = await connect(`serial://${cable.near}`, device)
   onTestFinished(() => session.close())
   return session
+}
+
+/** A pseudo-terminal whose program reads nothing from it, and says hello on it when told to. */
+async function pseudoTerminal(): Promise<{ path: string; terminal: ChildProcess }> {
+  const program = [
+    'import os, pty, sys, tty',
+    'near, far = pty.openpty()',
+    'tty.setraw(far)',
+    'print(os.ttyname(far), flush=True)',
+    'sys.stdin.readline()',
+    'os.write(near, b"hello")',
+    'sys.stdin.readline()',
+  ]
+  const terminal = spawn('python3', ['-c', program.join('\n')], { stdio: ['pipe', 'pipe', 'inherit'] })
+  onTestFinished(() => void terminal.kill('SIGKILL'))
+  const [line] = await once(terminal.stdout!, 'data')
+  return { path: String(line).trim(), terminal }
 }
 
 describe('serial ports', () => {
@@ -135,6 +110,19 @@ describe('serial ports', () => {
     await cable.unplug()
     expect((await atGateway!.closed).code).toBe('TRANSPORT_FAILED')
     expect((await client.closed).code).toBe('TRANSPORT_FAILED')
+  })
+
+  test('bytes are read while the line takes none: two ends with much to send do not wait for each other', async () => {
+    const { path, terminal } = await pseudoTerminal()
+    const port = await serialPort(path).open()
+    onTestFinished(() => void port.destroy())
+    const heard = once(port, 'data')
+    // More than the terminal holds, and its program does not read.
+    port.write(Buffer.alloc(100_000))
+    await setTimeout(200)
+    expect(port.writableLength).toBeGreaterThan(0)
+    terminal.stdin!.write('speak\n')
+    expect(String((await heard)[0])).toBe('hello')
   })
 
   test('a port that is not there, and addresses that are none', async () => {
