@@ -8,6 +8,9 @@
 
 #include "usmp_posix.h"
 
+/* Between two attempts to open a line that was unplugged. */
+#define LINE_PAUSE_MS 500
+
 typedef struct options {
   const char *connect;
   const char *listen;
@@ -220,6 +223,7 @@ static int exchange(usmp_t *ctx, const options_t *o)
   return USMP_OK;
 }
 
+/* 1: a line was sent; 0: there is none now. */
 static int send_line(usmp_t *ctx, bool *input_open)
 {
   char line[USMP_MAX_MESSAGE_LEN + 2];
@@ -230,7 +234,8 @@ static int send_line(usmp_t *ctx, bool *input_open)
     *input_open = false;
     return USMP_OK;
   }
-  return usmp_send(ctx, (const uint8_t *)line, (uint16_t)strcspn(line, "\n"));
+  int err = usmp_send(ctx, (const uint8_t *)line, (uint16_t)strcspn(line, "\n"));
+  return err < 0 ? err : 1;
 }
 
 static void say_message(const uint8_t *message, int len)
@@ -241,18 +246,19 @@ static void say_message(const uint8_t *message, int len)
   say("message", text);
 }
 
-/* Lines from the standard input go out, messages are shown (or sent back), until one side ends it. */
+/* Lines from the standard input go out, messages are shown (or sent back). A client ends it with its input; a server
+   has perhaps none, and leaves the end to the peer. */
 static int converse(usmp_t *ctx, const options_t *o)
 {
   static uint8_t message[USMP_MAX_MESSAGE_LEN];
   bool input_open = !o->echo;
 
   setvbuf(stdin, NULL, _IONBF, 0);
-  ctx->recv_timeout_ms = 100;
   for (;;) {
     int err = send_line(ctx, &input_open);
     if (err < 0) return err;
-    if (!input_open && !o->echo) return USMP_OK;
+    ctx->recv_timeout_ms = err ? 1 : 100; /* the next line may be there already */
+    if (!input_open && o->connect && !o->echo) return USMP_OK;
     int len = usmp_recv(ctx, message, sizeof message);
     if (len == USMP_ERR_REPLACED) {
       say("closed", usmp_err_name(len));
@@ -300,8 +306,20 @@ static int find_psk(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], 
   return USMP_OK;
 }
 
+/* A line that was unplugged: waits until it is there again. The lockout goes on. */
+static void reopen_line(usmp_listener_t *listener, const options_t *o)
+{
+  usmp_listener_t again;
+
+  listener->close(listener);
+  while (open_listener(&again, o->listen) < 0) usmp_port_delay_ms(LINE_PAUSE_MS);
+  listener->fd = again.fd;
+  say("listening", "0");
+}
+
 static int run_server(options_t *o)
 {
+  bool is_line = strncmp(o->listen, "serial:", 7) == 0;
   usmp_listener_t listener;
   char text[16];
 
@@ -315,6 +333,7 @@ static int run_server(options_t *o)
     if (err == USMP_ERR_NOT_CONNECTED) continue;
     if (err < 0) {
       say("failed", usmp_err_name(err));
+      if (is_line && err == USMP_ERR_TRANSPORT_FAILED) reopen_line(&listener, o);
       continue;
     }
     err = use_session(&ctx, o);

@@ -93,10 +93,18 @@ int usmp_transport_serial_init(usmp_transport_t *t, const char *path, int baud)
   return serial_reconnect(t);
 }
 
+/* Unplugged: such a line is readable for ever, and has nothing to read. */
+static bool is_gone(int fd)
+{
+  struct pollfd poller = {.fd = fd, .events = POLLIN};
+  return poll(&poller, 1, 0) > 0 && (poller.revents & (POLLHUP | POLLERR | POLLNVAL));
+}
+
 /* There is one peer, and it is always there. The transport has no close: the line is the listener's. */
 static int serial_accept(usmp_listener_t *listener, usmp_transport_t *peer, uint32_t wait_ms)
 {
   if (!usmp_posix_readable(listener->fd, wait_ms)) return 0;
+  if (is_gone(listener->fd)) return -1;
   serial_from(peer, listener->fd);
   return 1;
 }

@@ -19,7 +19,7 @@ int usmp_transport_serial_init(usmp_transport_t *t, const char *path, int baud);
 /* To be followed by usmp_listen. port 0: any free one, found in listener->port. 0, or USMP_ERR_UNREACHABLE. */
 int usmp_listener_tcp_init(usmp_listener_t *listener, const char *host, int port);
 int usmp_listener_udp_init(usmp_listener_t *listener, const char *host, int port);
-/* The line stays open between sessions. */
+/* The line stays open between sessions. If it is unplugged, usmp_accept fails with USMP_ERR_TRANSPORT_FAILED. */
 int usmp_listener_serial_init(usmp_listener_t *listener, const char *path, int baud);
 
 #ifdef __cplusplus

@@ -65,9 +65,14 @@ export class CPeer {
     this.#child.stdin!.write(`${line}\n`)
   }
 
+  /** SIGSTOP holds the program up, SIGCONT lets it go on, SIGKILL lets it vanish. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL'): void {
+    this.#child.kill(signal)
+  }
+
   /** Waits for the program to end by itself. */
   async exitCode(): Promise<number | null> {
-    if (this.#child.exitCode === null) await once(this.#child, 'close')
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'close')
     return this.#child.exitCode
   }
 
@@ -75,6 +80,8 @@ export class CPeer {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const closed = once(this.#child, 'close')
       this.#child.kill()
+      // One that is stopped ends when it goes on.
+      this.#child.kill('SIGCONT')
       await closed
     }
     rmSync(this.#secrets, { recursive: true, force: true })
