@@ -55,7 +55,7 @@ function withoutPython(file) {
   return available('python3', file) ? [] : ['--exclude', file]
 }
 
-/** … or join them pseudo-terminals by socat. */
+/** … or join them by socat. */
 function withoutSocat(file) {
   return available('socat', file) ? [] : ['--exclude', file]
 }
