@@ -270,6 +270,21 @@ describe('on the wire', () => {
     await item(1)
     await raw.send({ jsonrpc: '2.0', method: '$/end', params: { stream: 'x' } })
     expect(await all).toEqual([0, 1])
+    // What has ended is not stopped as well.
+    consumer.request('ready', {}).catch(() => {})
+    expect(await raw.next()).toMatchObject({ method: 'ready' })
+  })
+
+  test('the id of an open stream is under way', async () => {
+    const { raw } = await served({ overflow: 'block', items: upTo })
+    await raw.ask({ jsonrpc: '2.0', id: 1, method: 'count', params: { to: 5 } })
+    expect(await raw.ask({ jsonrpc: '2.0', id: 1, method: 'ready' })).toMatchObject({
+      id: null,
+      error: { code: -32600 },
+    })
+    await raw.send({ jsonrpc: '2.0', method: '$/stop', params: { stream: 1 } })
+    await turns()
+    expect(await raw.ask({ jsonrpc: '2.0', id: 1, method: 'ready' })).toMatchObject({ id: 1, result: true })
   })
 
   test('what comes after the end, or for no stream, is ignored', async () => {
