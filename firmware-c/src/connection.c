@@ -330,9 +330,10 @@ static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
   uint32_t type = frame[3];
   uint32_t seq = usmp_load32(frame + 4);
   if (type == USMP_TYPE_HELLO) return USMP_OK; /* HELLO_RETRY is not repeated: only an answer stops it */
-  bool rekeyed = !usmp_is_zero(s->old_tx_key, USMP_KEY_SIZE); /* a wiped key is one that everybody knows */
-  bool good = usmp_utack_proves(crypto, s->tx_key, type, seq, datagram, len) ||
-              (rekeyed && usmp_utack_proves(crypto, s->old_tx_key, type, seq, datagram, len));
+  bool good = usmp_utack_proves(crypto, s->tx_key, type, seq, datagram, len);
+  if (!good && !usmp_is_zero(s->old_tx_key, USMP_KEY_SIZE)) { /* a wiped key is one that everybody knows */
+    good = usmp_utack_proves(crypto, s->old_tx_key, type, seq, datagram, len);
+  }
   if (!good) return USMP_OK;
   usmp_arq_acked(&conn->arq, conn->now);
   return delivered(conn);
@@ -452,8 +453,8 @@ static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
 static void forget_old_key(usmp_conn_t *conn)
 {
   usmp_session_t *s = &conn->u.session;
-  bool session = conn->state == USMP_CONN_ESTABLISHED || conn->state == USMP_CONN_CLOSING;
-  if (session && !s->rekey_open && conn->tx_head == conn->tx_tail) usmp_wipe(s->old_tx_key, USMP_KEY_SIZE);
+  if (conn->state < USMP_CONN_ESTABLISHED) return;
+  if (!s->rekey_open && conn->tx_head == conn->tx_tail) usmp_wipe(s->old_tx_key, USMP_KEY_SIZE);
 }
 
 static int receive_datagram(usmp_conn_t *conn, const uint8_t *bytes, size_t len, bool utack)

@@ -5,7 +5,7 @@
 
 size_t usmp_fragment_count(size_t message_len)
 {
-  return message_len == 0 ? 1 : (message_len + USMP_MAX_DATA_LEN - 1) / USMP_MAX_DATA_LEN;
+  return (message_len + USMP_MAX_DATA_LEN - (message_len > 0)) / USMP_MAX_DATA_LEN;
 }
 
 int usmp_fragment_push(usmp_fragment_t *f, uint32_t type, uint32_t seq, size_t len)

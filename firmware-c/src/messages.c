@@ -7,10 +7,12 @@ static int transcript_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_
                           const usmp_transcript_t *transcript, const uint8_t *id, size_t id_len,
                           uint8_t mac[USMP_MAC_SIZE])
 {
-  uint8_t text[4 + USMP_CHALLENGE_NONCE_SIZE + USMP_SESSION_ID_LEN + 2 * USMP_KEY_SIZE] = {
-    USMP_MAGIC_0, USMP_MAGIC_1, USMP_WIRE_VERSION};
-  uint8_t *at = text + 3;
+  uint8_t text[4 + USMP_CHALLENGE_NONCE_SIZE + USMP_SESSION_ID_LEN + 2 * USMP_KEY_SIZE];
+  uint8_t *at = text;
 
+  *at++ = USMP_MAGIC_0;
+  *at++ = USMP_MAGIC_1;
+  *at++ = USMP_WIRE_VERSION;
   *at++ = (uint8_t)type;
   memcpy(at, transcript->nonce, USMP_CHALLENGE_NONCE_SIZE);
   at += USMP_CHALLENGE_NONCE_SIZE;

@@ -44,6 +44,7 @@ line_driver() {
 mkdir -p "$BUILD"
 step 'line driver of ports/bare, here' line_driver
 step 'vectors on rv32imc (QEMU virt), BearSSL' "$ROOT/tests/rv32/vectors.sh"
+step 'vectors on rv32imc (QEMU virt), BearSSL, -flto' "$ROOT/tests/rv32/vectors.sh" lto
 step 'vectors on rv32imc (QEMU virt), PSA (mbedTLS)' "$ROOT/tests/rv32/vectors.sh" psa
 step 'vectors on Xtensa lx106 (QEMU sim)' "$ROOT/tests/xtensa/vectors.sh"
 step 'vectors as WebAssembly (Node)' wasm_vectors
