@@ -1,7 +1,14 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/frame.ts', 'src/crypto-noble.ts', 'src/datagram.ts', 'src/passphrase.ts'],
+  entry: [
+    'src/index.ts',
+    'src/frame.ts',
+    'src/crypto-noble.ts',
+    'src/checks.ts',
+    'src/datagram.ts',
+    'src/passphrase.ts',
+  ],
   format: ['esm', 'cjs'],
   target: 'es2022',
   // Types of sister packages come from what they publish, not from their sources.

@@ -87,6 +87,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #paused = false
   #flushPlanned = false
   #plannedBytes = 0
+  #readable: ReadableStream<Uint8Array> | undefined
+  #writable: WritableStream<Uint8Array | string> | undefined
   #timer: unknown
   #timerAt = Number.POSITIVE_INFINITY
   #teardown: Promise<void> | undefined
@@ -251,9 +253,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** The received messages as a web stream, one message a chunk. Cancelling it closes the session. */
+  /** The received messages as a web stream, one for the session, one message a chunk. Cancelling it closes the session. */
   get readable(): ReadableStream<Uint8Array> {
-    return new ReadableStream<Uint8Array>(
+    this.#readable ??= new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
           const message = await this.receive()
@@ -264,15 +266,17 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       },
       { highWaterMark: 0 },
     )
+    return this.#readable
   }
 
-  /** A web stream whose chunks are sent as messages. Closing or aborting it closes the session. */
+  /** A web stream, one for the session, whose chunks are sent as messages. Closing or aborting it closes the session. */
   get writable(): WritableStream<Uint8Array | string> {
-    return new WritableStream<Uint8Array | string>({
+    this.#writable ??= new WritableStream<Uint8Array | string>({
       write: (message) => this.send(message),
       close: () => this.close(),
       abort: () => this.close(),
     })
+    return this.#writable
   }
 
   // ─── the rest of the session ───

@@ -10,8 +10,9 @@ import {
   type Transport,
   UsmpError,
 } from '@usmp/core'
+import { assertSuite, assertTime } from '@usmp/core/checks'
 import { DatagramLink } from '@usmp/core/datagram'
-import { assertSessionOptions, assertSuite, assertTime } from './checks.js'
+import { assertSessionOptions } from './checks.js'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'

@@ -13,8 +13,9 @@ import {
   UsmpError,
   type WireVersion,
 } from '@usmp/core'
+import { assertSuite } from '@usmp/core/checks'
 import { DatagramLink } from '@usmp/core/datagram'
-import { assertLimit, assertSessionOptions, assertSuite } from './checks.js'
+import { assertLimit, assertSessionOptions } from './checks.js'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
@@ -123,10 +124,8 @@ const UPGRADE_TIMEOUT = 10_000
  * Listens for devices.
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK; TRANSPORT_FAILED if the port cannot be had
  */
-export async function listen(options: ListenOptions): Promise<Server> {
-  const server = new Server(options)
-  await server.start()
-  return server
+export function listen(options: ListenOptions): Promise<Server> {
+  return Server.listen(options)
 }
 
 /**
@@ -152,8 +151,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   #closing: Promise<void> | undefined
   readonly #onAbort = () => void this.close()
 
-  /** Use {@link listen}. */
-  constructor(options: ListenOptions) {
+  private constructor(options: ListenOptions) {
     super()
     // Now, and not when the first device comes.
     assertSessionOptions(options)
@@ -166,8 +164,14 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     this.#net = createServer((socket) => this.#welcome(socket))
   }
 
-  /** Begins to listen; called by {@link listen}. */
-  async start(): Promise<void> {
+  /** What {@link listen} does. */
+  static async listen(options: ListenOptions): Promise<Server> {
+    const server = new Server(options)
+    await server.#start()
+    return server
+  }
+
+  async #start(): Promise<void> {
     const { tcp, udp, websocket, serial, signal, sharedPsk } = this.#options
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
     if (tcp || !(udp || websocket || serial)) await this.#listenTcp(tcp ?? {})

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { connect as connectSocket, type Server, type Socket } from 'node:net'
 import { type Transport, UsmpError } from '@usmp/core'
-import { assertTime } from './checks.js'
+import { assertTime } from '@usmp/core/checks'
 import { duplexTransport } from './duplex.js'
 
 /** A connected TCP socket as a transport; frames handed over together leave in one write. */

@@ -595,6 +595,12 @@ export function describeAdapter(adapter: Adapter): void {
       expect(await reader.read()).toEqual({ done: true, value: undefined })
     })
 
+    test('the web streams are the same ones at each access', async () => {
+      const { client } = await pair()
+      expect(client.readable).toBe(client.readable)
+      expect(client.writable).toBe(client.writable)
+    })
+
     test('cancelling readable closes the session, even while it waits', async () => {
       const { client, server } = await pair()
       const reader = server.readable.getReader()
