@@ -200,7 +200,6 @@ export class Console {
       name: robot.name,
       stop: () => hub.request('stop', { robot: robot.id }, { timeout: PATIENCE }),
       otherDriver: robot.driver === null || robot.driver === this.#me ? undefined : driverOf(robot),
-      takeOver: () => hub.request('take', { robot: robot.id, force: true }, { timeout: PATIENCE }),
     }
   }
 

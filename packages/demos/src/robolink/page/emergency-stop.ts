@@ -5,12 +5,10 @@ import { ago } from './numbers.ts'
 export interface StopTarget {
   /** Name of the robot. */
   readonly name: string
+  /** Who drives it, if that is somebody else; the stop takes the wheel from them. */
+  readonly otherDriver: string | undefined
   /** Resolves when the robot has answered. */
   stop(): Promise<unknown>
-  /** Who drives it, if that is somebody else. */
-  readonly otherDriver: string | undefined
-  /** Takes the wheel away from whoever has it. */
-  takeOver(): Promise<unknown>
 }
 
 const NO_LINK =
@@ -45,8 +43,7 @@ export class EmergencyStop {
     const target = this.#owed ? this.#target() : undefined
     if (!target) return
     this.#owed = false
-    // Late: whoever has the wheel by now keeps it.
-    void this.#stop({ ...target, otherDriver: undefined })
+    void this.#stop(target)
   }
 
   /** We drive again: what was said about a stop is over. */
@@ -55,17 +52,13 @@ export class EmergencyStop {
     this.#say('none', '')
   }
 
-  async #stop({ name, stop, takeOver, otherDriver }: StopTarget): Promise<void> {
+  async #stop({ name, stop, otherDriver }: StopTarget): Promise<void> {
     this.#say('under-way', `Stopping ${name} …`)
     const begin = performance.now()
     try {
       await stop()
-      const took = ago(performance.now() - begin)
-      if (otherDriver === undefined) return this.#say('good', `${name} stopped; it answered in ${took}.`)
-      // Otherwise the next command of the other would move it again.
-      await takeOver()
-      await stop()
-      this.#say('good', `${name} stopped, in ${took}. ${otherDriver} has lost the wheel: it is yours.`)
+      const wheel = otherDriver === undefined ? '' : ` ${otherDriver} has lost the wheel: it is yours.`
+      this.#say('good', `${name} stopped; it answered in ${ago(performance.now() - begin)}.${wheel}`)
     } catch (error) {
       this.#owed = true
       this.#say(
