@@ -197,6 +197,22 @@ describe('overflow', () => {
     expect(rest).toEqual(Array.from({ length: 199 }, (_, n) => n + 1))
   })
 
+  test('block: a source that waits for room, and looks at no signal, is ended too', async () => {
+    let ended = false
+    const { consumer } = await pair({
+      overflow: 'block',
+      items: async function* () {
+        try {
+          for (let n = 0; ; n++) yield n
+        } finally {
+          ended = true
+        }
+      },
+    })
+    for await (const _ of consumer.stream('count', { to: 0 })) break
+    await until(() => ended)
+  })
+
   test('block: without credit nothing comes', async () => {
     const { raw, items } = await served({ overflow: 'block', items: upTo })
     expect(await raw.ask({ jsonrpc: '2.0', id: 1, method: 'count', params: { to: 5 } })).toEqual({
