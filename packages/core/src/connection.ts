@@ -68,6 +68,7 @@ const CLOSE_TIME = 10_000
 const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
 const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer')
 
+/** Times are from 0 to 2147483647 ms, almost 25 days: as far as timers of every platform go. */
 interface CommonOptions {
   readonly kind: TransportKind
   readonly random: RandomSource
@@ -77,7 +78,10 @@ interface CommonOptions {
   readonly handshakeTimeout?: number
   /** ms without sending, or without hearing, after which a PING goes out; 0 for never. Default: client 20000, server 0. */
   readonly keepalive?: number
-  /** ms without an authentic frame after which the session ends; 0 for never. Default 60000. */
+  /**
+   * ms without an authentic frame after which the session ends, IDLE_TIMEOUT; 0 for never. Default 60000. A session also
+   * ends so when its transport has taken nothing for so long, except on a serial line, which may be slow.
+   */
   readonly idleTimeout?: number
   /** Packet types 0x0C–0xFE that this application understands besides those of the specification. */
   readonly extensions?: readonly number[]

@@ -40,7 +40,10 @@ export interface ConnectOptions {
   readonly handshakeTimeout?: number
   /** ms of silence after which a PING goes out; 0 for never; default 20000. */
   readonly keepalive?: number
-  /** ms without an authentic frame after which the session ends; 0 for never; default 60000. */
+  /**
+   * ms without an authentic frame after which the session ends; 0 for never; default 60000. So it does when the
+   * transport takes nothing for so long, except on a serial line.
+   */
   readonly idleTimeout?: number
   /** Packet types 0x0C–0xFE that this application understands. */
   readonly extensions?: readonly number[]

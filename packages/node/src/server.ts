@@ -53,7 +53,10 @@ export interface ListenOptions extends PskOptions {
   readonly maxHandshakes?: number
   /** ms for a whole handshake; default 10000. */
   readonly handshakeTimeout?: number
-  /** ms without an authentic frame after which a session ends; 0 for never; default 60000. */
+  /**
+   * ms without an authentic frame after which a session ends; 0 for never; default 60000. So it does when the
+   * transport takes nothing for so long, except on a serial line.
+   */
   readonly idleTimeout?: number
   /** ms of silence after which the server itself sends a PING; 0 (default) for never, as clients do it. */
   readonly keepalive?: number
