@@ -1,4 +1,4 @@
-/* Crypto table over the PSA Crypto API: mbedTLS 2.28, 3.6 and 4, so ESP-IDF 5.x and 6.x.
+/* Crypto table over the PSA Crypto API: mbedTLS 2.28, 3.6 and 4, so ESP-IDF 5.x and 6.x (what of that was run: docs/ports.md).
    psa_crypto_init() must have returned PSA_SUCCESS before the first use.
    Before mbedTLS 3.6 (and without its threading option) PSA has one table of keys and no lock of its own: two sessions in
    two threads would meet in it. A port with threads calls usmp_psa_start instead, and supplies the lock. */
