@@ -1,14 +1,17 @@
 // What the programs here have in common with the `usmp` command: exit codes, output, key files, signals.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { UsmpError } from '@usmp/core'
+import { RpcCode, RpcError } from '@usmp/rpc'
+import { ExitCode } from '../../../cli/src/exit-code.js'
 import { Output } from '../../../cli/src/output.js'
 import { type Stop, stopOnSignals } from '../../../cli/src/stop.js'
+import { RoboLinkError } from './contract.js'
 
-export { ExitCode, exitCodeOf } from '../../../cli/src/exit-code.js'
 export { readJson, readPskFile, writeSecret } from '../../../cli/src/key-files.js'
 export { readLines } from '../../../cli/src/lines.js'
 export { harmless } from '../../../cli/src/output.js'
 export type { Output, Stop }
+export { ExitCode }
 
 /** Runs a program to its exit code. Faults are told on stderr; SIGINT and SIGTERM end it in order. */
 export async function runProgram(main: (output: Output, stop: Stop) => Promise<number>): Promise<void> {
@@ -19,7 +22,7 @@ export async function runProgram(main: (output: Output, stop: Stop) => Promise<n
   try {
     exitCode = await main(output, stop)
   } catch (error) {
-    exitCode = output.error(error)
+    exitCode = report(error, output)
   }
   await output.flush()
   process.exit(exitCode)
@@ -67,4 +70,30 @@ export function parsePlace(text: string): URL {
   throw new UsmpError('INVALID_ARGUMENT', `${text} is no place of a hub`, {
     hint: 'It looks like tcp:127.0.0.1:9000, udp:127.0.0.1:9000, wss://127.0.0.1:8443/usmp or serial:/dev/ttyUSB0.',
   })
+}
+
+/** Tells what went wrong, also what the hub answered. Returns the exit code for it. */
+export function report(error: unknown, output: Output): number {
+  if (!(error instanceof RpcError)) return output.error(error)
+  const exitCode = exitCodeOf(error)
+  const { code, message } = error
+  output.status(`error: ${message} [${code}]`, { event: 'error', code, message, exit_code: exitCode })
+  return exitCode
+}
+
+function exitCodeOf({ code }: RpcError): number {
+  switch (code) {
+    case RoboLinkError.NOT_THE_DRIVER:
+    case RoboLinkError.NO_SUCH_ROBOT:
+    case RpcCode.BUSY:
+      return ExitCode.REFUSED
+    case RoboLinkError.ROBOT_IS_GONE:
+      return ExitCode.UNREACHABLE
+    case RoboLinkError.TOO_OLD:
+      return ExitCode.TIMEOUT
+    case RpcCode.INVALID_PARAMS:
+      return ExitCode.USAGE
+    default:
+      return ExitCode.PROTOCOL
+  }
 }

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach } from 'vitest'
 
-const dist = fileURLToPath(new URL('../../dist/robolink/', import.meta.url))
+/** The built programs. */
+export const dist = fileURLToPath(new URL('../../dist/robolink/', import.meta.url))
 
 /** Ids of the first key file. */
 export const ROBOT = '02:00:00:00:00:01'
@@ -144,6 +145,11 @@ export class World {
   ): Program {
     const options = ['--connect', place, '--id', id, '--psk-file', psk, '--json', ...args]
     return this.start(process.execPath, [join(dist, 'operator.js'), ...options])
+  }
+
+  autopilot(place: string, args: readonly string[]): Program {
+    const options = ['--connect', place, '--id', AUTOPILOT, '--psk-file', this.file('state/autopilot.psk'), '--json']
+    return this.start(process.execPath, [join(dist, 'autopilot.js'), ...options, '--robot', ROBOT, ...args])
   }
 
   /** An operator that carries out these lines and ends. */

@@ -48,7 +48,6 @@ export class Autopilot {
         return true
       }
     } catch (error) {
-      if (error instanceof RpcError) throw new UsmpError('INVALID_ARGUMENT', error.message, { cause: error })
       // The session has ended, and its end is told with the next attempt.
       if (!(error instanceof UsmpError)) throw error
     }

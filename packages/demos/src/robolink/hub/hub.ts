@@ -45,6 +45,10 @@ const REQUEST_TIMEOUT = 10_000
 /** Changes that come together are told together: at most so often, ms. */
 const TELL_INTERVAL = 50
 
+/** Faults of peers in the log: so many at most in so many ms. */
+const MAX_FAULTS = 20
+const FAULT_INTERVAL = 60_000
+
 /** Robots on one side, operators on the other, and who may do what. */
 export class Hub implements Fleet {
   readonly #keys: Keys
@@ -54,6 +58,8 @@ export class Hub implements Fleet {
   #server!: Server
   #https!: HttpsServer
   #telling: NodeJS.Timeout | undefined
+  #faults = 0
+  #faultsSince = 0
 
   private constructor(keys: Keys, log: Log) {
     this.#keys = keys
@@ -188,8 +194,16 @@ export class Hub implements Fleet {
     this.#log(`${what}-gone`, `${what} ${name} (${deviceId}) at ${address} is gone: ${message} [${code}]`, fields)
   }
 
+  /** Bounded: a peer that sends rubbish must not fill the log. */
   #logFault(who: string, fault: Error): void {
-    this.#log('fault', `${who}: ${fault.message}`)
+    const now = performance.now()
+    if (now - this.#faultsSince >= FAULT_INTERVAL) {
+      this.#faultsSince = now
+      this.#faults = 0
+    }
+    if (++this.#faults > MAX_FAULTS) return
+    const last = this.#faults === MAX_FAULTS ? '; further faults of this minute are not shown' : ''
+    this.#log('fault', `${who}: ${fault.message}${last}`)
   }
 
   #tellSoon(): void {

@@ -2,7 +2,6 @@
 import { readFile } from 'node:fs/promises'
 import { createInterface, type Interface } from 'node:readline'
 import { UsmpError } from '@usmp/core'
-import { RpcError } from '@usmp/rpc'
 import {
   ExitCode,
   harmless,
@@ -11,11 +10,11 @@ import {
   parsePlace,
   readLines,
   readPskFile,
+  report,
   required,
   runProgram,
   type Stop,
 } from '../command.js'
-import { RoboLinkError } from '../contract.js'
 import { HELP, parseCommand, parseRobot } from './commands.js'
 import { Console, type Print } from './console.js'
 import { CsvLog } from './csv.js'
@@ -134,29 +133,5 @@ function printer(output: Output, terminal: Interface | undefined): Print {
     const lines = text.split('\n').map((line) => Buffer.from(harmless(Buffer.from(line))).toString())
     void output.result(lines.join('\n'), fields)
     terminal?.prompt(true)
-  }
-}
-
-function report(error: unknown, output: Output): number {
-  if (!(error instanceof RpcError)) return output.error(error)
-  const exitCode = exitCodeOfAnswer(error.code)
-  const { code, message } = error
-  output.status(`error: ${message} [${code}]`, { event: 'error', code, message, exit_code: exitCode })
-  return exitCode
-}
-
-function exitCodeOfAnswer(code: number): number {
-  switch (code) {
-    case RoboLinkError.NOT_THE_DRIVER:
-    case RoboLinkError.NO_SUCH_ROBOT:
-      return ExitCode.REFUSED
-    case RoboLinkError.ROBOT_IS_GONE:
-      return ExitCode.UNREACHABLE
-    case RoboLinkError.TOO_OLD:
-      return ExitCode.TIMEOUT
-    case -32602:
-      return ExitCode.USAGE
-    default:
-      return ExitCode.PROTOCOL
   }
 }

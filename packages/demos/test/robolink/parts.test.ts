@@ -1,0 +1,174 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Output } from '../../../cli/src/output.js'
+import { Pursuit } from '../../src/robolink/autopilot/pursuit.js'
+import { loadCertificate } from '../../src/robolink/hub/certificate.js'
+import { loadKeys } from '../../src/robolink/hub/keys.js'
+import { Latest } from '../../src/robolink/hub/latest.js'
+import { Wheel } from '../../src/robolink/hub/wheel.js'
+import { parseCommand } from '../../src/robolink/operator/commands.js'
+import { summarize } from '../../src/robolink/operator/round-trips.js'
+import { DriveBase } from '../../src/robolink/robot/drive-base.js'
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'robolink-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+describe('the wheel', () => {
+  test('belongs to the first, until it is given back', () => {
+    const wheel = new Wheel<string>()
+    expect(wheel.use('a', 0)).toBe(true)
+    expect(wheel.use('b', 10)).toBe(false)
+    expect(wheel.take('b', false, 10)).toBe(false)
+    expect(wheel.release('b')).toBe(false)
+    expect(wheel.release('a')).toBe(true)
+    expect(wheel.use('b', 20)).toBe(true)
+    expect(wheel.driver).toBe('b')
+  })
+
+  test('can be taken by force, or from somebody who has not driven for five seconds', () => {
+    const wheel = new Wheel<string>()
+    wheel.use('a', 0)
+    wheel.use('a', 1_000)
+    expect(wheel.take('b', false, 5_999)).toBe(false)
+    expect(wheel.take('b', false, 6_000)).toBe(true)
+    expect(wheel.take('a', true, 6_001)).toBe(true)
+    // To drive is not to take it away, however long the other has been idle.
+    expect(wheel.use('b', 60_000)).toBe(false)
+  })
+})
+
+describe('the newest value', () => {
+  test('is what followers get, however slow they are, until they are called off', async () => {
+    const latest = new Latest<number>()
+    const end = new AbortController()
+    const follower = latest.follow(end.signal)
+    const first = follower.next()
+    latest.set(1)
+    expect(await first).toEqual({ done: false, value: 1 })
+    for (const value of [2, 3, 4]) latest.set(value)
+    expect(await follower.next()).toEqual({ done: false, value: 4 })
+    const none = follower.next()
+    end.abort()
+    expect(await none).toEqual({ done: true, value: undefined })
+  })
+})
+
+describe('the pursuit', () => {
+  test('brings a robot round a square, close to its sides', () => {
+    const waypoints = [
+      { x: 1, y: 0 },
+      { x: 1, y: 1 },
+      { x: 0, y: 1 },
+      { x: 0, y: 0 },
+    ]
+    const pursuit = new Pursuit(waypoints)
+    const base = new DriveBase(0)
+    for (let now = 0; now < 60_000 && pursuit.reached < 4; now += 100) {
+      base.advance(now)
+      // It learns everything 100 ms late.
+      base.drive(pursuit.steer(base.report(0, now)), now)
+    }
+    expect(pursuit.reached).toBe(4)
+    expect(pursuit.error.rms).toBeLessThan(0.03)
+    expect(pursuit.error.worst).toBeLessThan(0.08)
+  })
+
+  test('one waypoint where the robot stands already is reached at once, again and again', () => {
+    const pursuit = new Pursuit([{ x: 0, y: 0 }])
+    for (let i = 0; i < 3; i++) {
+      const { v, w } = pursuit.steer({ x: 0, y: 0, theta: 1 })
+      expect(Number.isFinite(v) && Number.isFinite(w)).toBe(true)
+    }
+    expect(pursuit.reached).toBe(3)
+  })
+})
+
+describe('what an operator types', () => {
+  test('becomes a command', () => {
+    expect(parseCommand(' drive 0.2  -.1e1 ')).toEqual({ name: 'drive', v: 0.2, w: -1 })
+    expect(parseCommand('chat  hello   robot ')).toEqual({ name: 'chat', text: 'hello   robot' })
+    expect(parseCommand('watch 02:00:00:00:00:AB')).toEqual({ name: 'watch', robot: '02:00:00:00:00:ab', off: false })
+    expect(parseCommand('take force')).toEqual({ name: 'take', force: true })
+    expect(parseCommand('rtt')).toEqual({ name: 'rtt', count: 20 })
+    expect(parseCommand('')).toBe(undefined)
+    expect(parseCommand('# a comment')).toBe(undefined)
+  })
+
+  test.each([
+    'drive nan 1',
+    'drive 1 infinity',
+    'drive 1e999 0',
+    'drive 0x10 0',
+    'drive 1',
+    'drive 1 2 3',
+    'drive "" 0',
+    'stop now',
+    'watch robbie',
+    'rtt 0',
+    'rtt 1.5',
+    'rtt 99999',
+    'wait -1',
+    'wait',
+    'take it',
+    'chat',
+    `chat ${'x'.repeat(301)}`,
+    'fly',
+  ])('%s is refused with a reason', (line) => {
+    expect(() => parseCommand(line)).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', hint: expect.any(String) }),
+    )
+  })
+})
+
+test('median and p95 of round trips', () => {
+  expect(summarize([5])).toEqual({ count: 1, median: 5, p95: 5 })
+  expect(summarize(Array.from({ length: 100 }, (_, i) => 100 - i))).toEqual({ count: 100, median: 50, p95: 95 })
+})
+
+describe('the certificate', () => {
+  const YEAR = 366 * 86_400_000
+
+  test('is kept while it is good, and made anew when it expires or the host is another', async () => {
+    const folder = temporaryFolder()
+    const first = await loadCertificate(folder, '127.0.0.1')
+    expect((await loadCertificate(folder, 'localhost')).fingerprint).toBe(first.fingerprint)
+    expect((await loadCertificate(folder, '127.0.0.1', Date.now() + YEAR)).fingerprint).toBe(first.fingerprint)
+    const other = await loadCertificate(folder, 'robots.example')
+    expect(other.fingerprint).not.toBe(first.fingerprint)
+    const late = await loadCertificate(folder, 'robots.example', Date.now() + 2 * YEAR)
+    expect(late.fingerprint).not.toBe(other.fingerprint)
+    expect(statSync(join(folder, 'tls-key.pem')).mode & 0o777).toBe(0o600)
+  })
+})
+
+describe('the key file', () => {
+  const output = new Output(true)
+
+  test('is made once, with a key for everybody', async () => {
+    const folder = join(temporaryFolder(), 'state')
+    const { robots, operators } = await loadKeys(folder, output)
+    expect([...robots.values()].map(({ name }) => name)).toEqual(['robot-1'])
+    expect([...operators.values()].map(({ name }) => name)).toEqual(['page', 'terminal', 'autopilot'])
+    const again = await loadKeys(folder, output)
+    expect(again.robots).toEqual(robots)
+    const psk = readFileSync(join(folder, 'page.psk'), 'utf8').trim()
+    expect(Buffer.from(operators.get('02:00:00:00:01:01')!.psk).toString('hex')).toBe(psk)
+  })
+
+  test.each([
+    ['an id that is none', { robots: { robbie: { name: 'x', psk: '11'.repeat(32) } }, operators: {} }],
+    ['a key that is none', { robots: { '02:00:00:00:00:01': { name: 'x', psk: 'secret!' } }, operators: {} }],
+    ['no operators', { robots: {} }],
+  ])('with %s it is refused, and the error shows no key', async (_, content) => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'keys.json'), JSON.stringify(content), { mode: 0o600 })
+    const error = await loadKeys(folder, output).catch((error) => error)
+    expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('keys.json') })
+    expect(`${error.message}${error.hint}`).not.toContain('secret!')
+  })
+})
