@@ -288,7 +288,7 @@ usmp_json_verdict_t usmp_json_read(usmp_json_t *json, const char *text, size_t l
   json->count = (uint16_t)found;
   walk_t walk = {.json = json, .tokens = tokens};
   usmp_json_verdict_t verdict = one_value(&walk, 0, 0);
-  if (verdict == USMP_JSON_GOOD && (walk.next != found || !gap(&walk, (int)len, 0))) verdict = USMP_JSON_BAD;
+  if (verdict == USMP_JSON_GOOD && !gap(&walk, (int)len, 0)) verdict = USMP_JSON_BAD;
   if (verdict != USMP_JSON_GOOD) json->count = 0;
   return verdict;
 }
