@@ -188,7 +188,8 @@ export class Connection {
   readonly #decoder: FrameDecoder
   /** For kind `serial`. */
   #serial: SerialDecoder | undefined
-  readonly #dropped = new Map<ErrorCode, number>()
+  /** Made for the first one. */
+  #dropped: Map<ErrorCode, number> | undefined
   #phase: Phase
   #versions: readonly number[]
   #wireVersion: WireVersion = WIRE_VERSION
@@ -281,7 +282,7 @@ export class Connection {
 
   /** Frames that were dropped without harm, by the code of their fault. */
   get dropped(): ReadonlyMap<ErrorCode, number> {
-    return this.#dropped
+    return this.#dropped ?? new Map()
   }
 
   /** Why the connection has ended; undefined while it has not. */
@@ -799,6 +800,7 @@ export class Connection {
   }
 
   #count(code: ErrorCode): void {
+    this.#dropped ??= new Map()
     this.#dropped.set(code, (this.#dropped.get(code) ?? 0) + 1)
   }
 
@@ -892,7 +894,7 @@ export class Connection {
 
   /** What was dropped, as it may be why nothing good came. */
   #drops(): string {
-    if (this.#dropped.size === 0) return ''
+    if (!this.#dropped) return ''
     return `dropped ${[...this.#dropped].map(([code, count]) => `${count} × ${code}`).join(', ')}`
   }
 }

@@ -112,9 +112,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError of the handshake or transport; ABORTED
    */
   static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
-    const clock = options.clock ?? systemClock
-    const connection = orAbort(transport, () => Connection.client({ ...options, kind: transport.kind }, clock.now()))
-    return new Session(connection, transport, clock, options.idleTimeout).#start(options.signal)
+    const { clock = systemClock, signal, ...rest } = options
+    const connection = orAbort(transport, () => Connection.client({ ...rest, kind: transport.kind }, clock.now()))
+    return new Session(connection, transport, clock, options.idleTimeout).#start(signal)
   }
 
   /**
@@ -122,11 +122,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-    const clock = options.clock ?? systemClock
-    const connection = orAbort(transport, () => Connection.server({ ...options, kind: transport.kind }, clock.now()))
+    const { clock = systemClock, signal, authorize, ...rest } = options
+    const connection = orAbort(transport, () => Connection.server({ ...rest, kind: transport.kind }, clock.now()))
     const session = new Session(connection, transport, clock, options.idleTimeout)
-    session.#authorize = options.authorize
-    return session.#start(options.signal)
+    session.#authorize = authorize
+    return session.#start(signal)
   }
 
   /** The device's id as `aa:bb:cc:dd:ee:ff`. */
@@ -464,6 +464,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       case 'connected':
         this.#identity = event
         this.#onConnected?.resolve(this)
+        // Not kept through a session that may last for weeks.
+        this.#onConnected = undefined
+        this.#authorize = undefined
         return
       case 'message':
         return this.#inbox.push(event.data)

@@ -18,6 +18,9 @@ import { ReplayWindow } from './replay.js'
 /** Bytes of the session id that go into a nonce. */
 const NONCE_SESSION_BYTES = 8
 
+/** Scratch for the AAD of the frame that is being opened, of whatever session. */
+const aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
+
 /** A receive key and what was received under it. */
 interface ReceiveEpoch {
   readonly key: Uint8Array
@@ -46,9 +49,8 @@ export class SessionCipher {
   readonly #established: Omit<Established, 'keys'>
   readonly #ordered: boolean
   readonly #client: boolean
-  /** Scratch for nonce and AAD: 12 and 10 bytes, rewritten for every frame. */
+  /** Rewritten for every frame, but for the part of the session id. */
   readonly #nonce = new Uint8Array(NONCE_SIZE)
-  readonly #aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
   #txKey: Uint8Array
   #tx: Aead
   #txNext = 0
@@ -164,11 +166,11 @@ export class SessionCipher {
     }
     writeUint32(this.#nonce, 0, frame.seq)
     if (!equalBytes(payload.subarray(0, NONCE_SIZE), this.#nonce)) throw new UsmpError('BAD_NONCE')
-    writeHeader(this.#aad, frame.version, frame.type, frame.seq, payload.length)
+    writeHeader(aad, frame.version, frame.type, frame.seq, payload.length)
     const sealed = payload.subarray(NONCE_SIZE)
     for (const epoch of this.#epochs) {
       if (!this.#ordered && epoch.window.check(frame.seq) !== 'new') continue
-      const plaintext = epoch.aead.open(this.#nonce, this.#aad, sealed)
+      const plaintext = epoch.aead.open(this.#nonce, aad, sealed)
       if (!plaintext) continue
       this.#accept(epoch, frame.seq)
       return plaintext

@@ -1,4 +1,5 @@
 import {
+  type CipherGCMTypes,
   createCipheriv,
   createDecipheriv,
   createHmac,
@@ -17,6 +18,7 @@ export { prepareSuite } from './crypto-sodium.js'
 
 const KEY_SIZE = 32
 const TAG_SIZE = 16
+const TAG_OPTION = { authTagLength: TAG_SIZE }
 const HASH_SIZE = 32
 /** PKCS #8 of an X25519 private key, up to the key itself (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
@@ -42,7 +44,7 @@ export const nodeProvider: CryptoProvider = {
   },
   hmacSha256: hmac,
   hkdfSha256: hkdf,
-  aead: (suite, key) => (suite === CipherSuite.CHACHA20_POLY1305 && sodiumAead(key)) || opensslAead(suite, key),
+  aead: (suite, key) => (suite === CipherSuite.CHACHA20_POLY1305 && sodiumAead(key)) || new OpensslAead(suite, key),
 }
 
 function hmac(key: Uint8Array, ...message: readonly Uint8Array[]): Uint8Array {
@@ -90,39 +92,46 @@ function keyPair(initialKey: KeyObject, x: string): KeyPair {
   }
 }
 
-function opensslAead(suite: CipherSuite, key: Uint8Array): Aead {
-  const algorithm = suite === CipherSuite.AES_256_GCM ? 'aes-256-gcm' : 'chacha20-poly1305'
-  const options = { authTagLength: TAG_SIZE }
-  let secret: KeyObject | undefined = createSecretKey(key)
-  function secretKey(): KeyObject {
-    if (!secret) throw new Error('the key was wiped')
-    return secret
+class OpensslAead implements Aead {
+  readonly #algorithm: CipherGCMTypes
+  #key: KeyObject | undefined
+
+  constructor(suite: CipherSuite, key: Uint8Array) {
+    // The types of Node know ChaCha20-Poly1305 by other functions only.
+    this.#algorithm = (suite === CipherSuite.AES_256_GCM ? 'aes-256-gcm' : 'chacha20-poly1305') as CipherGCMTypes
+    this.#key = createSecretKey(key)
   }
-  return {
-    seal(nonce, aad, plaintext, out) {
-      const cipher = createCipheriv(algorithm as 'aes-256-gcm', secretKey(), nonce, options)
-      cipher.setAAD(aad)
-      out.set(cipher.update(plaintext))
-      cipher.final()
-      out.set(cipher.getAuthTag(), plaintext.length)
-    },
-    open(nonce, aad, sealed) {
-      if (sealed.length < TAG_SIZE) return undefined
-      const decipher = createDecipheriv(algorithm as 'aes-256-gcm', secretKey(), nonce, options)
-      const tagAt = sealed.length - TAG_SIZE
-      decipher.setAAD(aad)
-      decipher.setAuthTag(sealed.subarray(tagAt))
-      const plaintext = decipher.update(sealed.subarray(0, tagAt))
-      try {
-        decipher.final()
-      } catch {
-        plaintext.fill(0)
-        return undefined
-      }
-      return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length)
-    },
-    wipe() {
-      secret = undefined
-    },
+
+  seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
+    const cipher = createCipheriv(this.#algorithm, this.#secret, nonce, TAG_OPTION)
+    cipher.setAAD(aad)
+    out.set(cipher.update(plaintext))
+    cipher.final()
+    out.set(cipher.getAuthTag(), plaintext.length)
+  }
+
+  open(nonce: Uint8Array, aad: Uint8Array, sealed: Uint8Array): Uint8Array | undefined {
+    if (sealed.length < TAG_SIZE) return undefined
+    const decipher = createDecipheriv(this.#algorithm, this.#secret, nonce, TAG_OPTION)
+    const tagAt = sealed.length - TAG_SIZE
+    decipher.setAAD(aad)
+    decipher.setAuthTag(sealed.subarray(tagAt))
+    const plaintext = decipher.update(sealed.subarray(0, tagAt))
+    try {
+      decipher.final()
+    } catch {
+      plaintext.fill(0)
+      return undefined
+    }
+    return new Uint8Array(plaintext.buffer, plaintext.byteOffset, plaintext.length)
+  }
+
+  wipe(): void {
+    this.#key = undefined
+  }
+
+  get #secret(): KeyObject {
+    if (!this.#key) throw new Error('the key was wiped')
+    return this.#key
   }
 }

@@ -118,6 +118,8 @@ interface ServerEvents {
   warning: WarningEvent
 }
 
+/** In place of what could end a handshake that is over. */
+const OVER = new AbortController()
 /** Between two attempts to open a serial line, ms. */
 const LINE_PAUSE = 500
 /** Until a connection to the WebSocket port has to have asked for a WebSocket, ms; as long as for a handshake. */
@@ -468,6 +470,8 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       })
     } finally {
       this.#handshakes.delete(visitor)
+      // The socket keeps its visitor to its end, but what belongs to a handshake need not stay as long.
+      visitor.abort = OVER
     }
   }
 

@@ -163,7 +163,7 @@ export type WebSocketOptions = OwnServerOptions | AttachedServerOptions
 /** A connection from its first byte to its last. */
 export interface Visitor {
   readonly host: string
-  readonly abort: AbortController
+  abort: AbortController
   deviceId: string | undefined
 }
 
