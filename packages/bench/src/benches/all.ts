@@ -7,6 +7,7 @@ import { tcpBenches } from './tcp.js'
 /** In the order of the report. */
 export const benches: readonly Bench[] = [
   memoryHandshakes,
+  memoryMessages(16),
   memoryMessages(64, 0.65),
   memoryMessages(452, 0.75),
   ...tcpBenches,

@@ -1,16 +1,20 @@
 import { type PythonTask, startPythonPair } from '../contestants/python.js'
+import { udp } from '../contestants/raw-udp.js'
 import {
   tcp,
   tcpCoalesced,
   tcpWithCipher,
   tcpWithPrimitives,
   tls12Psk,
+  tls13Ecdsa,
   tls13Psk,
   tls13PskCoalesced,
+  tls13Resumed,
 } from '../contestants/sockets.js'
 import type { Stack, StackOpener } from '../contestants/stack.js'
 import { usmp } from '../contestants/usmp-tcp.js'
-import { type Contestant, meanAtOnce, medianOf } from '../interleave.js'
+import { ws, wss } from '../contestants/websockets.js'
+import { type Contestant, meanAtOnce, medianOf, quantileOf } from '../interleave.js'
 import type { Bench } from './bench.js'
 
 /** The interpreter of an environment with the published Python package; without it that contestant stays away. */
@@ -27,19 +31,27 @@ const usmpChaCha = usmp('node:crypto', 'ChaCha20-Poly1305')
 const usmpNoble = usmp('noble', 'ChaCha20-Poly1305')
 /** Those that the targets are set for. */
 const aiming: ReadonlySet<StackOpener> = new Set([usmpAes, usmpChaCha])
-const handshakeStacks = [tcpWithPrimitives, tcp, usmpAes, usmpNoble, tls13Psk, tls12Psk]
-const messageStacks = [tcpWithCipher, tcpCoalesced, tcp, usmpAes, usmpChaCha, usmpNoble, tls13PskCoalesced, tls13Psk]
-const roundTripStacks = [tcp, usmpAes, usmpChaCha, usmpNoble, tls13Psk]
+const overTls = [tls13Psk, tls12Psk, tls13Ecdsa, tls13Resumed]
+const handshakeStacks = [tcpWithPrimitives, tcp, usmpAes, usmpNoble, ...overTls]
+const keepingApart = [usmpAes, usmpChaCha, usmpNoble, ws, wss]
+const messageStacks = [tcpWithCipher, tcpCoalesced, tcp, ...keepingApart, tls13PskCoalesced, tls13Psk]
+const roundTripStacks = [tcp, ...keepingApart, tls13Psk]
+const datagramStacks = [udp, usmp('node:crypto', 'AES-256-GCM', 'udp'), usmp('node:crypto', 'ChaCha20-Poly1305', 'udp')]
+/** Messages that a session has under way on datagrams, unless it is told otherwise. */
+const DATAGRAM_WINDOW = 8
+const SIZES = [16, 64, 452, 1808]
+/** Many tables, and in each turn many messages. */
+const MESSAGE_ROUNDS = 11
 
 type Measurement = (stack: Stack) => Contestant['measure']
 
 /** A table of one thing that all stacks can do; the first stack is the limit. */
 function tcpBench(
-  texts: Pick<Bench, 'id' | 'title' | 'about'>,
+  texts: Pick<Bench, 'id' | 'title' | 'about' | 'rounds'>,
   size: number,
   openers: readonly StackOpener[],
   measurement: Measurement,
-  task: PythonTask,
+  task: PythonTask | undefined,
   target?: number,
 ): Bench {
   return {
@@ -54,7 +66,7 @@ function tcpBench(
         if (i === 0) return { name, measure }
         return { name, measure, limit, ...(target && aiming.has(openers[i]!) ? { target } : {}) }
       })
-      if (!python) return contestants
+      if (!python || !task) return contestants
       const pair = await startPythonPair(python, size, atEnd)
       const measure = (count: number) => pair.measure(task, count)
       return [...contestants, { name: `published Python ${pair.version}`, limit, measure }]
@@ -91,30 +103,46 @@ export const tcpBenches: readonly Bench[] = [
     'visit-at-once',
     HANDSHAKE_TARGET,
   ),
+  ...SIZES.flatMap((size) => [
+    tcpBench(
+      {
+        id: `one-way-${size}`,
+        title: `Messages of ${size} bytes over TCP, one way`,
+        rounds: MESSAGE_ROUNDS,
+        about:
+          'Until the last one has arrived; both ends in this process. TCP and TLS write every message by itself, or many ' +
+          'in one write (coalesced); then TLS also seals many messages as one record, while USMP seals each. The limit is ' +
+          'coalesced TCP, with every message sealed and opened once by the bare cipher of node:crypto.',
+      },
+      size,
+      messageStacks,
+      (stack) => timed((count) => stack.pour(count)),
+      'pour',
+    ),
+    tcpBench(
+      {
+        id: `echo-${size}`,
+        title: `Messages of ${size} bytes over TCP, there and back, ${WINDOW} under way`,
+        rounds: MESSAGE_ROUNDS,
+        about: 'As above, and every message comes back, so it is sealed and opened twice, by the limit too.',
+      },
+      size,
+      messageStacks,
+      (stack) => timed((count) => stack.echo(count, WINDOW)),
+      'echo',
+    ),
+  ]),
   tcpBench(
     {
-      id: 'one-way-452',
-      title: 'Messages of 452 bytes over TCP, one way',
-      about:
-        'Until the last one has arrived; both ends in this process. TCP and TLS write every message by itself, or many ' +
-        'in one write (coalesced); then TLS also seals many messages as one record, while USMP seals each. The limit is ' +
-        'coalesced TCP, with every message sealed and opened once by the bare cipher of node:crypto.',
+      id: 'cpu-452',
+      title: `Processor time of a message of 452 bytes over TCP, there and back, ${WINDOW} under way`,
+      rounds: MESSAGE_ROUNDS,
+      about: 'What this process used, of both ends together, user and system.',
     },
     452,
     messageStacks,
-    (stack) => timed((count) => stack.pour(count)),
-    'pour',
-  ),
-  tcpBench(
-    {
-      id: 'echo-452',
-      title: `Messages of 452 bytes over TCP, there and back, ${WINDOW} under way`,
-      about: 'As above, and every message comes back, so it is sealed and opened twice, by the limit too.',
-    },
-    452,
-    messageStacks,
-    (stack) => timed((count) => stack.echo(count, WINDOW)),
-    'echo',
+    (stack) => processorTime((count) => stack.echo(count, WINDOW)),
+    undefined,
   ),
   tcpBench(
     {
@@ -132,6 +160,35 @@ export const tcpBenches: readonly Bench[] = [
     'round-trip',
     ROUND_TRIP_TARGET,
   ),
+  tcpBench(
+    {
+      id: 'round-trip-452-p99',
+      title: 'Round trip of a message of 452 bytes over TCP, the slowest of a hundred',
+      about: 'The 99th percentile of one message at a time, there and back.',
+    },
+    452,
+    roundTripStacks,
+    (stack) =>
+      quantileOf(
+        0.99,
+        () => stack.echo(1, 1),
+        async () => {},
+      ),
+    undefined,
+  ),
+  tcpBench(
+    {
+      id: 'echo-udp-452',
+      title: `Messages of 452 bytes over UDP, there and back, ${DATAGRAM_WINDOW} under way`,
+      rounds: MESSAGE_ROUNDS,
+      about:
+        'Bare datagrams carry no acknowledgement; USMP acknowledges each, repeats what is lost, and keeps the order.',
+    },
+    452,
+    datagramStacks,
+    (stack) => timed((count) => stack.echo(count, DATAGRAM_WINDOW)),
+    undefined,
+  ),
 ]
 
 /** The mean µs of one of `count` that are done together. */
@@ -140,5 +197,15 @@ function timed(work: (count: number) => Promise<void>): Contestant['measure'] {
     const start = performance.now()
     await work(count)
     return ((performance.now() - start) * 1000) / count
+  }
+}
+
+/** The same of processor time; a turn has to be long, as the system counts it coarsely. */
+function processorTime(work: (count: number) => Promise<void>): Contestant['measure'] {
+  return async (count) => {
+    const start = process.cpuUsage()
+    await work(count)
+    const { user, system } = process.cpuUsage(start)
+    return (user + system) / count
   }
 }

@@ -6,7 +6,6 @@ import {
   createSecretKey,
   diffieHellman,
   generateKeyPairSync,
-  hkdfSync,
   type KeyObject,
   randomBytes,
 } from 'node:crypto'
@@ -32,6 +31,7 @@ const SERVER_TRANSCRIPT = randomBytes(4 + 32 + 16 + 64)
 const INFO = randomBytes(7 + 64)
 const NONCE = randomBytes(32)
 const KEY = randomBytes(32)
+const [ONE, TWO] = [Uint8Array.of(1), Uint8Array.of(2)]
 
 /** The cryptography of both ends: two key pairs, two agreements, four HMACs, two HKDFs, 48 random bytes. */
 export const handshakePrimitives: Record<Library, () => void> = {
@@ -40,7 +40,7 @@ export const handshakePrimitives: Record<Library, () => void> = {
     const server = nodeKeyPair()
     randomBytes(32)
     const shared = [nodeAgree(client.privateKey, server.x), nodeAgree(server.privateKey, client.x)]
-    for (const secret of shared) hkdfSync('sha256', secret, NONCE, INFO, 64)
+    for (const secret of shared) nodeHkdf(secret)
     randomBytes(16)
     for (const transcript of [CLIENT_TRANSCRIPT, CLIENT_TRANSCRIPT, SERVER_TRANSCRIPT, SERVER_TRANSCRIPT]) {
       createHmac('sha256', KEY).update(transcript).digest()
@@ -57,6 +57,13 @@ export const handshakePrimitives: Record<Library, () => void> = {
       hmac(sha256, KEY, transcript)
     }
   },
+}
+
+/** 64 bytes by three HMACs, which is faster than `hkdfSync`. */
+function nodeHkdf(secret: Uint8Array): void {
+  const key = createHmac('sha256', NONCE).update(secret).digest()
+  const first = createHmac('sha256', key).update(INFO).update(ONE).digest()
+  createHmac('sha256', key).update(first).update(INFO).update(TWO).digest()
 }
 
 interface NodeKeyPair {

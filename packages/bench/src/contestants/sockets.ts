@@ -7,6 +7,7 @@ import {
   type TlsOptions,
 } from 'node:tls'
 import { psk } from '../fixtures.js'
+import { certificate } from './certificate.js'
 import { handshakePrimitives, sealAndOpen } from './primitives.js'
 import { Arrivals, type Stack, type StackOpener } from './stack.js'
 
@@ -44,6 +45,21 @@ function tlsPsk(settings: TlsOptions & ConnectionOptions): SocketKind {
   }
 }
 
+function tlsEcdsa(resume: boolean): SocketKind {
+  let session: Buffer | undefined
+  return {
+    listen: (onConnection) => createTlsServer({ ...certificate(), minVersion: 'TLSv1.3', noDelay: true }, onConnection),
+    connect(port) {
+      const ca = certificate().cert
+      const socket = connectTls({ host: HOST, port, ca, minVersion: 'TLSv1.3', ...(session && { session }) })
+      socket.setNoDelay(true)
+      // A ticket is for one use, and every handshake brings new ones.
+      if (resume) socket.on('session', (ticket) => (session = ticket))
+      return socket
+    },
+  }
+}
+
 /** Each message in a write of its own. */
 export const tcp = socketStack('TCP', bare, false)
 /** Many messages in one write. */
@@ -52,6 +68,11 @@ export const tcpCoalesced = socketStack('TCP, coalesced', bare, true)
 /** External PSKs that come by callback go with the SHA-256 suites only, so this is AES-128. */
 const TLS13 = tlsPsk({ minVersion: 'TLSv1.3', ciphers: 'TLS_AES_128_GCM_SHA256' })
 const TLS12 = tlsPsk({ maxVersion: 'TLSv1.2', ciphers: 'ECDHE-PSK-CHACHA20-POLY1305' })
+
+/** Certificates of ECDSA on P-256, the client checks that of the server; a full handshake each time. */
+export const tls13Ecdsa = socketStack('TLS 1.3 ECDSA', tlsEcdsa(false), false)
+/** The same, and every handshake takes up the session of an earlier one. */
+export const tls13Resumed = socketStack('TLS 1.3 ECDSA, resumed', tlsEcdsa(true), false)
 
 export const tls13Psk = socketStack('TLS 1.3 PSK', TLS13, false)
 export const tls13PskCoalesced = socketStack('TLS 1.3 PSK, coalesced', TLS13, true)

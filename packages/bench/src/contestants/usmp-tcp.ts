@@ -7,19 +7,26 @@ import { providers, suiteIds } from './usmp-memory.js'
 const NO_LIMIT = { maxConnections: 100_000, maxConnectionsPerAddress: 100_000, maxHandshakes: 100_000 }
 
 /** USMP as a program uses it: `listen`, `connect`, `send`, `receive` and nothing below them. */
-export function usmp(library: Library, suite: Suite): StackOpener {
+export function usmp(library: Library, suite: Suite, carrier: 'tcp' | 'udp' = 'tcp'): StackOpener {
   return async (size, atEnd) => {
     const message = new Uint8Array(size).fill(0x5a)
     const arrivals = new Arrivals()
-    const options = { provider: providers[library], suite: suiteIds[suite] }
+    // The provider of Node is the default, and that is what a program has.
+    const provider = library === 'noble' ? { provider: providers.noble } : {}
+    const options = { ...provider, suite: suiteIds[suite] }
 
     async function serve(onSession: (session: Session) => Promise<void>): Promise<string> {
-      const server = await listen({ ...options, ...NO_LIMIT, tcp: { host: '127.0.0.1', port: 0 }, psk: () => psk })
+      const server = await listen({
+        ...options,
+        ...NO_LIMIT,
+        [carrier]: { host: '127.0.0.1', port: 0 },
+        psk: () => psk,
+      })
       atEnd(() => server.close())
       void (async () => {
         for await (const session of server) void onSession(session)
       })()
-      return `usmp://${server.address}`
+      return carrier === 'udp' ? `usmp+udp://${server.udpAddress}` : `usmp://${server.address}`
     }
     const dial = (url: string) => connect(url, { ...options, deviceId: nextDeviceId(), psk })
 
@@ -34,7 +41,7 @@ export function usmp(library: Library, suite: Suite): StackOpener {
     atEnd(() => Promise.all([echoing.close(), sinking.close()]))
 
     return {
-      name: `USMP ${suite}, ${library}`,
+      name: `USMP${carrier === 'udp' ? ' over UDP' : ''} ${suite}, ${library}`,
       async visit() {
         const session = await dial(echoUrl)
         await session.send(message.subarray(0, 1))
