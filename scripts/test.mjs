@@ -83,7 +83,10 @@ const steps = {
   browser: () => available('chromium', 'a real browser') && vitest('browser'),
   playground: () => available('chromium', 'the playground') && vitest('playground'),
   cli: () => vitest('cli', ...withoutPython('test/places.test.ts')),
-  demos: () => vitest('demos', '--exclude', 'test/page/**', ...withoutSocat('test/robolink/serial.test.ts')),
+  demos: () => {
+    const missing = [...withoutSocat('test/robolink/serial.test.ts'), ...withoutCmake('test/robolink/c-robot.test.ts')]
+    vitest('demos', '--exclude', 'test/page/**', ...missing)
+  },
   page: () =>
     available('chromium', 'the operator page') &&
     vitest('demos', 'test/page', ...withoutCmake('test/page/c-robot.test.ts')),
