@@ -22,7 +22,7 @@ import { connectUdp } from './udp.js'
 import { connectWebSocket } from './websocket.js'
 
 const DEFAULT_PORT = 9000
-const NETWORK_SCHEMES = ['usmp:', 'usmp+tcp:', 'tcp:', 'usmp+udp:', 'udp:', 'ws:', 'wss:']
+const NETWORK_SCHEMES = ['usmp:', 'usmp+udp:', 'ws:', 'wss:']
 const CONNECT_TIMEOUT = 10_000
 
 export interface ConnectOptions {
@@ -81,7 +81,7 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
   assertTime('connectTimeout', timeout)
   assertSessionOptions(options)
   if (!options.provider) await prepareSuite(options.suite)
-  if (target.protocol === 'usmp+udp:' || target.protocol === 'udp:') {
+  if (target.protocol === 'usmp+udp:') {
     const transport = await connectUdp(hostOf(target), portOf(target), { signal })
     return establish(transport, { ...rest, deviceId: id }, signal).catch((error: UsmpError) => {
       const { fault: cause } = transport

@@ -1,4 +1,4 @@
-import { isIPv4 } from 'node:net'
+import { isIPv4, isIPv6 } from 'node:net'
 
 /** The 4 or 16 bytes of an IP address as Node writes it; a zone (`%eth0`) is left out. */
 export function ipBytes(address: string): Uint8Array {
@@ -19,4 +19,18 @@ function groups(text: string): number[] {
     const [a, b, c, d] = ipBytes(part) as unknown as [number, number, number, number]
     return [(a << 8) | b, (c << 8) | d]
   })
+}
+
+/**
+ * What counts as one address for limits: an IPv4 address, or the /64 of an IPv6 address, as a single host has a whole one
+ * to choose from. Link-local addresses (fe80::/10) count one by one: all hosts of a link share a /64 there.
+ */
+export function addressBlock(address: string): string {
+  if (!isIPv6(address)) return address
+  const bytes = ipBytes(address)
+  const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
+  if (isMapped) return bytes.subarray(12).join('.')
+  if (bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80) return address
+  const groups = [0, 2, 4, 6].map((at) => ((bytes[at]! << 8) | bytes[at + 1]!).toString(16))
+  return `${groups.join(':')}::/64`
 }

@@ -19,6 +19,7 @@ import { assertLimit, assertSessionOptions } from './checks.js'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
+import { addressBlock } from './ip-address.js'
 import { Lockout } from './lockout.js'
 import { authorizer, type PskOptions } from './psk-source.js'
 import { type SerialLine, SharedLine } from './serial.js'
@@ -47,7 +48,7 @@ export interface ListenOptions extends PskOptions {
    * that idle connections keep nobody out; without one the newcomer is turned away.
    */
   readonly maxConnections?: number
-  /** Connections at once from one address; default 250. */
+  /** Connections at once from one address (of IPv6: from one /64, which one host may have for itself); default 250. */
   readonly maxConnectionsPerAddress?: number
   /** Handshakes at once; default 250. */
   readonly maxHandshakes?: number
@@ -339,7 +340,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   /** Counts a connection from here to its end, as an idle handshake; undefined if there is no room for it. */
   #enter(socket: Socket): Visitor | undefined {
-    const host = socket.remoteAddress ?? 'unknown'
+    const host = addressBlock(socket.remoteAddress ?? 'unknown')
     const refusal = this.#closing ? new UsmpError('SHUTDOWN') : this.#makeRoom(host)
     if (refusal) {
       this.#refused(formatAddress(socket.remoteAddress, socket.remotePort), undefined, refusal)
@@ -395,12 +396,12 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     const visitor: Visitor = { host: name, abort: new AbortController(), deviceId: undefined }
     try {
       const session = await this.#handshake(line.join(), visitor)
+      this.#lockout.succeeded(visitor.host, session.deviceId)
       await line.replaceSession(session)
       await this.#admit(session)
     } catch (failure) {
-      const error = refusalOf(asUsmpError(failure, 'TRANSPORT_FAILED'))
       // Nobody has to say HELLO on a line.
-      if (visitor.deviceId) this.#refused(name, visitor.deviceId, error)
+      if (visitor.deviceId) this.#turnedAway(name, visitor, failure)
     }
   }
 
@@ -444,13 +445,15 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       this.#lockout.succeeded(visitor.host, session.deviceId)
       await this.#admit(session, onAdmitted)
     } catch (failure) {
-      const error = refusalOf(asUsmpError(failure, 'TRANSPORT_FAILED'))
-      // Only a proof that was wrong counts, and only for the one who claimed the id from this address.
-      if (visitor.deviceId && isWrongProof(error)) {
-        this.#lockout.failed(visitor.host, visitor.deviceId, nodeClock.now())
-      }
-      this.#refused(transport.address, visitor.deviceId, error)
+      this.#turnedAway(transport.address, visitor, failure)
     }
+  }
+
+  #turnedAway(address: string, { host, deviceId }: Visitor, failure: unknown): void {
+    const error = refusalOf(asUsmpError(failure, 'TRANSPORT_FAILED'))
+    // Only a proof that was wrong counts, and only for the one who claimed the id from this address.
+    if (deviceId && isWrongProof(error)) this.#lockout.failed(host, deviceId, nodeClock.now())
+    this.#refused(address, deviceId, error)
   }
 
   async #handshake(transport: Transport, visitor: Visitor): Promise<Session> {

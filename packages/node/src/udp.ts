@@ -14,7 +14,7 @@ import {
 import { askForCookie, CookieJar, gateHello, isForHandshake } from '@usmp/core/datagram'
 import { nodeClock } from './clock.js'
 import { nodeRandom } from './crypto-node.js'
-import { ipBytes } from './ip-address.js'
+import { addressBlock, ipBytes } from './ip-address.js'
 import { formatAddress } from './tcp.js'
 import { type Rate, RateLimit } from './token-bucket.js'
 
@@ -112,7 +112,7 @@ export function udpTransport(socket: Socket): UdpClientTransport {
 /** A device has shown that it receives at its address, and begins a handshake. */
 export interface UdpVisit {
   readonly transport: Transport
-  /** The address without the port. */
+  /** What counts as its address for limits. */
   readonly host: string
   /** What it calls itself; unproven. */
   readonly deviceId: string
@@ -207,7 +207,7 @@ export class UdpListener {
     const guard = this.#jar.at(ipBytes(from.address), from.port, nodeClock.now())
     const hello = gateHello(datagram, guard)
     if (!hello.cookie) {
-      if (!this.#cookies.take(from.address, nodeClock.now())) throw new UsmpError('LIMIT')
+      if (!this.#cookies.take(addressBlock(from.address), nodeClock.now())) throw new UsmpError('LIMIT')
       for (const answer of askForCookie(datagram, guard, this.#provider)) this.#send(answer, from)
       return
     }
@@ -221,7 +221,7 @@ export class UdpListener {
   #begin(datagram: Uint8Array, deviceId: string, from: RemoteInfo, key: string): void {
     const place = this.#places.get(key) ?? {}
     this.#places.set(key, place)
-    const visit: Visit = new Visit(key, from.address, deviceId, {
+    const visit: Visit = new Visit(key, addressBlock(from.address), deviceId, {
       send: (frame) => this.#send(frame, from),
       takeOver: () => {
         const older = place.session

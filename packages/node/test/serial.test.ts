@@ -3,9 +3,11 @@ import { on, once } from 'node:events'
 import { connect as connectSocket, createServer, type Server as NetServer, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
-import { encodeFrame, encodeSerial, Session, UsmpError } from '@usmp/core'
-import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { encodeFrame, encodeSerial, Session, type Transport, UsmpError } from '@usmp/core'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { duplexTransport, listen, nodeProvider, nodeRandom, type Server, type SessionEvent } from '../src/index.js'
+import { SharedLine } from '../src/serial.js'
+import { OTHER_PSK } from './helpers.ts'
 
 const deviceId = 'aa:bb:cc:dd:ee:ff'
 const psk = new Uint8Array(randomBytes(32))
@@ -52,7 +54,11 @@ afterEach(async () => {
 
 /** The device makes a handshake on the line that it has. */
 function connectDevice(key = psk, handshakeTimeout = 5000): Promise<Session> {
-  return Session.connect(duplexTransport(deviceEnd, 'serial', 'uart'), {
+  return connectOver(duplexTransport(deviceEnd, 'serial', 'uart'), key, handshakeTimeout)
+}
+
+function connectOver(transport: Transport, key: Uint8Array, handshakeTimeout: number): Promise<Session> {
+  return Session.connect(transport, {
     deviceId: Uint8Array.from(deviceId.split(':').map((byte) => Number.parseInt(byte, 16))),
     psk: key,
     random: nodeRandom,
@@ -117,6 +123,24 @@ describe('a gateway on a serial line', () => {
     expect(listeners.length).toBeGreaterThan(0)
     expect(atGateway.signal.aborted).toBe(false)
     void device
+  })
+
+  test('wrong proofs are told as such, and lock out after the fifth', { timeout: 20_000 }, async () => {
+    await gateway.close()
+    for (const socket of open.splice(0)) socket.destroy()
+    const [near, far] = cable()
+    const line = { name: 'line 3', open: async () => far }
+    const server = await listen({ serial: line, psk: { [deviceId]: psk }, handshakeTimeout: 800 })
+    onTestFinished(() => server.close())
+    const codes: string[] = []
+    server.addEventListener('refused', ({ error, address }) => codes.push(`${address} ${error.code}`))
+    const uart = new SharedLine(near, 'uart')
+    for (let attempt = 1; attempt <= 6; attempt++) {
+      const refusal = expect(connectOver(uart.join(), OTHER_PSK, 900)).rejects.toBeInstanceOf(UsmpError)
+      await vi.waitUntil(() => codes.length >= attempt, { timeout: 5_000 })
+      await refusal
+    }
+    expect(codes).toEqual([...new Array(5).fill('line 3 AUTH_FAILED'), 'line 3 LOCKED_OUT'])
   })
 
   test('a frame that is lost ends the session aloud', async () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { decodeFrame, encodeFrame, PacketType, type Session } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
-import { ipBytes } from '../src/ip-address.ts'
+import { addressBlock, ipBytes } from '../src/ip-address.ts'
 import { type ListenOptions, listen, type RefusedEvent, type Server } from '../src/server.ts'
 import { RateLimit } from '../src/token-bucket.ts'
 import { connectUdp, udpTransport } from '../src/udp.ts'
@@ -342,4 +342,15 @@ describe('rate limit', () => {
     expect(taken('b', 1_500)).toBe(3)
     expect(taken('a', 100_000)).toBe(3)
   })
+})
+
+describe('what counts as one address for limits', () => {
+  test.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+    ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
+    ['::1', '0:0:0:0::/64'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+  ])('%s', (address, block) => expect(addressBlock(address)).toBe(block))
 })
