@@ -5,6 +5,7 @@ import type { Output } from './output.js'
 const RAW_KEY_SIZE = 32
 /** More than any key; a table of keys may have more. */
 const MAX_KEY_FILE = 4096
+const MAX_PEM_FILE = 1024 * 1024
 const MAX_TABLE_FILE = 64 * 1024 * 1024
 const READABLE_BY_OTHERS = 0o044
 
@@ -39,6 +40,21 @@ export async function readPskTable(path: string, output: Output): Promise<Map<st
   }
   if (table.size === 0) throw new UsmpError('INVALID_ARGUMENT', `${path} has no entries`)
   return table
+}
+
+/**
+ * A certificate or a private key in PEM. That others can read it is warned of only where there is a private key in it.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export async function readPemFile(path: string, output: Output): Promise<string> {
+  const pem = (await readLimited(path, MAX_PEM_FILE)).toString('latin1')
+  if (!pem.includes('-----BEGIN ')) {
+    throw new UsmpError('INVALID_ARGUMENT', `${path} is not a file in PEM`, {
+      hint: 'Such a file has a line that begins with -----BEGIN.',
+    })
+  }
+  if (pem.includes('PRIVATE KEY-----')) await warnIfOpen(path, output)
+  return pem
 }
 
 /** What opens the frames of a recorded session. */
@@ -98,25 +114,30 @@ export async function writeSecret(path: string, content: Uint8Array | string): P
 }
 
 async function readSecret(path: string, limit: number, output: Output): Promise<Buffer> {
+  const content = await readLimited(path, limit)
+  await warnIfOpen(path, output)
+  return content
+}
+
+async function readLimited(path: string, limit: number): Promise<Buffer> {
   try {
-    const { mode, size } = await stat(path)
+    const { size } = await stat(path)
     if (size > limit) throw new Error(`it has ${size} bytes, and such a file has at most ${limit}`)
-    const regular = (mode & 0o170000) === 0o100000
-    if (regular && process.platform !== 'win32' && (mode & READABLE_BY_OTHERS) !== 0) {
-      const permissions = (mode & 0o777).toString(8).padStart(4, '0')
-      output.warning(`${path} holds secrets and others can read it (mode ${permissions}): chmod 600 ${path}`)
-    }
     return await readFile(path)
   } catch (cause) {
     throw unusable('read', path, cause)
   }
 }
 
-/**
- * The object in a JSON file of secrets. Errors name the file, never what is in it.
- * @throws UsmpError INVALID_ARGUMENT
- */
-export async function readJson(path: string, output: Output): Promise<Record<string, unknown>> {
+async function warnIfOpen(path: string, output: Output): Promise<void> {
+  const { mode } = await stat(path)
+  const regular = (mode & 0o170000) === 0o100000
+  if (!regular || process.platform === 'win32' || (mode & READABLE_BY_OTHERS) === 0) return
+  const permissions = (mode & 0o777).toString(8).padStart(4, '0')
+  output.warning(`${path} holds secrets and others can read it (mode ${permissions}): chmod 600 ${path}`)
+}
+
+async function readJson(path: string, output: Output): Promise<Record<string, unknown>> {
   const content = await readSecret(path, MAX_TABLE_FILE, output)
   let value: unknown
   try {

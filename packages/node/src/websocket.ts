@@ -259,17 +259,22 @@ export class WebSocketDoor {
 
 function createOwnServer({ tls }: OwnServerOptions, patience: number): HttpServer {
   const limits = { connectionsCheckingInterval: CHECK_INTERVAL, headersTimeout: patience, requestTimeout: patience }
-  const server = tls
-    ? createHttpsServer({
-        ...limits,
-        handshakeTimeout: patience,
-        key: Buffer.from(tls.key),
-        cert: Buffer.from(tls.cert),
-      })
-    : createHttpServer(limits)
+  const server = tls ? createTlsServer(tls, { ...limits, handshakeTimeout: patience }) : createHttpServer(limits)
   return server.on('request', (_, response) =>
     response.writeHead(426, { Connection: 'close', Upgrade: 'websocket' }).end('This is a WebSocket of USMP.\n'),
   )
+}
+
+/** @throws UsmpError INVALID_ARGUMENT if key or certificate cannot be used */
+function createTlsServer({ key, cert }: NonNullable<OwnServerOptions['tls']>, limits: object): HttpServer {
+  try {
+    return createHttpsServer({ ...limits, key: Buffer.from(key), cert: Buffer.from(cert) })
+  } catch (cause) {
+    throw new UsmpError('INVALID_ARGUMENT', `TLS cannot use this key and certificate: ${(cause as Error).message}`, {
+      cause,
+      hint: 'Both are PEM, the key without a passphrase and the one of this certificate.',
+    })
+  }
 }
 
 function turnAway(socket: Socket, status: string): void {

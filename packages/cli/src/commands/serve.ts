@@ -5,7 +5,7 @@ import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
 import { runBeside } from '../exec.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { Gate } from '../gate.js'
-import { readPskFile, readPskTable } from '../key-files.js'
+import { readPemFile, readPskFile, readPskTable } from '../key-files.js'
 import { readLines, tooLong } from '../lines.js'
 import type { Address, Line } from '../options.js'
 import type { Output } from '../output.js'
@@ -16,6 +16,11 @@ export interface ServeCommandOptions {
   readonly tcp?: Address
   readonly udp?: Address
   readonly ws?: URL
+  /** PEM files for `wss`. */
+  readonly tlsCert?: string
+  readonly tlsKey?: string
+  /** Web pages that may connect. */
+  readonly origin?: readonly string[]
   readonly serial?: Line
   readonly pskFile?: string
   readonly pskTable?: string
@@ -31,7 +36,7 @@ export interface ServeCommandOptions {
 /** Listens, and connects the sessions with stdin and stdout, with themselves, or with commands. */
 export async function serveCommand(options: ServeCommandOptions, output: Output, stop: Stop): Promise<number> {
   const server = await listen({
-    ...places(options),
+    ...(await places(options, output)),
     ...(await keys(options, output)),
     ...(options.suite ? { suite: options.suite } : {}),
   })
@@ -39,29 +44,48 @@ export async function serveCommand(options: ServeCommandOptions, output: Output,
 }
 
 /** @throws UsmpError INVALID_ARGUMENT */
-function places({
-  tcp,
-  udp,
-  ws,
-  serial,
-}: ServeCommandOptions): Pick<ListenOptions, 'tcp' | 'udp' | 'websocket' | 'serial'> {
+async function places(
+  options: ServeCommandOptions,
+  output: Output,
+): Promise<Pick<ListenOptions, 'tcp' | 'udp' | 'websocket' | 'serial'>> {
+  const { tcp, udp, ws, serial } = options
   if (!tcp && !udp && !ws && !serial) {
     throw new UsmpError('INVALID_ARGUMENT', 'there is nowhere to listen', {
       hint: 'Give --tcp HOST:PORT, --udp HOST:PORT, --ws HOST:PORT or --serial PATH.',
     })
   }
-  if (ws?.protocol === 'wss:') {
-    throw new UsmpError('INVALID_ARGUMENT', 'this command has no certificate to serve wss:// with', {
-      hint: 'Serve ws:// behind a proxy that speaks TLS, or use @usmp/node.',
-    })
+  if (!ws && (options.tlsCert ?? options.tlsKey ?? options.origin) !== undefined) {
+    throw new UsmpError('INVALID_ARGUMENT', '--tls-cert, --tls-key and --origin belong to --ws')
   }
   return {
     ...(tcp ? { tcp } : {}),
     ...(udp ? { udp } : {}),
-    ...(ws
-      ? { websocket: { host: ws.hostname.replace(/^\[|\]$/g, ''), port: Number(ws.port || 80), path: ws.pathname } }
-      : {}),
+    ...(ws ? { websocket: await websocketPlace(ws, options, output) } : {}),
     ...(serial ? { serial: serialPort(serial.path, serial) } : {}),
+  }
+}
+
+async function websocketPlace(
+  url: URL,
+  { tlsCert, tlsKey, origin }: ServeCommandOptions,
+  output: Output,
+): Promise<NonNullable<ListenOptions['websocket']>> {
+  if ((tlsCert === undefined) !== (tlsKey === undefined)) {
+    throw new UsmpError('INVALID_ARGUMENT', '--tls-cert and --tls-key belong together')
+  }
+  if (url.protocol === 'wss:' && tlsCert === undefined) {
+    throw new UsmpError('INVALID_ARGUMENT', 'there is no certificate to serve wss:// with', {
+      hint: 'Give --tls-cert FILE and --tls-key FILE, or serve ws:// behind a proxy that speaks TLS.',
+    })
+  }
+  return {
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || (tlsCert === undefined ? 80 : 443)),
+    path: url.pathname,
+    ...(origin ? { origins: origin } : {}),
+    ...(tlsCert !== undefined && tlsKey !== undefined
+      ? { tls: { cert: await readPemFile(tlsCert, output), key: await readPemFile(tlsKey, output) } }
+      : {}),
   }
 }
 
