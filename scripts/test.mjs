@@ -85,7 +85,8 @@ const steps = {
   cli: () => vitest('cli', ...withoutPython('test/places.test.ts')),
   demos: () => {
     const missing = [...withoutSocat('test/robolink/serial.test.ts'), ...withoutCmake('test/robolink/c-robot.test.ts')]
-    vitest('demos', '--exclude', 'test/page/**', ...missing)
+    // They mostly wait for programs.
+    vitest('demos', '--maxWorkers=2', '--exclude', 'test/page/**', ...missing)
   },
   page: () =>
     available('chromium', 'the operator page') &&

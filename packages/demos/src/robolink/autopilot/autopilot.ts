@@ -1,6 +1,6 @@
 import { UsmpError } from '@usmp/core'
 import { RpcError } from '@usmp/rpc'
-import type { Output } from '../command.js'
+import { harmlessLine, type Output } from '../command.js'
 import { DRIVE_TTL, RoboLinkError, type Watched } from '../contract.js'
 import type { HubPeer } from '../operator/hub-link.js'
 import type { Pursuit } from './pursuit.js'
@@ -64,7 +64,7 @@ export class Autopilot {
       // A command that was lost is of no use any more: the next telemetry brings the next one.
       if (!(error instanceof RpcError) || error.code !== RoboLinkError.NOT_THE_DRIVER) return
       this.#aside = true
-      this.#output.status(`autopilot: ${error.message}, standing back`, {
+      this.#output.status(harmlessLine(`autopilot: ${error.message}, standing back`), {
         event: 'standing-back',
         message: error.message,
       })

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UsmpError } from '@usmp/core'
-import { ExitCode, parseOptions, runProgram } from '../command.js'
+import { ExitCode, harmlessLine, parseOptions, runProgram } from '../command.js'
 import { loadCertificate } from './certificate.js'
 import { type Address, Hub, type Log } from './hub.js'
 import { defaultStateFolder, loadKeys } from './keys.js'
@@ -37,7 +37,8 @@ await runProgram(async (output, stop) => {
   const state = options.state ?? defaultStateFolder()
   const keys = await loadKeys(state, output)
   const certificate = await loadCertificate(state, https.host)
-  const log: Log = (event, line, fields) => output.status(`${clock()} ${line}`, { event, message: line, ...fields })
+  const log: Log = (event, line, fields) =>
+    output.status(harmlessLine(`${clock()} ${line}`), { event, message: line, ...fields })
   const { page, origin: origins, serial } = options
   const hub = await Hub.start({ keys, tcp, udp, https, certificate, page, origins, serial, log })
   const url = `https://${https.host.includes(':') ? `[${https.host}]` : https.host}:${hub.httpsPort}/`

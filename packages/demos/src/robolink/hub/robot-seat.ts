@@ -1,5 +1,5 @@
 import { type Session, UsmpError } from '@usmp/core'
-import { type Peer, RpcError, rpc } from '@usmp/rpc'
+import { type Peer, RpcCode, RpcError, rpc } from '@usmp/rpc'
 import {
   type Description,
   DRIVE_TTL,
@@ -161,12 +161,13 @@ export class RobotSeat {
   /** Asks the robot over the session it has now, and no other: a command never waits for a robot to come back. */
   async #ask<T>(question: (peer: Peer<typeof robotApi>) => Promise<T>): Promise<T> {
     const line = this.#line
-    if (!line) throw this.#gone('has no session')
+    if (!line) throw this.#gone('it has no session')
     try {
       return await question(line.peer)
     } catch (error) {
       if (!(error instanceof UsmpError) || error.code === 'ABORTED') throw error
-      throw this.#gone(error.code === 'REQUEST_TIMEOUT' ? `gave no answer within ${PATIENCE} ms` : 'lost its session')
+      if (error.code === 'QUEUE_FULL') throw new RpcError(RpcCode.BUSY, `too much is said to ${this.name} at once`)
+      throw this.#gone(error.message)
     }
   }
 
@@ -188,7 +189,7 @@ export class RobotSeat {
     return new RpcError(RoboLinkError.NOT_THE_DRIVER, `${name} drives ${this.name}`, { driver: id })
   }
 
-  #gone(what: string): RpcError {
-    return new RpcError(RoboLinkError.ROBOT_IS_GONE, `${this.name} is not there: it ${what}`)
+  #gone(why: string): RpcError {
+    return new RpcError(RoboLinkError.ROBOT_IS_GONE, `${this.name} is not there: ${why}`)
   }
 }

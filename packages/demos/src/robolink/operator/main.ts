@@ -4,7 +4,7 @@ import { createInterface, type Interface } from 'node:readline'
 import { UsmpError } from '@usmp/core'
 import {
   ExitCode,
-  harmless,
+  harmlessLine,
   type Output,
   parseOptions,
   parsePlace,
@@ -130,8 +130,7 @@ function printer(output: Output, terminal: Interface | undefined): Print {
   return (text, fields) => {
     if (terminal) process.stdout.write('\r\x1b[K')
     // What robots and operators say must not steer the terminal.
-    const lines = text.split('\n').map((line) => Buffer.from(harmless(Buffer.from(line))).toString())
-    void output.result(lines.join('\n'), fields)
+    void output.result(text.split('\n').map(harmlessLine).join('\n'), fields)
     terminal?.prompt(true)
   }
 }
