@@ -259,7 +259,7 @@ export function describeAgainstC({ name, kind, open }: Way): void {
 
   describe(`${name}, a C client`, () => {
     test.each(sizes)('connect, exchange of %i bytes, ping, rekey, BYE', async (size) => {
-      const options = ['--exchange', '6', '--size', String(size), '--ping', '--rekey-every', '3']
+      const options = ['--exchange', '6', '--sizes', String(size), '--ping', '--rekey-every', '3']
       const { peer, session } = await cClient({}, ...options)
       const ended = echo(await session)
       expect(await peer.says('exchanged')).toBe('6')
