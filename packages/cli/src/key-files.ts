@@ -137,7 +137,11 @@ async function warnIfOpen(path: string, output: Output): Promise<void> {
   output.warning(`${path} holds secrets and others can read it (mode ${permissions}): chmod 600 ${path}`)
 }
 
-async function readJson(path: string, output: Output): Promise<Record<string, unknown>> {
+/**
+ * The object in a JSON file of secrets. Errors name the file, never what is in it.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export async function readJson(path: string, output: Output): Promise<Record<string, unknown>> {
   const content = await readSecret(path, MAX_TABLE_FILE, output)
   let value: unknown
   try {
