@@ -19,6 +19,7 @@ export default defineConfig([
     outDir: 'dist/robolink',
     format: ['esm'],
     target: 'es2022',
-    clean: ['dist/robolink/*.js'],
+    // The page is built after it.
+    clean: true,
   },
 ])

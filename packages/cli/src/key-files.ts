@@ -138,7 +138,7 @@ async function warnIfOpen(path: string, output: Output): Promise<void> {
 }
 
 /**
- * The object in a JSON file of secrets. Errors name the file, never what is in it.
+ * The object in a JSON file of secrets; RoboLink reads its keys by it too. Errors name the file, never what is in it.
  * @throws UsmpError INVALID_ARGUMENT
  */
 export async function readJson(path: string, output: Output): Promise<Record<string, unknown>> {
