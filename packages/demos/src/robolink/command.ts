@@ -60,12 +60,14 @@ export function required(value: string | undefined, name: string, usage: string)
   throw new UsmpError('INVALID_ARGUMENT', `--${name} is missing`, { hint: usage })
 }
 
+const SCHEMES = { tcp: 'usmp://', udp: 'usmp+udp://', serial: 'serial://' }
+
 /** Where a hub is, as `tcp:HOST:PORT`, `udp:HOST:PORT`, `serial:PATH` or `wss://HOST:PORT/usmp`; as a URL for `connect`. */
 export function parsePlace(text: string): URL {
   const [, scheme, rest] = /^(tcp|udp|serial):(.+)$/.exec(text) ?? []
-  const url = scheme === 'serial' ? `serial://${rest}` : scheme ? `usmp+${scheme}://${rest}` : text
+  const url = scheme ? SCHEMES[scheme as keyof typeof SCHEMES] + rest : text
   const parsed = URL.canParse(url) ? new URL(url) : undefined
-  if (parsed && /^(usmp\+(tcp|udp)|serial|wss?):$/.test(parsed.protocol)) return parsed
+  if (parsed && /^(usmp|usmp\+udp|serial|wss?):$/.test(parsed.protocol)) return parsed
   throw new UsmpError('INVALID_ARGUMENT', `${text} is no place of a hub`, {
     hint: 'It looks like tcp:127.0.0.1:9000, udp:127.0.0.1:9000, wss://127.0.0.1:8443/usmp or serial:/dev/ttyUSB0.',
   })
