@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
     minimal: { type: 'boolean', default: false },
   },
 })
-const effort = options.minimal ? { rounds: 1, turn: 0, minimal: true } : { rounds: 41, turn: 30, minimal: false }
+const effort = options.minimal ? { rounds: 1, turn: 0, minimal: true } : { rounds: 25, turn: 30, minimal: false }
 
 const wanted = options.only?.split(',') ?? benches.map(({ id }) => id)
 const unknown = wanted.filter((id) => !benches.some((bench) => bench.id === id))

@@ -1,7 +1,8 @@
 import type { Bench } from './bench.js'
 import { idleSessions } from './idle.js'
 import { memoryHandshakes, memoryMessages } from './memory.js'
-import { bundleSizes, importTimes } from './size.js'
+import { scaleCost, scaleMemory, storm } from './scale.js'
+import { bundleSizes, coldConnect, importTimes } from './size.js'
 import { tcpBenches } from './tcp.js'
 
 /** In the order of the report. */
@@ -12,6 +13,10 @@ export const benches: readonly Bench[] = [
   memoryMessages(452, 0.75),
   ...tcpBenches,
   idleSessions,
+  scaleMemory,
+  scaleCost,
+  storm,
   bundleSizes,
   importTimes,
+  coldConnect,
 ]

@@ -1,8 +1,4 @@
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import { psk } from '../fixtures.js'
+import { startChild } from '../children/start.js'
 import type { Contestant } from '../interleave.js'
 import type { Bench } from './bench.js'
 
@@ -29,7 +25,7 @@ export const idleSessions: Bench = {
   about:
     `What each of ${SESSIONS} open sessions adds to the memory of its process after a collection; server and clients in a ` +
     'process each. TCP is a bare socket of Node. The aim is 12 KB resident at the server.',
-  rounds: 3,
+  rounds: 1,
   contestants: async (_atEnd, minimal) => {
     const sessions = minimal ? 10 : SESSIONS
     return figures.flatMap(({ side, measure, name }) =>
@@ -58,33 +54,5 @@ async function bytesPerSession(kind: Kind, side: Side, measure: Measure, session
   } finally {
     await clients.end()
     await server.end()
-  }
-}
-
-interface Child {
-  /** Sends a line and returns the JSON that answers it. */
-  ask(command: string): Promise<unknown>
-  end(): Promise<void>
-}
-
-function startChild(program: string, ...args: readonly string[]): Child {
-  const path = fileURLToPath(new URL(`./children/${program}.js`, import.meta.url))
-  const child = spawn(process.execPath, ['--expose-gc', path, ...args], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, USMP_BENCH_PSK: Buffer.from(psk).toString('hex') },
-  })
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  return {
-    async ask(command) {
-      child.stdin.write(`${command}\n`)
-      const line = await lines.next()
-      if (line.done) throw new Error(`${program} ended`)
-      return JSON.parse(line.value)
-    },
-    async end() {
-      const closed = once(child, 'close')
-      child.stdin.end()
-      await closed
-    },
   }
 }

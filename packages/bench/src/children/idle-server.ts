@@ -1,7 +1,7 @@
-// A server with sessions on which nothing happens. Usage: node --expose-gc idle-server.js usmp|tcp
+// A server that reads what comes and answers nothing. Usage: node --expose-gc idle-server.js usmp|tcp
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { listen } from '@usmp/node'
+import { listen, type Session } from '@usmp/node'
 import { obey } from './commands.js'
 
 const PSK = new Uint8Array(Buffer.from(process.env.USMP_BENCH_PSK!, 'hex'))
@@ -13,12 +13,17 @@ async function serveUsmp(): Promise<number> {
     psk: () => PSK,
     maxConnections: 100_000,
     maxConnectionsPerAddress: 100_000,
+    maxHandshakes: 100_000,
     idleTimeout: 0,
   })
   void (async () => {
-    for await (const session of server) void session.receive().catch(() => {})
+    for await (const session of server) void readAll(session).catch(() => {})
   })()
   return server.port
+}
+
+async function readAll(session: Session): Promise<void> {
+  while (await session.receive());
 }
 
 async function serveTcp(): Promise<number> {
@@ -36,4 +41,11 @@ async function serveTcp(): Promise<number> {
 }
 
 const port = await (process.argv[2] === 'usmp' ? serveUsmp() : serveTcp())
-await obey({ port: () => port })
+await obey({
+  port: () => port,
+  /** Processor time so far, µs. */
+  cpu() {
+    const { user, system } = process.cpuUsage()
+    return user + system
+  },
+})

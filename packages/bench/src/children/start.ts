@@ -1,0 +1,39 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { psk } from '../fixtures.js'
+
+/** Sockets that a process may have, where the system lets it. */
+const DESCRIPTORS = 65_536
+
+/** A process that does what it is told, a line each. */
+export interface Child {
+  /** Sends a line and returns the JSON that answers it. */
+  ask(command: string): Promise<unknown>
+  end(): Promise<void>
+}
+
+export function startChild(program: string, ...args: readonly string[]): Child {
+  const path = fileURLToPath(new URL(`./children/${program}.js`, import.meta.url))
+  // A shell raises the limit of open sockets, as far as it may; Node has no call for it.
+  const raise = `ulimit -n ${DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@"`
+  const child = spawn('sh', ['-c', raise, process.execPath, '--expose-gc', path, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    env: { ...process.env, USMP_BENCH_PSK: Buffer.from(psk).toString('hex') },
+  })
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+  return {
+    async ask(command) {
+      child.stdin.write(`${command}\n`)
+      const line = await lines.next()
+      if (line.done) throw new Error(`${program} ended`)
+      return JSON.parse(line.value)
+    },
+    async end() {
+      const closed = once(child, 'close')
+      child.stdin.end()
+      await closed
+    },
+  }
+}
