@@ -34,6 +34,8 @@ export interface Row extends Spread {
 
 /** Most repetitions of a turn, so that a clock that stands still cannot keep the warm-up going. */
 const MAX_COUNT = 1 << 24
+/** A turn this many times too long is not worth a second look. */
+const PLENTY = 10
 /** Part of a turn that is run before it without being counted. */
 const LEAD_IN = 0.25
 
@@ -66,11 +68,18 @@ export async function interleave(
 /** Repeats the work until a turn is long enough, and returns how often that is. */
 async function warmUp(contestant: Contestant, turn: number): Promise<number> {
   let count = 1
+  let confirmed = false
   for (;;) {
     const start = performance.now()
     await contestant.measure(count)
     const elapsed = performance.now() - start
-    if (elapsed >= turn || count >= MAX_COUNT) return count
+    if (elapsed >= turn || count >= MAX_COUNT) {
+      if (confirmed || elapsed >= PLENTY * turn) return count
+      // Once more: where the machine stood still for a moment, the turns would be far too short ever after.
+      confirmed = true
+      continue
+    }
+    confirmed = false
     // Aims at the goal, but never more than eightfold: the first rounds are slower than those that follow.
     count = Math.min(MAX_COUNT, Math.ceil(count * Math.min(8, Math.max(1.2, turn / Math.max(elapsed, 0.001)))))
   }

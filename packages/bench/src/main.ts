@@ -1,5 +1,5 @@
 // Measures USMP beside its limits and its peers.
-// Usage: node main.js [--only ID,…] [--json FILE] [--check FILE] [--document FILE] [--minimal]
+// Usage: node main.js [--only ID,…] [--json FILE] [--check] [--document FILE] [--minimal]
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { benches } from './benches/all.js'
@@ -9,11 +9,15 @@ import { insertRun, renderReport, renderTable } from './markdown.js'
 import type { Report, Table } from './report.js'
 import { runBench } from './run.js'
 
+/** The run of the last `--json packages/bench/recorded.json`. */
+const RECORDED = new URL('../recorded.json', import.meta.url)
+
 const { values: options } = parseArgs({
   options: {
     only: { type: 'string' },
     json: { type: 'string' },
-    check: { type: 'string' },
+    /** Compares with the run that the repository keeps. */
+    check: { type: 'boolean', default: false },
     document: { type: 'string' },
     /** Everything once and as short as can be: shows that it works, not how fast. */
     minimal: { type: 'boolean', default: false },
@@ -56,7 +60,7 @@ if (options.document) {
   writeFileSync(options.document, insertRun(readFileSync(options.document, 'utf8'), renderReport(report)))
 }
 if (options.check) {
-  const worse = findWorse(JSON.parse(readFileSync(options.check, 'utf8')) as Report, report)
+  const worse = findWorse(JSON.parse(readFileSync(RECORDED, 'utf8')) as Report, report)
   process.stdout.write(
     worse.length > 0 ? `Worse than recorded:\n${worse.join('\n')}\n` : 'Nothing is worse than recorded.\n',
   )

@@ -76,6 +76,17 @@ test('every benchmark runs, and its results have the shape of a report', { timeo
   }
 })
 
+test('a run is compared with the one that is kept', { timeout: 60_000 }, async () => {
+  const child = spawn(process.execPath, [program, '--minimal', '--only', 'bundle-size', '--check'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += chunk))
+  const [code] = await once(child, 'close')
+  expect(code).toBe(0)
+  expect(output).toMatch(/Nothing is worse than recorded|Worse than recorded/)
+})
+
 test('contestants take turns, and shares are taken within a round', async () => {
   const turns: string[] = []
   // Every round costs both of them more, as on a machine that gets busier.
@@ -110,8 +121,8 @@ test('a turn is made long enough, and what it is compared with has to take part'
   }
   await interleave([{ name: 'one ms each', measure }], { rounds: 1, turn: 20 }, () => {})
   vi.restoreAllMocks()
-  // Grown until 20 ms are full; then a lead-in, and the turn.
-  expect(counts).toEqual([1, 8, 20, 5, 20])
+  // Grown until 20 ms are full, twice; then a lead-in, and the turn.
+  expect(counts).toEqual([1, 8, 20, 20, 5, 20])
   const lonely = interleave([{ name: 'b', limit: 'a', measure: () => 1 }], { rounds: 1, turn: 0 }, () => {})
   await expect(lonely).rejects.toThrow('b is compared with a')
 })
