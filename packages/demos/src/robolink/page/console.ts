@@ -90,8 +90,8 @@ export class Console {
       this.#driving.ask(ask)
     },
     stop: () => this.#halt(),
-    emergencyStop: () => this.#emergency.press(),
-    enabled: () => byId<HTMLInputElement>('keys').checked && !byId('console').hidden,
+    emergencyStop: () => isShown() && this.#emergency.press(),
+    enabled: () => byId<HTMLInputElement>('keys').checked && isShown(),
   })
   readonly #driving: Driving = new Driving(
     () => ({ commands: this.#commands, limits: this.#limits, ours: this.#robot?.driver === this.#me }),
@@ -346,6 +346,11 @@ export class Console {
     legend('battery-legend', ['charge', item ? fixed(item.battery * 100, 1) : '–', ' %'])
     legend('round-trip-legend', ['trip', ms(median), ' median'], ['trip', ms(p95), ' ms p95'])
   }
+}
+
+/** Whether the console is in front, and not the form for the key. */
+function isShown(): boolean {
+  return !byId('console').hidden
 }
 
 /** Each entry: a class with its colour, the figure, and what stands behind it. */

@@ -23,7 +23,7 @@ export interface KeyActions {
   /** The space bar. */
   stop(): void
   /** Escape, from anywhere. */
-  emergencyStop(): void
+  emergencyStop(): unknown
   /** Whether keys may drive now. */
   readonly enabled: () => boolean
 }
