@@ -34,7 +34,7 @@ function report(share: number, size: number): Report {
   }
 }
 
-test('every benchmark runs, and its results have the shape of a report', { timeout: 180_000 }, async () => {
+test('every benchmark runs, and its results have the shape of a report', { timeout: 120_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'usmp-bench-'))
   const json = join(folder, 'report.json')
   const child = spawn(process.execPath, [program, '--minimal', '--json', json], {
