@@ -11,6 +11,7 @@ const SHIPPED = new Set(['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', '
 const TOOLS = new Set([
   ...SHIPPED,
   'MIT OR Apache-2.0',
+  'Apache-2.0 OR MIT',
   'BlueOak-1.0.0',
   'MPL-2.0',
   'CC0-1.0',

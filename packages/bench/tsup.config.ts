@@ -5,6 +5,8 @@ export default defineConfig({
   outDir: 'dist',
   format: ['esm'],
   target: 'es2022',
+  // Measured as it is published.
+  external: [/^@libp2p\//],
   splitting: true,
   clean: true,
 })

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { prepareSuite } from '@usmp/node'
+import { LIBP2P_NOISE, noiseInMemory } from '../contestants/libp2p-noise.js'
 import { handshakePrimitives, libraries, sealAndOpen, suites } from '../contestants/primitives.js'
 import { handshake, suiteIds, transfer } from '../contestants/usmp-memory.js'
-import { type Contestant, meanOf } from '../interleave.js'
+import { type Contestant, meanOf, medianOf } from '../interleave.js'
 import type { Bench } from './bench.js'
 
 /** State machines within 1.3 times the time of their primitives. */
@@ -14,9 +15,10 @@ export const memoryHandshakes: Bench = {
   unit: 'µs',
   about:
     'Both state machines of a handshake in one process, bytes handed over in memory, against the cryptography that ' +
-    'both ends together cannot do without: 2 X25519 key pairs, 2 agreements, 4 HMAC, 2 HKDF.',
-  contestants: async () =>
-    libraries.flatMap((library): Contestant[] => [
+    'both ends together cannot do without: 2 X25519 key pairs, 2 agreements, 4 HMAC, 2 HKDF. ' +
+    'Noise of libp2p, whose handshake is asynchronous, does more: 6 agreements, 2 signatures and 2 checks of them.',
+  contestants: async () => [
+    ...libraries.flatMap((library): Contestant[] => [
       { name: `primitives, ${library}`, measure: meanOf(handshakePrimitives[library]) },
       {
         name: `USMP, ${library}`,
@@ -25,6 +27,12 @@ export const memoryHandshakes: Bench = {
         measure: meanOf(() => handshake(library)),
       },
     ]),
+    {
+      name: LIBP2P_NOISE,
+      limit: 'primitives, node:crypto',
+      measure: medianOf(await noiseInMemory(), async () => {}),
+    },
+  ],
 }
 
 /** Sealing and opening of messages of one size. */

@@ -1,3 +1,4 @@
+import { libp2pNoise } from '../contestants/libp2p-noise.js'
 import { type PythonTask, startPythonPair } from '../contestants/python.js'
 import { udp } from '../contestants/raw-udp.js'
 import {
@@ -11,7 +12,7 @@ import {
   tls13PskCoalesced,
   tls13Resumed,
 } from '../contestants/sockets.js'
-import type { Stack, StackOpener } from '../contestants/stack.js'
+import type { Stack, StackOpener, Visitor } from '../contestants/stack.js'
 import { usmp } from '../contestants/usmp-tcp.js'
 import { ws, wss } from '../contestants/websockets.js'
 import { type Contestant, meanAtOnce, medianOf, quantileOf } from '../interleave.js'
@@ -30,9 +31,16 @@ const usmpAes = usmp('node:crypto', 'AES-256-GCM')
 const usmpChaCha = usmp('node:crypto', 'ChaCha20-Poly1305')
 const usmpNoble = usmp('noble', 'ChaCha20-Poly1305')
 /** Those that the targets are set for. */
-const aiming: ReadonlySet<StackOpener> = new Set([usmpAes, usmpChaCha])
+const aiming: ReadonlySet<StackOpener<Visitor>> = new Set([usmpAes, usmpChaCha])
 const overTls = [tls13Psk, tls12Psk, tls13Ecdsa, tls13Resumed]
-const handshakeStacks = [tcpWithPrimitives, tcp, usmpAes, usmpNoble, ...overTls]
+const handshakeStacks: readonly StackOpener<Visitor>[] = [
+  tcpWithPrimitives,
+  tcp,
+  usmpAes,
+  usmpNoble,
+  ...overTls,
+  libp2pNoise,
+]
 const keepingApart = [usmpAes, usmpChaCha, usmpNoble, ws, wss]
 const messageStacks = [tcpWithCipher, tcpCoalesced, tcp, ...keepingApart, tls13PskCoalesced, tls13Psk]
 const roundTripStacks = [tcp, ...keepingApart, tls13Psk]
@@ -43,14 +51,14 @@ const SIZES = [16, 64, 452, 1808]
 /** Many tables, and in each turn many messages. */
 const MESSAGE_ROUNDS = 11
 
-type Measurement = (stack: Stack) => Contestant['measure']
+type Measurement<S extends Visitor> = (stack: S) => Contestant['measure']
 
 /** A table of one thing that all stacks can do; the first stack is the limit. */
-function tcpBench(
+function tcpBench<S extends Visitor = Stack>(
   texts: Pick<Bench, 'id' | 'title' | 'about' | 'rounds'>,
   size: number,
-  openers: readonly StackOpener[],
-  measurement: Measurement,
+  openers: readonly StackOpener<S>[],
+  measurement: Measurement<S>,
   task: PythonTask | undefined,
   target?: number,
 ): Bench {
@@ -58,7 +66,7 @@ function tcpBench(
     ...texts,
     unit: 'µs',
     async contestants(atEnd) {
-      const stacks: Stack[] = []
+      const stacks: S[] = []
       for (const open of openers) stacks.push(await open(size, atEnd))
       const limit = stacks[0]!.name
       const contestants = stacks.map(({ name }, i): Contestant => {
@@ -83,7 +91,8 @@ export const tcpBenches: readonly Bench[] = [
       title: 'Handshakes over TCP, one after another',
       about:
         'Connect, handshake, one byte there and back: the median of one at a time. Both ends in this process, on the ' +
-        'loopback interface. The limit is a bare connection with the cryptography of both ends of a USMP handshake.',
+        'loopback interface. The limit is a bare connection with the cryptography of both ends of a USMP handshake. Noise ' +
+        'of libp2p is its encrypter alone on a socket, without the negotiation of protocols around it.',
     },
     1,
     handshakeStacks,
