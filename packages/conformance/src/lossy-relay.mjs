@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands between UDP programs and their server and treats what passes as a bad network would.
 //
-//   node lossy-relay.mjs --to 127.0.0.1:9000 [--listen 9001] [--loss 0.2] [--duplication 0.05] [--reordering 0.05]
+//   node lossy-relay.mjs --to 127.0.0.1:9000 [--listen 9001] [--from 9002] [--loss 0.2] [--duplication 0.05] [--reordering 0.05]
 //                        [--delay 25] [--jitter 10] [--corruption 0.01] [--seed 1]
 //
-// Shares are from 0 to 1 and count for each direction, times are ms one way. Says on standard output, as one JSON object
+// With --from all programs reach the server from that one port, as one device does that is started again and again; answers
+// go to the one that spoke last. Shares are from 0 to 1 and count for each direction, times are ms one way. Says on standard output, as one JSON object
 // a line, where it listens and with which seed ({"event":"listening","port":…,"seed":…}) and, at its end, what it did.
 // The same seed gives the same fate to the n-th datagram of a direction. Ends with standard input.
 import { createSocket } from 'node:dgram'
@@ -15,10 +16,9 @@ import { parseArgs } from 'node:util'
 const LOOPBACK = '127.0.0.1'
 const { values } = parseArgs({
   options: Object.fromEntries(
-    ['to', 'listen', 'loss', 'duplication', 'reordering', 'delay', 'jitter', 'corruption', 'seed'].map((name) => [
-      name,
-      { type: 'string' },
-    ]),
+    ['to', 'listen', 'from', 'loss', 'duplication', 'reordering', 'delay', 'jitter', 'corruption', 'seed'].map(
+      (name) => [name, { type: 'string' }],
+    ),
   ),
 })
 const number = (name, otherwise = 0) => {
@@ -83,19 +83,23 @@ function pass(direction, datagram, send) {
   }
 }
 
-/** For each program its own socket towards the server, so that the server tells them apart. */
-const programs = new Map()
+/** For each program its own socket towards the server, so that the server tells them apart; with --from one for all. */
+const backs = new Map()
 const front = createSocket('udp4')
 front.on('message', (datagram, { address, port }) => {
-  const key = `${address}:${port}`
-  let back = programs.get(key)
+  const key = values.from ?? `${address}:${port}`
+  let back = backs.get(key)
   if (!back) {
-    back = createSocket('udp4')
-    back.on('message', (answer) => pass('down', answer, (bytes) => front.send(bytes, port, address, () => {})))
-    back.on('error', () => {})
-    programs.set(key, back)
+    back = { socket: createSocket('udp4') }
+    back.socket.on('message', (answer) =>
+      pass('down', answer, (bytes) => front.send(bytes, back.port, back.address, () => {})),
+    )
+    back.socket.on('error', () => {})
+    if (values.from !== undefined) back.socket.bind(number('from'), LOOPBACK)
+    backs.set(key, back)
   }
-  pass('up', datagram, (bytes) => back.send(bytes, Number(toPort), toHost, () => {}))
+  Object.assign(back, { address, port })
+  pass('up', datagram, (bytes) => back.socket.send(bytes, Number(toPort), toHost, () => {}))
 })
 front.bind(number('listen'), LOOPBACK)
 await once(front, 'listening')

@@ -12,6 +12,8 @@ export interface RelayConditions {
   readonly jitter?: number
   readonly corruption?: number
   readonly seed?: number
+  /** The port from which all programs reach the server, as one device does that is started again and again. */
+  readonly from?: number
 }
 
 /** What the relay has done. */
