@@ -80,7 +80,9 @@ const steps = {
   core: () => vitest('core'),
   node: () => vitest('node', ...withoutPython('test/serial-port.test.ts')),
   rpc: () => vitest('rpc'),
-  browser: () => available('chromium', 'a real browser') && vitest('browser'),
+  browser: () =>
+    available('chromium', 'a real browser') &&
+    vitest('browser', ...withoutPython('test/c-serial.test.ts'), ...withoutCmake('test/c-serial.test.ts')),
   playground: () => available('chromium', 'the playground') && vitest('playground'),
   cli: () => vitest('cli', ...withoutPython('test/places.test.ts')),
   demos: () => {
