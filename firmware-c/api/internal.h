@@ -18,7 +18,11 @@ int usmp_start_server(usmp_workspace_t *work);
 
 /* Server with a session: hands what came to the handshake that may run beside it. */
 void usmp_watch(usmp_t *ctx, const uint8_t *bytes, size_t len);
-/* The same for time that has passed. */
+/* True for a session on a line beside which a restarted client's handshake may run. */
+bool usmp_watches_line(const usmp_t *ctx);
+/* The session on a line has ended; the bytes behind `rest` came with its end, and are for the next usmp_accept. */
+void usmp_keep_rest(usmp_t *ctx, const uint8_t *rest);
+/* The same as usmp_watch for time that has passed. */
 void usmp_watch_time(usmp_t *ctx);
 
 void usmp_flush_conn(usmp_t *ctx, usmp_conn_t *conn);

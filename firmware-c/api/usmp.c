@@ -165,18 +165,33 @@ static bool must_drop(const usmp_t *ctx)
          !usmp_utack_is(work->inbox + work->inbox_at, (size_t)(work->inbox_len - work->inbox_at));
 }
 
+/* A line is taken a packet at a time: one may end the session, and what stands behind it is the next one's. */
+static size_t next_piece(const usmp_t *ctx)
+{
+  const usmp_workspace_t *work = ctx->work;
+  const uint8_t *bytes = work->inbox + work->inbox_at;
+  size_t len = (size_t)(work->inbox_len - work->inbox_at);
+  const uint8_t *zero = usmp_watches_line(ctx) ? memchr(bytes, 0, len) : NULL;
+
+  return zero ? (size_t)(zero - bytes) + 1 : len;
+}
+
 static void feed(usmp_t *ctx)
 {
-  usmp_workspace_t *work = ctx->work;
   bool datagram = ctx->transport.kind == USMP_KIND_DATAGRAM;
+  usmp_workspace_t *work;
 
-  while (work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
-    int used = must_drop(ctx) ? work->inbox_len - work->inbox_at
-                              : usmp_conn_receive(&work->conn, work->inbox + work->inbox_at,
-                                                  (size_t)(work->inbox_len - work->inbox_at), usmp_port_millis());
+  while (work = ctx->work, work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
+    const uint8_t *bytes = work->inbox + work->inbox_at;
+    size_t len = next_piece(ctx);
+    int used = must_drop(ctx) ? (int)len : usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
     collect_events(ctx);
-    if (used < 0) return;
+    if (used < 0) {
+      if (usmp_watches_line(ctx)) usmp_keep_rest(ctx, bytes + len);
+      return;
+    }
     work->inbox_at = (uint16_t)(work->inbox_at + used);
+    if (usmp_watches_line(ctx)) usmp_watch(ctx, bytes, (size_t)used);
   }
 }
 
@@ -207,7 +222,7 @@ static void read_transport(usmp_t *ctx, uint32_t wait_ms)
   } else {
     work->inbox_at = 0;
     work->inbox_len = (uint16_t)len;
-    if (ctx->beside && len > 0) usmp_watch(ctx, work->inbox, (size_t)len);
+    if (ctx->beside && len > 0 && transport->kind == USMP_KIND_DATAGRAM) usmp_watch(ctx, work->inbox, (size_t)len);
   }
 }
 

@@ -93,9 +93,31 @@ usmp_err_t usmp_accept(usmp_listener_t *listener, usmp_t *ctx, uint32_t wait_ms)
   return err;
 }
 
-static void replace(usmp_t *ctx, const uint8_t *rest, size_t len)
+bool usmp_watches_line(const usmp_t *ctx)
+{
+  return ctx->beside && ctx->transport.kind == USMP_KIND_SERIAL;
+}
+
+void usmp_keep_rest(usmp_t *ctx, const uint8_t *rest)
+{
+  usmp_listener_t *listener = ctx->listener;
+  usmp_workspace_t *work = ctx->work;
+  size_t len = (size_t)(work->inbox + work->inbox_len - rest);
+
+  if (len > sizeof listener->first) { /* the HELLO is what a client waits behind: it stands last */
+    rest += len - sizeof listener->first;
+    len = sizeof listener->first;
+  }
+  memcpy(listener->first, rest, len);
+  listener->first_len = len;
+  work->inbox_len = work->inbox_at;
+}
+
+/* What the old session has not read yet, from `rest` on, is the new one's. */
+static void replace(usmp_t *ctx, const uint8_t *rest)
 {
   usmp_workspace_t *old = ctx->work;
+  size_t len = (size_t)(old->inbox + old->inbox_len - rest);
   usmp_event_t event;
 
   ctx->work = ctx->beside;
@@ -147,7 +169,7 @@ void usmp_watch(usmp_t *ctx, const uint8_t *bytes, size_t len)
     at += (size_t)used;
   }
   usmp_flush_conn(ctx, conn);
-  if (usmp_conn_established(conn)) replace(ctx, bytes + at, len - at);
+  if (usmp_conn_established(conn)) replace(ctx, bytes + at);
 }
 
 void usmp_watch_time(usmp_t *ctx)

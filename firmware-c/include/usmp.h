@@ -171,7 +171,8 @@ typedef int (*usmp_find_psk_fn)(void *context, const uint8_t device_id[USMP_DEVI
 
 typedef struct usmp_listener_s {
   /* Waits up to wait_ms for a new peer. 1 and its transport; 0: none yet; less than zero: failed. A datagram
-     listener lets only HELLOs with a good cookie through, and leaves that datagram in `first`. */
+     listener lets only HELLOs with a good cookie through, and leaves that datagram in `first`. There is a peer at once
+     when something stands in `first` already: on a line a client may begin anew in the same breath as it says BYE. */
   int (*accept)(struct usmp_listener_s *listener, usmp_transport_t *peer, uint32_t wait_ms);
   void (*close)(struct usmp_listener_s *listener);
   usmp_find_psk_fn find_psk;

@@ -131,6 +131,90 @@ static void second_message_of_a_piece_is_not_held_up(void **state)
   usmp_close(&ctx);
 }
 
+/* ---- a line whose client begins anew at once ---- */
+
+static struct {
+  uint8_t bytes[1024];
+  size_t len;
+} on_the_line;
+
+static void put_on_the_line(void)
+{
+  const uint8_t *bytes;
+  size_t len;
+
+  while ((len = usmp_conn_poll_transmit(&peer.conn, &bytes)) > 0) {
+    memcpy(on_the_line.bytes + on_the_line.len, bytes, len);
+    on_the_line.len += len;
+    usmp_conn_transmitted(&peer.conn, len, 0);
+  }
+}
+
+static int line_says(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  size_t len = on_the_line.len;
+
+  if (len == 0) return peer_says(t, buf, max_len);
+  assert_true(len <= max_len);
+  memcpy(buf, on_the_line.bytes, len);
+  on_the_line.len = 0;
+  return (int)len;
+}
+
+static int accept_line(usmp_listener_t *listener, usmp_transport_t *to, uint32_t wait_ms)
+{
+  (void)listener, (void)wait_ms;
+  *to = transport_of(USMP_KIND_SERIAL);
+  to->recv = line_says;
+  return 1;
+}
+
+/* The last message, BYE and the HELLO of the next session came in one piece: none of them is lost. */
+static void hello_behind_a_bye_opens_the_next_session(void **state)
+{
+  usmp_listener_t listener = {.accept = accept_line};
+  uint8_t got[64];
+
+  (void)state;
+  start_peer(USMP_KIND_SERIAL, true);
+  assert_int_equal(usmp_listen(&listener, find_psk, NULL), USMP_OK);
+  for (int i = 0; i < 20; i++) {
+    usmp_t ctx = {.keepalive_ms = 20000};
+    assert_int_equal(usmp_accept(&listener, &ctx, 0), USMP_OK);
+    assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, 0), 0);
+    put_on_the_line();
+    usmp_conn_close(&peer.conn, USMP_ERR_CLOSED, 0);
+    put_on_the_line();
+    start_peer(USMP_KIND_SERIAL, true);
+    put_on_the_line();
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10);
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), USMP_ERR_CLOSED);
+    usmp_close(&ctx);
+  }
+}
+
+/* The same of a client that was restarted without a word, and speaks at once: its message is the new session's. */
+static void message_behind_a_handshake_beside_is_the_new_sessions(void **state)
+{
+  usmp_listener_t listener = {.accept = accept_line};
+  usmp_t ctx = {.keepalive_ms = 20000, .recv_timeout_ms = 2000};
+  uint8_t got[64];
+
+  (void)state;
+  start_peer(USMP_KIND_SERIAL, true);
+  assert_int_equal(usmp_listen(&listener, find_psk, NULL), USMP_OK);
+  assert_int_equal(usmp_accept(&listener, &ctx, 0), USMP_OK);
+  for (int i = 0; i < 3; i++) {
+    start_peer(USMP_KIND_SERIAL, true);
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), USMP_ERR_REPLACED);
+    assert_int_equal(usmp_step(&ctx), USMP_OK);
+    assert_true(usmp_conn_established(&peer.conn));
+    assert_int_equal(usmp_conn_send(&peer.conn, psk, 10 + (size_t)i, 0), 0);
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10 + i);
+  }
+  usmp_close(&ctx);
+}
+
 /* ---- a receive that is blocked in the transport ---- */
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -195,6 +279,8 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(first_datagram_is_answered_at_once),
     cmocka_unit_test(second_message_of_a_piece_is_not_held_up),
+    cmocka_unit_test(hello_behind_a_bye_opens_the_next_session),
+    cmocka_unit_test(message_behind_a_handshake_beside_is_the_new_sessions),
     cmocka_unit_test(nothing_waits_behind_a_blocked_receive),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

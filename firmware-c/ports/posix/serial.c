@@ -103,7 +103,7 @@ static bool is_gone(int fd)
 /* There is one peer, and it is always there. The transport has no close: the line is the listener's. */
 static int serial_accept(usmp_listener_t *listener, usmp_transport_t *peer, uint32_t wait_ms)
 {
-  if (!usmp_posix_readable(listener->fd, wait_ms)) return 0;
+  if (listener->first_len == 0 && !usmp_posix_readable(listener->fd, wait_ms)) return 0;
   if (is_gone(listener->fd)) return -1;
   serial_from(peer, listener->fd);
   return 1;
