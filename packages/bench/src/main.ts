@@ -38,11 +38,23 @@ function progress(text: string): void {
 }
 
 const tables: Table[] = []
+const leftOut: string[] = []
 for (const bench of benches.filter(({ id }) => wanted.includes(id))) {
+  const reason = bench.missing?.()
+  if (reason) {
+    leftOut.push(`${bench.title}: ${reason}.`)
+    continue
+  }
   const table = await runBench(bench, effort, progress)
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
   process.stdout.write(`${renderTable(table)}\n\n`)
   tables.push(table)
+}
+
+if (!process.env.USMP_PYTHON) {
+  leftOut.push(
+    'the published Python package, as `USMP_PYTHON` does not name the interpreter of an environment that has it.',
+  )
 }
 
 const report: Report = {
@@ -50,9 +62,7 @@ const report: Report = {
   command: options.only ? `pnpm bench --only ${options.only}` : 'pnpm bench',
   machine: describeMachine(),
   tables,
-  notes: process.env.USMP_PYTHON
-    ? []
-    : ['the published Python package, as `USMP_PYTHON` does not name the interpreter of an environment that has it.'],
+  notes: leftOut,
 }
 for (const note of report.notes) process.stdout.write(`Left out: ${note}\n`)
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, undefined, 2)}\n`)

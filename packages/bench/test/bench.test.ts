@@ -51,7 +51,7 @@ test('every benchmark runs, and its results have the shape of a report', { timeo
 
   const { tables, machine, notes } = JSON.parse(readFileSync(json, 'utf8')) as Report
   rmSync(folder, { recursive: true })
-  expect(tables.map(({ id }) => id)).toEqual(benches.map(({ id }) => id))
+  expect(tables.map(({ id }) => id)).toEqual(benches.filter((bench) => !bench.missing?.()).map(({ id }) => id))
   expect(machine).toEqual({
     cpu: expect.any(String),
     cores: expect.any(Number),
@@ -85,6 +85,19 @@ test('a run is compared with the one that is kept', { timeout: 60_000 }, async (
   const [code] = await once(child, 'close')
   expect(code).toBe(0)
   expect(output).toMatch(/Nothing is worse than recorded|Worse than recorded/)
+})
+
+test('without a browser its table is left out, with a word', { timeout: 60_000 }, async () => {
+  const child = spawn(process.execPath, [program, '--minimal', '--only', 'browser'], {
+    env: { ...process.env, PATH: '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  let output = ''
+  child.stdout.on('data', (chunk) => (output += chunk))
+  const [code] = await once(child, 'close')
+  expect(code).toBe(0)
+  expect(output).toContain('Left out: A page in Chromium: there is no program `chromium` in PATH.')
+  expect(output).not.toContain('###')
 })
 
 test('contestants take turns, and shares are taken within a round', async () => {

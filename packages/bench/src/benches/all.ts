@@ -1,4 +1,5 @@
 import type { Bench } from './bench.js'
+import { browserSessions } from './browser.js'
 import { idleSessions } from './idle.js'
 import { memoryHandshakes, memoryMessages } from './memory.js'
 import { scaleCost, scaleMemory, storm } from './scale.js'
@@ -12,6 +13,7 @@ export const benches: readonly Bench[] = [
   memoryMessages(64, 0.65),
   memoryMessages(452, 0.75),
   ...tcpBenches,
+  browserSessions,
   idleSessions,
   scaleMemory,
   scaleCost,

@@ -4,7 +4,8 @@ import type { Library, Suite } from './primitives.js'
 import { Arrivals, type StackOpener } from './stack.js'
 import { providers, suiteIds } from './usmp-memory.js'
 
-const NO_LIMIT = { maxConnections: 100_000, maxConnectionsPerAddress: 100_000, maxHandshakes: 100_000 }
+/** A server takes whatever a benchmark opens. */
+export const NO_LIMIT = { maxConnections: 100_000, maxConnectionsPerAddress: 100_000, maxHandshakes: 100_000 }
 
 /** USMP as a program uses it: `listen`, `connect`, `send`, `receive` and nothing below them. */
 export function usmp(library: Library, suite: Suite, carrier: 'tcp' | 'udp' = 'tcp'): StackOpener {
