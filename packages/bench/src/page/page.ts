@@ -15,7 +15,7 @@ interface Carrier {
   close(): Promise<void>
 }
 
-/** Chromium connects to one address once in 10 ms, so the next connection comes later than that, ms. */
+/** Not counted, so that no connection waits for what the browser still does about the one before, ms. */
 const BETWEEN_CONNECTIONS = 20
 
 const kept = new Map<string, Promise<Carrier>>()
