@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Session, type Transport } from '@usmp/core'
 import { describe, expect, test } from 'vitest'
 import { WebSocketServer, WebSocket as WsWebSocket } from 'ws'
+import { WebSocketDoor } from '../../node/src/websocket.ts'
 import { describeAdapter } from '../../node/test/adapter-suite.ts'
 import { codeOf, collect, DEVICE_ID_BYTES, PSK, pattern, textOf, until } from '../../node/test/helpers.ts'
 import { ManualPeer } from '../../node/test/manual-peer.ts'
@@ -52,7 +53,29 @@ async function webSocketPair(): Promise<{ client: Transport; server: Transport; 
   return { client: transport(near), server: transport(far), far }
 }
 
-describe('WebSocket with the interface of browsers', () => {
+/** A page's end with a Node server: two ends of pages would have nothing that slows a sender down. */
+describeAdapter({
+  name: 'WebSocket of a page',
+  kind: 'message',
+  async open() {
+    let arrived: (transport: Transport) => void
+    const server = new Promise<Transport>((resolve) => (arrived = resolve))
+    const reception = {
+      enter: () => ({ host: '127.0.0.1', abort: new AbortController(), deviceId: undefined }),
+      receive: (transport: Transport) => arrived(transport),
+      refused: () => {},
+    }
+    const door = new WebSocketDoor({ host: '127.0.0.1', port: 0 }, reception, 1_000)
+    await door.listen(() => {})
+    const near = new WsWebSocket(door.url)
+    await once(near, 'open')
+    const ends = { client: webSocketTransport(near as unknown as WebSocket), server: await server }
+    void door.close()
+    return ends
+  },
+})
+
+describe('a WebSocket of a browser', () => {
   async function pair(): Promise<{ client: Session; server: Session; far: WsWebSocket }> {
     const ends = await webSocketPair()
     const [client, server] = await Promise.all([
