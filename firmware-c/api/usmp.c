@@ -192,6 +192,8 @@ static void feed(usmp_t *ctx)
     }
     work->inbox_at = (uint16_t)(work->inbox_at + used);
     if (usmp_watches_line(ctx)) usmp_watch(ctx, bytes, (size_t)used);
+    /* Even if its end came along with it: that a session began is told first. */
+    if (!ctx->established && usmp_conn_established(&ctx->work->conn)) return;
   }
 }
 

@@ -84,6 +84,12 @@ static int peer_says(usmp_transport_t *t, uint8_t *buf, size_t max_len)
   return (int)total;
 }
 
+static int peer_says_and_leaves(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  if (usmp_conn_established(&peer.conn)) usmp_conn_close(&peer.conn, USMP_ERR_CLOSED, 0);
+  return peer_says(t, buf, max_len);
+}
+
 static usmp_transport_t transport_of(usmp_kind_t kind)
 {
   return (usmp_transport_t){.send = peer_takes, .recv = peer_says, .kind = kind, .fd = -1};
@@ -128,6 +134,21 @@ static void second_message_of_a_piece_is_not_held_up(void **state)
   for (int i = 0; i < 3; i++) assert_int_equal(usmp_conn_send(&peer.conn, psk, 10 + (size_t)i, 0), 0);
   for (int i = 0; i < 3; i++) assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10 + i);
   assert_false(peer.idle);
+  usmp_close(&ctx);
+}
+
+/* SESSION_OK and BYE came in one piece: there was a session, and it ended well. */
+static void session_that_ends_at_once_has_begun(void **state)
+{
+  usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
+  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000};
+  uint8_t got[64];
+
+  (void)state;
+  start_peer(USMP_KIND_STREAM, false);
+  transport.recv = peer_says_and_leaves;
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  assert_int_equal(usmp_recv(&ctx, got, sizeof got), USMP_ERR_CLOSED);
   usmp_close(&ctx);
 }
 
@@ -279,6 +300,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(first_datagram_is_answered_at_once),
     cmocka_unit_test(second_message_of_a_piece_is_not_held_up),
+    cmocka_unit_test(session_that_ends_at_once_has_begun),
     cmocka_unit_test(hello_behind_a_bye_opens_the_next_session),
     cmocka_unit_test(message_behind_a_handshake_beside_is_the_new_sessions),
     cmocka_unit_test(nothing_waits_behind_a_blocked_receive),
