@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/main.ts', 'src/reliability.ts', 'src/children/idle-server.ts', 'src/children/idle-clients.ts'],
+  entry: ['src/main.ts', 'src/children/idle-server.ts', 'src/children/idle-clients.ts'],
   outDir: 'dist',
   format: ['esm'],
   target: 'es2022',

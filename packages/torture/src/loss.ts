@@ -1,21 +1,9 @@
-// What loss does to sessions over datagrams, on simulated time: docs/reliability.md.
-// Usage: node reliability.js [--seed N] [--runs N] [--document FILE]
-import { readFileSync, writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
+// What loss does to sessions over datagrams, on simulated time.
 import { nodeProvider } from '@usmp/node'
 import { Pair } from '../../core/test/pair.ts'
 import { type Conditions, simulatedNetwork } from '../../core/test/simulator.ts'
-
-const { values: options } = parseArgs({
-  options: {
-    seed: { type: 'string', default: '1' },
-    /** Handshakes for each network; a tenth as many sessions. */
-    runs: { type: 'string', default: '1000' },
-    document: { type: 'string' },
-  },
-})
-const firstSeed = Number(options.seed)
-const runs = Number(options.runs)
+import { table } from './document.js'
+import type { Torture } from './torture.js'
 
 /** 50 ms there and back, and up to 2 ms more each way. */
 const PATH: Conditions = { delay: 25, jitter: 2 }
@@ -82,7 +70,7 @@ function transfer(pair: Pair): Outcome {
   return { delivered, time: lastAt - start, silence, failed: delivered < MESSAGES }
 }
 
-function measure([name, conditions]: [string, Conditions]): string[] {
+function measure([name, conditions]: [string, Conditions], runs: number, firstSeed: number): string[] {
   let connected = 0
   for (let run = 0; run < runs; run++) if (connects(pairOver(conditions, firstSeed + run, 8))) connected++
   const sessions = Math.ceil(runs / 10)
@@ -127,19 +115,15 @@ const header = [
   'gain',
   'longest silence, s',
 ]
-const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-const table = [
-  line(header),
-  line(header.map((_, i) => (i === 0 ? '---' : '--:'))),
-  ...networks.map((n) => line(measure(n))),
-]
-const text = `Seed ${firstSeed}, ${runs} handshakes and ${Math.ceil(runs / 10)} sessions for each network.\n\n${table.join('\n')}\n`
-process.stdout.write(text)
-
-if (options.document) {
-  const [begin, end] = ['<!-- figures: begin -->', '<!-- figures: end -->']
-  const document = readFileSync(options.document, 'utf8')
-  const [from, to] = [document.indexOf(begin), document.indexOf(end)]
-  if (from < 0 || to < from) throw new Error(`${options.document} has no place marked ${begin} … ${end}`)
-  writeFileSync(options.document, `${document.slice(0, from + begin.length)}\n\n${text}\n${document.slice(to)}`)
+export const loss: Torture = {
+  name: 'loss',
+  what: 'sessions over datagrams on a simulated bad network',
+  async run({ short, seed, progress }) {
+    const runs = short ? 20 : 1000
+    const rows = networks.map((network) => {
+      progress(network[0])
+      return measure(network, runs, seed)
+    })
+    return `Seed ${seed}, ${runs} handshakes and ${Math.ceil(runs / 10)} sessions for each network.\n\n${table(header, rows)}`
+  },
 }

@@ -1,0 +1,10 @@
+import { defineConfig } from 'tsup'
+
+export default defineConfig({
+  entry: ['src/main.ts'],
+  outDir: 'dist',
+  format: ['esm'],
+  target: 'es2022',
+  splitting: true,
+  clean: true,
+})
