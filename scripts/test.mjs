@@ -50,14 +50,9 @@ function available(tool, what) {
   return false
 }
 
-/** Tests of serial ports lead pseudo-terminals by python3 … */
+/** Tests of serial ports lead pseudo-terminals by python3. */
 function withoutPython(file) {
   return available('python3', file) ? [] : ['--exclude', file]
-}
-
-/** … or join them by socat. */
-function withoutSocat(file) {
-  return available('socat', file) ? [] : ['--exclude', file]
 }
 
 /** Tests that compile a program in C. */
@@ -86,7 +81,7 @@ const steps = {
   playground: () => available('chromium', 'the playground') && vitest('playground'),
   cli: () => vitest('cli', ...withoutPython('test/places.test.ts')),
   demos: () => {
-    const missing = [...withoutSocat('test/robolink/serial.test.ts'), ...withoutCmake('test/robolink/c-robot.test.ts')]
+    const missing = [...withoutPython('test/robolink/serial.test.ts'), ...withoutCmake('test/robolink/c-robot.test.ts')]
     // They mostly wait for programs.
     vitest('demos', '--maxWorkers=2', '--exclude', 'test/page/**', ...missing)
   },
@@ -99,9 +94,7 @@ const steps = {
   cross: () =>
     available('qemu-system-riscv32', 'the C core for other processors') &&
     check('bash', ['firmware-c/tests/cross/check.sh']),
-  conformance: () =>
-    available('python3', 'the published implementations') &&
-    vitest('conformance', ...withoutSocat('test/c-robot-serial.test.ts')),
+  conformance: () => available('python3', 'the published implementations') && vitest('conformance'),
 }
 
 const names = wanted.length > 0 ? wanted : Object.keys(steps)

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Cable } from '../../node/test/cable.ts'
 import {
   type Implementation,
   implementations,
@@ -53,20 +54,15 @@ export async function play(cell: Cell): Promise<void> {
   const pskFile = join(folder, 'psk')
   writeFileSync(pskFile, randomBytes(32).toString('hex'), { mode: 0o600 })
   const running: Program[] = []
+  let cable: Cable | undefined
   try {
-    const line = cell.transport === 'serial' ? await openLine(folder) : undefined
-    if (line) running.push(line.program)
+    cable = cell.transport === 'serial' ? await Cable.laid() : undefined
     const common = ['--transport', cell.transport, '--psk-file', pskFile, '--id', DEVICE, '--suite', cell.suite]
-    const server = new Program(cell.server, 'server', [...common, '--at', line?.server ?? '127.0.0.1:0'])
+    const server = new Program(cell.server, 'server', [...common, '--at', cable?.far ?? '127.0.0.1:0'])
     running.push(server)
     const [port] = await server.says('listening')
     const rekey = rekeys(cell) ? ['--rekey'] : []
-    const client = new Program(cell.client, 'client', [
-      ...common,
-      '--at',
-      line?.client ?? `127.0.0.1:${port}`,
-      ...rekey,
-    ])
+    const client = new Program(cell.client, 'client', [...common, '--at', cable?.near ?? `127.0.0.1:${port}`, ...rekey])
     running.push(client)
     const ids = await Promise.all([client.says('connected'), server.says('connected')])
     if (ids[0][0] !== ids[1][0]) throw new Error(`two sessions, not one: ${ids.join(' and ')}`)
@@ -78,6 +74,7 @@ export async function play(cell: Cell): Promise<void> {
     }
   } finally {
     for (const program of running.reverse()) await program.stop()
+    await cable?.remove()
     rmSync(folder, { recursive: true })
   }
 }
@@ -95,8 +92,7 @@ class Program {
   constructor({ name, command }: Pick<Implementation, 'name' | 'command'>, role: string, args: readonly string[]) {
     this.#what = `${name} as ${role}`
     const [program, ...first] = command
-    const contract = role === 'line' ? [] : ['--role', role]
-    this.#child = spawn(program!, [...first, ...contract, ...args], { stdio: 'pipe' })
+    this.#child = spawn(program!, [...first, '--role', role, ...args], { stdio: 'pipe' })
     this.#child.stderr!.on('data', (chunk) => (this.log += chunk))
     this.#child.stdin!.on('error', () => {})
     createInterface({ input: this.#child.stdout! }).on('line', (line) => {
@@ -134,18 +130,4 @@ class Program {
     if (!this.#ended) await this.#closed
     clearTimeout(timer)
   }
-}
-
-/** Two pseudo-terminals that lead to each other. */
-async function openLine(folder: string): Promise<{ program: Program; client: string; server: string }> {
-  const [client, server] = [join(folder, 'client'), join(folder, 'server')]
-  const ends = [client, server].map((path) => `pty,raw,echo=0,link=${path}`)
-  // It ends when the shell's input does, as the programs do.
-  const command = ['bash', '-c', 'socat "$@" & cat >/dev/null; kill $!', 'line', ...ends]
-  const program = new Program({ name: 'socat', command }, 'line', [])
-  for (const deadline = Date.now() + PATIENCE; !existsSync(client) || !existsSync(server); ) {
-    if (Date.now() > deadline) throw new Error(`socat made no pseudo-terminals: ${program.log}`)
-    await pause(20)
-  }
-  return { program, client, server }
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { listen, type Server, serialPort } from '@usmp/node'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { Cable } from '../../node/test/cable.ts'
 import { buildCPeers, CPeer } from '../src/c-peer.js'
 import { buildCRobot, CRobot } from '../src/c-robot.js'
-import { Cable } from '../src/cable.js'
 import { PlainPeer } from '../src/json-rpc.js'
 import { testRobot } from '../src/robot-behaviour.js'
 
@@ -19,7 +19,7 @@ describe('the C robot over a serial line', () => {
   beforeAll(async () => {
     buildCRobot()
     buildCPeers()
-    cable = await Cable.lay()
+    cable = await Cable.laid()
     server = await listen({ serial: serialPort(cable.far), psk: { [id]: psk } })
     robot = new CRobot(`serial:${cable.near}`, id, psk)
     for await (const session of server) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A cable between two new pseudo-terminals, reachable by the two names given; it is unplugged by killing this program.
+"""A cable between two new pseudo-terminals, reachable by the two names given; it is unplugged by killing this program,
+or by the end of its standard input.
 
 usage: cable.py NEAR FAR
 
@@ -27,7 +28,9 @@ waiting = {near: b"", far: b""}
 while True:
     sources = [end for end in other if len(waiting[other[end]]) < BUFFER]
     sinks = [end for end in other if waiting[end]]
-    readable, writable, _ = select.select(sources, sinks, [])
+    readable, writable, _ = select.select([sys.stdin, *sources], sinks, [])
+    if sys.stdin in readable:
+        break
     for end in readable:
         waiting[other[end]] += os.read(end, BUFFER)
     for end in writable:

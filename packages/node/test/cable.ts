@@ -12,22 +12,35 @@ const PROGRAM = fileURLToPath(new URL('cable.py', import.meta.url))
 /** A cable between two pseudo-terminals that can be unplugged and plugged in again. */
 export class Cable {
   readonly #folder = mkdtempSync(join(tmpdir(), 'usmp-tty-'))
+  /** Paths of its ends. */
   readonly near = join(this.#folder, 'near')
   readonly far = join(this.#folder, 'far')
   #program: ChildProcess | undefined
 
+  /** One that is removed when the test ends. */
   static async plugged(): Promise<Cable> {
     const cable = new Cable()
-    onTestFinished(async () => {
-      await cable.unplug()
-      rmSync(cable.#folder, { recursive: true })
-    })
+    onTestFinished(() => cable.remove())
     await cable.plug()
     return cable
   }
 
+  /** One for whoever removes it. */
+  static async laid(): Promise<Cable> {
+    const cable = new Cable()
+    await cable.plug()
+    return cable
+  }
+
+  async remove(): Promise<void> {
+    await this.unplug()
+    rmSync(this.#folder, { recursive: true, force: true })
+  }
+
   async plug(): Promise<void> {
-    this.#program = spawn('python3', [PROGRAM, this.near, this.far], { stdio: 'inherit' })
+    this.#program = spawn('python3', [PROGRAM, this.near, this.far], {
+      stdio: ['pipe', 'inherit', 'inherit'],
+    })
     await until(() => existsSync(this.near) && existsSync(this.far))
   }
 

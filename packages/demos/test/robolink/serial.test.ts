@@ -1,27 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync } from 'node:fs'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
+import { Cable } from '../../../node/test/cable.ts'
 import { worlds } from './world.js'
 
 const world = worlds()
 
-/** A cable between two pseudo-terminals. */
-async function cable(near: string, far: string): Promise<ChildProcess> {
-  const end = (path: string) => `pty,raw,echo=0,link=${path}`
-  const socat = spawn('socat', [end(near), end(far)], { stdio: 'inherit' })
-  onTestFinished(async () => {
-    const ended = once(socat, 'exit')
-    socat.kill('SIGKILL')
-    await ended
-  })
-  await expect.poll(() => existsSync(near) && existsSync(far), { timeout: 5_000 }).toBe(true)
-  return socat
-}
-
 test('a robot on a serial line drives', async () => {
-  const [near, far] = [world().file('near'), world().file('far')]
-  await cable(near, far)
+  const { near, far } = await Cable.plugged()
   const hub = await world().hub({ serial: near })
   world().robot(`serial:${far}`)
   await hub.program.says('robot-connected')
