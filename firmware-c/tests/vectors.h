@@ -10,7 +10,7 @@ extern const char usmp_vectors[];
 typedef struct usmp_vector_count {
   unsigned passed;
   unsigned failed;
-  unsigned left_out; /* wire version 1, and suites this build does not contain */
+  unsigned left_out; /* wire version 1, suites this build does not contain, primitives wider than its table */
 } usmp_vector_count_t;
 
 /* Called for each case that failed; the texts end with a newline, not with a zero. */

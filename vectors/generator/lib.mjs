@@ -90,7 +90,7 @@ export function mend(bytes, { length = false } = {}) {
 
 export const hmac = (key, bytes) => createHmac('sha256', key).update(bytes).digest()
 
-function hkdfExtract(salt, ikm) {
+export function hkdfExtract(salt, ikm) {
   return hmac(salt.length === 0 ? Buffer.alloc(32) : salt, ikm)
 }
 
@@ -151,7 +151,7 @@ const SUITE_NAME = { 1: 'aes-256-gcm', 2: 'chacha20-poly1305' }
 
 export const sealNonce = (seq, sessionId) => concat(u32(seq), sessionId.subarray(0, 8))
 
-function aead(suite, key, nonce, aad, plaintext) {
+export function aead(suite, key, nonce, aad, plaintext) {
   const cipher = createCipheriv(SUITE_NAME[suite], key, nonce, { authTagLength: 16 })
   cipher.setAAD(aad, { plaintextLength: plaintext.length })
   return concat(cipher.update(plaintext), cipher.final(), cipher.getAuthTag())

@@ -16,7 +16,7 @@ python3 "$ROOT/tools/vectors_to_c.py" "$ROOT/../vectors" "$OUT/vectors_data.c"
 "${XTENSA[@]}" "${STRICT[@]}" -Wno-overlength-strings -nostartfiles -T "$ROOT/tests/xtensa/sim.ld" -Wl,--gc-sections \
   -I"$ROOT/include" -I"$ROOT/tests" -I"$ROOT/tests/cross" -isystem "$BEARSSL_INCLUDE" \
   "$ROOT/tests/xtensa/start.S" "$ROOT/tests/xtensa/console.c" "$ROOT/tests/xtensa/arithmetic.c" \
-  "$ROOT/tests/cross/vectors_main.c" "$ROOT/tests/vectors.c" "$OUT/vectors_data.c" "$ROOT/crypto/bearssl.c" \
+  -DUSMP_TEST_ITERATIONS=1 "$ROOT/tests/cross/vectors_main.c" "$ROOT/tests/vectors.c" "$OUT/vectors_data.c" "$ROOT/crypto/bearssl.c" \
   "$OUT"/usmp/*.o "$OUT"/bearssl/*.o -o "$OUT/vectors.elf"
 timeout 300 qemu-system-xtensa -M sim -cpu lx106 -display none -serial none -monitor none -semihosting \
   -kernel "$OUT/vectors.elf" </dev/null

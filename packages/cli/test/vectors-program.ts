@@ -1,6 +1,7 @@
 // A program for `usmp vectors check`: this project's TypeScript core, a call at a time. Those who write one for another
 // implementation find every call here, and vectors/README.md says what each means.
 import { createInterface } from 'node:readline'
+import { isZero } from '../../core/src/bytes.js'
 import { cobsDecode, cobsEncode, SerialDecoder } from '../../core/src/cobs.js'
 import { Connection } from '../../core/src/connection.js'
 import type { CipherSuite, WireVersion } from '../../core/src/constants.js'
@@ -23,6 +24,7 @@ type Input = any
 type Answer = Record<string, unknown>
 
 const provider: CryptoProvider = nobleProvider
+const SEALED_TAG = 16
 const DEVICE = fromHex('aabbccddeeff')
 
 const calls: Record<string, (input: Input) => Answer> = {
@@ -51,6 +53,25 @@ const calls: Record<string, (input: Input) => Answer> = {
   line: ({ version, chunks }) => {
     const { frames, dropped } = line(version, chunks)
     return { frames, dropped: dropped.length }
+  },
+  x25519: (input) => {
+    let [own, peer] = [fromHex(input.private), fromHex(input.peer_public)]
+    for (let i = 0; i < input.iterations; i++) [own, peer] = [provider.keyPairFromPrivate(own).agree(peer), own]
+    // The provider shows a point of low order by zeros.
+    return isZero(own) ? { error: 'LOW_ORDER_POINT' } : { shared: toHex(own) }
+  },
+  hmac: ({ key, message }) => ({ mac: toHex(provider.hmacSha256(fromHex(key), fromHex(message))) }),
+  hkdf: ({ ikm, salt, info, length }) => ({
+    okm: toHex(provider.hkdfSha256(fromHex(ikm), fromHex(salt), fromHex(info), length)),
+  }),
+  aead_seal: ({ suite, key, nonce, aad, plaintext }) => {
+    const sealed = new Uint8Array(plaintext.length / 2 + SEALED_TAG)
+    provider.aead(suite, fromHex(key)).seal(fromHex(nonce), fromHex(aad), fromHex(plaintext), sealed)
+    return { sealed: toHex(sealed) }
+  },
+  aead_open: ({ suite, key, nonce, aad, sealed }) => {
+    const plaintext = provider.aead(suite, fromHex(key)).open(fromHex(nonce), fromHex(aad), fromHex(sealed))
+    return plaintext ? { plaintext: toHex(plaintext) } : { error: 'DECRYPT_FAILED' }
   },
   agree: (input) => {
     const own = provider.keyPairFromPrivate(fromHex(input.private))

@@ -35,6 +35,7 @@ describe('vectors check', () => {
 
   test.each([
     ['decode', 'frame'],
+    ['aead_open', 'primitives'],
     ['deframe', 'stream'],
     ['handshake', 'handshake'],
     ['session', 'rekey'],

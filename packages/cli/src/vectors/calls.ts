@@ -55,6 +55,25 @@ const operations: Record<string, Calls> = {
   'cobs/line': (params, test) =>
     cuts([test.line as string]).map((chunks) => call('line', { ...params, chunks }, pick(test, 'frames', 'dropped'))),
 
+  'primitives/x25519': (_, test) => [
+    call('x25519', { ...pick(test, 'private', 'peer_public'), iterations: 1 }, outcome(test, 'shared')),
+  ],
+  'primitives/x25519_iterated': (_, test) => [
+    call('x25519', pick(test, 'private', 'peer_public', 'iterations'), pick(test, 'shared')),
+  ],
+  'primitives/hmac': (_, test) => [call('hmac', pick(test, 'key', 'message'), pick(test, 'mac'))],
+  'primitives/hkdf': (_, test) => [call('hkdf', pick(test, 'ikm', 'salt', 'info', 'length'), pick(test, 'okm'))],
+  'primitives/aead': (params, test) => {
+    const given = { ...params, ...pick(test, 'key', 'nonce', 'aad') }
+    return [
+      call('aead_seal', { ...given, ...pick(test, 'plaintext') }, pick(test, 'sealed')),
+      call('aead_open', { ...given, ...pick(test, 'sealed') }, pick(test, 'plaintext')),
+    ]
+  },
+  'primitives/aead_open': (params, test) => [
+    call('aead_open', { ...params, ...pick(test, 'key', 'nonce', 'aad', 'sealed') }, fault(test)),
+  ],
+
   'key-schedule/agree': (_, test) => [
     call('agree', pick(test, 'private', 'peer_public'), outcome(test, 'public', 'shared')),
   ],
