@@ -11,6 +11,7 @@ export {
   type Transport,
   UsmpError,
 } from '@usmp/core'
+export { type AcceptAllOptions, acceptAll } from './accept-all.js'
 export {
   type AcceptOptions,
   accept,

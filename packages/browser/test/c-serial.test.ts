@@ -71,70 +71,75 @@ function startC(...args: string[]): CPeer {
   return peer
 }
 
-/** Runs in the page: one session with whoever comes to its port, whose messages go back. */
-async function serveOne(options: {
-  psk: number[]
-  suite: CipherSuite
-}): Promise<{ deviceId: string; messages: number; end: string }> {
-  const { port } = globalThis as unknown as { port: Awaited<ReturnType<typeof bridgedPort>> }
-  const session = await usmp.accept(usmp.serialTransport(port), {
-    authorize: () => ({ psk: Uint8Array.from(options.psk), suite: options.suite }),
-    keepalive: 500,
-    idleTimeout: 3_000,
-  })
-  let messages = 0
-  try {
-    for await (const message of session) {
-      messages++
-      await session.send(message)
+interface Served {
+  readonly deviceId: string
+  readonly messages: number
+  readonly end: string
+}
+
+/** Runs in the page: serves its port, one session after the other, whose messages go back; tells of each that has ended. */
+async function serveAll({ url, psk, suite, log }: { url: string; psk: number[]; suite: CipherSuite; log: string }) {
+  const port = await bridgedPort(url)
+  port.receive(new TextEncoder().encode(log))
+  const served: Served[] = []
+  Object.assign(globalThis, { served })
+  const authorize = () => ({ psk: Uint8Array.from(psk), suite })
+  void (async () => {
+    for await (const session of usmp.acceptAll(usmp.serialTransport(port), { authorize })) {
+      let messages = 0
+      try {
+        for await (const message of session) {
+          messages++
+          await session.send(message)
+        }
+      } catch {
+        // How it ended is in `closed`.
+      }
+      served.push({ deviceId: session.deviceId, messages, end: (await session.closed).code })
     }
-  } catch {
-    // How it ended is in `closed`.
-  }
-  return { deviceId: session.deviceId, messages, end: (await session.closed).code }
+  })()
+}
+
+/** Waits until the page has served so many sessions. */
+async function sessionsServed(page: Page, count: number): Promise<Served[]> {
+  const served = await page.waitForFunction((count) => {
+    const { served } = globalThis as unknown as { served: Served[] }
+    return served.length >= count && served
+  }, count)
+  return served.jsonValue() as Promise<Served[]>
 }
 
 test.each([
   [CipherSuite.AES_256_GCM, 'aes'],
   [CipherSuite.CHACHA20_POLY1305, 'chacha'],
 ] as const)(
-  'the page is the server: C clients one after the other, one of which vanishes; suite %i',
+  'the page is the server: C clients one after the other, one of which restarts without a word; suite %i',
   async (suite, option) => {
     const { page, cable, url, bridged } = await pageWithLine()
     const open = bridged()
-    await page.evaluate(
-      async ({ url, log }) => {
-        const port = await bridgedPort(url)
-        port.receive(new TextEncoder().encode(log))
-        Object.assign(globalThis, { port })
-      },
-      { url, log: BOOT_LOG },
-    )
+    await page.evaluate(serveAll, { url, psk: [...psk], suite, log: BOOT_LOG })
     await open
-    const serving = () => page.evaluate(serveOne, { psk: [...psk], suite })
     const client = (...args: string[]) =>
       startC('--connect', `serial:${cable.far}:115200`, '--device-id', deviceId, '--suite', option, ...args)
 
     const first = client('--exchange', '24', '--sizes', SIZES.join(), '--ping', '--rekey-every', '7')
-    expect(await serving()).toEqual({ deviceId, messages: 24, end: 'CLOSED' })
     expect(await first.says('exchanged')).toBe('24')
     expect(await first.exitCode()).toBe(0)
 
     const vanishing = client()
     vanishing.write('I am here')
-    const [served] = await Promise.all([
-      serving(),
-      vanishing.says('message').then((text) => {
-        expect(text).toBe('I am here')
-        vanishing.signal('SIGKILL')
-      }),
-    ])
-    expect(served).toEqual({ deviceId, messages: 1, end: 'IDLE_TIMEOUT' })
+    expect(await vanishing.says('message')).toBe('I am here')
+    vanishing.signal('SIGKILL')
+    await vanishing.exitCode()
 
     const back = client('--exchange', '8', '--sizes', SIZES.join())
-    expect(await serving()).toEqual({ deviceId, messages: 8, end: 'CLOSED' })
     expect(await back.says('exchanged')).toBe('8')
     expect(await back.exitCode()).toBe(0)
+    expect(await sessionsServed(page, 3)).toEqual([
+      { deviceId, messages: 24, end: 'CLOSED' },
+      { deviceId, messages: 1, end: 'REPLACED' },
+      { deviceId, messages: 8, end: 'CLOSED' },
+    ])
   },
 )
 

@@ -9,6 +9,7 @@ import {
   type DatagramOptions,
   type ErrorCode,
   Session,
+  type SharedLine,
   type Transport,
   UsmpError,
   type WireVersion,
@@ -22,7 +23,7 @@ import { prepareSuite } from './crypto-sodium.js'
 import { addressBlock } from './ip-address.js'
 import { Lockout } from './lockout.js'
 import { authorizer, type PskOptions } from './psk-source.js'
-import { type SerialLine, SharedLine } from './serial.js'
+import { type SerialLine, shareLine } from './serial.js'
 import { assertPort, formatAddress, startListening, tcpTransport } from './tcp.js'
 import { UdpListener, type UdpVisit } from './udp.js'
 import { type Visitor, WebSocketDoor, type WebSocketOptions } from './websocket.js'
@@ -378,7 +379,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   async #serveLine(line: SerialLine): Promise<void> {
     while (!this.#closing) {
       try {
-        this.#line = new SharedLine(await line.open(), line.name)
+        this.#line = shareLine(await line.open(), line.name)
       } catch (error) {
         this.#warn(`the serial line ${line.name} cannot be opened; trying again`, error)
         await setTimeout(LINE_PAUSE, undefined, { ref: false })
@@ -397,7 +398,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     try {
       const session = await this.#handshake(line.join(), visitor)
       this.#lockout.succeeded(visitor.host, session.deviceId)
-      await line.replaceSession(session)
+      line.replaceSession(session)
       await this.#admit(session)
     } catch (failure) {
       // Nobody has to say HELLO on a line.

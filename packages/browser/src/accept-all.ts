@@ -1,0 +1,78 @@
+import { asUsmpError, Session, SharedLine, type Transport, type UsmpError } from '@usmp/core'
+import type { AcceptOptions } from './connect.js'
+import { webRandom } from './random.js'
+
+/** Options of {@link acceptAll}. */
+export interface AcceptAllOptions extends AcceptOptions {
+  /** Told of every device that said HELLO and was turned away, and why. */
+  readonly onRefused?: (deviceId: string, reason: UsmpError) => void
+}
+
+/**
+ * Is the server on a serial line, for one session after the other. A device that restarts gets its new session at once: the
+ * handshake runs beside the old session, which ends with REPLACED when the new one is proven. Ends when the line does, and,
+ * with the session there is, when `signal` aborts or the consumer leaves the loop.
+ * @param line {@link serialTransport}, or another transport of the kind `serial`
+ * @throws UsmpError INVALID_ARGUMENT or another of the family `usage`
+ */
+export async function* acceptAll(line: Transport, options: AcceptAllOptions): AsyncGenerator<Session, void, undefined> {
+  const { onRefused, ...rest } = options
+  const shared = new SharedLine(line)
+  const over = new AbortController()
+  let newest: Session | undefined
+  let waiting: Session | undefined
+  let wake = (): void => {}
+
+  async function acceptNext(): Promise<void> {
+    let deviceId: string | undefined
+    const authorize: AcceptOptions['authorize'] = (id, wireVersion) => {
+      deviceId = id
+      return options.authorize(id, wireVersion)
+    }
+    try {
+      const session = await Session.accept(shared.join(), {
+        ...rest,
+        authorize,
+        signal: over.signal,
+        random: webRandom,
+      })
+      shared.replaceSession(session)
+      newest = waiting = session
+      wake()
+    } catch (failure) {
+      const error = asUsmpError(failure, 'TRANSPORT_FAILED')
+      if (error.family === 'usage' && !over.signal.aborted) throw error
+      // Nobody has to say HELLO on a line.
+      if (deviceId !== undefined) onRefused?.(deviceId, error)
+    }
+  }
+
+  async function acceptEach(): Promise<void> {
+    while (shared.open && !over.signal.aborted) await acceptNext()
+  }
+
+  const end = () => over.abort(options.signal?.reason)
+  over.signal.addEventListener('abort', () => void newest?.close())
+  options.signal?.addEventListener('abort', end)
+  if (options.signal?.aborted) end()
+  let done = false
+  const accepting = acceptEach().finally(() => {
+    done = true
+    wake()
+  })
+  try {
+    for (;;) {
+      while (!waiting && !done) await new Promise<void>((resolve) => (wake = resolve))
+      if (!waiting || over.signal.aborted) return await accepting
+      const session = waiting
+      waiting = undefined
+      yield session
+    }
+  } finally {
+    options.signal?.removeEventListener('abort', end)
+    end()
+    await accepting.catch(() => {})
+    await newest?.close()
+    await shared.close()
+  }
+}

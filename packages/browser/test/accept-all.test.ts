@@ -1,0 +1,100 @@
+import { Session, SharedLine, UsmpError } from '@usmp/core'
+import { expect, onTestFinished, test } from 'vitest'
+import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, until } from '../../node/test/helpers.ts'
+import { type AcceptAllOptions, acceptAll } from '../src/accept-all.ts'
+import { webRandom } from '../src/random.ts'
+import { serialTransport } from '../src/web-serial.ts'
+import { serialLine } from './mock-serial-port.ts'
+
+/** A page that serves a line, and the device at its other end, which can restart. */
+function page(options: Partial<AcceptAllOptions> = {}) {
+  const [near, far] = serialLine()
+  const device = new SharedLine(serialTransport(far))
+  const all: AcceptAllOptions = { authorize: () => ({ psk: PSK }), ...options }
+  const sessions = acceptAll(serialTransport(near), all)
+  onTestFinished(async () => {
+    near.unplug()
+    await sessions.return()
+  })
+  /** The device begins anew; whatever it knew is gone. */
+  const start = (psk = PSK) =>
+    Session.connect(device.join(), { random: webRandom, deviceId: DEVICE_ID_BYTES, psk, handshakeTimeout: 1_000 })
+  return { near, sessions, start }
+}
+
+async function next(sessions: AsyncGenerator<Session, void, undefined>): Promise<Session> {
+  const { value } = await sessions.next()
+  if (!value) throw new Error('no session came')
+  return value
+}
+
+test('a device that restarts has its new session at once, and the old one ends with REPLACED', async () => {
+  const { sessions, start } = page()
+  const [, before] = await Promise.all([start(), next(sessions)])
+  const reading = codeOf(before.receive().then(() => before.closed.then((reason) => Promise.reject(reason))))
+  const restarted = await start()
+  const after = await next(sessions)
+  expect(await reading).toBe('REPLACED')
+  expect(after.sessionId).toBe(restarted.sessionId)
+  await restarted.send('here again')
+  expect(textOf(await after.receive())).toBe('here again')
+})
+
+test('a session that nobody asked for before the device restarted is not handed out', async () => {
+  const { sessions, start } = page()
+  const first = sessions.next()
+  await start()
+  await first
+  await start()
+  const latest = await start()
+  expect((await next(sessions)).sessionId).toBe(latest.sessionId)
+})
+
+test('a wrong key is told, and the session that stands goes on', async () => {
+  const refused: string[] = []
+  const { sessions, start } = page({
+    handshakeTimeout: 800,
+    onRefused: (deviceId, { code }) => refused.push(`${deviceId} ${code}`),
+  })
+  const [device, session] = await Promise.all([start(), next(sessions)])
+  await expect(start(OTHER_PSK)).rejects.toBeInstanceOf(UsmpError)
+  await until(() => refused.length > 0)
+  expect(refused).toEqual([`${DEVICE_ID} AUTH_FAILED`])
+  await device.send('still here')
+  expect(textOf(await session.receive())).toBe('still here')
+})
+
+test('the signal ends the session and the loop, and gives the port back', async () => {
+  const end = new AbortController()
+  const { near, sessions, start } = page({ signal: end.signal })
+  const [device, session] = await Promise.all([start(), next(sessions)])
+  end.abort()
+  expect((await session.closed).code).toBe('CLOSED')
+  expect((await device.closed).code).toBe('CLOSED')
+  expect(await sessions.next()).toEqual({ done: true, value: undefined })
+  expect(near.readable?.locked).toBe(false)
+})
+
+test('who leaves the loop ends the session', async () => {
+  const { near, sessions, start } = page()
+  const starting = start()
+  for await (const session of sessions) {
+    expect(session.deviceId).toBe(DEVICE_ID)
+    break
+  }
+  expect((await (await starting).closed).code).toBe('CLOSED')
+  expect(near.readable?.locked).toBe(false)
+})
+
+test('the loop ends with the line', async () => {
+  const { near, sessions, start } = page()
+  const [, session] = await Promise.all([start(), next(sessions)])
+  near.unplug()
+  expect((await session.closed).code).toBe('TRANSPORT_FAILED')
+  expect((await sessions.next()).done).toBe(true)
+})
+
+test('wrong usage is thrown', async () => {
+  const { sessions } = page({ handshakeTimeout: -1 })
+  expect(await codeOf(sessions.next())).toBe('INVALID_ARGUMENT')
+})

@@ -1,0 +1,85 @@
+import type { Session } from './driver.js'
+import { UsmpError } from './errors.js'
+import type { Transport, TransportSink } from './transport.js'
+
+/**
+ * A serial line that several handshakes and one session share: what arrives is shown to all of them, as each drops what is
+ * not its own (specification, section 6.5). So a device that restarts can begin anew while its old session still stands.
+ */
+export class SharedLine {
+  readonly #line: Transport
+  readonly #sinks = new Set<TransportSink>()
+  /** Whose queues are full. The line flows only while there is nobody here. */
+  readonly #pausing = new Set<Transport>()
+  #session: Session | undefined
+  #open = true
+
+  /** @param line a transport of the kind `serial` that nobody else uses */
+  constructor(line: Transport) {
+    this.#line = line
+    line.open({
+      receive: (bytes) => this.#tell((sink) => sink.receive(bytes)),
+      drain: () => this.#tell((sink) => sink.drain()),
+      end: (cause) => this.#end(cause),
+    })
+  }
+
+  /** Whether the line is usable. */
+  get open(): boolean {
+    return this.#open
+  }
+
+  /** A share of the line. Closing it leaves the line to the others. */
+  join(): Transport {
+    let own: TransportSink | undefined
+    const leave = () => {
+      if (own) this.#sinks.delete(own)
+      this.#resume(share)
+    }
+    const share: Transport = {
+      kind: this.#line.kind,
+      address: this.#line.address,
+      open: (sink) => {
+        if (!this.#open) return sink.end()
+        own = sink
+        this.#sinks.add(sink)
+      },
+      write: (frames) => !this.#open || this.#line.write(frames),
+      pause: () => {
+        if (this.#pausing.size === 0) this.#line.pause()
+        this.#pausing.add(share)
+      },
+      resume: () => this.#resume(share),
+      close: async () => leave(),
+      abort: leave,
+    }
+    return share
+  }
+
+  /** Makes a newly proven session the one of this line; the one before ends, and is told so on its own side only. */
+  replaceSession(session: Session): void {
+    // Not waited for: the next HELLO may be on its way, and there is nobody yet to hear it.
+    void this.#session?.close(new UsmpError('REPLACED'))
+    this.#session = session
+  }
+
+  /** Ends the line for everybody, after the last bytes. */
+  async close(): Promise<void> {
+    await this.#line.close()
+    this.#end()
+  }
+
+  #end(cause?: unknown): void {
+    this.#open = false
+    this.#tell((sink) => sink.end(cause))
+    this.#sinks.clear()
+  }
+
+  #resume(share: Transport): void {
+    if (this.#pausing.delete(share) && this.#pausing.size === 0 && this.#open) this.#line.resume()
+  }
+
+  #tell(action: (sink: TransportSink) => void): void {
+    for (const sink of [...this.#sinks]) action(sink)
+  }
+}
