@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "exchange.h"
 #include "usmp_posix.h"
 
 /* Between two attempts to open a line that was unplugged. */
@@ -202,22 +203,17 @@ static void say_connected(const usmp_t *ctx)
 
 static int exchange(usmp_t *ctx, const options_t *o)
 {
-  static uint8_t sent[USMP_MAX_MESSAGE_LEN];
-  static uint8_t got[USMP_MAX_MESSAGE_LEN];
-
-  ctx->recv_timeout_ms = 10000;
-  for (unsigned long n = 0; n < o->exchange; n++) {
-    uint16_t size = o->sizes[n % o->size_count];
-    for (size_t i = 0; i < size; i++) sent[i] = (uint8_t)(n + i * 7);
-    int err = usmp_send(ctx, sent, size);
-    if (err == 0 && o->ping && n == 0) err = usmp_ping(ctx);
-    int len = err < 0 ? err : usmp_recv(ctx, got, sizeof got);
-    if (len < 0) return len;
-    if (len != size || memcmp(sent, got, size) != 0) return USMP_ERR_TRUNCATED;
-    if (o->rekey_every && (n + 1) % o->rekey_every == 0) err = usmp_rekey(ctx);
-    if (err < 0) return err;
-  }
+  const exchange_plan_t plan = {
+    .count = o->exchange,
+    .sizes = o->sizes,
+    .size_count = o->size_count,
+    .rekey_every = o->rekey_every,
+    .ping = o->ping,
+  };
   char text[32];
+
+  int err = exchange_messages(ctx, &plan);
+  if (err < 0) return err;
   snprintf(text, sizeof text, "%lu", o->exchange);
   say("exchanged", text);
   return USMP_OK;
@@ -246,37 +242,37 @@ static void say_message(const uint8_t *message, int len)
   say("message", text);
 }
 
-/* Lines from the standard input go out, messages are shown (or sent back). A client ends it with its input; a server
-   has perhaps none, and leaves the end to the peer. */
+/* Lines from the standard input go out, messages are shown. A client ends it with its input; a server has perhaps none,
+   and leaves the end to the peer. */
 static int converse(usmp_t *ctx, const options_t *o)
 {
   static uint8_t message[USMP_MAX_MESSAGE_LEN];
-  bool input_open = !o->echo;
+  bool input_open = true;
 
   setvbuf(stdin, NULL, _IONBF, 0);
   for (;;) {
     int err = send_line(ctx, &input_open);
     if (err < 0) return err;
     ctx->recv_timeout_ms = err ? 1 : 100; /* the next line may be there already */
-    if (!input_open && o->connect && !o->echo) return USMP_OK;
+    if (!input_open && o->connect) return USMP_OK;
     int len = usmp_recv(ctx, message, sizeof message);
-    if (len == USMP_ERR_REPLACED) {
-      say("closed", usmp_err_name(len));
-      say_connected(ctx);
-      continue;
-    }
     if (len < 0) return len;
-    if (ctx->timed_out) continue;
-    if (!o->echo) say_message(message, len);
-    if (o->echo) err = usmp_send(ctx, message, (uint16_t)len);
-    if (err < 0) return err;
+    if (!ctx->timed_out) say_message(message, len);
   }
+}
+
+static int use_once(usmp_t *ctx, const options_t *o)
+{
+  say_connected(ctx);
+  if (o->exchange) return exchange(ctx, o);
+  return o->echo ? exchange_echo(ctx) : converse(ctx, o);
 }
 
 static int use_session(usmp_t *ctx, const options_t *o)
 {
-  say_connected(ctx);
-  int err = o->exchange ? exchange(ctx, o) : converse(ctx, o);
+  int err;
+
+  while ((err = use_once(ctx, o)) == USMP_ERR_REPLACED) say("closed", usmp_err_name(err));
   usmp_close(ctx);
   say("closed", usmp_err_name(err < 0 ? err : USMP_ERR_CLOSED));
   return err;
