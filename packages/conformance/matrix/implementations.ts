@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cFolder, cPrograms } from '../src/c-peer.js'
+import { peerImage } from '../src/chip.js'
 
 export type Role = 'client' | 'server'
 export type MatrixTransport = 'tcp' | 'udp' | 'ws' | 'serial'
@@ -18,6 +20,8 @@ export interface Implementation {
   readonly suites: readonly Suite[]
   /** Whether it understands REKEY, as the side that starts it and as the other. */
   readonly rekey: boolean
+  /** Whom it meets in every run of the tests, where not everybody: `run matrix` leaves nobody out. */
+  readonly meets?: readonly string[]
 }
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -32,8 +36,8 @@ const typescript = (provider: string): Omit<Implementation, 'name'> => ({
   rekey: true,
 })
 
-const c = (program: string): Omit<Implementation, 'name'> => ({
-  command: node('c.mjs', '--program', `${cFolder}/${program}`),
+const c = (...command: [program: string, ...args: string[]]): Omit<Implementation, 'name'> => ({
+  command: node(...command),
   client: ['tcp', 'udp', 'serial'],
   server: ['tcp', 'udp', 'serial'],
   suites: both,
@@ -48,12 +52,20 @@ const python = (release: string, rest: Pick<Implementation, 'suites' | 'rekey'>)
   ...rest,
 })
 
+/** An emulated chip takes a second of a processor for a session: it meets one of each kind. */
+const chip: Implementation = {
+  name: 'C on rv32, BearSSL',
+  ...c('rv32.mjs', '--image', peerImage),
+  meets: ['TypeScript, node:crypto', 'C, BearSSL', 'C on rv32, BearSSL', 'Python 1.2.2'],
+}
+
 export const implementations: readonly Implementation[] = [
   { name: 'TypeScript, node:crypto', ...typescript('node') },
   { name: 'TypeScript, noble', ...typescript('noble') },
   { name: 'Chromium', command: node('chromium.mjs'), client: ['ws'], server: [], suites: both, rekey: true },
-  { name: 'C, PSA', ...c(cPrograms.psa) },
-  { name: 'C, BearSSL', ...c(cPrograms.bearssl) },
+  { name: 'C, PSA', ...c('c.mjs', '--program', join(cFolder, cPrograms.psa)) },
+  { name: 'C, BearSSL', ...c('c.mjs', '--program', join(cFolder, cPrograms.bearssl)) },
+  chip,
   python('1.2.2', { suites: both, rekey: true }),
   python('1.1.0', { suites: ['aes'], rekey: false }),
   python('1.0.0', { suites: ['aes'], rekey: false }),

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect as connectSocket, type Socket } from 'node:net'
@@ -8,11 +7,18 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { identity, machine } from '../matrix/board.mjs'
 
 const scripts = new URL('../../../firmware-c/tests/rv32/', import.meta.url)
 
+/** Where `peer.sh` leaves the chip of the matrix. */
+export const peerImage = join(
+  process.env.USMP_CROSS_BUILD ?? fileURLToPath(new URL('../cross/build', scripts)),
+  'rv32/usmp-peer-rv32.elf',
+)
+
 /** Builds an image by a script of firmware-c/tests/rv32; its path. */
-export function buildImage(script: 'build.sh' | 'robot.sh'): string {
+export function buildImage(script: 'build.sh' | 'robot.sh' | 'peer.sh'): string {
   const path = fileURLToPath(new URL(script, scripts))
   const { status, stdout, stderr } = spawnSync('bash', [path], { encoding: 'utf8' })
   // With a tool chain that is not there the script says what to install.
@@ -31,13 +37,10 @@ export class Chip {
 
   constructor(image: string, deviceId: string, psk: Uint8Array) {
     this.#socketPath = join(this.#folder, 'uart')
-    const identity = join(this.#folder, 'identity')
-    const id = Buffer.from(deviceId.replaceAll(':', ''), 'hex')
-    writeFileSync(identity, Buffer.concat([Buffer.from('USMP'), id, Buffer.alloc(2), psk, randomBytes(32)]))
-    const machine = ['-M', 'virt', '-cpu', 'rv32,a=false,f=false,d=false', '-bios', 'none', '-icount', 'shift=0']
-    const memory = ['-kernel', image, '-device', `loader,file=${identity},addr=0x80400000,force-raw=on`]
-    const line = ['-display', 'none', '-monitor', 'none', '-serial', `unix:${this.#socketPath},server=on,wait=on`]
-    this.#process = spawn('qemu-system-riscv32', [...machine, ...memory, ...line], { stdio: 'ignore' })
+    const file = join(this.#folder, 'identity')
+    writeFileSync(file, identity(deviceId, psk), { mode: 0o600 })
+    const line = ['-serial', `unix:${this.#socketPath},server=on,wait=on`]
+    this.#process = spawn('qemu-system-riscv32', [...machine(image, file), ...line], { stdio: 'ignore' })
   }
 
   /** Opens the line, as soon as there is one. */

@@ -38,7 +38,8 @@ ${transports.map((transport) => table(transport, all, passed)).join('\n')}
 | Python before 1.0.0 | wire version 1, played in \`published-peers.test.ts\` behind the unsafe option |
 | C over WebSocket | the C core carries none; a WebSocket library of the application can |
 | a page as a server | pages have no listening socket; over a message port and Web Serial a page is one in \`packages/browser/test\` |
-| the C core on rv32imc | its programs have a script of their own, over a serial line, in \`rv32.test.ts\` and in the tests of RoboLink |
+| C on rv32 with PSA | the chip is built with BearSSL alone; the vectors pass there with PSA too (\`firmware-c/tests/rv32/vectors.sh psa\`) |
+| a network on the chip | the board of QEMU that is used has none. The chip speaks the framing, the acknowledgements and the cookies of TCP and UDP over its UART, and [a program](../packages/conformance/matrix/rv32.mjs) carries bytes and datagrams between UART and socket |
 
 ## Where the core runs
 
@@ -81,6 +82,10 @@ function versions(): string {
     ['TypeScript', `this repository; Node.js ${process.version}`],
     ['Chromium', said('chromium', '--version')],
     ['C', `this repository; ${debian('libmbedtls-dev')} for PSA, ${debian('libbearssl-dev')}`],
+    [
+      'C on rv32',
+      `the same, ${said('riscv64-unknown-elf-gcc', '--version')}, on ${said('qemu-system-riscv32', '--version')}`,
+    ],
     ['Python', 'the releases named, from the package index'],
   ]
   return rows.map((row) => `| ${row.join(' | ')} |`).join('\n')

@@ -42,6 +42,12 @@ export function cells(): Cell[] {
   )
 }
 
+/** Whether the cell is played in every run of the tests, and not only by `run matrix`. */
+export function isInEveryRun({ client, server }: Cell): boolean {
+  const meets = ({ meets }: Implementation, other: Implementation) => !meets || meets.includes(other.name)
+  return meets(client, server) && meets(server, client)
+}
+
 /** Whether the cell has a rekey in it: towards published peers none on datagrams (specification, 5.7). */
 export function rekeys({ transport, client, server }: Cell): boolean {
   const published = [client, server].some(({ name }) => name.startsWith('Python'))

@@ -1,13 +1,19 @@
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { transports } from '../matrix/implementations.js'
 import { buildCPeers } from '../src/c-peer.js'
-import { type Cell, cells, play, rekeys } from '../src/matrix.js'
+import { buildImage } from '../src/chip.js'
+import { type Cell, cells, isInEveryRun, play, rekeys } from '../src/matrix.js'
 import { writeDocument } from '../src/matrix-document.js'
 
 const passed = new Set<Cell>()
-const all = cells()
+// `run matrix` of package.json.
+const document = process.env.USMP_MATRIX_DOCUMENT
+const all = document ? cells() : cells().filter(isInEveryRun)
 
-beforeAll(() => buildCPeers(), 120_000)
+beforeAll(() => {
+  buildCPeers()
+  buildImage('peer.sh')
+}, 180_000)
 
 describe.each(transports)('over %s', (transport) => {
   for (const cell of all.filter((one) => one.transport === transport)) {
@@ -20,7 +26,6 @@ describe.each(transports)('over %s', (transport) => {
   }
 })
 
-// `run matrix` of package.json.
 afterAll(() => {
-  if (process.env.USMP_MATRIX_DOCUMENT) writeDocument(process.env.USMP_MATRIX_DOCUMENT, all, passed)
+  if (document) writeDocument(document, all, passed)
 })

@@ -95,8 +95,10 @@ uint32_t board_millis(void)
 #define UART_FIFO 16
 
 /* At 115200 baud this bridges 90 ms, longer than one X25519 on a small processor takes. */
-#define RING_SIZE 1024u
-static uint8_t ring[RING_SIZE];
+#ifndef UART_RING_SIZE
+#define UART_RING_SIZE 1024u /* a power of two */
+#endif
+static uint8_t ring[UART_RING_SIZE];
 static volatile uint32_t ring_in;  /* written by the interrupt only */
 static volatile uint32_t ring_out; /* written by board_uart_read only */
 
@@ -105,8 +107,8 @@ static void uart_interrupt(void)
   while (*reg8(UART_BASE + UART_LSR) & LSR_RECEIVED) {
     uint8_t byte = *reg8(UART_BASE + UART_DATA);
     /* When the ring is full the byte is lost: the packet's CRC or tag tells. */
-    if (ring_in - ring_out < RING_SIZE) {
-      ring[ring_in % RING_SIZE] = byte;
+    if (ring_in - ring_out < UART_RING_SIZE) {
+      ring[ring_in % UART_RING_SIZE] = byte;
       ring_in = ring_in + 1;
     }
   }
@@ -116,7 +118,7 @@ size_t board_uart_read(uint8_t *out, size_t len)
 {
   size_t n = 0;
   while (n < len && ring_out != ring_in) {
-    out[n++] = ring[ring_out % RING_SIZE];
+    out[n++] = ring[ring_out % UART_RING_SIZE];
     ring_out = ring_out + 1;
   }
   return n;
