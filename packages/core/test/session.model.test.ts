@@ -7,7 +7,7 @@ import { bytesOf, flipBit } from './helpers.ts'
 import { otherSide, type Side } from './pair.ts'
 import { CAPACITY, SIDES, TwoSessions, type Witness } from './two-sessions.ts'
 
-/** How many runs for each kind of transport; `pnpm test:long` sets more. */
+/** How many runs for each kind of transport; `pnpm properties` sets more. */
 const RUNS = Number(process.env.USMP_MODEL_RUNS ?? 15)
 const MAX_COMMANDS = 60
 

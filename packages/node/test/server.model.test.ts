@@ -10,7 +10,7 @@ import { tcpTransport } from '../src/tcp.ts'
 import { deviceNumber, OTHER_PSK, PSK, turns, until } from './helpers.ts'
 import { LOOPBACK } from './network.ts'
 
-/** How many runs; `pnpm test:long` sets more. */
+/** How many runs; `pnpm properties` sets more. */
 const RUNS = Number(process.env.USMP_MODEL_RUNS ?? 15)
 const MAX_COMMANDS = 40
 const DEVICES = 4
