@@ -102,7 +102,7 @@ export class DatagramLink {
   acceptHandshake(frame: Frame): void {
     this.acknowledge(frame, EMPTY)
     if (this.#remembered.length === MAX_REMEMBERED) this.#remembered.shift()
-    this.#remembered.push({ ...frame, payload: frame.payload.slice() })
+    this.#remembered.push({ ...frame, payload: copyBytes(frame.payload) })
   }
 
   /** Whether a handshake frame was accepted before; then it is acknowledged again, and that is all (section 7.8). */
@@ -303,7 +303,7 @@ export class DatagramLink {
 /** Seals a frame, and keeps the key for its acknowledgement. */
 function seal(cipher: SessionCipher, { type, plaintext }: Plain, alone: boolean): Outgoing {
   const { sendEpoch: epoch, nextSeq: seq } = cipher
-  const key = cipher.sendKey.slice()
+  const key = copyBytes(cipher.sendKey)
   const bytes = type === PacketType.REKEY ? cipher.startRekey(plaintext) : cipher.seal(type, plaintext)
   return { type, seq, bytes, key, epoch, alone, vital: true }
 }

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { Connection } from '../src/connection.js'
+import { PacketType } from '../src/constants.js'
 import type { CryptoProvider } from '../src/crypto.js'
 import { nobleProvider } from '../src/crypto-noble.js'
+import { DatagramLink } from '../src/datagram.js'
+import { decodeFrame, encodeFrame } from '../src/frame.js'
 
 /** A provider that answers with Node's Buffer wherever it can, as node:crypto does. */
 const bufferProvider: CryptoProvider = {
@@ -54,6 +57,17 @@ describe('faults of the past', () => {
     }
     expect(Uint8Array.from(psk)).toEqual(before.psk)
     expect(Uint8Array.from(deviceId)).toEqual(before.deviceId)
+  })
+
+  test('a repeat in the handshake is known, although the buffer that its first came in is used again', () => {
+    const acknowledged: Uint8Array[] = []
+    const link = new DatagramLink(nobleProvider, {}, 0, (bytes) => acknowledged.push(bytes))
+    const frame = encodeFrame({ type: PacketType.HELLO_ACK, seq: 2, payload: randomBytes(32) })
+    const buffer = Buffer.from(frame)
+    link.acceptHandshake(decodeFrame(buffer))
+    buffer.fill(0)
+    expect(link.isHandshakeRepeat(decodeFrame(frame))).toBe(true)
+    expect(acknowledged).toHaveLength(2)
   })
 
   test('private keys given as a Buffer survive the key pair made of them', () => {
