@@ -395,9 +395,14 @@ static int on_data(usmp_conn_t *conn, const usmp_frame_t *frame, size_t len)
   return USMP_OK;
 }
 
+static bool is_data(const usmp_frame_t *frame)
+{
+  return frame->type == USMP_TYPE_DATA || frame->type == USMP_TYPE_DATA_FRAG;
+}
+
 static int dispatch(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text, size_t len)
 {
-  bool data = frame->type == USMP_TYPE_DATA || frame->type == USMP_TYPE_DATA_FRAG;
+  bool data = is_data(frame);
 
   if (!data && len != (frame->type == USMP_TYPE_REKEY ? USMP_REKEY_SALT_SIZE : 0)) return USMP_ERR_BAD_PAYLOAD;
   if (data) return on_data(conn, frame, len);
@@ -414,6 +419,7 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   usmp_session_t *s = &conn->u.session;
   uint8_t *text = conn->message + (conn->config->stream_fragments ? 0 : usmp_fragment_begin(&conn->fragment));
+  int epochs = s->epoch_count;
   int epoch;
 
   int len = usmp_session_open(s, conn->config->crypto, frame, text, &epoch);
@@ -423,6 +429,10 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (len < 0) return judge_unopened(conn, len);
   conn->heard_at = conn->now;
   acknowledged_by(conn);
+  if (s->epoch_count < epochs && conn->fragment.frames > 0) { /* pieces under two keys are not one message */
+    conn->fragment.frames = 0;
+    if (!usmp_conn_is_datagram(conn) || is_data(frame)) return USMP_ERR_BAD_FRAGMENT;
+  }
   return dispatch(conn, frame, text, (size_t)len);
 }
 

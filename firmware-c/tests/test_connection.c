@@ -585,6 +585,43 @@ static void strangers_on_a_line_change_nothing(void **state)
 
 /* ---- memory the caller chooses ---- */
 
+/* Only REKEY and acknowledgements reach the server. */
+static bool no_pong(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)len;
+  return to != &p->server || bytes[0] == 0xAC || bytes[3] != USMP_TYPE_PONG;
+}
+
+/* Seals what an honest client does not, and hands it to the server. */
+static void client_seals(uint8_t type, uint32_t seq)
+{
+  usmp_session_t *session = &pair.client.conn.u.session;
+  uint8_t frame[USMP_MAX_FRAME_SIZE];
+
+  session->tx_next = seq;
+  memset(frame + USMP_PLAINTEXT_OFFSET, type, 9);
+  int len = usmp_session_seal(session, pair_crypto(), type, frame, 9);
+  assert_true(len > 0);
+  assert_int_equal(usmp_conn_receive(&pair.server.conn, frame, (size_t)len, pair.now), len);
+  pair_events(&pair.server);
+}
+
+static void pieces_under_two_keys_are_not_one_message(void **state)
+{
+  (void)state;
+  pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  client_seals(USMP_TYPE_DATA_FRAG, 7);
+  pair.carry = no_pong;
+  assert_int_equal(usmp_conn_rekey(&pair.server.conn, pair.now), 0);
+  pair_settle(&pair);
+  client_seals(USMP_TYPE_DATA, 8); /* the next number, but under the new key */
+  assert_int_equal(pair.server.messages, 0);
+  assert_int_equal(pair.server.conn.last_drop, USMP_ERR_BAD_FRAGMENT);
+  client_seals(USMP_TYPE_DATA, 9);
+  assert_int_equal(pair.server.messages, 1);
+  assert_int_equal(pair.server.conn.event_len, 9);
+}
+
 static void fragments_can_be_handed_over_one_by_one(void **state)
 {
   static uint8_t small[USMP_FRAGMENT_BUFFER_SIZE];
@@ -655,6 +692,7 @@ int main(void)
     cmocka_unit_test(noise_between_packets_costs_nothing),
     cmocka_unit_test(lost_frame_on_a_line_ends_it_aloud),
     cmocka_unit_test(fragments_can_be_handed_over_one_by_one),
+    cmocka_unit_test(pieces_under_two_keys_are_not_one_message),
     cmocka_unit_test(full_queue_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -264,6 +264,7 @@ export class Connection {
       provider: options.provider ?? nobleProvider,
       random: checkedRandom(options.random),
       restarts: !isStrict(options.kind),
+      repeats: options.kind === 'datagram',
       ...(options.cookies ? { cookies: options.cookies } : {}),
     }
     const versions = options.unsafeWireVersion1 ? [WIRE_VERSION, WIRE_VERSION_1] : [WIRE_VERSION]
@@ -443,11 +444,9 @@ export class Connection {
     }
     const salt = checkedRandom(this.#options.random)(REKEY_SALT_SIZE)
     if (this.#link) {
-      this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt }, { type: PacketType.PING, plaintext: EMPTY })
-      phase.liveness.pinged(now)
-      return this.#sendReady(phase, this.#link, now)
-    }
-    this.#orEnd(() => this.#transmit(phase.cipher.startRekey(salt)))
+      this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt })
+      this.#sendReady(phase, this.#link, now)
+    } else this.#orEnd(() => this.#transmit(phase.cipher.startRekey(salt)))
     // The PONG is the frame under the new keys that completes the change. It may have to
     // wait: nine PINGs in a second would be a flood.
     phase.liveness.wantNewPing()
@@ -613,12 +612,15 @@ export class Connection {
       if (cipher.epoch !== epoch) this.#handleAll(phase, this.#link.beginEpoch(), now)
     }
     // Pieces under two keys are not one message (specification, section 4.6).
-    if (cipher.epoch !== epoch && reassembler.busy) {
+    const broken = cipher.epoch !== epoch && reassembler.busy
+    if (broken) {
       reassembler.reset()
       if (this.#ordered) return this.#refuse(new UsmpError('BAD_FRAGMENT', 'a key change between fragments'), true)
       this.#count('BAD_FRAGMENT')
     }
-    if (this.#link) this.#handleAll(phase, this.#link.inOrder(opened, now), now)
+    // The rest of the message that was dropped, perhaps.
+    if (this.#link && broken && isPiece(frame.type)) this.#handleAll(phase, this.#link.leaveOut(frame.seq, now), now)
+    else if (this.#link) this.#handleAll(phase, this.#link.inOrder(opened, now), now)
     else this.#handle(phase, opened, now)
     if (!rekeying || cipher.rekeying) return
     this.#link?.rekeyAnswered()
@@ -654,7 +656,7 @@ export class Connection {
   }
 
   #handleAuthentic(phase: Open, { type, seq, plaintext }: Opened, now: number): void {
-    if (type === PacketType.DATA || type === PacketType.DATA_FRAG) {
+    if (isPiece(type)) {
       const data = phase.reassembler.push(type, seq, plaintext)
       if (data && !phase.closing) this.#events.push({ kind: 'message', data })
       return
@@ -907,6 +909,11 @@ function isFrameFault(cause: unknown): cause is UsmpError {
 /** Whether nobody but the peer can put bytes onto such a transport without breaking it for good. */
 function isStrict(kind: TransportKind): boolean {
   return kind === 'stream' || kind === 'message'
+}
+
+/** Whether a type carries a message or a piece of one. */
+function isPiece(type: number): type is typeof PacketType.DATA | typeof PacketType.DATA_FRAG {
+  return type === PacketType.DATA || type === PacketType.DATA_FRAG
 }
 
 /** What a type has inside, where that is fixed (specification, section 4.3, step 8). */

@@ -50,7 +50,7 @@ export class DatagramLink {
   readonly #arq: Arq
   readonly #order: Reorder<Opened | undefined> | undefined
   #remembered: Frame[] = []
-  /** The rest of a message, or of REKEY and its PING: nothing may come between. */
+  /** The rest of a message: nothing may come between. */
   #begun: Plain[] = []
   /** The rest of a message that was sealed before its turn, as the key changed. */
   #sealed: Outgoing[] = []
@@ -180,10 +180,10 @@ export class DatagramLink {
     this.#posted = true
   }
 
-  /** Lets PING, PONG, or REKEY and its PING wait, before all messages. */
-  postUrgent(...frames: readonly Plain[]): void {
-    if (frames[0]?.type === PacketType.PONG && this.#urgent.length >= MAX_URGENT) return
-    this.#urgent.push([...frames])
+  /** Lets PING, PONG or REKEY wait, before all messages. */
+  postUrgent(frame: Plain): void {
+    if (frame.type === PacketType.PONG && this.#urgent.length >= MAX_URGENT) return
+    this.#urgent.push([frame])
     this.#posted = true
   }
 
@@ -222,8 +222,6 @@ export class DatagramLink {
 
   /** The peer's REKEY is about to be followed: the rest of a message begun stays under the old key (section 5.3). */
   sealBegun(cipher: SessionCipher): void {
-    // Behind a REKEY of our own that has not arrived there is but a PING, and it may go under any key.
-    if (this.#arq.some(({ type }) => type === PacketType.REKEY)) return
     this.#sealed.push(...this.#begun.splice(0).map((frame) => seal(cipher, frame, true)))
   }
 
@@ -271,10 +269,15 @@ export class DatagramLink {
       case PacketType.PING:
       case PacketType.PONG:
         // They are about time, so they do not wait; only their number does.
-        return [frame, ...this.#order.push(frame.seq, undefined, now).filter(isPresent)]
+        return [frame, ...this.leaveOut(frame.seq, now)]
       default:
         return this.#order.push(frame.seq, frame, now).filter(isPresent)
     }
+  }
+
+  /** What has its turn now that a frame was accepted which does not wait with the others. */
+  leaveOut(seq: number, now: number): Opened[] {
+    return this.#order?.push(seq, undefined, now).filter(isPresent) ?? []
   }
 
   /** The peer has begun to count anew, under a new key: gives out what waits, whatever is missing. */

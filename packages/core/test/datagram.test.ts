@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PacketType } from '../src/constants.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
+import type { DatagramOptions } from '../src/datagram.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
 import { decodeUtack, encodeUtack, isUtack } from '../src/utack.ts'
 import { cipherOf, connectWith, type FixedSession } from './fixed-session.ts'
@@ -18,8 +19,8 @@ const SESSION: FixedSession = {
 const quiet = { keepalive: 0, idleTimeout: 0 } as const
 
 /** An established server, and what it sends in answer to the frames of a client that may misbehave. */
-function server(extensions: readonly number[] = []) {
-  const end = connectWith(nobleProvider, SESSION, { kind: 'datagram', server: { extensions } }).server
+function server(extensions: readonly number[] = [], datagram: DatagramOptions = {}) {
+  const end = connectWith(nobleProvider, SESSION, { kind: 'datagram', server: { extensions, datagram } }).server
   const peer = cipherOf(nobleProvider, SESSION, 'client', { ordered: false })
   const answers = (frame: Uint8Array, now = 0): string[] => {
     end.receive(frame, now)
@@ -228,6 +229,38 @@ describe('rekey (section 5.6)', () => {
     pair.wait(5_000)
     expect(pair.messages('client')).toEqual([bytesOf(1808)])
     expect(pair.kinds('client')).toContain('rekeyed')
+  })
+
+  test.each([0, 1])('pieces under two keys are not one message, nor is the rest of one (number %i)', (number) => {
+    const { end, peer, answers } = server([], { delivery: number === 0 ? 'in-order' : 'on-arrival' })
+    answers(peer.seal(PacketType.DATA_FRAG, text('begin')))
+    end.rekey(0)
+    const rekey = decodeFrame(end.pollTransmit()!)
+    peer.acceptRekey(peer.open(rekey))
+    for (let skipped = 0; skipped < number; skipped++) peer.seal(PacketType.DATA, text('lost'))
+    expect(answers(peer.seal(PacketType.DATA, text('end')))[0]).toBe(`ack of type 5 seq ${number}`)
+    expect(end.dropped.get('BAD_FRAGMENT')).toBe(1)
+    answers(peer.seal(PacketType.DATA, text('whole')))
+    const messages: string[] = []
+    for (let event = end.pollEvent(); event; event = end.pollEvent()) {
+      if (event.kind === 'message') messages.push(toHex(event.data))
+    }
+    expect(messages).toEqual([toHex(text('whole'))])
+  })
+
+  test('the PINGs behind REKEYs keep to four a second, and each change is confirmed', () => {
+    const pair = joined(() => false)
+    const pings = () => types(pair, 'client').filter((type) => type === PacketType.PING).length
+    const before = pings()
+    for (let i = 0; i < 8; i++) {
+      codeOf(() => pair.act('client', (end) => end.rekey(pair.now)))
+      pair.wait(100)
+    }
+    expect(pings() - before).toBe(4)
+    pair.wait(1_000)
+    const rekeys = types(pair, 'client').filter((type) => type === PacketType.REKEY).length
+    expect(rekeys).toBe(5)
+    expect(pair.kinds('client').filter((kind) => kind === 'rekeyed')).toHaveLength(rekeys)
   })
 
   test('waits until nothing is under way; a second one is refused meanwhile', () => {
