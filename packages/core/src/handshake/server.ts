@@ -18,6 +18,8 @@ export interface ServerConfig {
    * shows it in no other way (specification, section 3.10).
    */
   readonly restarts: boolean
+  /** Where a frame may arrive twice (datagram), the same HELLO again means nothing. */
+  readonly repeats: boolean
 }
 
 /** The stateless return-routability check of datagram transports (specification, section 7). */
@@ -123,7 +125,7 @@ function onHello(config: ServerConfig, state: ServerState, frame: Frame): Server
     }
     if (!config.cookies.verify(cookie)) throw new UsmpError('BAD_COOKIE')
   }
-  if (isRepeat(state, deviceId, clientPublic)) return { state }
+  if (config.repeats && isRepeat(state, deviceId, clientPublic)) return { state }
   // The answer under way is about the device that was asked for, and must not let another one in.
   if (state.kind === 'awaiting-psk' && !equalBytes(deviceId, state.deviceId)) {
     throw new UsmpError('UNEXPECTED_PACKET', 'HELLO of another device before CHALLENGE was sent')
