@@ -106,6 +106,12 @@ EXPORT(transmit) size_t transmit(uint32_t now)
   return len;
 }
 
+void transport_ended(int broken);
+EXPORT(transport_ended) void transport_ended(int broken)
+{
+  usmp_conn_transport_ended(&conn, broken ? USMP_ERR_TRANSPORT_FAILED : 0);
+}
+
 uint32_t timeout(uint32_t now);
 EXPORT(timeout) uint32_t timeout(uint32_t now)
 {

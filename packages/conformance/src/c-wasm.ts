@@ -25,14 +25,17 @@ interface Exports {
   ping(now: number): number
   rekey(now: number): number
   close(now: number): void
+  transport_ended(broken: number): void
   transmit(now: number): number
+  timeout(now: number): number
   handle_timeout(now: number): void
   next_event(): number
   event_length(): number
   event_reason(): number
 }
 
-const kinds = { stream: 0, serial: 2 } as const
+const kinds = { stream: 0, datagram: 1, serial: 2 } as const
+const NEVER = 0xffffffff
 const CONNECTED = 1
 const PONG = 2
 const MESSAGE = 3
@@ -104,6 +107,30 @@ export class CEngine {
   handleTimeout(now: number): void {
     this.#exports.handle_timeout(now)
     this.#drain(now)
+  }
+
+  /** ms until {@link handleTimeout} has to be called; undefined if never. */
+  timeout(now: number): number | undefined {
+    const left = this.#exports.timeout(now) >>> 0
+    return left === NEVER ? undefined : left
+  }
+
+  /** The transport has ended, in order or by a fault. */
+  transportEnded(broken: boolean, now: number): void {
+    this.#exports.transport_ended(Number(broken))
+    this.#drain(now)
+  }
+
+  /** All there is of it, to go back to; with nothing left to be taken. */
+  save(): Uint8Array {
+    return new Uint8Array(this.#exports.memory.buffer).slice()
+  }
+
+  /** Goes back to what {@link save} told of this engine. */
+  restore(saved: Uint8Array): void {
+    new Uint8Array(this.#exports.memory.buffer).set(saved)
+    this.events.length = 0
+    this.#out = []
   }
 
   /** All that must leave now, in one piece. */
