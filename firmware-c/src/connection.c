@@ -60,8 +60,15 @@ int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_bu
 static void clear_queue(usmp_conn_t *conn)
 {
   conn->tx_head = conn->tx_tail = ACK_ROOM;
+  conn->tx_old = 0;
   conn->arq.sends = 0;
   conn->arq.resend = false;
+}
+
+/* What waits to leave is from now on sealed under an old key. */
+static void keys_changed(usmp_conn_t *conn)
+{
+  conn->tx_old = (uint16_t)(conn->tx_tail - conn->tx_head);
 }
 
 static int fail(usmp_conn_t *conn, int error)
@@ -181,7 +188,10 @@ static size_t frame_size(const uint8_t *frame)
 
 static void pop(usmp_conn_t *conn)
 {
-  conn->tx_head = (uint16_t)(conn->tx_head + frame_size(conn->tx + conn->tx_head));
+  size_t len = frame_size(conn->tx + conn->tx_head);
+
+  conn->tx_head = (uint16_t)(conn->tx_head + len);
+  conn->tx_old = conn->tx_old > len ? (uint16_t)(conn->tx_old - len) : 0;
   conn->arq.sends = 0;
   conn->arq.resend = false;
 }
@@ -330,9 +340,11 @@ static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
   uint32_t type = frame[3];
   uint32_t seq = usmp_load32(frame + 4);
   if (type == USMP_TYPE_HELLO) return USMP_OK; /* HELLO_RETRY is not repeated: only an answer stops it */
-  bool good = usmp_utack_proves(crypto, s->tx_key, type, seq, datagram, len);
-  if (!good && !usmp_is_zero(s->old_tx_key, USMP_KEY_SIZE)) { /* a wiped key is one that everybody knows */
-    good = usmp_utack_proves(crypto, s->old_tx_key, type, seq, datagram, len);
+  /* Under the key of the frame itself: an acknowledgement of the same number under another key may be an old one. Only
+     REKEY is acknowledged under the new key too, by published peers that hear its repeat. */
+  bool good = conn->tx_old > 0 && usmp_utack_proves(crypto, s->old_tx_key, type, seq, datagram, len);
+  if (!good && (conn->tx_old == 0 || type == USMP_TYPE_REKEY)) {
+    good = usmp_utack_proves(crypto, s->tx_key, type, seq, datagram, len);
   }
   if (!good) return USMP_OK;
   usmp_arq_acked(&conn->arq, conn->now);
@@ -378,6 +390,7 @@ static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
 
   usmp_wipe(salt, USMP_REKEY_SALT_SIZE);
   if (result == 1 && rekey_unacknowledged(conn)) clear_queue(conn);
+  if (result >= 0 && !conn->u.session.rekey_won) keys_changed(conn);
   return result < 0 ? result : USMP_OK;
 }
 
@@ -587,6 +600,7 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   usmp_wipe(salt, sizeof salt);
   if (len < 0) return command_result(conn, len);
   commit(conn, (size_t)len);
+  keys_changed(conn);
   /* The peer's answer to a PING under the new key confirms it; on datagrams once the REKEY has arrived. */
   return datagram ? USMP_OK : command_result(conn, want_ping(conn));
 }

@@ -585,6 +585,44 @@ static void strangers_on_a_line_change_nothing(void **state)
 
 /* ---- memory the caller chooses ---- */
 
+static uint8_t an_utack[USMP_UTACK_MAX_SIZE];
+
+/* Keeps the last acknowledgement of DATA number 1, and no PONG. */
+static bool note_utack(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  if (to != &p->client) return true;
+  if (bytes[0] != 0xAC) return bytes[3] != USMP_TYPE_PONG;
+  if (bytes[2] == USMP_TYPE_DATA && bytes[3] == 1) memcpy(an_utack, bytes, *len);
+  return true;
+}
+
+static bool nothing_to_server(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)bytes, (void)len;
+  return to != &p->server;
+}
+
+static void an_old_acknowledgement_is_not_taken_for_a_new_one(void **state)
+{
+  (void)state;
+  pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  pair.carry = note_utack;
+  for (unsigned i = 0; i < 2; i++) send_text(&pair.client, 10, i);
+  pair_settle(&pair);
+  assert_int_equal(an_utack[3], 1);
+  assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), 0);
+  pair_settle(&pair);
+  assert_true(pair.client.conn.u.session.rekey_open);
+  assert_int_equal(pair.client.conn.u.session.tx_next, 1);
+  pair.carry = nothing_to_server;
+  send_text(&pair.client, 10, 2); /* DATA number 1 under the new key, lost */
+  pair_settle(&pair);
+  assert_int_equal(usmp_conn_receive(&pair.client.conn, an_utack, sizeof an_utack, pair.now), sizeof an_utack);
+  pair.carry = NULL;
+  pair_run(&pair, 10000); /* so it is sent again */
+  assert_int_equal(pair.server.messages, 3);
+}
+
 /* Only REKEY and acknowledgements reach the server. */
 static bool no_pong(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
 {
@@ -693,6 +731,7 @@ int main(void)
     cmocka_unit_test(lost_frame_on_a_line_ends_it_aloud),
     cmocka_unit_test(fragments_can_be_handed_over_one_by_one),
     cmocka_unit_test(pieces_under_two_keys_are_not_one_message),
+    cmocka_unit_test(an_old_acknowledgement_is_not_taken_for_a_new_one),
     cmocka_unit_test(full_queue_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

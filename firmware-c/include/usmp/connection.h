@@ -91,6 +91,7 @@ struct usmp_conn {
   uint16_t tx_cap;
   uint16_t tx_head;
   uint16_t tx_tail;
+  uint16_t tx_old; /* datagrams: bytes from the head on that are sealed under the key before the last rekey */
   uint16_t event_len;
   uint16_t dropped;
   uint16_t accepted[2]; /* datagrams: CRCs of the handshake frames taken, to know their repeats */
