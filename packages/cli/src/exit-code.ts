@@ -26,6 +26,17 @@ export class Unanswered extends Error {
   }
 }
 
+/** The results of a command cannot be written, mostly as the disk is full. */
+export class OutputFailed extends Error {
+  override readonly name = 'OutputFailed'
+  readonly code = 'OUTPUT_FAILED'
+  readonly hint = 'Is the disk full? Make room, or send the output elsewhere. The end of the results is missing.'
+
+  constructor(cause: Error) {
+    super(`the output cannot be written: ${cause.message}`, { cause })
+  }
+}
+
 /** The exit code for whatever ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Unanswered) return error.code === 'NO_ANSWER' ? ExitCode.TIMEOUT : ExitCode.UNREACHABLE

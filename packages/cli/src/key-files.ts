@@ -1,4 +1,4 @@
-import { open, readFile, stat } from 'node:fs/promises'
+import { open, readFile, rm, stat } from 'node:fs/promises'
 import { assertPsk, CipherSuite, fromHex, parseDeviceId, UsmpError } from '@usmp/core'
 import type { Output } from './output.js'
 
@@ -101,6 +101,10 @@ export async function writeSecret(path: string, content: Uint8Array | string): P
     try {
       await file.writeFile(content)
       await file.sync()
+    } catch (error) {
+      // A disk that is full leaves half a key behind, which would stand in the way of the next attempt.
+      await rm(path, { force: true })
+      throw error
     } finally {
       await file.close()
     }
@@ -194,6 +198,7 @@ export function unusable(action: 'read' | 'write', path: string, cause: unknown)
     ENOENT: 'there is no such file or directory',
     EACCES: 'permission denied',
     EISDIR: 'it is a directory',
+    ENOSPC: 'there is no room left on the disk',
   }
   const reason = (code && reasons[code]) || message
   return new UsmpError('INVALID_ARGUMENT', `cannot ${action} ${path}: ${reason}`, {

@@ -1,5 +1,5 @@
 import { UsmpError } from '@usmp/core'
-import { type ExitCode, exitCodeOf, Unanswered } from './exit-code.js'
+import { type ExitCode, exitCodeOf, OutputFailed, Unanswered } from './exit-code.js'
 
 const NEWLINE = Buffer.from('\n')
 const TAB = 0x09
@@ -111,7 +111,7 @@ export function readable(data: Uint8Array): { text: string } | { hex: string } {
 }
 
 function explainError(error: unknown): { code: string; message: string; hint: string | undefined } {
-  if (error instanceof UsmpError || error instanceof Unanswered) return error
+  if (error instanceof UsmpError || error instanceof Unanswered || error instanceof OutputFailed) return error
   const message = error instanceof Error ? error.message : String(error)
   return { code: 'INTERNAL', message, hint: 'This is a fault of the program or of its surroundings; please report it.' }
 }

@@ -7,7 +7,7 @@ import { type KeygenOptions, keygenCommand } from './commands/keygen.js'
 import { type PingCommandOptions, pingCommand } from './commands/ping.js'
 import { type ServeCommandOptions, serveCommand } from './commands/serve.js'
 import { type VectorsCheckOptions, vectorsCheckCommand } from './commands/vectors.js'
-import { ExitCode } from './exit-code.js'
+import { ExitCode, OutputFailed } from './exit-code.js'
 import {
   addPeerOptions,
   jsonOption,
@@ -29,7 +29,8 @@ A first session, on one machine in two terminals:
   usmp connect --tcp 127.0.0.1:9000 --id aa:bb:cc:dd:ee:ff --psk-file device.key
 
 Exit codes:
-  0 ok           1 internal fault     2 wrong usage    3 unreachable, or gone too early
+  0 ok           1 internal fault, or output that cannot be written
+  2 wrong usage                       3 unreachable, or gone too early
   4 timeout      5 refused, or wrong key               6 the server could not prove that it knows the key
   7 a violation of the protocol
   130, 143: ended by SIGINT or SIGTERM before it was done`
@@ -78,11 +79,15 @@ export async function run(argv: readonly string[]): Promise<number> {
   const program = build((result) => (exitCode = result), output)
   try {
     await program.parseAsync(argv, { from: 'user' })
-    if (output.broken.aborted && !isBrokenPipe(output.broken.reason)) throw output.broken.reason
   } catch (error) {
     exitCode = report(error, output)
   }
   await output.flush()
+  // Told once all is written: what fails last, or the help, shows only then.
+  if (output.broken.aborted && !isBrokenPipe(output.broken.reason)) {
+    exitCode = output.error(new OutputFailed(output.broken.reason))
+    await output.flush()
+  }
   return exitCode
 }
 

@@ -1,10 +1,10 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { encodeFrame, errorCodes, FrameDecoder, PacketType, UsmpError } from '@usmp/core'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { exitCodeOf } from '../src/exit-code.js'
 import {
   as,
@@ -21,6 +21,9 @@ import {
   stranger,
   usmp,
 } from './usmp.js'
+
+/** Takes nothing, as a disk without room. */
+const FULL_DISK = '/dev/full'
 
 describe('every error code has its exit code', () => {
   test('and only a good end is 0', () => {
@@ -42,8 +45,8 @@ describe('0', () => {
   })
 })
 
-describe('1, internal', () => {
-  test('what nobody foresaw: an stdout that cannot be written to', async () => {
+describe('1, internal, or output that cannot be written', () => {
+  test('an stdout that cannot be written to', async () => {
     const stdout = openSync(await file(''), 'r')
     const child = spawn(process.execPath, [PROGRAM, 'inspect', 'cdab'], { stdio: ['ignore', stdout, 'pipe'] })
     let stderr = ''
@@ -51,7 +54,50 @@ describe('1, internal', () => {
     await once(child, 'close')
     closeSync(stdout)
     expect(child.exitCode).toBe(1)
-    expect(stderr).toMatch(/^error: EBADF.*\[INTERNAL\]$/m)
+    expect(stderr).toMatch(/^error: the output cannot be written: EBADF.*\[OUTPUT_FAILED\]$/m)
+  })
+
+  describe.runIf(existsSync(FULL_DISK))('a full disk', () => {
+    async function expectFailure(child: ChildProcess): Promise<void> {
+      let stderr = ''
+      child.stderr!.on('data', (data) => (stderr += data))
+      await once(child, 'close')
+      expect(child.exitCode).toBe(1)
+      expect(stderr).toMatch(/^error: the output cannot be written: ENOSPC.*\[OUTPUT_FAILED\]\n {2}Is the disk full\?/m)
+      expect(stderr).not.toContain('    at ')
+    }
+    const onFullDisk = (...args: readonly string[]): ChildProcess => {
+      const disk = openSync(FULL_DISK, 'w')
+      const child = spawn(process.execPath, [PROGRAM, ...args], { stdio: ['pipe', disk, 'pipe'] })
+      closeSync(disk)
+      onTestFinished(() => void child.kill('SIGKILL'))
+      return child
+    }
+
+    test.each([[['--help']], [['keygen', 'psk', '--hex']], [['inspect', 'cdab']]])('%s', async (args) => {
+      await expectFailure(onFullDisk(...args))
+    })
+
+    test('connect, at the first message', async () => {
+      const server = await serving('--psk-file', await keyFile(), '--echo')
+      const child = onFullDisk('connect', ...(await as(server.address)))
+      child.stdin!.write('hello\n')
+      await expectFailure(child)
+    })
+
+    test('ping, at the first round trip', async () => {
+      const server = await serving('--psk-file', await keyFile(), '--echo')
+      await expectFailure(onFullDisk('ping', ...(await as(server.address))))
+    })
+
+    test('serve, at the first message; its devices hear that it ends', async () => {
+      const server = onFullDisk('serve', '--tcp', '127.0.0.1:0', '--psk-file', await keyFile())
+      const failed = expectFailure(server)
+      const [, address] = /listening on (\S+)/.exec(String((await once(server.stderr!, 'data'))[0]))!
+      const client = usmp('connect', ...(await as(address!))).write('hello\n')
+      await client.says('stderr', /closed: by the peer/)
+      await failed
+    })
   })
 })
 

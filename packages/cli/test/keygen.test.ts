@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { DEVICE, directory, done, file, KEY, Run } from './usmp.js'
+import { DEVICE, directory, done, file, KEY, PROGRAM, Run } from './usmp.js'
 
 /** The check value of the specification, section 10.2. */
 const MASTER = Array.from({ length: 32 }, (_, index) => (0xa0 + index).toString(16)).join('')
@@ -31,6 +33,26 @@ describe('keygen psk', () => {
     expect(run.code).toBe(2)
     expect(run.stderr).toContain('exists already')
     expect(await readFile(out, 'utf8')).toBe(KEY)
+  })
+
+  test('leaves nothing behind on a disk that takes no more', async () => {
+    const out = join(await directory(), 'device.key')
+    const child = spawn('sh', [
+      '-c',
+      'ulimit -f 0; exec "$0" "$@"',
+      process.execPath,
+      PROGRAM,
+      'keygen',
+      'psk',
+      '--out',
+      out,
+    ])
+    let stderr = ''
+    child.stderr.on('data', (data) => (stderr += data))
+    await once(child, 'close')
+    expect(child.exitCode).toBe(2)
+    expect(stderr).toContain(`cannot write ${out}`)
+    await expect(stat(out)).rejects.toThrow('ENOENT')
   })
 
   test('derives the key of a device from a master key', async () => {
