@@ -11,6 +11,8 @@ export interface TortureOptions {
   readonly short: boolean
   /** The first seed of everything random. */
   readonly seed: number
+  /** How long what has no end of its own goes on. */
+  readonly minutes: number
   /** Tells how far it is; for people who wait. */
   progress(text: string): void
 }

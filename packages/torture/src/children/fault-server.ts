@@ -1,0 +1,37 @@
+// A server that tells of every message and confirms it. Usage: fault-server.js tcp|udp|ws PORT [--jump]
+import { listen, type Session } from '@usmp/node'
+import { type FaultKind, LIVENESS, LOOPBACK, PSK } from '../fleet.js'
+import { numberOf } from '../numbered.js'
+import { letClockJump } from './jumping-clock.js'
+import { obey, say } from './obey.js'
+
+const [kind, port, jump] = [process.argv[2] as FaultKind, Number(process.argv[3]), process.argv[4]]
+if (jump === '--jump') letClockJump()
+const place = { host: LOOPBACK, port }
+const server = await listen({
+  ...{ tcp: { tcp: place }, udp: { udp: place }, ws: { websocket: place } }[kind],
+  ...LIVENESS,
+  psk: () => PSK,
+})
+
+async function serve(session: Session): Promise<void> {
+  for (let message = await session.receive(); message; message = await session.receive()) {
+    const n = numberOf(message)
+    // First, as one that was confirmed must have been told even if the process ends in this moment.
+    say('message', { session: session.sessionId, n })
+    await session.send(message)
+  }
+}
+
+void (async () => {
+  for await (const session of server) {
+    void serve(session).catch((error) => {
+      if (!session.signal.aborted) say('fault', { error: String(error) })
+    })
+  }
+})()
+
+await obey({
+  port: () =>
+    kind === 'udp' ? server.udpPort : kind === 'tcp' ? server.port : Number(new URL(server.websocketUrl).port),
+})
