@@ -87,6 +87,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #paused = false
   #flushPlanned = false
   #plannedBytes = 0
+  /** Sent since this session last let others have a turn. */
+  #turnBytes = 0
+  #yielding = false
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array | string> | undefined
   #timer: unknown
@@ -199,7 +202,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     throwIfAborted(signal)
     this.#throwIfEnded()
     const bytes = typeof message === 'string' ? utf8.encode(message) : message
-    if (!this.#full && this.#waitingSends.length === 0) return this.#sendNow(bytes)
+    if (!this.#full && !this.#yielding && this.#waitingSends.length === 0) return this.#sendNow(bytes)
     if (this.#waitingSends.length >= MAX_WAITING_SENDS) {
       throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_SENDS} messages wait for the transport`)
     }
@@ -382,7 +385,19 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #sendNow(message: Uint8Array): void {
     this.#act(() => this.#connection.send(message, this.#clock.now()))
     this.#plannedBytes += message.length + FRAME_OVERHEAD
+    this.#turnBytes += message.length + FRAME_OVERHEAD
     if (this.#plannedBytes >= FLUSH_BYTES) this.#pump()
+    if (this.#turnBytes >= FLUSH_BYTES) this.#yieldTurn()
+  }
+
+  /** A peer that takes everything at once must not keep the event loop from everybody else. */
+  #yieldTurn(): void {
+    this.#turnBytes = 0
+    this.#yielding = true
+    this.#clock.turn(() => {
+      this.#yielding = false
+      this.#sendWaiting()
+    })
   }
 
   #planFlush(): void {
@@ -405,7 +420,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   }
 
   #sendWaiting(): void {
-    while (!this.#full && this.#waitingSends.length > 0) {
+    while (!this.#full && !this.#yielding && this.#waitingSends.length > 0) {
       const { message, resolve, reject } = this.#waitingSends.shift()!
       try {
         this.#sendNow(message)

@@ -23,6 +23,10 @@ export class SimulatedClock implements Clock {
     process.nextTick(callback)
   }
 
+  turn(callback: () => void): void {
+    setImmediate(callback)
+  }
+
   /** How many timers wait. */
   get pending(): number {
     return this.#timers.size

@@ -32,6 +32,19 @@ describe('TCP sockets', () => {
     return { session: await connecting, peer, near, far }
   }
 
+  test('sending without end to a reader that takes everything at once lets others have a turn', async () => {
+    const { session, near } = await sessionWith()
+    near._write = (_chunk, _encoding, done) => done()
+    let turns = 0
+    const count = () => {
+      turns++
+      setImmediate(count)
+    }
+    setImmediate(count)
+    for (let i = 0; i < 1_000; i++) await session.send(pattern(1808))
+    expect(turns).toBeGreaterThan(10)
+  })
+
   test('the frames of one tick leave in one write', async () => {
     const { session, peer, near } = await sessionWith()
     let writes = 0
