@@ -45,8 +45,8 @@ export interface ListenOptions extends PskOptions {
   /** What becomes of a second session of one device: it takes the place of the first (default), or is turned away. */
   readonly duplicates?: 'replace' | 'reject'
   /**
-   * Connections at once, in all; default 1000. At any of the three limits the oldest handshake gives way to a newcomer, so
-   * that idle connections keep nobody out; without one the newcomer is turned away.
+   * Connections at once, in all; default 1000. At any of the three limits a handshake gives way to a newcomer, the oldest of
+   * the address that has most of them, so that idle connections keep nobody out; without one the newcomer is turned away.
    */
   readonly maxConnections?: number
   /** Connections at once from one address (of IPv6: from one /64, which one host may have for itself); default 250. */
@@ -407,8 +407,8 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   }
 
   /**
-   * Makes room for one more connection. Where a limit is reached the oldest handshake ends: honest ones take a round trip
-   * or two, so it is an idle one.
+   * Makes room for one more connection. Where a limit is reached a handshake ends: the oldest, as honest ones take a round
+   * trip or two, of the address that has most of them, so that a flood from one address ends nobody else's.
    * @returns the limit for which there is no room
    */
   #makeRoom(host: string): UsmpError | undefined {
@@ -422,15 +422,26 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   }
 
   /** @returns the limit, if no handshake (from `host`) holds a connection */
-  #endOldestHandshake(limit: string, host?: string): UsmpError | undefined {
+  #endOldestHandshake(limit: string, host = this.#busiestHost()): UsmpError | undefined {
     for (const visitor of this.#handshakes) {
-      // A handshake on a line holds no connection.
-      if (host === undefined ? !this.#connections.has(visitor.host) : visitor.host !== host) continue
+      if (visitor.host !== host) continue
       this.#handshakes.delete(visitor)
       visitor.abort.abort(new UsmpError('LIMIT', `${limit}, and this handshake was the oldest`))
       return undefined
     }
     return new UsmpError('LIMIT', limit)
+  }
+
+  /** Who has the most handshakes under way; of equals the one with the oldest. */
+  #busiestHost(): string | undefined {
+    const counts = new Map<string, number>()
+    for (const { host } of this.#handshakes) {
+      // A handshake on a line holds no connection.
+      if (this.#connections.has(host)) counts.set(host, (counts.get(host) ?? 0) + 1)
+    }
+    const most = Math.max(...counts.values())
+    for (const [host, count] of counts) if (count === most) return host
+    return undefined
   }
 
   #count(host: string, change: number): void {

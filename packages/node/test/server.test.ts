@@ -237,6 +237,24 @@ describe('limits', () => {
     expect(refusals[0]!.error.message).toContain('3 handshakes at once')
   })
 
+  test('a flood from one address ends its own handshakes, not one that needs longer', async () => {
+    let answer = () => {}
+    const found = new Promise<void>((resolve) => (answer = resolve))
+    let asked = 0
+    const lookUp = () => {
+      asked++
+      return found.then(() => PSK)
+    }
+    const { server, url, refusals } = await startServer({ maxHandshakes: 4, psk: lookUp })
+    const connecting = connect(url, device)
+    await until(() => asked === 1)
+    for (let i = 0; i < 20; i++) await openSocket(server.port, '127.0.0.2')
+    await until(() => refusals.length === 17)
+    expect(refusals.filter(({ address }) => !address.startsWith('127.0.0.2:'))).toEqual([])
+    answer()
+    await (await connecting).ping()
+  })
+
   test('sessions are never ended for a newcomer: connections in all', async () => {
     const { url, refusals } = await startServer({ maxConnections: 2 })
     const clients = [await connect(url, device), await connect(url, { ...device, deviceId: deviceNumber(1) })]
