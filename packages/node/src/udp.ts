@@ -18,9 +18,12 @@ import { addressBlock, ipBytes } from './ip-address.js'
 import { formatAddress } from './tcp.js'
 import { type Rate, RateLimit } from './token-bucket.js'
 
-/** Cookies handed out to one address, and in all. A whole site behind one address may start at the same moment. */
-const COOKIES_EACH: Rate = { burst: 100, perSecond: 50 }
-const COOKIES_ALL: Rate = { burst: 5_000, perSecond: 5_000 }
+/**
+ * Cookies handed out to one address, and in all; and as many handshakes begun with one. A whole site behind one address may
+ * start at the same moment.
+ */
+const HELLOS_EACH: Rate = { burst: 100, perSecond: 50 }
+const HELLOS_ALL: Rate = { burst: 5_000, perSecond: 5_000 }
 const HELLO = 1
 const TYPE_AT = 3
 const COOKIE_SECRET_SIZE = 32
@@ -136,7 +139,9 @@ export class UdpListener {
   readonly #socket: Socket
   readonly #provider: CryptoProvider
   readonly #jar: CookieJar
-  readonly #cookies = new RateLimit(COOKIES_EACH, COOKIES_ALL, nodeClock.now())
+  readonly #cookies = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
+  /** A cookie is good for half a minute and more, and each handshake costs a key pair, or an event that tells of a refusal. */
+  readonly #handshakes = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
   readonly #places = new Map<string, Place>()
   readonly #dropped = new Map<ErrorCode, number>()
   readonly #onVisit: (visit: UdpVisit) => void
@@ -207,14 +212,16 @@ export class UdpListener {
     const guard = this.#jar.at(ipBytes(from.address), from.port, nodeClock.now())
     const hello = gateHello(datagram, guard)
     if (!hello.cookie) {
-      if (!this.#cookies.take(addressBlock(from.address), nodeClock.now())) throw new UsmpError('LIMIT')
+      if (!this.#cookies.take(addressBlock(from.address), nodeClock.now())) return this.#count('LIMIT')
       for (const answer of askForCookie(datagram, guard, this.#provider)) this.#send(answer, from)
       return
     }
     const { session, handshake } = place ?? {}
+    // Repeated, as its acknowledgement was lost: the handshake or session knows what to do.
+    const current = handshake ?? session
+    if (current?.beganWith(datagram)) return current.deliver(datagram)
+    if (!this.#handshakes.take(addressBlock(from.address), nodeClock.now())) return this.#count('LIMIT')
     if (handshake) return handshake.receiveHello(datagram)
-    // Repeated, as its acknowledgement was lost: the session knows what to do.
-    if (session?.beganWith(datagram)) return session.deliver(datagram)
     this.#begin(datagram, formatDeviceId(hello.deviceId), from, key)
   }
 

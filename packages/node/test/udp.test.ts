@@ -134,6 +134,32 @@ describe('UDP server', () => {
     expect(received.length).toBeGreaterThan(0)
   })
 
+  test('a cookie is not good for handshakes without end: neither for key pairs, nor for events', async () => {
+    let lookups = 0
+    const psk = () => {
+      lookups++
+      return null
+    }
+    const { server, refusals } = await startUdp({ psk, maxConnections: 1 })
+    const sockets = [await bareSocket(server.udpPort), await bareSocket(server.udpPort)]
+    const begin = performance.now()
+    for (const { send, received } of sockets) {
+      send(hello())
+      await until(() => received.length === 2)
+      const { payload } = decodeFrame(received[1]!)
+      for (let i = 0; i < 300; i++) {
+        const key = pattern(38)
+        key.set([i >> 8, i & 0xff], 10)
+        send(encodeFrame({ type: PacketType.HELLO, seq: 1, payload: Uint8Array.of(...key, ...payload) }))
+        if (i % 20 === 0) await turns(2)
+      }
+    }
+    await until(() => (server.dropped.get('LIMIT') ?? 0) > 0)
+    await turns()
+    expect(lookups).toBeGreaterThan(0)
+    expect(lookups + refusals.length).toBeLessThan(102 + (performance.now() - begin) / 20)
+  })
+
   test('a device that restarts behind the same address and port gets in; its old session ends only then', async () => {
     const { server, sessions } = await startUdp()
     const socket = createSocket('udp4')
