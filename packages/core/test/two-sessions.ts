@@ -42,6 +42,10 @@ class ManualClock implements Clock {
     this.#deferred.push(callback)
   }
 
+  turn(callback: () => void): void {
+    this.#deferred.push(callback)
+  }
+
   /** Timers that wait. */
   get pending(): number {
     return this.#timers.size
