@@ -21,19 +21,31 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err < 0) return err;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
+  if (frame->length == USMP_HELLO_COOKIE_SIZE) {
+    memcpy(conn->u.server.cookie, frame->payload + USMP_HELLO_COOKIE, USMP_COOKIE_SIZE);
+  }
   conn->state = USMP_CONN_AWAIT_HELLO_ACK;
   if (usmp_conn_is_serial(conn)) conn->heard_at = conn->now; /* the time of the handshake begins */
   usmp_conn_acknowledge_plain(conn, frame);
   return usmp_conn_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
 }
 
-/* A second HELLO. On a line the client has started anew; on datagrams it may be the same one again. */
+/* A second HELLO. On a line the client has started anew; on datagrams it may be the same one again, with or without its
+   cookie. */
 static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
+  const usmp_server_t *server = &conn->u.server;
+
   if (usmp_conn_is_serial(conn)) return on_hello(conn, frame);
-  if (!usmp_conn_is_datagram(conn) || frame->length < USMP_HELLO_SIZE ||
-      memcmp(frame->payload + USMP_HELLO_PUBLIC, conn->u.server.transcript.client_public, USMP_KEY_SIZE) != 0) {
+  if (!usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
+  if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) return USMP_ERR_BAD_PAYLOAD;
+  if (memcmp(frame->payload, conn->device_id, USMP_DEVICE_ID_LEN) != 0 ||
+      memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
     return USMP_ERR_UNEXPECTED_PACKET;
+  }
+  if (frame->length == USMP_HELLO_COOKIE_SIZE &&
+      !usmp_equal(frame->payload + USMP_HELLO_COOKIE, server->cookie, USMP_COOKIE_SIZE)) {
+    return USMP_ERR_BAD_COOKIE;
   }
   usmp_conn_acknowledge_plain(conn, frame);
   return USMP_OK;

@@ -44,12 +44,31 @@ function lintTopic(file) {
   return tests.length
 }
 
+/** The table of rules in README.md names topics, and flags that they have. */
+function lintRules(readme) {
+  const table = readme.slice(readme.indexOf('| rule | broken in |')).split('\n\n')[0]
+  for (const row of table.split('\n').slice(2)) {
+    for (const part of row.split('|')[2].split(';')) {
+      const [topic, rest = ''] = part.trim().split(':')
+      if (!files.includes(`${topic}.json`)) {
+        problems.push(`README.md: there is no topic "${topic}"`)
+        continue
+      }
+      const { notes } = JSON.parse(read(`${topic}.json`))
+      for (const flag of rest.match(/\b[A-Z][A-Z_]+\d?\b/g) ?? []) {
+        if (!(flag in notes)) problems.push(`README.md: ${topic} has no flag ${flag}`)
+      }
+    }
+  }
+}
+
 const files = json('.')
 const schemas = json('schema/').filter((name) => name !== 'common.json')
 for (const name of schemas) if (!files.includes(name)) problems.push(`schema/${name}: no such topic`)
 for (const name of files) if (!schemas.includes(name)) problems.push(`${name}: no schema`)
 
 const readme = read('README.md')
+lintRules(readme)
 let total = 0
 let bytes = 0
 for (const file of files.filter((name) => schemas.includes(name))) {

@@ -48,8 +48,8 @@ function command(
 /** What holds after every single step. */
 function verify(world: TwoSessions): void {
   expect(world.provider.sealedTwice).toEqual([])
-  // One timer a session.
-  expect(world.clock.pending).toBeLessThanOrEqual(SIDES.length)
+  // One timer a session, and none for one that has ended.
+  expect(world.clock.pending).toBeLessThanOrEqual(SIDES.filter((at) => world.sides && !world.sides[at].reason).length)
   expect(world.unread).toBeLessThanOrEqual(MAX_UNREAD)
   if (!world.sides) return
   for (const side of SIDES) {
@@ -174,6 +174,12 @@ const faults = (kind: TransportKind): { readonly weight: number; readonly arbitr
   ...(kind === 'datagram'
     ? [
         { weight: 3, arbitrary: onWire('lose', lose) },
+        {
+          weight: 2,
+          arbitrary: fc
+            .constantFrom(5_000, 35_000)
+            .map((ms) => command(`nothing arrives for ${ms}`, 'a connection', (world) => partition(world, ms))),
+        },
         { weight: 2, arbitrary: onWire('twice', twice) },
         { weight: 1, arbitrary: onWire('junk', junk) },
       ]
@@ -200,6 +206,14 @@ function turnBit(world: TwoSessions, to: Side, where: number): void {
 
 function lose(world: TwoSessions, to: Side, where: number): void {
   changeOne(world, to, where, () => [])
+}
+
+/** Shorter than a session waits for a sign of life, and in the long case longer than it repeats a datagram. */
+async function partition(world: TwoSessions, ms: number): Promise<void> {
+  for (let passed = 0; passed < ms; passed += 250) {
+    world.cut()
+    await world.advance(250)
+  }
 }
 
 function twice(world: TwoSessions, to: Side, where: number): void {

@@ -2,7 +2,7 @@ import { EXAMPLE, EXAMPLE_KEYS, EXAMPLE_SALT } from '../example.mjs'
 import { bytesFrom, hex, rekey as newKeys, TYPE, topic, valid } from '../lib.mjs'
 import { receive, rekey, scriptParams, sealed, send, text } from '../script.mjs'
 
-const { DATA, PING, PONG, REKEY } = TYPE
+const { DATA, DATA_FRAG, PING, PONG, REKEY } = TYPE
 const after = (initiator, { c2s, s2c }, salt) => newKeys({ initiator, c2s, s2c, sessionId: EXAMPLE.sessionId, salt })
 
 function derive(comment, flags, initiator, keys, salt, sessionId = EXAMPLE.sessionId) {
@@ -369,6 +369,74 @@ function scripts(suite) {
   return suite === 1 ? all : all.filter(({ flags }) => flags.includes('PRINTED'))
 }
 
+/** Added later, behind the others: the numbers of cases stay. */
+function laterRefusals() {
+  const frame = (key, type, seq, plaintext) => sealed(1, key, type, seq, plaintext)
+  const K = EXAMPLE_KEYS
+  const { client: saltC, server: saltS } = EXAMPLE_SALT
+  const C = after('client', K, saltC)
+  const S = after('server', K, saltS)
+  const again = bytesFrom('rekey/second', 32)
+  const [rekeyC, pingC] = [frame(K.c2s, REKEY, C2S, saltC), frame(C.c2s, PING, 0)]
+  const [rekeyS, pingS] = [frame(K.s2c, REKEY, S2C, saltS), frame(S.s2c, PING, 0)]
+  const script = (comment, flags, ...steps) => valid(comment, flags, { steps })
+  return [
+    script(
+      'a second REKEY of the client under the old key',
+      ['SECOND'],
+      receive('server', rekeyC),
+      receive('server', frame(K.c2s, REKEY, C2S + 1, again), { end: 'UNEXPECTED_PACKET' }),
+    ),
+    script(
+      'a second REKEY of the server under the old key',
+      ['SECOND'],
+      receive('client', rekeyS),
+      receive('client', frame(K.s2c, REKEY, S2C + 1, again), { end: 'UNEXPECTED_PACKET' }),
+    ),
+    script(
+      'both at once: a second REKEY of the client under the old key',
+      ['BOTH', 'SECOND'],
+      rekey('server', saltS, { sends: [rekeyS, pingS] }),
+      receive('server', rekeyC),
+      receive('server', frame(K.c2s, REKEY, C2S + 1, again), { end: 'UNEXPECTED_PACKET' }),
+    ),
+    script(
+      'the same REKEY once more',
+      ['SECOND'],
+      receive('server', rekeyC),
+      receive('server', rekeyC, { end: 'SEQ_MISMATCH' }),
+    ),
+    script(
+      'the pieces of a message under two keys, at the initiator',
+      ['PIECES'],
+      rekey('client', saltC, { sends: [rekeyC, pingC] }),
+      receive('client', frame(K.s2c, DATA_FRAG, S2C, text('half'))),
+      receive('client', frame(C.s2c, DATA, 0, text('the other half')), { end: 'BAD_FRAGMENT' }),
+    ),
+    script(
+      'the pieces of a message under two keys, at the receiver',
+      ['PIECES'],
+      receive('server', rekeyC),
+      receive('server', frame(K.c2s, DATA_FRAG, C2S + 1, text('half'))),
+      receive('server', frame(C.c2s, DATA, 0, text('the other half')), { end: 'BAD_FRAGMENT' }),
+    ),
+    script(
+      'the pieces of a message under the losing and the winning key',
+      ['BOTH', 'PIECES'],
+      rekey('client', saltC, { sends: [rekeyC, pingC] }),
+      receive('client', rekeyS),
+      receive('client', frame(S.s2c, DATA_FRAG, 0, text('half'))),
+      receive('client', frame(C.s2c, DATA, 0, text('the other half')), { end: 'BAD_FRAGMENT' }),
+    ),
+  ]
+}
+
+const params = (suite) => ({
+  ...scriptParams({ suite, keys: EXAMPLE_KEYS, c2sSeq: C2S, s2cSeq: S2C }),
+  salt_client: hex(EXAMPLE_SALT.client),
+  salt_server: hex(EXAMPLE_SALT.server),
+})
+
 export default function () {
   return topic({
     topic: 'rekey',
@@ -387,19 +455,15 @@ export default function () {
       NEW_COUNT: 'The new keys begin with seq 0, and tx and rx must not be exchanged.',
       SECOND:
         'A second REKEY before the first is confirmed is refused: an own one as a mistake of the caller, that of the peer as an error.',
+      PIECES: 'The pieces of one message come under one key. Catches a message joined across a change of keys.',
       CHAIN: 'Each rekey derives from the keys before it.',
       BOTH: "Both begin before either has seen the other's REKEY: the client's wins, from the old keys, without a further message.",
     },
     groups: [
       { params: { op: 'derive' }, tests: deriveTests() },
-      ...[1, 2].map((suite) => ({
-        params: {
-          ...scriptParams({ suite, keys: EXAMPLE_KEYS, c2sSeq: C2S, s2cSeq: S2C }),
-          salt_client: hex(EXAMPLE_SALT.client),
-          salt_server: hex(EXAMPLE_SALT.server),
-        },
-        tests: scripts(suite),
-      })),
+      { params: params(1), tests: scripts(1) },
+      { params: params(2), tests: scripts(2) },
+      { params: params(1), tests: laterRefusals() },
     ],
   })
 }
