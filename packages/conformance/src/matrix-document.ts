@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { implementations, type MatrixTransport, transports } from '../matrix/implementations.js'
+import { knownFailures } from '../matrix/known-failures.js'
 import { type Cell, rekeys } from './matrix.js'
 
 const names: Record<MatrixTransport, string> = {
@@ -32,7 +33,7 @@ ${transports.map((transport) => table(transport, all, passed)).join('\n')}
 
 | what | why |
 |---|---|
-| REKEY between ours and published Python over UDP | it acknowledges and drops messages afterwards ([published peers](published-peers.md), [specification, 5.7](spec/05-rekey.md)) |
+${known()}
 | REKEY and ChaCha20-Poly1305 with Python 1.1.0 and 1.0.0 | these releases have neither |
 | Python over WebSocket and serial lines | the package has neither |
 | Python before 1.0.0 | wire version 1, played in \`published-peers.test.ts\` behind the unsafe option |
@@ -72,6 +73,12 @@ function table(transport: MatrixTransport, all: readonly Cell[], passed: Readonl
 |---|${servers.map(() => '---|').join('')}
 ${rows.join('\n')}
 `
+}
+
+function known(): string {
+  return knownFailures
+    .map(({ peer, transport, step, why }) => `| ${peer} over ${names[transport]}: ${step.toUpperCase()} | ${why} |`)
+    .join('\n')
 }
 
 function versions(): string {
