@@ -140,6 +140,7 @@ describe('rekey while frames of both ends are under way', () => {
 const missedOnDatagrams: Record<string, Search> = {
   startsWithNothingUnderWay: ['scene(1, 1, 1, 0)', 'stuck'],
   nothingBesideREKEY: ['scene(0, 1, 0, 1)', 'stuck'],
+  checkedUnderItsKey: ['scene(2, 1, 0, 0)', 'stuck'],
   keyOfTheFrame: ['scene(0, 1, 0, 0)', 'stuck'],
   oldEpochIsKept: ['scene(0, 1, 0, 0)', 'stuck'],
   oldSendingKeyIsKept: ['scene(0, 1, 1, 0)', 'stuck'],
