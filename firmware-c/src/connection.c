@@ -11,6 +11,7 @@
 #define COBS_LEAD 3 /* the frame stands so far behind, that it can be encoded in place */
 
 #define SECOND 1000u
+#define PING_TIMEOUT 5000u /* datagrams: the answer to a PING is taken for lost */
 #define GAP_BITS 10 /* a gap between two PINGs: 0 to 1000 ms */
 #define GAP_MASK ((1u << GAP_BITS) - 1)
 
@@ -103,6 +104,7 @@ void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8
   conn->heard_at = conn->sent_at = conn->now;
   conn->pinged_at = conn->now - SECOND; /* as if four had left then */
   conn->ping_gaps = 0;
+  conn->pings_open = 0;
   conn->events |= PENDING(USMP_EVENT_CONNECTED);
 }
 
@@ -226,7 +228,7 @@ static uint32_t larger(uint32_t a, uint32_t b)
 }
 
 /* Until one more PING may leave: at most four in any second, those behind a REKEY and those of keepalive included. With
-   as many PONGs to a peer that does the same it stays under the peer's flood limit. The last four are known by the time
+   as many PONGs it stays under the flood limit even of a peer that counts every PONG. The last four are known by the time
    of the newest and the three gaps before it, so that the rule is exact and takes four bytes. */
 static uint32_t ping_allowed_left(const usmp_conn_t *conn, uint32_t now)
 {
@@ -252,8 +254,11 @@ static int ping(usmp_conn_t *conn)
 {
   int err = queue_sealed(conn, USMP_TYPE_PING, NULL, 0);
   if (err < 0) return err;
-  conn->ping_gaps = conn->ping_gaps << GAP_BITS | smaller(conn->now - conn->pinged_at, SECOND);
+  uint32_t since = conn->now - conn->pinged_at;
+  conn->ping_gaps = conn->ping_gaps << GAP_BITS | smaller(since, SECOND);
   conn->pinged_at = conn->now;
+  if (usmp_conn_is_datagram(conn) && since >= PING_TIMEOUT) conn->pings_open = 0;
+  if (conn->pings_open < USMP_MAX_CONTROL_PER_SECOND) conn->pings_open++;
   conn->ping_wanted = false;
   return USMP_OK;
 }
@@ -375,7 +380,9 @@ static bool flooded(usmp_conn_t *conn)
 
 static int on_control(usmp_conn_t *conn, uint32_t type)
 {
-  if (flooded(conn)) return USMP_ERR_FLOOD;
+  bool answer = type == USMP_TYPE_PONG && conn->pings_open > 0;
+  if (answer) conn->pings_open--;
+  if (!answer && flooded(conn)) return USMP_ERR_FLOOD;
   if (type == USMP_TYPE_PONG) {
     conn->events |= PENDING(USMP_EVENT_PONG);
     return USMP_OK;

@@ -370,6 +370,23 @@ static void pings_leave_when_they_may(void **state)
   }
 }
 
+/* Two seconds' worth of PINGs arrive at once, and then their PONGs: all of it is honest. */
+static void a_stall_makes_no_flood(void **state)
+{
+  (void)state;
+  pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  for (unsigned second = 0; second < 2; second++) {
+    for (unsigned i = 0; i < 4; i++) {
+      assert_int_equal(usmp_conn_ping(&pair.client.conn, pair.now), 0);
+      assert_int_equal(usmp_conn_ping(&pair.server.conn, pair.now), 0);
+    }
+    pair.now += 1000;
+  }
+  pair_settle(&pair);
+  assert_int_equal(pair.client.closed + pair.server.closed, 0);
+  assert_int_equal(pair.client.conn.pings_open + pair.server.conn.pings_open, 0);
+}
+
 static void ping_waits_for_room(void **state)
 {
   (void)state;
@@ -720,6 +737,7 @@ int main(void)
     cmocka_unit_test(rekey_over_lossy_datagrams),
     cmocka_unit_test(rekeys_in_a_row_do_not_flood),
     cmocka_unit_test(pings_leave_when_they_may),
+    cmocka_unit_test(a_stall_makes_no_flood),
     cmocka_unit_test(ping_waits_for_room),
     cmocka_unit_test(junk_datagrams_change_nothing),
     cmocka_unit_test(forged_handshake_datagrams_do_not_end_it),

@@ -103,6 +103,7 @@ struct usmp_conn {
   int8_t last_drop;
   uint8_t hint; /* code of an ERROR frame; while closing: why */
   bool ping_wanted;
+  uint8_t pings_open; /* no PONG has answered yet; 8 at most */
   uint8_t device_id[USMP_DEVICE_ID_LEN];
   usmp_fragment_t fragment;
   union {

@@ -683,10 +683,13 @@ export class Connection {
   }
 
   #handleControl(phase: Open, type: number, now: number): void {
+    const roundTrip = type === PacketType.PONG ? phase.liveness.ponged(now) : undefined
+    if (roundTrip !== undefined) {
+      this.#events.push({ kind: 'pong', roundTrip })
+      return
+    }
     phase.liveness.countControl(now)
-    if (type === PacketType.PING) return this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
-    const roundTrip = phase.liveness.ponged(now)
-    if (roundTrip !== undefined) this.#events.push({ kind: 'pong', roundTrip })
+    if (type === PacketType.PING) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
   }
 
   // ─── frames out ───

@@ -2,7 +2,10 @@ import { MAX_CONTROL_PER_SECOND } from './constants.js'
 import { UsmpError } from './errors.js'
 
 const SECOND = 1000
-/** Our own PINGs in any second: with as many PONGs to a peer that does the same it stays under its flood limit. */
+/**
+ * Our own PINGs in any second: with as many PONGs to a peer that does the same it stays under the flood limit of one that
+ * counts every PONG.
+ */
 const MAX_PINGS_PER_SECOND = MAX_CONTROL_PER_SECOND / 2
 
 /** Intervals in ms; 0 switches one off. */
@@ -82,7 +85,8 @@ export class Liveness {
   }
 
   /**
-   * Counts a PING or PONG of the peer.
+   * Counts a PING of the peer, or a PONG that answers none of ours. Those that do are no more than our PINGs, and after a
+   * stall of the network they come in one heap with the peer's own.
    * @throws UsmpError FLOOD for the ninth within a second
    */
   countControl(now: number): void {

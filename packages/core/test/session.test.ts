@@ -87,6 +87,25 @@ describe('PING', () => {
   })
 })
 
+describe('FLOOD', () => {
+  test('a stall of the network that ends makes no flood of what an honest peer has sent', () => {
+    const stall = { from: 3_000, to: 3_900 }
+    const pair = new Pair({
+      network: ({ bytes, now }) => [{ bytes, delay: now >= stall.from && now < stall.to ? stall.to - now : 1 }],
+    }).connect()
+    for (let at = 0; at < 6_000; at += 10) {
+      for (const side of SIDES) {
+        pair.act(side, (end) => end.ping(pair.now))
+        // It carries a PING of its own.
+        codeOf(() => pair.act(side, (end) => end.rekey(pair.now)))
+      }
+      pair.wait(10)
+    }
+    expect([pair.reason('client'), pair.reason('server')]).toEqual([undefined, undefined])
+    expect(pair.kinds('client').filter((event) => event === 'rekeyed').length).toBeGreaterThan(10)
+  })
+})
+
 describe('keepalive and idle end', () => {
   test('a quiet client sends PING after 20 s, and the session lives on', () => {
     const { pair, sent } = session()
