@@ -230,7 +230,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE; the reason of the end if the session has ended
    */
   sendExtension(type: number, data: Uint8Array): void {
-    this.#act(() => this.#connection.sendExtension(type, data, this.#clock.now()))
+    this.#planFlush()
+    this.#connection.sendExtension(type, data, this.#clock.now())
   }
 
   // ─── receiving ───
@@ -290,7 +291,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   ping({ signal }: Abortable = {}): Promise<number> {
     return this.#wait<number>(signal, (waiter) => {
-      this.#act(() => this.#connection.ping(this.#clock.now()))
+      this.#planFlush()
+      this.#connection.ping(this.#clock.now())
       this.#pings.push(waiter)
       return () => remove(this.#pings, waiter)
     })
@@ -304,7 +306,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   rekey({ signal }: Abortable = {}): Promise<void> {
     return this.#wait<void>(signal, (waiter) => {
-      this.#act(() => this.#connection.rekey(this.#clock.now()))
+      this.#planFlush()
+      this.#connection.rekey(this.#clock.now())
       this.#rekeys.push(waiter)
       return () => remove(this.#rekeys, waiter)
     })
@@ -361,9 +364,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   #flush(): void {
     this.#plannedBytes = 0
-    const frames: Uint8Array[] = []
-    for (let frame = this.#connection.pollTransmit(); frame; frame = this.#connection.pollTransmit()) frames.push(frame)
-    if (frames.length > 0 && !this.#teardown) this.#setBlocked(!this.#transport.write(frames))
+    const frame = this.#connection.pollTransmit()
+    if (!frame) return
+    const frames = [frame]
+    for (let next = this.#connection.pollTransmit(); next; next = this.#connection.pollTransmit()) frames.push(next)
+    if (!this.#teardown) this.#setBlocked(!this.#transport.write(frames))
   }
 
   /** A peer that takes nothing for as long as it may be silent is gone, or holds this end up on purpose. */
@@ -373,17 +378,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#blocked = blocked
   }
 
-  /** Does something to the connection that may make frames; they leave with the others of this tick. */
-  #act(action: () => void): void {
-    try {
-      action()
-    } finally {
-      this.#planFlush()
-    }
-  }
-
   #sendNow(message: Uint8Array): void {
-    this.#act(() => this.#connection.send(message, this.#clock.now()))
+    this.#planFlush()
+    this.#connection.send(message, this.#clock.now())
     this.#plannedBytes += message.length + FRAME_OVERHEAD
     this.#turnBytes += message.length + FRAME_OVERHEAD
     if (this.#plannedBytes >= FLUSH_BYTES) this.#pump()
@@ -400,6 +397,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     })
   }
 
+  /** Called before something is done that may make frames, and may throw: they leave with the others of this tick. */
   #planFlush(): void {
     if (this.#flushPlanned) return
     this.#flushPlanned = true

@@ -18,7 +18,7 @@ import { ReplayWindow } from './replay.js'
 /** Bytes of the session id that go into a nonce. */
 const NONCE_SESSION_BYTES = 8
 
-/** Scratch for the AAD of the frame that is being opened, of whatever session. */
+/** Scratch for the AAD of the frame that is being sealed or opened, of whatever session. */
 const aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
 
 /** A receive key and what was received under it. */
@@ -130,12 +130,14 @@ export class SessionCipher {
   seal(type: number, plaintext: Uint8Array): Uint8Array {
     if (this.#txNext >= SEQ_LIMIT) throw new UsmpError('SEQ_EXHAUSTED')
     const seq = this.#txNext++
-    const frame = new Uint8Array(HEADER_SIZE + SEAL_OVERHEAD + plaintext.length)
-    writeHeader(frame, this.#established.wireVersion, type, seq, frame.length - HEADER_SIZE)
+    const { wireVersion } = this.#established
+    const length = SEAL_OVERHEAD + plaintext.length
+    const frame = new Uint8Array(HEADER_SIZE + length)
+    writeHeader(frame, wireVersion, type, seq, length)
+    writeHeader(aad, wireVersion, type, seq, length)
     writeUint32(this.#nonce, 0, seq)
     frame.set(this.#nonce, HEADER_SIZE)
-    const sealed = frame.subarray(HEADER_SIZE + NONCE_SIZE)
-    this.#tx.seal(this.#nonce, frame.subarray(0, AUTHENTICATED_HEADER_SIZE), plaintext, sealed)
+    this.#tx.seal(this.#nonce, aad, plaintext, frame.subarray(HEADER_SIZE + NONCE_SIZE))
     finishFrame(frame)
     return frame
   }

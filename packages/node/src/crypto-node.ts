@@ -5,7 +5,6 @@ import {
   createHmac,
   createPrivateKey,
   createPublicKey,
-  createSecretKey,
   diffieHellman,
   generateKeyPairSync,
   type KeyObject,
@@ -28,7 +27,7 @@ export const nodeRandom: RandomSource = (length) => new Uint8Array(randomBytes(l
 
 /**
  * The provider on node:crypto (OpenSSL): an order of magnitude faster than noble in the handshake. Key pairs come from
- * OpenSSL's own generator. Keys live in memory that JavaScript cannot overwrite; `wipe` lets go of them.
+ * OpenSSL's own generator. Private keys live in memory that JavaScript cannot overwrite; `wipe` lets go of them.
  * ChaCha20-Poly1305 is that of libsodium once {@link prepareSuite} has loaded it, as `connect` and `listen` do.
  */
 export const nodeProvider: CryptoProvider = {
@@ -94,12 +93,13 @@ function keyPair(initialKey: KeyObject, x: string): KeyPair {
 
 class OpensslAead implements Aead {
   readonly #algorithm: CipherGCMTypes
-  #key: KeyObject | undefined
+  /** Bytes and no KeyObject: that is slower to use, larger, and cannot be overwritten. */
+  #key: Uint8Array | undefined
 
   constructor(suite: CipherSuite, key: Uint8Array) {
     // The types of Node know ChaCha20-Poly1305 by other functions only.
     this.#algorithm = (suite === CipherSuite.AES_256_GCM ? 'aes-256-gcm' : 'chacha20-poly1305') as CipherGCMTypes
-    this.#key = createSecretKey(key)
+    this.#key = new Uint8Array(key)
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {
@@ -127,10 +127,11 @@ class OpensslAead implements Aead {
   }
 
   wipe(): void {
+    this.#key?.fill(0)
     this.#key = undefined
   }
 
-  get #secret(): KeyObject {
+  get #secret(): Uint8Array {
     if (!this.#key) throw new Error('the key was wiped')
     return this.#key
   }
