@@ -66,9 +66,8 @@ export function readUint32(bytes: Uint8Array, offset: number): number {
 
 /** Lower-case hex, with `separator` between the bytes. */
 export function toHex(bytes: Uint8Array, separator = ''): string {
-  let text = ''
-  for (const byte of bytes) text += (text && separator) + byte.toString(16).padStart(2, '0')
-  return text
+  // Joined, and not added up: a sum of texts stays in memory as all its parts.
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join(separator)
 }
 
 /**

@@ -50,6 +50,9 @@ const SERVER_HANDSHAKE_TIMEOUT = 10_000
 const FIXED_SIZE_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.BYE, PacketType.REKEY]
 /** What a peer causes that does not hold the key. */
 const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
+/** What a decoder accepts; shared by all connections. */
+const ONLY_VERSION: Record<WireVersion, readonly number[]> = { 1: [WIRE_VERSION_1], 2: [WIRE_VERSION] }
+const BOTH_VERSIONS: readonly number[] = [WIRE_VERSION, WIRE_VERSION_1]
 /** Bytes of an ERROR frame's payload. */
 const ERROR_SIZE = 3
 const KEEPALIVE = 20_000
@@ -184,7 +187,12 @@ type Phase = ClientHandshake | ServerHandshake | Open | Closed
  * `pollTransmit`, `pollTimeout` and `pollEvent`, in this order. Times are ms of any monotonic clock.
  */
 export class Connection {
-  readonly #options: CommonOptions
+  readonly #kind: TransportKind
+  readonly #random: RandomSource
+  readonly #provider: CryptoProvider
+  readonly #extensions: readonly number[] | undefined
+  readonly #keepalive: number | undefined
+  readonly #idleTimeout: number | undefined
   readonly #decoder: FrameDecoder
   /** For kind `serial`. */
   #serial: SerialDecoder | undefined
@@ -212,7 +220,12 @@ export class Connection {
     if (options.unsafeWireVersion1 && options.kind === 'datagram') {
       throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
     }
-    this.#options = options
+    this.#kind = options.kind
+    this.#random = options.random
+    this.#provider = options.provider ?? nobleProvider
+    this.#extensions = options.extensions
+    this.#keepalive = options.keepalive
+    this.#idleTimeout = options.idleTimeout
     this.#phase = phase
     this.#versions = versions
     this.#decoder = new FrameDecoder(versions)
@@ -222,9 +235,8 @@ export class Connection {
     if (!options.datagramLink) {
       throw new UsmpError('INVALID_ARGUMENT', 'datagrams need datagramLink: DatagramLink of @usmp/core/datagram')
     }
-    const provider = options.provider ?? nobleProvider
     const jitter = checkedRandom(options.random)(1)[0]! / 256
-    this.#link = new options.datagramLink(provider, options.datagram ?? {}, jitter, (bytes) =>
+    this.#link = new options.datagramLink(this.#provider, options.datagram ?? {}, jitter, (bytes) =>
       this.#transmits.push(bytes),
     )
   }
@@ -249,7 +261,7 @@ export class Connection {
     const { state, send } = startClient(config, provider.generateKeyPair(checkedRandom(options.random)))
     const suite = options.suite ?? CipherSuite.AES_256_GCM
     const phase: ClientHandshake = { kind: 'client-handshake', config, suite, state }
-    const connection = new Connection(options, phase, CLIENT_STEP_TIMEOUT, [wireVersion], now)
+    const connection = new Connection(options, phase, CLIENT_STEP_TIMEOUT, ONLY_VERSION[wireVersion], now)
     connection.#wireVersion = wireVersion
     connection.#sendHandshake(send, now)
     return connection
@@ -267,7 +279,7 @@ export class Connection {
       repeats: options.kind === 'datagram',
       ...(options.cookies ? { cookies: options.cookies } : {}),
     }
-    const versions = options.unsafeWireVersion1 ? [WIRE_VERSION, WIRE_VERSION_1] : [WIRE_VERSION]
+    const versions = options.unsafeWireVersion1 ? BOTH_VERSIONS : ONLY_VERSION[WIRE_VERSION]
     const phase: ServerHandshake = {
       kind: 'server-handshake',
       config,
@@ -306,13 +318,13 @@ export class Connection {
   /** Takes the next bytes of the stream or line, or one whole message or datagram. Never throws. */
   receive(bytes: Uint8Array, now: number): void {
     try {
-      if (this.#options.kind === 'stream') {
+      if (this.#kind === 'stream') {
         this.#decoder.feed(bytes)
         for (let frame = this.#decoder.next(); frame; frame = this.#decoder.next()) {
           if (this.#phase.kind === 'closed') return
           this.#receiveFrame(frame, now)
         }
-      } else if (this.#options.kind === 'serial') {
+      } else if (this.#kind === 'serial') {
         this.#serial ??= new SerialDecoder()
         for (const packet of this.#serial.push(bytes)) this.#receivePacket(packet, now)
       } else if (this.#link && isUtack(bytes)) {
@@ -407,7 +419,7 @@ export class Connection {
   sendExtension(type: number, data: Uint8Array, now: number): void {
     assertBytes('data', data)
     const phase = this.#open()
-    if (!this.#options.extensions?.includes(type)) {
+    if (!this.#extensions?.includes(type)) {
       throw new UsmpError('INVALID_ARGUMENT', `packet type ${packetTypeName(type)} is not registered`)
     }
     if (data.length > MAX_PLAINTEXT) {
@@ -442,7 +454,7 @@ export class Connection {
     if (phase.cipher.rekeying || this.#link?.rekeyWaiting) {
       throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
     }
-    const salt = checkedRandom(this.#options.random)(REKEY_SALT_SIZE)
+    const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
     if (this.#link) {
       this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt })
       this.#sendReady(phase, this.#link, now)
@@ -550,25 +562,25 @@ export class Connection {
     else this.#link?.acceptHandshake(frame)
     if (step.send) this.#sendHandshake(step.send, now)
     if (step.state.kind !== 'awaiting-psk' || !begins) return
-    if (!isStrict(this.#options.kind)) this.#handshakeDeadline = now + this.#handshakeTimeout
+    if (!isStrict(this.#kind)) this.#handshakeDeadline = now + this.#handshakeTimeout
     wipeServer(before)
     // The same device again while it is looked up: the answer under way will do.
     if (before.kind === 'awaiting-psk') return
     const { deviceId, wireVersion } = step.state
     this.#wireVersion = wireVersion
-    this.#decoder.acceptVersions((this.#versions = [wireVersion]))
+    this.#decoder.acceptVersions((this.#versions = ONLY_VERSION[wireVersion]))
     this.#events.push({ kind: 'hello', deviceId, wireVersion })
   }
 
   #openSession(established: Established, suite: CipherSuite, now: number): void {
     const client = this.#phase.kind === 'client-handshake'
     this.#wipePsk()
-    const provider = this.#options.provider ?? nobleProvider
-    const ordered = this.#options.kind !== 'datagram'
-    const { keepalive = client ? KEEPALIVE : 0, idleTimeout = IDLE_TIMEOUT } = this.#options
+    const ordered = this.#ordered
+    const keepalive = this.#keepalive ?? (client ? KEEPALIVE : 0)
+    const idleTimeout = this.#idleTimeout ?? IDLE_TIMEOUT
     this.#phase = {
       kind: 'open',
-      cipher: new SessionCipher(provider, suite, established, ordered, client),
+      cipher: new SessionCipher(this.#provider, suite, established, ordered, client),
       liveness: new Liveness(
         { keepalive, idleTimeout, pingTimeout: ordered ? Number.POSITIVE_INFINITY : PING_TIMEOUT },
         now,
@@ -651,7 +663,7 @@ export class Connection {
       case PacketType.REKEY:
         return this.#wireVersion !== WIRE_VERSION_1
       default:
-        return this.#options.extensions?.includes(type) ?? false
+        return this.#extensions?.includes(type) ?? false
     }
   }
 
@@ -725,7 +737,7 @@ export class Connection {
   }
 
   #transmit(frame: Uint8Array): void {
-    this.#transmits.push(this.#options.kind === 'serial' ? encodeSerial(frame) : frame)
+    this.#transmits.push(this.#kind === 'serial' ? encodeSerial(frame) : frame)
   }
 
   // ─── datagrams ───
@@ -785,7 +797,7 @@ export class Connection {
   // ─── faults and ends ───
 
   get #ordered(): boolean {
-    return this.#options.kind !== 'datagram'
+    return this.#kind !== 'datagram'
   }
 
   /**
@@ -797,9 +809,9 @@ export class Connection {
    */
   #refuse(error: UsmpError, authentic: boolean): void {
     if (this.#phase.kind === 'closed') return
-    const line = this.#options.kind === 'serial'
+    const line = this.#kind === 'serial'
     if (line && (authentic || error.family === 'platform')) return this.close(error)
-    if (isStrict(this.#options.kind) || error.family === 'platform') return this.#fail(error)
+    if (isStrict(this.#kind) || error.family === 'platform') return this.#fail(error)
     this.#count(error.code)
     if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) this.#wrongProof = error
   }

@@ -15,7 +15,7 @@ import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { Inbox } from './inbox.js'
 import { assertPsk } from './psk.js'
-import type { Transport } from './transport.js'
+import type { Transport, TransportSink } from './transport.js'
 
 /** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
 const FLUSH_BYTES = 64 * 1024
@@ -55,6 +55,14 @@ interface Waiter<T> {
   reject(error: unknown): void
 }
 
+/** Who is at the other end. As text, which takes a fifth of what the bytes take. */
+interface Identity {
+  readonly deviceId: string
+  readonly sessionId: string
+  readonly suite: CipherSuite
+  readonly wireVersion: WireVersion
+}
+
 const utf8 = new TextEncoder()
 
 /**
@@ -72,7 +80,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #ended: AbortController | undefined
   /** Why the session has ended. */
   #reason: UsmpError | undefined
-  #identity: Extract<ConnectionEvent, { kind: 'connected' }> | undefined
+  #identity: Identity | undefined
   #waitingSends: WaitingSend[] = []
   #pings: Waiter<number>[] = []
   #rekeys: Waiter<void>[] = []
@@ -115,8 +123,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError of the handshake or transport; ABORTED
    */
   static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
-    const { clock = systemClock, signal, ...rest } = options
-    const connection = orAbort(transport, () => Connection.client({ ...rest, kind: transport.kind }, clock.now()))
+    const { clock = systemClock, signal } = options
+    const connection = orAbort(transport, () => Connection.client({ ...options, kind: transport.kind }, clock.now()))
     return new Session(connection, transport, clock, options.idleTimeout).#start(signal)
   }
 
@@ -125,8 +133,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-    const { clock = systemClock, signal, authorize, ...rest } = options
-    const connection = orAbort(transport, () => Connection.server({ ...rest, kind: transport.kind }, clock.now()))
+    const { clock = systemClock, signal, authorize } = options
+    const connection = orAbort(transport, () => Connection.server({ ...options, kind: transport.kind }, clock.now()))
     const session = new Session(connection, transport, clock, options.idleTimeout)
     session.#authorize = authorize
     return session.#start(signal)
@@ -134,12 +142,12 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /** The device's id as `aa:bb:cc:dd:ee:ff`. */
   get deviceId(): string {
-    return formatDeviceId(this.#established.deviceId)
+    return this.#established.deviceId
   }
 
   /** The 16 bytes of the session id in hex. */
   get sessionId(): string {
-    return toHex(this.#established.sessionId)
+    return this.#established.sessionId
   }
 
   get suite(): CipherSuite {
@@ -330,21 +338,35 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   // ─── driving the connection ───
 
+  /** What the transport calls. Not closures of `#start`: those would keep the signal of the handshake for as long as the session. */
+  static readonly #Sink = class implements TransportSink {
+    readonly #session: Session
+
+    constructor(session: Session) {
+      this.#session = session
+    }
+
+    receive(bytes: Uint8Array): void {
+      const session = this.#session
+      session.#connection.receive(bytes, session.#clock.now())
+      session.#pump()
+      session.#sendWaiting()
+    }
+
+    drain(): void {
+      this.#session.#drain()
+    }
+
+    end(cause?: unknown): void {
+      this.#session.#connection.receiveEnd(cause)
+      this.#session.#pump()
+    }
+  }
+
   #start(signal: AbortSignal | undefined): Promise<Session> {
     return this.#wait<Session>(signal, (waiter) => {
       this.#onConnected = waiter
-      this.#transport.open({
-        receive: (bytes) => {
-          this.#connection.receive(bytes, this.#clock.now())
-          this.#pump()
-          this.#sendWaiting()
-        },
-        drain: () => this.#drain(),
-        end: (cause) => {
-          this.#connection.receiveEnd(cause)
-          this.#pump()
-        },
-      })
+      this.#transport.open(new Session.#Sink(this))
       this.#pump()
       return () => {
         this.#connection.close(abortError(signal))
@@ -467,6 +489,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #disarmTimer(): void {
     if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#clock.clearTimer(this.#timer)
     this.#timerAt = Number.POSITIVE_INFINITY
+    this.#timer = undefined
   }
 
   #dispatch(event: ConnectionEvent): void {
@@ -475,7 +498,12 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
         void this.#answerHello(formatDeviceId(event.deviceId), event.wireVersion)
         return
       case 'connected':
-        this.#identity = event
+        this.#identity = {
+          deviceId: formatDeviceId(event.deviceId),
+          sessionId: toHex(event.sessionId),
+          suite: event.suite,
+          wireVersion: event.wireVersion,
+        }
         this.#onConnected?.resolve(this)
         // Not kept through a session that may last for weeks.
         this.#onConnected = undefined
@@ -538,7 +566,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (this.#reason) throw this.#reason
   }
 
-  get #established(): Extract<ConnectionEvent, { kind: 'connected' }> {
+  get #established(): Identity {
     if (!this.#identity) throw new UsmpError('NOT_CONNECTED')
     return this.#identity
   }

@@ -7,6 +7,7 @@ import {
   PacketType,
   SEAL_OVERHEAD,
   SEQ_LIMIT,
+  type WireVersion,
 } from './constants.js'
 import type { Aead, CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
@@ -20,6 +21,8 @@ const NONCE_SESSION_BYTES = 8
 
 /** Scratch for the AAD of the frame that is being sealed or opened, of whatever session. */
 const aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
+/** The same for its nonce. */
+const nonce = new Uint8Array(NONCE_SIZE)
 
 /** A receive key and what was received under it. */
 interface ReceiveEpoch {
@@ -46,11 +49,10 @@ interface PendingRekey {
 export class SessionCipher {
   readonly #provider: CryptoProvider
   readonly #suite: CipherSuite
-  readonly #established: Omit<Established, 'keys'>
+  readonly #wireVersion: WireVersion
+  readonly #sessionId: Uint8Array
   readonly #ordered: boolean
   readonly #client: boolean
-  /** Rewritten for every frame, but for the part of the session id. */
-  readonly #nonce = new Uint8Array(NONCE_SIZE)
   #txKey: Uint8Array
   #tx: Aead
   #txNext = 0
@@ -69,17 +71,17 @@ export class SessionCipher {
   constructor(
     provider: CryptoProvider,
     suite: CipherSuite,
-    { keys, ...established }: Established,
+    { wireVersion, sessionId, keys }: Omit<Established, 'deviceId'>,
     ordered: boolean,
     client: boolean,
     start: { readonly tx: number; readonly rx: number } = { tx: 0, rx: 0 },
   ) {
     this.#provider = provider
     this.#suite = suite
-    this.#established = established
+    this.#wireVersion = wireVersion
+    this.#sessionId = sessionId
     this.#ordered = ordered
     this.#client = client
-    this.#nonce.set(established.sessionId.subarray(0, NONCE_SESSION_BYTES), NONCE_SIZE - NONCE_SESSION_BYTES)
     this.#txKey = keys.tx
     this.#tx = provider.aead(suite, keys.tx)
     this.#txNext = start.tx
@@ -130,14 +132,13 @@ export class SessionCipher {
   seal(type: number, plaintext: Uint8Array): Uint8Array {
     if (this.#txNext >= SEQ_LIMIT) throw new UsmpError('SEQ_EXHAUSTED')
     const seq = this.#txNext++
-    const { wireVersion } = this.#established
     const length = SEAL_OVERHEAD + plaintext.length
     const frame = new Uint8Array(HEADER_SIZE + length)
-    writeHeader(frame, wireVersion, type, seq, length)
-    writeHeader(aad, wireVersion, type, seq, length)
-    writeUint32(this.#nonce, 0, seq)
-    frame.set(this.#nonce, HEADER_SIZE)
-    this.#tx.seal(this.#nonce, aad, plaintext, frame.subarray(HEADER_SIZE + NONCE_SIZE))
+    writeHeader(frame, this.#wireVersion, type, seq, length)
+    writeHeader(aad, this.#wireVersion, type, seq, length)
+    this.#writeNonce(seq)
+    frame.set(nonce, HEADER_SIZE)
+    this.#tx.seal(nonce, aad, plaintext, frame.subarray(HEADER_SIZE + NONCE_SIZE))
     finishFrame(frame)
     return frame
   }
@@ -166,13 +167,13 @@ export class SessionCipher {
     if (payload.length < SEAL_OVERHEAD) {
       throw new UsmpError('BAD_PAYLOAD', `a sealed payload has at least ${SEAL_OVERHEAD} bytes`)
     }
-    writeUint32(this.#nonce, 0, frame.seq)
-    if (!equalBytes(payload.subarray(0, NONCE_SIZE), this.#nonce)) throw new UsmpError('BAD_NONCE')
+    this.#writeNonce(frame.seq)
+    if (!equalBytes(payload.subarray(0, NONCE_SIZE), nonce)) throw new UsmpError('BAD_NONCE')
     writeHeader(aad, frame.version, frame.type, frame.seq, payload.length)
     const sealed = payload.subarray(NONCE_SIZE)
     for (const epoch of this.#epochs) {
       if (!this.#ordered && epoch.window.check(frame.seq) !== 'new') continue
-      const plaintext = epoch.aead.open(this.#nonce, aad, sealed)
+      const plaintext = epoch.aead.open(nonce, aad, sealed)
       if (!plaintext) continue
       this.#accept(epoch, frame.seq)
       return plaintext
@@ -190,7 +191,7 @@ export class SessionCipher {
     if (this.#pending) throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
     const frame = this.seal(PacketType.REKEY, salt)
     const oldKeys = { tx: copyBytes(this.#txKey), rx: copyBytes(this.#epochs.at(-1)!.key) }
-    const next = deriveRekeyKeys(this.#provider, oldKeys, true, salt, this.#established.sessionId)
+    const next = deriveRekeyKeys(this.#provider, oldKeys, true, salt, this.#sessionId)
     this.#setTx(next.tx)
     this.#epochs.push(this.#epoch(next.rx))
     this.#pending = { oldKeys, collided: false }
@@ -209,7 +210,7 @@ export class SessionCipher {
       throw new UsmpError('UNEXPECTED_PACKET', 'REKEY under an older key')
     }
     const current = this.#pending?.oldKeys ?? { tx: this.#txKey, rx: this.#epochs.at(-1)!.key }
-    const next = deriveRekeyKeys(this.#provider, current, false, salt, this.#established.sessionId)
+    const next = deriveRekeyKeys(this.#provider, current, false, salt, this.#sessionId)
     if (this.#pending && this.#client) {
       // Both at once and we win. The server may have sent frames under its losing keys before it heard of ours.
       this.#epochs.splice(-1, 0, this.#epoch(next.rx))
@@ -232,6 +233,11 @@ export class SessionCipher {
     wipe(this.#txKey)
     this.#wipeEpochs(this.#epochs.splice(0))
     this.#endPending()
+  }
+
+  #writeNonce(seq: number): void {
+    writeUint32(nonce, 0, seq)
+    for (let i = 0; i < NONCE_SESSION_BYTES; i++) nonce[NONCE_SIZE - NONCE_SESSION_BYTES + i] = this.#sessionId[i]!
   }
 
   #accept(epoch: ReceiveEpoch, seq: number): void {
