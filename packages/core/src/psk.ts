@@ -22,12 +22,19 @@ export function assertPsk(psk: unknown, allowWeak = false): asserts psk is Uint8
     throw new UsmpError('WEAK_PSK', `${psk.length} bytes, and at least ${MIN_PSK_SIZE} are needed`)
   }
   if (allowWeak) return
-  if (new Set(psk).size < MIN_DISTINCT_BYTES) throw new UsmpError('WEAK_PSK', 'it repeats a few byte values')
+  if (!hasDistinctBytes(psk, MIN_DISTINCT_BYTES)) throw new UsmpError('WEAK_PSK', 'it repeats a few byte values')
   if (psk.length < MIN_TEXT_SIZE && psk.every((byte) => byte >= 0x20 && byte < 0x7f)) {
     throw new UsmpError('WEAK_PSK', 'it looks like a typed text, not like random bytes', {
       hint: 'Make a key with `usmp keygen psk`, derive one with pskFromPassphrase(), or pass allowWeakPsk if you must.',
     })
   }
+}
+
+/** Whether there are at least `count` different values; looks no further than it must. */
+function hasDistinctBytes(bytes: Uint8Array, count: number): boolean {
+  const seen = new Set<number>()
+  for (const byte of bytes) if (seen.add(byte).size === count) return true
+  return false
 }
 
 /**

@@ -73,8 +73,8 @@ export interface SessionsOptions extends ConnectOptions {
  */
 export async function connect(url: string | URL, options: ConnectOptions): Promise<Session> {
   const target = parseUrl(url)
-  const { deviceId, connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal, ...rest } = options
-  const id = parseDeviceId(deviceId)
+  const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal } = options
+  const deviceId = parseDeviceId(options.deviceId)
   // Before the network is asked: a wrong argument is not to hide behind a server that is down.
   assertPsk(options.psk, options.allowWeakPsk)
   assertSuite(options.suite)
@@ -83,7 +83,7 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
   if (!options.provider) await prepareSuite(options.suite)
   if (target.protocol === 'usmp+udp:') {
     const transport = await connectUdp(hostOf(target), portOf(target), { signal })
-    return establish(transport, { ...rest, deviceId: id }, signal).catch((error: UsmpError) => {
+    return establish(transport, options, deviceId).catch((error: UsmpError) => {
       const { fault: cause } = transport
       if (error.code !== 'HANDSHAKE_TIMEOUT' || !cause) throw error
       throw new UsmpError('UNREACHABLE', `${transport.address}: ${cause.message}`, { cause })
@@ -95,7 +95,7 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
       code: 'USMP_WIRE_VERSION_1',
     })
   }
-  return establish(transport, { ...rest, deviceId: id }, signal)
+  return establish(transport, options, deviceId)
 }
 
 /**
@@ -114,21 +114,15 @@ export function sessions(url: string | URL, options: SessionsOptions): AsyncGene
   })
 }
 
-type HandshakeOptions = Omit<ConnectOptions, 'deviceId' | 'connectTimeout' | 'ca' | 'signal'> & { deviceId: Uint8Array }
-
-async function establish(
-  transport: Transport,
-  options: HandshakeOptions,
-  signal: AbortSignal | undefined,
-): Promise<Session> {
+async function establish(transport: Transport, options: ConnectOptions, deviceId: Uint8Array): Promise<Session> {
   try {
     return await Session.connect(transport, {
       ...options,
+      deviceId,
       datagramLink: DatagramLink,
       provider: options.provider ?? nodeProvider,
       random: nodeRandom,
       clock: nodeClock,
-      signal,
     })
   } catch (error) {
     transport.abort()
@@ -160,11 +154,20 @@ function openTransport(
 }
 
 function parseUrl(url: string | URL): URL {
-  const parsed = URL.canParse(String(url)) ? new URL(String(url)) : undefined
+  const parsed = urlOf(url)
   if (parsed && NETWORK_SCHEMES.includes(parsed.protocol) && parsed.hostname !== '') return parsed
   if (parsed?.protocol === 'serial:') return parsed
   throw new UsmpError(
     'INVALID_ARGUMENT',
     `the address must look like usmp://host:${DEFAULT_PORT}, usmp+udp://host:${DEFAULT_PORT}, ws://host/, wss://host/ or serial:///dev/ttyUSB0, not ${url}`,
   )
+}
+
+/** Undefined if it is none. Not `URL.canParse` first, which would do the work twice. */
+function urlOf(text: string | URL): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    return undefined
+  }
 }

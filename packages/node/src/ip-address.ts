@@ -26,7 +26,8 @@ function groups(text: string): number[] {
  * to choose from. Link-local addresses (fe80::/10) count one by one: all hosts of a link share a /64 there.
  */
 export function addressBlock(address: string): string {
-  if (!isIPv6(address)) return address
+  // The colon first, as most addresses have none and judging an IPv6 address takes long.
+  if (!address.includes(':') || !isIPv6(address)) return address
   const bytes = ipBytes(address)
   const isMapped = bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 0xff && bytes[11] === 0xff
   if (isMapped) return bytes.subarray(12).join('.')

@@ -142,6 +142,8 @@ export function listen(options: ListenOptions): Promise<Server> {
 export class Server extends EventTarget implements AsyncIterable<Session> {
   readonly #options: ListenOptions
   readonly #authorize: AcceptOptions['authorize']
+  /** What all sessions have in common. */
+  readonly #sessionOptions: Omit<AcceptOptions, 'authorize' | 'signal'>
   readonly #net: NetServer
   readonly #lockout = new Lockout()
   readonly #connections = new Map<string, number>()
@@ -168,6 +170,14 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     assertLimit('maxHandshakes', options.maxHandshakes)
     this.#options = options
     this.#authorize = authorizer(options)
+    const { handshakeTimeout, idleTimeout, keepalive, extensions, provider = nodeProvider, datagram } = options
+    this.#sessionOptions = {
+      datagramLink: DatagramLink,
+      provider,
+      random: nodeRandom,
+      clock: nodeClock,
+      ...defined({ handshakeTimeout, idleTimeout, keepalive, extensions, datagram }),
+    }
     this.#net = createServer((socket) => this.#welcome(socket))
   }
 
@@ -351,7 +361,8 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     const visitor: Visitor = { host, abort: new AbortController(), deviceId: undefined }
     this.#handshakes.add(visitor)
     this.#count(host, 1)
-    socket.once('close', () => {
+    // Not `once`, which keeps more: it comes once all the same.
+    socket.on('close', () => {
       this.#handshakes.delete(visitor)
       this.#count(host, -1)
     })
@@ -469,18 +480,14 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   }
 
   async #handshake(transport: Transport, visitor: Visitor): Promise<Session> {
-    const { handshakeTimeout, idleTimeout, keepalive, extensions, provider, datagram } = this.#options
     // Wire version 1 knows no cookies.
-    const unsafeWireVersion1 = transport.kind === 'datagram' ? undefined : this.#options.unsafeWireVersion1
+    const unsafeWireVersion1 = transport.kind !== 'datagram' && this.#options.unsafeWireVersion1 === true
     this.#handshakes.add(visitor)
     try {
       return await Session.accept(transport, {
-        datagramLink: DatagramLink,
-        provider: provider ?? nodeProvider,
-        random: nodeRandom,
-        clock: nodeClock,
+        ...this.#sessionOptions,
+        unsafeWireVersion1,
         signal: visitor.abort.signal,
-        ...defined({ handshakeTimeout, idleTimeout, keepalive, extensions, unsafeWireVersion1, datagram }),
         authorize: (deviceId, wireVersion) => this.#authorizeVisitor(visitor, deviceId, wireVersion),
       })
     } finally {
