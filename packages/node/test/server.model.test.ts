@@ -75,6 +75,8 @@ class World {
       duplicates,
       maxConnections: MAX_CONNECTIONS,
       maxHandshakes: MAX_HANDSHAKES,
+      // The model knows no time: a connection stays idle for as long as a busy machine takes for a run.
+      handshakeTimeout: 600_000,
       provider,
     })
     return new World(server, provider)
@@ -106,6 +108,7 @@ class World {
       psk,
       random: nodeRandom,
       provider: this.provider,
+      handshakeTimeout: 60_000,
     })
   }
 
