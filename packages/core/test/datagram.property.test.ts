@@ -1,7 +1,7 @@
 import { fc, test } from '@fast-check/vitest'
 import { describe, expect, vi } from 'vitest'
 import { CipherSuite, MAX_MESSAGE } from '../src/constants.ts'
-import { bytesOf, codeOf, concatBytes, flipBit, text, toHex } from './helpers.ts'
+import { bytesOf, codeOf, concatBytes, flipBit, inOrderOf, text, toHex } from './helpers.ts'
 import { otherSide, Pair, type PairOptions, type Side } from './pair.ts'
 import { withCrc } from './provider-suite.ts'
 import { recordingProvider } from './recording-provider.ts'
@@ -111,8 +111,29 @@ function play(pair: Pair, steps: readonly (typeof step extends fc.Arbitrary<infe
 
 const received = (pair: Pair, end: Side) => pair.messages(end).map((message) => toHex(message))
 
+/**
+ * What has come out at `end` is the beginning of what was sent. Only where the session is lost, aloud at both ends, may one be
+ * missing before others: a receiver goes on without it after 45 s, when its sender has given up (specification, section 7.7).
+ */
+function expectPart(pair: Pair, end: Side, got: readonly string[], sent: readonly string[]): void {
+  const lost = [end, otherSide(end)].every((at) => ['TRANSPORT_FAILED', 'IDLE_TIMEOUT'].includes(pair.reason(at) ?? ''))
+  if (lost) expect(inOrderOf(got, sent)).toBe(true)
+  else expect(got).toEqual(sent.slice(0, got.length))
+}
+
 /** Every way a session may end here. */
 const LOUD = ['TRANSPORT_FAILED', 'IDLE_TIMEOUT', undefined]
+
+/** The first of two messages is lost again and again, and the sender, which closes, gives up after 10 s. */
+const GIVEN_UP_WHILE_CLOSING: [Conditions, number, { do: 'send'; side: Side; length: number }[], Side] = [
+  { delay: 111, jitter: 87, loss: 0.23358136368915441, rate: 20_000 },
+  1444232930,
+  [
+    { do: 'send', side: 'client', length: 453 },
+    { do: 'send', side: 'client', length: 453 },
+  ],
+  'client',
+]
 
 describe('session over a bad network', () => {
   test.prop([conditions(0.3), seed, fc.array(step, { maxLength: 60 })], { numRuns: 200 })(
@@ -125,7 +146,7 @@ describe('session over a bad network', () => {
       pair.wait(100_000)
       for (const end of SIDES) {
         const got = received(pair, end)
-        expect(got).toEqual(sent[otherSide(end)].slice(0, got.length))
+        expectPart(pair, end, got, sent[otherSide(end)])
         expect(LOUD).toContain(pair.reason(end))
         if (!pair.reason('client') && !pair.reason('server')) expect(got).toEqual(sent[otherSide(end)])
       }
@@ -133,25 +154,25 @@ describe('session over a bad network', () => {
     },
   )
 
-  test.prop([conditions(0.25), seed, fc.array(step, { maxLength: 30 }), side], { numRuns: 100 })(
-    'a BYE comes after everything that was sent before it',
-    (given, seed, steps, closing) => {
-      const pair = settle(lossyPair(given, seed))
-      fc.pre(pair.client.established)
-      const sent = play(pair, steps)
-      fc.pre(!pair.reason(closing))
-      pair.act(closing, (end) => end.close())
-      pair.wait(100_000)
-      const other = otherSide(closing)
-      const got = received(pair, other)
-      expect(got).toEqual(sent[closing].slice(0, got.length))
-      // The other end may have lost its session before; that was loud.
-      if (pair.reason(closing) === 'CLOSED' && (pair.reason(other) ?? 'CLOSED') === 'CLOSED') {
-        expect(got).toEqual(sent[closing])
-      }
-      expect(['CLOSED', 'TRANSPORT_FAILED']).toContain(pair.reason(closing))
-    },
-  )
+  test.prop([conditions(0.25), seed, fc.array(step, { maxLength: 30 }), side], {
+    numRuns: 100,
+    examples: [GIVEN_UP_WHILE_CLOSING],
+  })('a BYE comes after everything that was sent before it', (given, seed, steps, closing) => {
+    const pair = settle(lossyPair(given, seed))
+    fc.pre(pair.client.established)
+    const sent = play(pair, steps)
+    fc.pre(!pair.reason(closing))
+    pair.act(closing, (end) => end.close())
+    pair.wait(100_000)
+    const other = otherSide(closing)
+    const got = received(pair, other)
+    expectPart(pair, other, got, sent[closing])
+    // The other end may have lost its session before; that was loud.
+    if (pair.reason(closing) === 'CLOSED' && (pair.reason(other) ?? 'CLOSED') === 'CLOSED') {
+      expect(got).toEqual(sent[closing])
+    }
+    expect(['CLOSED', 'TRANSPORT_FAILED']).toContain(pair.reason(closing))
+  })
 
   test.prop([fc.nat({ max: 2_000 }), fc.integer({ min: 1, max: 20_000 }), seed], { numRuns: 30 })(
     'survives a partition of 20 s',

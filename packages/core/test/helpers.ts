@@ -40,3 +40,10 @@ export function flipBit(bytes: Uint8Array, index: number, bit = 0): Uint8Array {
 }
 
 export const text = (words: string): Uint8Array => new TextEncoder().encode(words)
+
+/** What is left of `all` when some of it is missing: nothing twice, nothing in another order. */
+export function inOrderOf<T>(some: readonly T[], all: readonly T[]): boolean {
+  let at = 0
+  for (const item of all) if (at < some.length && some[at] === item) at++
+  return at === some.length
+}
