@@ -1,6 +1,7 @@
 /* A peer without the PSK sends what it likes: it never gets a session. The input is a list of (type, length,
    payload); the frames around them are made right, so that the handshake sees them. */
 #include "sides.h"
+#include "usmp/cobs.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -8,12 +9,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
   static fuzz_side_t side;
   uint8_t frame[USMP_MAX_FRAME_SIZE];
+  uint8_t packet[USMP_MAX_PACKET_SIZE];
   uint32_t now = 0;
 
   if (size < 1) return 0;
   fuzz_state = 0;
-  uint8_t kind = data[0] & 1 ? USMP_KIND_DATAGRAM : USMP_KIND_STREAM;
-  fuzz_open(&side, kind, data[0] & 2);
+  bool serial = fuzz_kind(data[0]) == USMP_KIND_SERIAL;
+  fuzz_open(&side, data[0], data[0] & FUZZ_CLIENT);
   fuzz_drain(&side, NULL, now);
   for (size_t at = 1; at + 2 <= size;) {
     uint8_t type = data[at] ? data[at] : 1;
@@ -23,7 +25,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(frame + USMP_HEADER_SIZE, data + at, len);
     at += len;
     int frame_len = usmp_frame_encode(frame, type, type & 3, len);
-    assert(usmp_conn_receive(&side.conn, frame, (size_t)frame_len, now) <= frame_len);
+    size_t packet_len = (size_t)frame_len;
+    if (serial) {
+      packet[0] = 0;
+      packet_len = 1 + usmp_cobs_encode(frame, packet_len, packet + 1);
+      packet[packet_len++] = 0;
+    }
+    assert(usmp_conn_receive(&side.conn, serial ? packet : frame, packet_len, now) <= (int)packet_len);
     fuzz_drain(&side, NULL, now);
     now += 100;
     usmp_conn_handle_timeout(&side.conn, now);

@@ -23,7 +23,7 @@ def deframer(vectors):
 
 def handshake(vectors):
     for params, test in tests(vectors, "handshake", "step"):
-        flags = (params["transport"] == "datagram") | (params["role"] == "client") << 1
+        flags = (params["transport"] == "datagram") | (params["role"] == "client") << 1 | (params["transport"] == "serial") << 2
         seed = bytes([flags])
         for frame in map(bytes.fromhex, test["prefix"] + [test["frame"]]):
             payload = frame[12:][:255]
@@ -32,19 +32,19 @@ def handshake(vectors):
 
 
 def session(_vectors):
-    # operations of fuzz_session.c: send, rekey, ping, deliver, seal anything
-    send, rekey, ping, deliver, seal = 0, 1, 2, 3, 6
+    # operations of fuzz_session.c: send, rekey, ping, deliver, seal anything, seal the right size
+    send, rekey, ping, deliver, seal, right = 0, 1, 2, 3, 6, 8
     scripts = [
         [(send, 5), (deliver, 0), (deliver, 0)],
         [(send, 500), (deliver, 0)],
         [(rekey, 0), (deliver, 0), (ping, 0), (deliver, 0)],
         [(seal, 0x0509), (deliver, 0), (seal, 0x0505), (deliver, 0)],
-        [(seal, 0x0B20), (deliver, 0), (send, 3), (deliver, 0)],
+        [(right, 0x0B20), (deliver, 0), (send, 3), (deliver, 0)],
     ]
-    for kind in (0, 1):
+    for kind in (0, 1, 4, 8, 16):
         for side in (0, 1):
             for script in scripts:
-                yield bytes([kind]) + b"".join(bytes([side | op << 1, value & 255, value >> 8]) for op, value in script)
+                yield bytes([kind]) + b"".join(bytes([side | op << 3, value & 255, value >> 8]) for op, value in script)
 
 
 def rpc(_vectors):

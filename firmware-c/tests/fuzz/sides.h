@@ -34,7 +34,27 @@ static int fuzz_find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], us
   return id[0] == 0xFF ? USMP_ERR_UNKNOWN_DEVICE : 0;
 }
 
-static void fuzz_open(fuzz_side_t *side, uint8_t kind, bool client)
+/* What an input chooses in its first byte. */
+enum {
+  FUZZ_DATAGRAM = 1,
+  FUZZ_CLIENT = 2, /* the side that is fuzzed, where there is but one */
+  FUZZ_SERIAL = 4,
+  FUZZ_AES = 8,
+  FUZZ_PIECES = 16 /* the server hands pieces over one by one */
+};
+
+static uint8_t fuzz_kind(uint8_t choice)
+{
+  if (choice & FUZZ_DATAGRAM) return USMP_KIND_DATAGRAM;
+  return choice & FUZZ_SERIAL ? USMP_KIND_SERIAL : USMP_KIND_STREAM;
+}
+
+static uint8_t fuzz_suite(uint8_t choice)
+{
+  return choice & FUZZ_AES ? USMP_CIPHER_AES256_GCM : USMP_CIPHER_CHACHA20_POLY1305;
+}
+
+static void fuzz_open(fuzz_side_t *side, uint8_t choice, bool client)
 {
   usmp_buffers_t buffers = {side->frame,         side->message,         side->tx,
                             sizeof side->frame, sizeof side->message, sizeof side->tx};
@@ -45,8 +65,9 @@ static void fuzz_open(fuzz_side_t *side, uint8_t kind, bool client)
                                  .find_psk = fuzz_find_psk,
                                  .psk = fuzz_psk,
                                  .psk_len = sizeof fuzz_psk,
-                                 .suite = USMP_CIPHER_CHACHA20_POLY1305,
-                                 .kind = kind};
+                                 .suite = fuzz_suite(choice),
+                                 .kind = fuzz_kind(choice),
+                                 .stream_fragments = !client && choice & FUZZ_PIECES};
   int err = client ? usmp_conn_init_client(&side->conn, &side->config, &buffers, 0)
                    : usmp_conn_init_server(&side->conn, &side->config, &buffers, 0);
   assert(err == 0);
@@ -70,6 +91,7 @@ static size_t fuzz_drain(fuzz_side_t *side, uint8_t *last, uint32_t now)
   while (usmp_conn_poll_event(&side->conn, &event)) {
     if (event.kind != USMP_EVENT_MESSAGE) continue;
     assert(event.offset + event.len <= USMP_MAX_MESSAGE_LEN && event.data == side->message);
+    assert(event.len <= USMP_MAX_DATA_LEN || !side->config.stream_fragments);
   }
   return kept;
 }
@@ -80,7 +102,8 @@ static void fuzz_check(const fuzz_side_t *side)
   assert(error == 0 || strcmp(usmp_err_name(error), "UNKNOWN") != 0);
   assert(side->conn.tx_head <= side->conn.tx_tail && side->conn.tx_tail <= side->conn.tx_cap);
   assert(error == 0 || side->config.kind != USMP_KIND_DATAGRAM || error == USMP_ERR_CLOSED ||
-         error == USMP_ERR_HANDSHAKE_TIMEOUT || error == USMP_ERR_IDLE_TIMEOUT || error == USMP_ERR_TRANSPORT_FAILED);
+         error == USMP_ERR_SEQ_EXHAUSTED || error == USMP_ERR_HANDSHAKE_TIMEOUT ||
+         error == USMP_ERR_IDLE_TIMEOUT || error == USMP_ERR_TRANSPORT_FAILED);
 }
 
 #endif
