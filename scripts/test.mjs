@@ -90,6 +90,7 @@ const steps = {
     vitest('demos', 'test/page', ...withoutCmake('test/page/c-robot.test.ts')),
   bench: () => vitest('bench'),
   torture: () => vitest('torture'),
+  fuzz: () => available('clang', 'fuzzing') && vitest('fuzz'),
   c: () => available('cmake', 'the C core on this machine') && check('bash', ['firmware-c/tools/check.sh']),
   cross: () =>
     available('qemu-system-riscv32', 'the C core for other processors') &&

@@ -1,0 +1,56 @@
+/** What is known of a target without loading what it tests. */
+export interface About {
+  readonly name: string
+  /** One line for the usage and the table. */
+  readonly what: string
+  /** Of an input, bytes. */
+  readonly maxLength: number
+  /** The sources whose points are told: beginnings of paths from the root of the repository. */
+  readonly covers: readonly string[]
+}
+
+const core = (...names: readonly string[]) => names.map((name) => `packages/core/src/${name}.ts`)
+
+export const list: readonly About[] = [
+  {
+    name: 'frames',
+    what: 'frames, deframer, COBS: the same frames at any cut, and they encode to the bytes they came from',
+    maxLength: 1200,
+    covers: core('crc16', 'cobs', 'deframer', 'frame'),
+  },
+  {
+    name: 'handshake',
+    what: 'either role and a peer without the key: never a session',
+    maxLength: 600,
+    covers: core('handshake/client', 'handshake/server', 'messages', 'keys', 'connection'),
+  },
+  {
+    name: 'session',
+    what: 'an established session and a peer that has the keys and seals what no honest one does',
+    maxLength: 800,
+    covers: core('connection', 'session', 'fragment', 'replay', 'reorder', 'liveness', 'datagram', 'arq', 'utack'),
+  },
+  {
+    name: 'twins',
+    what: 'TypeScript and C side by side, with and without the keys: the same bytes, events, errors, deadlines',
+    maxLength: 800,
+    covers: core(
+      'connection',
+      'session',
+      'fragment',
+      'replay',
+      'liveness',
+      'deframer',
+      'handshake/client',
+      'handshake/server',
+    ),
+  },
+  {
+    name: 'rpc',
+    what: 'JSON-RPC messages, pieces of them, and a peer that serves them: what is understood says the same again',
+    maxLength: 1500,
+    covers: ['envelope', 'pieces', 'age', 'codes', 'serving', 'outflow', 'outbox', 'peer', 'inflow'].map(
+      (name) => `packages/rpc/src/${name}.ts`,
+    ),
+  },
+]

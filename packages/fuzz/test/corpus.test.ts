@@ -1,0 +1,26 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { type Bundle, bundleWorker } from '../src/bundle.js'
+import { list } from '../src/list.js'
+import { Corpus, fuzz } from '../src/run.js'
+
+/** The corpus is what coverage has chosen, so it comes to most of what a target is about. */
+const REACHES: Readonly<Record<string, number>> = { frames: 0.8, handshake: 0.5, session: 0.8, twins: 0.7, rpc: 0.6 }
+
+let bundle: Bundle
+beforeAll(async () => {
+  bundle = await bundleWorker()
+}, 60_000)
+
+describe.each(list)('$name', (about) => {
+  test('every input of the corpus keeps the promises, and so do some new ones', async () => {
+    const corpus = new Corpus(about.name).read()
+    expect(corpus.length).toBeGreaterThan(20)
+    const grown = await fuzz(about, bundle, corpus, { seed: 1, ms: 2000, executions: corpus.length + 500 })
+    const { input, error } = grown.find ?? {}
+    expect(error && `input ${Buffer.from(input!).toString('hex')}: ${error}`).toBeUndefined()
+    expect(grown.executions).toBeGreaterThan(corpus.length)
+    const own = bundle.points.flatMap(({ file }, point) => (about.covers.includes(file) ? [point] : []))
+    const reached = own.filter((point) => grown.reached.has(point)).length
+    expect(reached / own.length).toBeGreaterThan(REACHES[about.name]!)
+  }, 120_000)
+})
