@@ -37,10 +37,10 @@ only_app() {
   build "$@" && "$work/$1/tests/test_app"
 }
 
-fuzz() { # TARGET: the corpus, then ten seconds of new inputs
+fuzz() { # TARGET: both corpora, then ten seconds of new inputs
   mkdir -p "$work/found/$1"
   "$work/fuzz/tests/fuzz/fuzz_$1" -max_total_time=10 -max_len=2048 -artifact_prefix="$work/found/$1/" \
-    "$work/found/$1" "$work/corpus/$1"
+    "$work/found/$1" "$work/corpus/$1" "$here/tests/fuzz/corpus/$1"
 }
 
 headers_in_cpp() {
