@@ -92,7 +92,9 @@ export class Engine {
     await this.#run(input)
     const wanted = this.#mark()
     let best = input
-    for (let size = best.length >> 1; size > 0; size >>= 1) {
+    // Down to a sixteenth: all that are left out one by one would take longer than it took to find them.
+    const least = Math.max(1, input.length >> 4)
+    for (let size = best.length >> 1; size >= least; size >>= 1) {
       for (let at = 0; at + size <= best.length; ) {
         const shorter = without(best, at, size)
         await this.#run(shorter)

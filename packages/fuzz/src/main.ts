@@ -69,6 +69,12 @@ function inC(name: string, work: string): string[] {
   return [`c-${name}`, String(executions), String(seconds), String(corpus), branches, String(result.finds.length)]
 }
 
+/** Shown as it comes, for people who wait. */
+function tell(row: string[]): string[] {
+  process.stderr.write(`${row.join('  ')}\n`)
+  return row
+}
+
 const rows: string[][] = []
 const ts = list.filter(({ name }) => chosen.includes(name))
 const c = nativeTargets.filter(({ name }) => chosen.includes(`c-${name}`))
@@ -76,7 +82,7 @@ if (ts.length > 0) {
   const bundle = await bundleWorker()
   for (const about of ts) {
     process.stderr.write(`${about.name}, ${seconds} s\n`)
-    rows.push(await inTypeScript(about, bundle))
+    rows.push(tell(await inTypeScript(about, bundle)))
   }
 }
 if (c.length > 0) {
@@ -84,7 +90,7 @@ if (c.length > 0) {
   buildNative(work)
   for (const { name } of c) {
     process.stderr.write(`c-${name}, ${seconds} s\n`)
-    rows.push(inC(name, work))
+    rows.push(tell(inC(name, work)))
   }
 }
 const text = `Seed ${seed}, Node ${process.version}.\n\n${table(header, rows)}`

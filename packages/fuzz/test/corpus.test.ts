@@ -4,7 +4,7 @@ import { list } from '../src/list.js'
 import { Corpus, fuzz } from '../src/run.js'
 
 /** The corpus is what coverage has chosen, so it comes to most of what a target is about. */
-const REACHES: Readonly<Record<string, number>> = { frames: 0.8, handshake: 0.5, session: 0.8, twins: 0.7, rpc: 0.6 }
+const REACHES: Readonly<Record<string, number>> = { frames: 0.8, handshake: 0.4, session: 0.75, twins: 0.7, rpc: 0.4 }
 
 let bundle: Bundle
 beforeAll(async () => {
