@@ -2,12 +2,13 @@
 import { parseArgs } from 'node:util'
 import { writeBetweenMarks } from './document.js'
 import { faultsTorture } from './faults.js'
+import { hostile } from './hostile/hostile.js'
 import { load } from './load.js'
 import { loss } from './loss.js'
 import { soak } from './soak.js'
 import type { Torture } from './torture.js'
 
-const tortures: readonly Torture[] = [loss, load, faultsTorture, soak]
+const tortures: readonly Torture[] = [loss, hostile, load, faultsTorture, soak]
 
 const usage = `Usage: pnpm torture NAME … [--short] [--seed N] [--minutes N] [--document FILE]
 

@@ -1,0 +1,12 @@
+import { datagramAttacks } from './datagrams.js'
+import { handshakeAttacks } from './handshakes.js'
+import { spoofedAttacks } from './spoofed.js'
+import { traitorAttacks } from './traitors.js'
+import type { Attack } from './victim.js'
+
+export const attacks: readonly Attack[] = [
+  ...handshakeAttacks,
+  ...traitorAttacks,
+  ...datagramAttacks,
+  ...spoofedAttacks,
+]

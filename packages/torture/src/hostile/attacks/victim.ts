@@ -1,0 +1,255 @@
+// What attacks have in common: sockets, frames, and sessions of peers that hold a key and do not behave.
+import { createSocket, type Socket as UdpSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
+import { CipherSuite, encodeFrame, type Frame, PacketType, WIRE_VERSION } from '@usmp/core'
+import { nodeProvider, nodeRandom } from '@usmp/node'
+import { FrameDecoder } from '../../../../core/src/deframer.ts'
+import { decodeFrame } from '../../../../core/src/frame.ts'
+import { type ClientState, startClient, stepClient } from '../../../../core/src/handshake/client.ts'
+import type { Established } from '../../../../core/src/handshake/result.ts'
+import { SessionCipher } from '../../../../core/src/session.ts'
+import { psk as goodPsk } from '../identities.js'
+
+const HOST = '127.0.0.1'
+/** Between the bursts of a gentle flood, ms. */
+const GENTLE_PAUSE = 20
+/** Until a gentle attacker comes again, ms. */
+const GENTLE_ROUND = 100
+
+export interface Ports {
+  readonly tcp: number
+  readonly udp: number
+  /** Of good clients with a session on UDP. */
+  readonly goodUdp: readonly number[]
+  /** Floods keep to some thousand packets a second, which leave the machine time for everybody. */
+  readonly gentle: boolean
+}
+
+export interface Counts {
+  connections: number
+  packets: number
+}
+
+export interface Victim extends Ports {
+  readonly sent: Counts
+  readonly signal: AbortSignal
+}
+
+/** One way to attack. */
+export interface Attack {
+  readonly name: string
+  /** In a few words, for the table. */
+  readonly what: string
+  /** Needs to forge the addresses of others. */
+  readonly spoofs?: boolean
+  run(victim: Victim): Promise<unknown>
+}
+
+/** The n-th address of attackers; good clients come from another one. */
+export const address = (n: number): string => `127.0.${1 + (n >> 8)}.${n & 0xff}`
+
+/** So many at once, each again and again until the attack ends. */
+export async function repeat(
+  { signal, gentle }: Victim,
+  count: number,
+  action: (n: number, round: number) => Promise<unknown>,
+): Promise<void> {
+  const worker = async (n: number) => {
+    for (let round = 0; !signal.aborted; round++) {
+      await action(n, round).catch(() => {})
+      await (gentle ? sleep(GENTLE_ROUND) : turn())
+    }
+  }
+  await Promise.all(Array.from({ length: count }, (_, n) => worker(n)))
+}
+
+/** A TCP connection from an address of ours. */
+export async function openTcp({ tcp, sent }: Victim, from: string): Promise<Socket> {
+  const socket = connect({ port: tcp, host: HOST, localAddress: from })
+  await once(socket, 'connect')
+  socket.on('error', () => {})
+  sent.connections++
+  return socket
+}
+
+/** Resolves when a connection is over, by whomever. */
+export async function over(socket: Socket): Promise<void> {
+  socket.resume()
+  if (!socket.closed) await once(socket, 'close')
+}
+
+/** A UDP socket at an address of ours that talks to the server. */
+export async function openUdp({ udp, sent }: Victim, from: string): Promise<UdpSocket> {
+  const socket = createSocket('udp4')
+  socket.on('error', () => {})
+  socket.bind(0, from)
+  await once(socket, 'listening')
+  socket.connect(udp, HOST)
+  await once(socket, 'connect')
+  sent.connections++
+  return socket
+}
+
+/** Sends datagrams as fast as the system takes them, until the attack ends. */
+export async function flood(victim: Victim, socket: UdpSocket, make: () => Uint8Array): Promise<void> {
+  const AT_ONCE = 32
+  while (!victim.signal.aborted) {
+    const sending = Array.from({ length: AT_ONCE }, () => new Promise((done) => socket.send(make(), done)))
+    await Promise.all(sending)
+    victim.sent.packets += AT_ONCE
+    // The system may have taken them at once.
+    await (victim.gentle ? sleep(GENTLE_PAUSE) : turn())
+  }
+}
+
+/** Writes as fast as the peer takes it, until the attack or the connection ends. */
+export async function pour(victim: Victim, socket: Socket, make: () => Uint8Array): Promise<void> {
+  const AT_ONCE = 16
+  while (!victim.signal.aborted && !socket.destroyed) {
+    victim.sent.packets += AT_ONCE
+    if (socket.write(Buffer.concat(Array.from({ length: AT_ONCE }, make))))
+      await (victim.gentle ? sleep(GENTLE_PAUSE) : turn())
+    else await Promise.race([once(socket, 'drain'), once(socket, 'close')])
+  }
+}
+
+/** A HELLO that is right in form: random key, given device. */
+export function hello(deviceId: Uint8Array, cookie: Uint8Array = new Uint8Array(0)): Uint8Array {
+  // X25519 takes any 32 bytes for a public key.
+  const payload = Uint8Array.of(...deviceId, ...nodeRandom(32), ...cookie)
+  return encodeFrame({ type: PacketType.HELLO, seq: cookie.length > 0 ? 1 : 0, payload })
+}
+
+/** Asks for a cookie, and again if it is not given. */
+export async function cookieFor(victim: Victim, socket: UdpSocket, deviceId: Uint8Array): Promise<Uint8Array> {
+  const answers = collect(socket)
+  for (;;) {
+    socket.send(hello(deviceId))
+    victim.sent.packets++
+    const retry = await Promise.race([answers((frame) => frame.type === PacketType.HELLO_RETRY), sleep(500)])
+    if (retry) return retry.payload
+  }
+}
+
+/** The first frame of a kind that comes on a socket. */
+function collect(socket: UdpSocket): (isWanted: (frame: Frame) => boolean) => Promise<Frame> {
+  const frames: Frame[] = []
+  let wake = () => {}
+  socket.on('message', (datagram) => {
+    if (datagram[0] !== 0xcd) return
+    frames.push(decodeFrame(Uint8Array.from(datagram)))
+    wake()
+  })
+  return async (isWanted) => {
+    for (;;) {
+      const frame = frames.find(isWanted)
+      if (frame) return frame
+      await new Promise<void>((resolve) => (wake = resolve))
+    }
+  }
+}
+
+/** Who a peer says it is, and what it proves it by. */
+export interface Identity {
+  readonly deviceId: Uint8Array
+  readonly psk?: Uint8Array
+}
+
+/** Makes the frames of a session, also those that no honest peer makes. */
+export class Forger {
+  readonly #established: Established
+  #cipher: SessionCipher
+
+  constructor(established: Established) {
+    this.#established = established
+    this.#cipher = this.#cipherFrom(0)
+  }
+
+  seal(type: number, plaintext: Uint8Array = new Uint8Array(0)): Uint8Array {
+    return this.#cipher.seal(type, plaintext)
+  }
+
+  /** The next frame has this number. */
+  jumpTo(seq: number): void {
+    this.#cipher = this.#cipherFrom(seq)
+  }
+
+  #cipherFrom(seq: number): SessionCipher {
+    const { keys, ...rest } = this.#established
+    const copy = { tx: Uint8Array.from(keys.tx), rx: Uint8Array.from(keys.rx) }
+    return new SessionCipher(nodeProvider, CipherSuite.AES_256_GCM, { ...rest, keys: copy }, true, true, {
+      tx: seq,
+      rx: 0,
+    })
+  }
+}
+
+/** The handshake of a client by hand; `send` is told each frame that leaves. */
+class Handshake {
+  readonly #config: Parameters<typeof stepClient>[0]
+  readonly #send: (frame: Uint8Array) => void
+  #state: ClientState
+
+  constructor({ deviceId, psk = goodPsk }: Identity, send: (frame: Uint8Array) => void) {
+    this.#config = { provider: nodeProvider, wireVersion: WIRE_VERSION, deviceId, psk, severalChallenges: false }
+    this.#send = send
+    const { state, send: first } = startClient(this.#config, nodeProvider.generateKeyPair(nodeRandom))
+    this.#state = state
+    send(encodeFrame(first))
+  }
+
+  /** @returns what came of it, at its end */
+  receive(frame: Frame): Established | undefined {
+    const step = stepClient(this.#config, this.#state, frame)
+    if ('established' in step) return step.established
+    this.#state = step.state
+    if (step.send) this.#send(encodeFrame(step.send))
+    return undefined
+  }
+}
+
+/** A handshake over a TCP connection. Throws if the server does not go along. */
+export async function enterTcp(victim: Victim, socket: Socket, identity: Identity): Promise<Forger> {
+  const decoder = new FrameDecoder()
+  const handshake = new Handshake(identity, (frame) => {
+    socket.write(frame)
+    victim.sent.packets++
+  })
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    for (const frame of decoder.push(Uint8Array.from(chunk))) {
+      const established = handshake.receive(frame)
+      if (established) return new Forger(established)
+    }
+  }
+  throw new Error('refused')
+}
+
+/** A handshake over a UDP socket. */
+export async function enterUdp(victim: Victim, socket: UdpSocket, identity: Identity): Promise<Forger> {
+  return new Promise((resolve) => {
+    const onMessage = (datagram: Buffer) => {
+      if (datagram[0] !== 0xcd) return
+      try {
+        const established = handshake.receive(decodeFrame(Uint8Array.from(datagram)))
+        if (!established) return
+        socket.off('message', onMessage)
+        resolve(new Forger(established))
+      } catch {
+        // A repeat of what was answered.
+      }
+    }
+    socket.on('message', onMessage)
+    const handshake = new Handshake(identity, (frame) => {
+      socket.send(frame)
+      victim.sent.packets++
+    })
+  })
+}
+
+/** A frame that is right in form, of a session type, with any number; its content is random. */
+export function forgedFrame(): Uint8Array {
+  const seq = nodeRandom(4).reduce((sum, byte) => sum * 256 + byte, 0)
+  return encodeFrame({ type: PacketType.DATA, seq, payload: nodeRandom(60) })
+}

@@ -1,0 +1,30 @@
+import { parseDeviceId } from '@usmp/core'
+
+/** The key of every device that the server knows; made for each run, handed on in the environment. */
+export const psk = new Uint8Array(Buffer.from(process.env.USMP_TORTURE_PSK ?? '', 'hex'))
+
+/** What the first byte of a device id says of its device, and of what the server's application does with its session. */
+export const Kind = {
+  /** Gets its messages back. */
+  GOOD: 0x02,
+  /** Holds the key, and abuses it. Gets its messages back. */
+  TRAITOR: 0x06,
+  /** The same, and the application sends to it without end. */
+  LISTENER: 0x0a,
+  /** The same, and the application never reads from it. */
+  IGNORED: 0x0e,
+  /** Not known to the server. */
+  STRANGER: 0xee,
+} as const
+export type Kind = (typeof Kind)[keyof typeof Kind]
+
+export function deviceId(kind: Kind, number: number): Uint8Array {
+  const id = Buffer.alloc(6)
+  id[0] = kind
+  id.writeUInt32BE(number >>> 0, 2)
+  return new Uint8Array(id)
+}
+
+export function kindOf(id: string): number {
+  return parseDeviceId(id)[0]!
+}

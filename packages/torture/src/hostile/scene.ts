@@ -1,0 +1,42 @@
+// One attack: a server, good clients and attackers, each in a process of its own.
+import { attacks } from './attacks/index.js'
+import { Child, obey } from './children.js'
+import type { GoodFigures, Outcome, Sent, ServerFigures } from './results.js'
+
+export interface SceneOptions {
+  readonly attack: string
+  /** ms of watching the good clients: without, and with the attack. */
+  readonly without: number
+  readonly under: number
+  /** Floods leave the machine time for everybody. */
+  readonly gentle: boolean
+}
+
+async function play({ attack, without, under, gentle }: SceneOptions): Promise<Outcome> {
+  const children: Child[] = []
+  const start = (name: 'server' | 'good' | 'attacker') => {
+    const child = Child.start(name)
+    children.push(child)
+    return child
+  }
+  try {
+    const [server, good, attacker] = [start('server'), start('good'), start('attacker')]
+    const ports = await server.ask<{ tcp: number; udp: number }>('ports')
+    // Whether they are served is not to depend on what else the machine has to do.
+    await good.ask('begin', gentle ? { ...ports, patience: 60_000 } : ports)
+    const calm = await good.ask<GoodFigures>('watch', without)
+    const before = await server.ask<ServerFigures>('figures')
+    const goodUdp = await server.ask<number[]>('goodUdpPorts')
+    await attacker.ask('begin', { ...ports, attack, goodUdp, gentle })
+    const found = await good.ask<GoodFigures>('watch', under)
+    const sent = await attacker.ask<Sent>('sent')
+    await attacker.end()
+    const after = await server.ask<ServerFigures>('figures')
+    const { what } = attacks.find(({ name }) => name === attack)!
+    return { attack, what, seconds: under / 1000, without: calm, under: found, sent, before, after }
+  } finally {
+    await Promise.all(children.map((child) => child.end()))
+  }
+}
+
+obey({ play })
