@@ -11,7 +11,7 @@ const PROGRAM = new URL(import.meta.url.replace(/^(.*)\/(?:src|dist)\/.*$/, '$1/
 
 /** Sends `datagrams` again and again; from addresses of 10.0.0.0/8, or from the good clients' own. */
 async function spoof(victim: Victim, datagrams: readonly Uint8Array[], from: readonly number[] = []): Promise<void> {
-  const pause = victim.gentle ? '0.05' : '0'
+  const pause = victim.gentle ? '0.25' : '0'
   const child = spawn('python3', [fileURLToPath(PROGRAM), String(victim.udp), pause, from.join(',')], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })

@@ -14,7 +14,7 @@ import { psk as goodPsk } from '../identities.js'
 
 const HOST = '127.0.0.1'
 /** Between the bursts of a gentle flood, ms. */
-const GENTLE_PAUSE = 20
+const GENTLE_PAUSE = 100
 /** Until a gentle attacker comes again, ms. */
 const GENTLE_ROUND = 100
 
