@@ -40,7 +40,7 @@ export interface AttackOptions extends Omit<SceneOptions, 'attack'> {
 }
 
 /** The form for tests. */
-export const SHORT: AttackOptions = { without: 300, under: 1_000, gentle: true, atOnce: 2 }
+export const SHORT: AttackOptions = { without: 150, under: 750, gentle: true, atOnce: 2 }
 const LONG: AttackOptions = { without: 1_500, under: 5_000, gentle: false, atOnce: 1 }
 
 /** Runs every attack, each against a new server. */
