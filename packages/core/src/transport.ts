@@ -5,7 +5,7 @@ import type { UsmpError } from './errors.js'
 /** How long a close waits for the peer to take the rest and to end too, ms. */
 const LINGER = 2_000
 
-/** Where a transport delivers what arrives. */
+/** Where a transport delivers what arrives. Its methods are called on it, as `sink.receive(bytes)`; taken off it they fail. */
 export interface TransportSink {
   /** The next bytes of a stream or line, or one whole message or datagram. */
   receive(bytes: Uint8Array): void

@@ -3,6 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
+/** This file runs from `src` in tests; the programs are always those that were built. */
+const PROGRAMS = import.meta.url.replace(/^(.*)\/(?:src|dist)\/.*$/, '$1/dist/children/')
 /** Sockets that a process may have, where the system lets it. */
 const DESCRIPTORS = 65_536
 /** A child that answers nothing for so long has hung, ms. */
@@ -19,6 +21,13 @@ interface Waiting {
   reject(error: unknown): void
 }
 
+export interface ChildOptions {
+  readonly args?: readonly string[]
+  /** A command that runs the child, by the words that follow it. */
+  readonly under?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** A process of its own that does what it is told, a line of JSON each, and may say what happens (`obey.ts` is its end). */
 export class Child {
   readonly #process: ChildProcess
@@ -28,14 +37,13 @@ export class Child {
   readonly #ended: Promise<unknown>
 
   /** @param program a file of `children/`, as it was built */
-  constructor(program: string, ...args: readonly string[]) {
+  constructor(program: string, { args = [], under = [], env = {} }: ChildOptions = {}) {
     this.#name = program
-    const path = fileURLToPath(new URL(`../dist/children/${program}.js`, import.meta.url))
+    const path = fileURLToPath(new URL(`${program}.js`, PROGRAMS))
     // A shell raises the limit of open sockets, as far as it may; Node has no call for it.
     const raise = `ulimit -n ${DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@"`
-    this.#process = spawn('sh', ['-c', raise, process.execPath, '--expose-gc', path, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    })
+    const [first, ...rest] = [...under, 'sh', '-c', raise, process.execPath, '--expose-gc', path, ...args]
+    this.#process = spawn(first!, rest, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, ...env } })
     this.#process.stdin!.on('error', () => {})
     createInterface({ input: this.#process.stdout! }).on('line', (line) => this.#hear(line))
     this.#ended = once(this.#process, 'close').then(() => {

@@ -50,7 +50,7 @@ class Round {
   }
 
   async startServer(): Promise<void> {
-    this.server = new Child('fault-server', this.kind, String(this.#port), ...this.#options)
+    this.server = new Child('fault-server', { args: [this.kind, String(this.#port), ...this.#options] })
     this.server.onSaid((said) => this.#heardServer(said))
     this.#port = await this.server.ask<number>('port')
   }
@@ -59,7 +59,9 @@ class Round {
   async startDevice(): Promise<void> {
     const first = String(this.#confirmed + 1)
     const seed = String(this.dice.between(0, 1e6))
-    this.device = new Child('fault-device', this.kind, String(this.relay.port), first, seed, ...this.#options)
+    this.device = new Child('fault-device', {
+      args: [this.kind, String(this.relay.port), first, seed, ...this.#options],
+    })
     const started = new Promise<void>((resolve) => {
       this.device.onSaid((said) => {
         if (said.event === 'started') resolve()

@@ -69,7 +69,7 @@ class Clients {
   readonly #children: readonly Child[]
 
   constructor(kind: Kind, port: number) {
-    this.#children = CLIENTS.map((first) => new Child('load-clients', kind, String(port), String(first)))
+    this.#children = CLIENTS.map((first) => new Child('load-clients', { args: [kind, String(port), String(first)] }))
   }
 
   /** Gives the same command to all. */

@@ -117,15 +117,15 @@ class Ledger {
 export async function soakFor({ short, minutes, seed, progress }: TortureOptions): Promise<SoakFigures> {
   const length = short ? SHORT_LENGTH : minutes * 60_000
   const ledger = new Ledger()
-  const server = new Child('soak-server', String(seed))
+  const server = new Child('soak-server', { args: [String(seed)] })
   server.onSaid((said) => ledger.heardServer(said))
   const { tcp, udp, ws } = await server.ask<Ports>('ports')
   const resourcesBefore = await server.ask<Resources>('resources')
   const relay = await startLossyRelay(udp, { ...NETWORK, seed })
   const ports = [tcp, relay.port, ws].map(String)
-  const clients = new Child('soak-clients', ...ports, String(seed))
+  const clients = new Child('soak-clients', { args: [...ports, String(seed)] })
   clients.onSaid((said) => ledger.heardDevice(said))
-  const vandals = new Child('soak-vandals', ...ports, String(seed))
+  const vandals = new Child('soak-vandals', { args: [...ports, String(seed)] })
   const over = new AbortController()
   const running = runCPrograms(tcp, relay.port, over.signal)
   // It is waited for at the end.

@@ -1,12 +1,12 @@
 // What hostile clients do to a server, and to the good clients beside them.
-import { spawn, spawnSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import type { SceneOptions } from '../children/hostile-scene.js'
+import { Child } from '../children.js'
 import { table } from '../document.js'
 import type { Torture } from '../torture.js'
 import { attacks } from './attacks/index.js'
-import { Child, programPath } from './children.js'
 import { lines, type Outcome, type Tally } from './results.js'
-import type { SceneOptions } from './scene.js'
 
 /** Everything of a run has this network for itself; whatever comes from 10.0.0.0/8 finds its way back to nobody. */
 const NAMESPACE = ['unshare', '-Urn']
@@ -19,13 +19,10 @@ function hasNamespaces(): boolean {
 }
 
 function startScene(ownNetwork: boolean): Child {
-  const node = [process.execPath, programPath('scene')]
-  const command = ownNetwork ? [...NAMESPACE, 'sh', '-c', `${PREPARE} && exec "$0" "$@"`, ...node] : node
-  const child = spawn(command[0]!, command.slice(1), {
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, USMP_TORTURE_PSK: randomBytes(32).toString('hex') },
+  return new Child('hostile-scene', {
+    under: ownNetwork ? [...NAMESPACE, 'sh', '-c', `${PREPARE} && exec "$0" "$@"`] : [],
+    env: { USMP_TORTURE_PSK: randomBytes(32).toString('hex') },
   })
-  return new Child(child, 'scene')
 }
 
 export interface HostileRun {

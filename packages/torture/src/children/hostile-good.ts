@@ -3,9 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Session, type Transport } from '@usmp/core'
 import { DatagramLink } from '@usmp/core/datagram'
 import { connectTcp, connectUdp, nodeClock, nodeProvider, nodeRandom } from '@usmp/node'
-import { obey } from './children.js'
-import { deviceId, Kind, psk } from './identities.js'
-import type { GoodFigures, Tally } from './results.js'
+import { deviceId, Kind, psk } from '../hostile/identities.js'
+import type { GoodFigures, Tally } from '../hostile/results.js'
+import { obey } from './obey.js'
 
 const HOST = '127.0.0.1'
 /** One way between a far client and the server, ms. */
@@ -65,11 +65,14 @@ let patience = PATIENCE
 function far(transport: Transport): Transport {
   return {
     ...transport,
-    open: ({ receive, drain, end }) =>
+    open: (sink) =>
       transport.open({
-        receive: (bytes) => void setTimeout(receive, FAR, Uint8Array.from(bytes)),
-        drain,
-        end: (cause) => void setTimeout(end, FAR, cause),
+        receive: (bytes) => {
+          const copy = Uint8Array.from(bytes)
+          setTimeout(() => sink.receive(copy), FAR)
+        },
+        drain: () => sink.drain(),
+        end: (cause) => void setTimeout(() => sink.end(cause), FAR),
       }),
     write(frames) {
       setTimeout(() => transport.write(frames), FAR)
@@ -142,7 +145,7 @@ async function visit(network: Network, number: number, isFar: boolean): Promise<
   }
 }
 
-obey({
+await obey({
   /** Resolves when all sessions that stay are open. `patience` in ms, where it is not the default. */
   async begin(given: Record<Network, number> & { patience?: number }): Promise<void> {
     ports = given

@@ -1,8 +1,8 @@
 // The server that is attacked: listen() with its defaults, and an application that sends back what it gets.
 import { listen, type Session } from '@usmp/node'
-import { obey } from './children.js'
-import { Kind, kindOf, psk } from './identities.js'
-import type { ServerFigures } from './results.js'
+import { Kind, kindOf, psk } from '../hostile/identities.js'
+import type { ServerFigures } from '../hostile/results.js'
+import { obey } from './obey.js'
 
 const HOST = '127.0.0.1'
 const SAMPLE = 50
@@ -54,7 +54,7 @@ async function figures(): Promise<ServerFigures> {
   return { ...seen, resident: rss, heap: heapUsed + external, dropped: Object.fromEntries(since) }
 }
 
-obey({
+await obey({
   ports: () => ({ tcp: server.port, udp: server.udpPort }),
   figures,
   /** Ports of the UDP sessions of good clients. */

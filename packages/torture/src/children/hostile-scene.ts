@@ -1,7 +1,9 @@
 // One attack: a server, good clients and attackers, each in a process of its own.
-import { attacks } from './attacks/index.js'
-import { Child, obey } from './children.js'
-import type { GoodFigures, Outcome, Sent, ServerFigures } from './results.js'
+
+import { Child } from '../children.js'
+import { attacks } from '../hostile/attacks/index.js'
+import type { GoodFigures, Outcome, Sent, ServerFigures } from '../hostile/results.js'
+import { obey } from './obey.js'
 
 export interface SceneOptions {
   readonly attack: string
@@ -15,7 +17,7 @@ export interface SceneOptions {
 async function play({ attack, without, under, gentle }: SceneOptions): Promise<Outcome> {
   const children: Child[] = []
   const start = (name: 'server' | 'good' | 'attacker') => {
-    const child = Child.start(name)
+    const child = new Child(`hostile-${name}`)
     children.push(child)
     return child
   }
@@ -30,13 +32,13 @@ async function play({ attack, without, under, gentle }: SceneOptions): Promise<O
     await attacker.ask('begin', { ...ports, attack, goodUdp, gentle })
     const found = await good.ask<GoodFigures>('watch', under)
     const sent = await attacker.ask<Sent>('sent')
-    await attacker.end()
+    await attacker.kill()
     const after = await server.ask<ServerFigures>('figures')
     const { what } = attacks.find(({ name }) => name === attack)!
     return { attack, what, seconds: under / 1000, without: calm, under: found, sent, before, after }
   } finally {
-    await Promise.all(children.map((child) => child.end()))
+    await Promise.all(children.map((child) => child.kill()))
   }
 }
 
-obey({ play })
+await obey({ play })
