@@ -309,13 +309,23 @@ static int judge_unopened(usmp_conn_t *conn, int error)
 static void acknowledge(usmp_conn_t *conn, const usmp_frame_t *frame, const uint8_t *key)
 {
   int len = usmp_utack_build(conn->config->crypto, key, frame->type, frame->seq, conn->tx);
-  conn->ack_len = len > 0 ? (uint8_t)len : 0;
+  conn->ack_len = len > 0 ? (unsigned)len & 0x0fu : 0;
 }
 
 /* Where the CRC of a handshake frame that was taken is remembered: the first answer or question, and the second. */
 static uint16_t *accepted_as(usmp_conn_t *conn, uint32_t type)
 {
   return &conn->accepted[type == USMP_TYPE_HELLO_ACK || type == USMP_TYPE_SESSION_OK];
+}
+
+bool usmp_conn_is_accepted(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  return *accepted_as(conn, frame->type) == usmp_load16(frame->header + 10);
+}
+
+void usmp_conn_acknowledge_again(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  acknowledge(conn, frame, NULL);
 }
 
 void usmp_conn_acknowledge_plain(usmp_conn_t *conn, const usmp_frame_t *frame)
@@ -470,7 +480,7 @@ static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
   }
   if (conn->state < USMP_CONN_ESTABLISHED) return conn->handshake(conn, frame);
   if (usmp_conn_is_datagram(conn) && is_handshake_type(frame->type)) {
-    if (*accepted_as(conn, frame->type) != usmp_load16(frame->header + 10)) return USMP_ERR_UNEXPECTED_PACKET;
+    if (!usmp_conn_is_accepted(conn, frame)) return USMP_ERR_UNEXPECTED_PACKET;
     acknowledge(conn, frame, NULL); /* repeated, because an acknowledgement was lost */
     return USMP_OK;
   }

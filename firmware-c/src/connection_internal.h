@@ -15,6 +15,12 @@ int usmp_conn_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const 
 /* Datagrams: acknowledges a handshake frame. Elsewhere nothing happens. */
 void usmp_conn_acknowledge_plain(usmp_conn_t *conn, const usmp_frame_t *frame);
 
+/* Datagrams: whether this is, by its CRC, the handshake frame of its kind that was taken last. */
+bool usmp_conn_is_accepted(usmp_conn_t *conn, const usmp_frame_t *frame);
+
+/* Datagrams: acknowledges a frame of the handshake whose acknowledgement may have been lost. */
+void usmp_conn_acknowledge_again(usmp_conn_t *conn, const usmp_frame_t *frame);
+
 /* From the handshake to the session. */
 void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,
                          uint8_t suite, bool client);

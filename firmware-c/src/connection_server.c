@@ -21,9 +21,6 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err < 0) return err;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
-  if (frame->length == USMP_HELLO_COOKIE_SIZE) {
-    memcpy(conn->u.server.cookie, frame->payload + USMP_HELLO_COOKIE, USMP_COOKIE_SIZE);
-  }
   conn->state = USMP_CONN_AWAIT_HELLO_ACK;
   if (usmp_conn_is_serial(conn)) conn->heard_at = conn->now; /* the time of the handshake begins */
   usmp_conn_acknowledge_plain(conn, frame);
@@ -43,11 +40,8 @@ static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
       memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
     return USMP_ERR_UNEXPECTED_PACKET;
   }
-  if (frame->length == USMP_HELLO_COOKIE_SIZE &&
-      !usmp_equal(frame->payload + USMP_HELLO_COOKIE, server->cookie, USMP_COOKIE_SIZE)) {
-    return USMP_ERR_BAD_COOKIE;
-  }
-  usmp_conn_acknowledge_plain(conn, frame);
+  if (frame->length == USMP_HELLO_COOKIE_SIZE && !usmp_conn_is_accepted(conn, frame)) return USMP_ERR_BAD_COOKIE;
+  usmp_conn_acknowledge_again(conn, frame);
   return USMP_OK;
 }
 

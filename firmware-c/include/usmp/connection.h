@@ -95,15 +95,15 @@ struct usmp_conn {
   uint16_t event_len;
   uint16_t dropped;
   uint16_t accepted[2]; /* datagrams: CRCs of the handshake frames taken, to know their repeats */
-  bool serial;
   uint8_t events;
-  uint8_t ack_len;
-  uint8_t control_count;
+  uint8_t ack_len : 4; /* a UTACK that waits; 15 at most */
+  bool serial : 1;
+  bool ping_wanted : 1;
+  uint8_t control_count : 4; /* in this second; 8 at most */
+  uint8_t pings_open : 4;    /* no PONG has answered yet; 8 at most */
   int8_t error;
   int8_t last_drop;
   uint8_t hint; /* code of an ERROR frame; while closing: why */
-  bool ping_wanted;
-  uint8_t pings_open; /* no PONG has answered yet; 8 at most */
   uint8_t device_id[USMP_DEVICE_ID_LEN];
   usmp_fragment_t fragment;
   union {

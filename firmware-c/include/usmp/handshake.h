@@ -59,7 +59,6 @@ typedef struct usmp_server {
   usmp_transcript_t transcript;
   uint8_t expected_mac[USMP_MAC_SIZE];
   uint8_t session_ok[USMP_SESSION_OK_SIZE];
-  uint8_t cookie[USMP_COOKIE_SIZE]; /* datagrams: that of the HELLO, by which its repeat is known */
   uint8_t suite;
   int8_t refusal; /* why no PSK was found; the handshake goes on with a random one (W14) */
 } usmp_server_t;
