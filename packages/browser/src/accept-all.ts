@@ -41,9 +41,9 @@ export async function* acceptAll(line: Transport, options: AcceptAllOptions): As
       wake()
     } catch (failure) {
       const error = asUsmpError(failure, 'TRANSPORT_FAILED')
-      if (error.family === 'usage' && !over.signal.aborted) throw error
-      // Nobody has to say HELLO on a line.
+      // A wrong option shows before anybody has said HELLO; what comes later is about one device, as a weak key of it.
       if (deviceId !== undefined) onRefused?.(deviceId, error)
+      else if (error.family === 'usage' && !over.signal.aborted) throw error
     }
   }
 

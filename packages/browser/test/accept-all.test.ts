@@ -64,6 +64,21 @@ test('a wrong key is told, and the session that stands goes on', async () => {
   expect(textOf(await session.receive())).toBe('still here')
 })
 
+test('a weak key that authorize answers turns one device away, and the line is served on', async () => {
+  const refused: string[] = []
+  const keys = [new Uint8Array(32), PSK]
+  const { sessions, start } = page({
+    handshakeTimeout: 800,
+    authorize: () => ({ psk: keys.shift()! }),
+    onRefused: (deviceId, { code }) => refused.push(`${deviceId} ${code}`),
+  })
+  const first = sessions.next()
+  await expect(start()).rejects.toBeInstanceOf(UsmpError)
+  const device = await start()
+  expect((await first).value).toMatchObject({ sessionId: device.sessionId })
+  expect(refused).toEqual([`${DEVICE_ID} WEAK_PSK`])
+})
+
 test('the signal ends the session and the loop, and gives the port back', async () => {
   const end = new AbortController()
   const { near, sessions, start } = page({ signal: end.signal })
