@@ -11,6 +11,7 @@ import type { Transport, TransportSink } from '../src/transport.ts'
 import { bytesOf, concatBytes, pseudoRandom, text, toHex } from './helpers.ts'
 import { DEVICE_ID, otherSide, PSK, type Side } from './pair.ts'
 import { recordingProvider } from './recording-provider.ts'
+import { SimulatedTime } from './simulated-time.ts'
 
 export const SIDES = ['client', 'server'] as const
 /** A transport of this kind takes so many bytes before it says that it is full. */
@@ -19,24 +20,8 @@ export const CAPACITY = 8 * 1024
 const MAX_CHUNK = 4 * 1024
 
 /** Time that passes, and work that is put off, when a test says so. */
-class ManualClock implements Clock {
-  #now = 0
-  readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>()
+class ManualClock extends SimulatedTime {
   #deferred: (() => void)[] = []
-
-  now(): number {
-    return this.#now
-  }
-
-  setTimer(callback: () => void, delay: number): unknown {
-    const timer = { at: this.#now + delay, callback }
-    this.#timers.add(timer)
-    return timer
-  }
-
-  clearTimer(timer: unknown): void {
-    this.#timers.delete(timer as never)
-  }
 
   defer(callback: () => void): void {
     this.#deferred.push(callback)
@@ -46,27 +31,12 @@ class ManualClock implements Clock {
     this.#deferred.push(callback)
   }
 
-  /** Timers that wait. */
-  get pending(): number {
-    return this.#timers.size
-  }
-
   /** Does what was put off; false if there was nothing. */
   runDeferred(): boolean {
     const work = this.#deferred
     this.#deferred = []
     for (const callback of work) callback()
     return work.length > 0
-  }
-
-  /** Goes to the next timer, but no further than `until`; false if none was due by then. */
-  step(until: number): boolean {
-    const [next] = [...this.#timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)
-    this.#now = Math.max(this.#now, next?.at ?? until)
-    if (!next) return false
-    this.#timers.delete(next)
-    next.callback()
-    return true
   }
 }
 

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
-import { chromium, type Page } from 'playwright-core'
+import type { Page } from 'playwright-core'
+import { launch } from '../../../browser/test/chromium.ts'
 
 /** The page's script, from here and from where this is bundled to. */
 const script = fileURLToPath(new URL('../src/page/page.ts', import.meta.url))
@@ -19,21 +20,7 @@ export function findChromium(): string | undefined {
 /** Opens a page that has loaded the script, and says its origin. */
 export async function openPage(atEnd: (close: () => unknown) => void): Promise<{ page: Page; origin: string }> {
   const origin = await serve(await bundle(), atEnd)
-  const executablePath = findChromium()
-  if (!executablePath) throw new Error('there is no chromium in PATH')
-  const browser = await chromium.launch({
-    executablePath,
-    args: [
-      '--headless',
-      '--no-sandbox',
-      '--disable-gpu',
-      '--disable-quic',
-      '--no-first-run',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-    ],
-  })
+  const browser = await launch()
   atEnd(() => browser.close())
   const page = await browser.newPage()
   await page.goto(origin)

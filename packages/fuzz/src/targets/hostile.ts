@@ -216,6 +216,13 @@ function pick(list: readonly Uint8Array[], input: Choices): Uint8Array {
   return found ?? new Uint8Array(0)
 }
 
+/** Inputs to begin with, one for each choice of the first byte: a message, a PING, a REKEY of each end, time; then a good end. */
+export function conversations(): Uint8Array[] {
+  return Array.from({ length: 16 }, (_, flags) =>
+    Uint8Array.of(flags, 0, 0, 0, 5, 0, 0, 2, 0, 1, 0, 200, 0, 0, 9, 7, 2, 3, 0, 0, 0, 0, 1, 40, 3, 9, 0, 0, 4, 0),
+  )
+}
+
 /** Several packets in one chunk, where there are chunks. */
 export function chunk(kind: TransportKind, packets: readonly Uint8Array[]): readonly Uint8Array[] {
   return kind === 'stream' || kind === 'serial' ? [concatBytes(...packets)] : packets

@@ -2,7 +2,7 @@ import type { Connection } from '../../../core/src/connection.js'
 import { CipherSuite } from '../../../core/src/constants.js'
 import { Choices, type Target } from '../target.js'
 import { End, KINDS, type Role } from './ends.js'
-import { chunk, HostilePeer } from './hostile.js'
+import { chunk, conversations, HostilePeer } from './hostile.js'
 import { startOf } from './start.js'
 
 /** What the application, the clock and the transport do. */
@@ -30,11 +30,7 @@ function commandOf(input: Choices): (connection: Connection, now: number) => voi
 }
 
 export const session: Target = {
-  seeds: () =>
-    Array.from({ length: 16 }, (_, flags) =>
-      // A message, a PING, a REKEY of each end, time; then a good end.
-      Uint8Array.of(flags, 0, 0, 0, 5, 0, 0, 2, 0, 1, 0, 200, 0, 0, 9, 7, 2, 3, 0, 0, 0, 0, 1, 40, 3, 9, 0, 0, 4, 0),
-    ),
+  seeds: conversations,
   run(bytes) {
     const input = new Choices(bytes)
     const flags = input.byte()

@@ -6,7 +6,7 @@ import { CipherSuite, PacketType } from '../../../core/src/constants.js'
 import { isUtack } from '../../../core/src/utack.js'
 import { Choices, must, type Target } from '../target.js'
 import { DEVICE_ID, End, PSK, type Role, sameRandom } from './ends.js'
-import { HostilePeer } from './hostile.js'
+import { conversations, HostilePeer } from './hostile.js'
 import { plainPacket } from './plain.js'
 import { startOf } from './start.js'
 
@@ -198,10 +198,7 @@ export const twins: Target = {
   prepare: () => {
     module = buildCEngine()
   },
-  seeds: () =>
-    Array.from({ length: 16 }, (_, flags) =>
-      Uint8Array.of(flags, 0, 0, 0, 5, 0, 0, 2, 0, 1, 0, 200, 0, 0, 9, 7, 2, 3, 0, 0, 0, 0, 1, 40, 3, 9, 0, 0, 4, 0),
-    ),
+  seeds: conversations,
   run(bytes) {
     const input = new Choices(bytes)
     const flags = input.byte()

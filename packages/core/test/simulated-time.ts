@@ -1,0 +1,44 @@
+import type { Clock } from '../src/clock.ts'
+
+/** Timers that fire when a test says so. What `defer` and `turn` do is for those who extend it. */
+export abstract class SimulatedTime implements Clock {
+  readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>()
+  #now = 1_000
+
+  abstract defer(callback: () => void): void
+  abstract turn(callback: () => void): void
+
+  now(): number {
+    return this.#now
+  }
+
+  setTimer(callback: () => void, delay: number): unknown {
+    const timer = { at: this.#now + delay, callback }
+    this.#timers.add(timer)
+    return timer
+  }
+
+  clearTimer(timer: unknown): void {
+    this.#timers.delete(timer as never)
+  }
+
+  /** How many timers wait. */
+  get pending(): number {
+    return this.#timers.size
+  }
+
+  /** ms from now until each waiting timer, ascending. */
+  get delays(): number[] {
+    return [...this.#timers].map(({ at }) => at - this.#now).sort((a, b) => a - b)
+  }
+
+  /** Goes to the next timer, but no further than `until`, and fires it; false if none was due by then. */
+  step(until: number): boolean {
+    const [next] = [...this.#timers].filter(({ at }) => at <= until).sort((a, b) => a.at - b.at)
+    this.#now = Math.max(this.#now, next?.at ?? until)
+    if (!next) return false
+    this.#timers.delete(next)
+    next.callback()
+    return true
+  }
+}
