@@ -1,4 +1,4 @@
-import { type Abortable, type Clock, UsmpError } from '@usmp/core'
+import { type Abortable, type Clock, onAbort, UsmpError } from '@usmp/core'
 import type { Age } from './age.js'
 import type { RpcError } from './codes.js'
 import { formatCall, type Id } from './envelope.js'
@@ -61,7 +61,7 @@ export class Asking {
       const settle = () => {
         this.#pending.delete(id)
         this.#clock.clearTimer(timer)
-        signal?.removeEventListener('abort', onAbort)
+        forgetSignal?.()
       }
       const fail = (error: unknown) => {
         settle()
@@ -74,12 +74,12 @@ export class Asking {
         const cancel = () => this.#outbox.send(formatCall({ method: '$/cancel', params: { id } }))
         sent.then(cancel).catch(() => {})
       }
-      const onAbort = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
       const timer = this.#clock.setTimer(
         () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`)),
         timeout,
       )
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const callOff = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+      const forgetSignal = signal && onAbort(signal, callOff)
       const pending: Pending = {
         message: undefined,
         resolve: (result) => {
