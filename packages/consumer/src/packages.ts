@@ -16,7 +16,7 @@ interface Packed {
 }
 
 /** Packs every package that is to be published, as `pnpm publish` would. They have to be built. */
-async function packAll(): Promise<Packed[]> {
+export async function packAll(): Promise<Packed[]> {
   const out = await mkdtemp(join(tmpdir(), 'usmp-pack-'))
   try {
     for (const folder of publicPackages()) pack(folder, out)
@@ -32,15 +32,16 @@ async function read(path: string): Promise<Packed> {
   return { manifest: JSON.parse(stdout), tarball: await readFile(path) }
 }
 
-/** A registry on loopback that has the packed packages of this repository, and nothing else. */
+/** A registry on loopback for the scope `@usmp`. */
 export interface Registry {
   /** For `@usmp:registry` in the configuration of npm. */
   readonly url: string
   close(): void
 }
 
-export async function serveRegistry(): Promise<Registry> {
-  const packed = new Map((await packAll()).map((one) => [one.manifest.name, one]))
+/** @param all what it has; nothing, as long as nothing is published */
+export async function serveRegistry(all: readonly Packed[]): Promise<Registry> {
+  const packed = new Map(all.map((one) => [one.manifest.name, one]))
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? '')
     const name = /^\/(@usmp\/[a-z]+)(\/-\/.*)?$/.exec(path)?.[1]

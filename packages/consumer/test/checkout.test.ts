@@ -1,20 +1,24 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { publicPackages } from '../../../scripts/pack.mjs'
-import { run } from '../../../scripts/pnpm.mjs'
+import { root } from '../../../scripts/pnpm.mjs'
 import { Folder } from '../src/folder.ts'
+import { type Registry, serveRegistry } from '../src/packages.ts'
 
+let registry: Registry
 let folder: Folder
 beforeAll(async () => {
-  // Nobody answers there: what is packed has to be enough.
-  folder = await Folder.create('http://127.0.0.1:9/')
+  // What is packed has to be enough.
+  registry = await serveRegistry([])
+  folder = await Folder.create(registry.url)
 })
-afterAll(() => folder?.remove())
+afterAll(async () => {
+  await folder?.remove()
+  registry?.close()
+})
 
-test('the packages that a checkout packs can be installed by the command that it prints', async () => {
-  const printed = folder.file('printed')
-  expect(run('sh', ['-c', `node scripts/pack.mjs > '${printed}'`])).toBe(0)
-  const command = /npm install .*$/m.exec(readFileSync(printed, 'utf8'))![0]
+test('the packages that `npm run pack` packs can be installed by the command that it prints', async () => {
+  const command = /npm install .*$/m.exec(await folder.run('npm run pack', root))![0]
   await folder.run(command)
   expect(readdirSync(folder.file('project/node_modules/@usmp')).sort()).toEqual(
     publicPackages()

@@ -4,12 +4,12 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { root } from '../../../scripts/pnpm.mjs'
 import { documents, stepsOf } from '../src/document.ts'
 import { Folder } from '../src/folder.ts'
-import { type Registry, serveRegistry } from '../src/packages.ts'
+import { packAll, type Registry, serveRegistry } from '../src/packages.ts'
 import { play } from '../src/play.ts'
 
 let registry: Registry
 beforeAll(async () => {
-  registry = await serveRegistry()
+  registry = await serveRegistry(await packAll())
 })
 afterAll(() => registry?.close())
 

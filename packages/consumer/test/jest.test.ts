@@ -1,14 +1,14 @@
 import { createRequire } from 'node:module'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Folder } from '../src/folder.ts'
-import { type Registry, serveRegistry } from '../src/packages.ts'
+import { packAll, type Registry, serveRegistry } from '../src/packages.ts'
 
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest')
 
 let registry: Registry
 let folder: Folder
 beforeAll(async () => {
-  registry = await serveRegistry()
+  registry = await serveRegistry(await packAll())
   folder = await Folder.create(registry.url)
   await folder.run('npm install @usmp/core @usmp/node @usmp/browser @usmp/rpc valibot')
 })
