@@ -21,6 +21,12 @@ import type { Transport, TransportSink } from './transport.js'
 const FLUSH_BYTES = 64 * 1024
 /** What every message costs besides its bytes, so that empty ones count too. */
 const FRAME_OVERHEAD = HEADER_SIZE + SEAL_OVERHEAD
+/** A transport that takes nothing ends the session after this time, ms, though the peer shows that it lives. */
+const MAX_BLOCKED = 600_000
+/** A timer that is so late, ms, tells that the process or page was held up. */
+const LATE = 50
+/** What waits to be read then has so much time to come through the platform, ms. */
+const GRACE = 100
 /** Most `send` calls that may wait for the transport at once. */
 const MAX_WAITING_SENDS = 1024
 
@@ -88,10 +94,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #authorize: AcceptOptions['authorize'] | undefined
   /** Why the application could not say whether a device is known; told instead of UNKNOWN_DEVICE. */
   #lookupFailure: UsmpError | undefined
-  /** The transport wants no more bytes. */
-  #blocked = false
-  /** When a transport that takes nothing ends the session. */
-  #blockedUntil = Number.POSITIVE_INFINITY
+  /** Since when the transport wants no more bytes; undefined while it takes them. */
+  #blockedSince: number | undefined
   #paused = false
   #flushPlanned = false
   #plannedBytes = 0
@@ -393,11 +397,20 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (!this.#teardown) this.#setBlocked(!this.#transport.write(frames))
   }
 
-  /** A peer that takes nothing for as long as it may be silent is gone, or holds this end up on purpose. */
   #setBlocked(blocked: boolean): void {
-    if (!blocked) this.#blockedUntil = Number.POSITIVE_INFINITY
-    else if (!this.#blocked) this.#blockedUntil = this.#clock.now() + this.#blockedTimeout
-    this.#blocked = blocked
+    if (!blocked) this.#blockedSince = undefined
+    else this.#blockedSince ??= this.#clock.now()
+  }
+
+  /**
+   * When a transport that takes nothing ends the session: a peer that is silent as well is gone, and one that only says
+   * that it lives may be slow for a while, or holds this end up on purpose.
+   */
+  get #blockedUntil(): number {
+    const since = this.#blockedSince
+    if (since === undefined) return Number.POSITIVE_INFINITY
+    const silentSince = Math.max(since, this.#connection.lastHeard ?? since)
+    return Math.min(silentSince + this.#blockedTimeout, since + Math.max(MAX_BLOCKED, this.#blockedTimeout))
   }
 
   #sendNow(message: Uint8Array): void {
@@ -431,7 +444,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /** Whether the transport, or the connection itself (on datagrams), wants no more messages for now. */
   get #full(): boolean {
-    return this.#blocked || this.#connection.full
+    return this.#blockedSince !== undefined || this.#connection.full
   }
 
   #drain(): void {
@@ -456,6 +469,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     // On datagrams acknowledgements must still come in; the connection leaves messages aside by itself.
     if (this.#transport.kind !== 'datagram') this.#transport.pause()
     this.#connection.setReading(false, this.#clock.now())
+    // From now on PINGs go out that the peer does not wait for.
+    this.#armTimer()
   }
 
   #resume(): void {
@@ -473,17 +488,31 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#disarmTimer()
     this.#timerAt = deadline
     this.#timer = this.#clock.setTimer(
-      () => {
-        this.#timerAt = Number.POSITIVE_INFINITY
-        this.#connection.handleTimeout(this.#clock.now())
-        if (this.#clock.now() >= this.#blockedUntil) {
-          this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
-        }
-        this.#pump()
-        this.#sendWaiting()
-      },
+      () => this.#onTimer(deadline),
       Math.max(0, Math.ceil(deadline - this.#clock.now())),
     )
+  }
+
+  /** Reads first, then judges: after a stall what the peer has sent waits behind the timer. */
+  #onTimer(deadline: number): void {
+    const now = this.#clock.now()
+    if (now < Math.min(this.#connection.endsAt ?? Number.POSITIVE_INFINITY, this.#blockedUntil)) return this.#onTime()
+    // Nothing else is to set a timer meanwhile.
+    this.#timerAt = Number.NEGATIVE_INFINITY
+    const judge = () => this.#clock.turn(() => this.#onTime())
+    if (now - deadline < LATE) judge()
+    else this.#timer = this.#clock.setTimer(judge, GRACE)
+  }
+
+  #onTime(): void {
+    if (this.#reason) return
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#connection.handleTimeout(this.#clock.now())
+    if (this.#clock.now() >= this.#blockedUntil) {
+      this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
+    }
+    this.#pump()
+    this.#sendWaiting()
   }
 
   #disarmTimer(): void {
@@ -548,7 +577,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #end(connectionReason: UsmpError): void {
     const reason =
       connectionReason.code === 'UNKNOWN_DEVICE' && this.#lookupFailure ? this.#lookupFailure : connectionReason
-    this.#blockedUntil = Number.POSITIVE_INFINITY
+    this.#blockedSince = undefined
     this.#disarmTimer()
     const graceful = reason.family === 'end' && reason.code !== 'TRUNCATED'
     this.#teardown = graceful ? this.#transport.close(reason) : Promise.resolve(this.#transport.abort(reason))
