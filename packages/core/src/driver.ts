@@ -1,6 +1,6 @@
 import { toHex } from './bytes.js'
 import { assertSuite } from './checks.js'
-import { type Clock, systemClock } from './clock.js'
+import { afterReading, type Clock, systemClock } from './clock.js'
 import {
   type Authorization,
   type ClientOptions,
@@ -23,10 +23,6 @@ const FLUSH_BYTES = 64 * 1024
 const FRAME_OVERHEAD = HEADER_SIZE + SEAL_OVERHEAD
 /** A transport that takes nothing ends the session after this time, ms, though the peer shows that it lives. */
 const MAX_BLOCKED = 600_000
-/** A timer that is so late, ms, tells that the process or page was held up. */
-const LATE = 50
-/** What waits to be read then has so much time to come through the platform, ms. */
-const GRACE = 100
 /** Most `send` calls that may wait for the transport at once. */
 const MAX_WAITING_SENDS = 1024
 
@@ -104,7 +100,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #yielding = false
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array | string> | undefined
-  #timer: unknown
+  #stopTimer: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #teardown: Promise<void> | undefined
   readonly #closed: Promise<UsmpError>
@@ -487,25 +483,21 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (deadline >= this.#timerAt) return
     this.#disarmTimer()
     this.#timerAt = deadline
-    this.#timer = this.#clock.setTimer(
-      () => this.#onTimer(deadline),
-      Math.max(0, Math.ceil(deadline - this.#clock.now())),
-    )
+    const delay = Math.max(0, Math.ceil(deadline - this.#clock.now()))
+    const timer = this.#clock.setTimer(() => this.#onTimer(deadline), delay)
+    this.#stopTimer = () => this.#clock.clearTimer(timer)
   }
 
   /** Reads first, then judges: after a stall what the peer has sent waits behind the timer. */
   #onTimer(deadline: number): void {
-    const now = this.#clock.now()
-    if (now < Math.min(this.#connection.endsAt ?? Number.POSITIVE_INFINITY, this.#blockedUntil)) return this.#onTime()
+    const end = Math.min(this.#connection.endsAt ?? Number.POSITIVE_INFINITY, this.#blockedUntil)
+    if (this.#clock.now() < end) return this.#onTime()
+    this.#stopTimer = afterReading(this.#clock, deadline, () => this.#onTime())
     // Nothing else is to set a timer meanwhile.
     this.#timerAt = Number.NEGATIVE_INFINITY
-    const judge = () => this.#clock.turn(() => this.#onTime())
-    if (now - deadline < LATE) judge()
-    else this.#timer = this.#clock.setTimer(judge, GRACE)
   }
 
   #onTime(): void {
-    if (this.#reason) return
     this.#timerAt = Number.POSITIVE_INFINITY
     this.#connection.handleTimeout(this.#clock.now())
     if (this.#clock.now() >= this.#blockedUntil) {
@@ -516,9 +508,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   }
 
   #disarmTimer(): void {
-    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#clock.clearTimer(this.#timer)
+    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#stopTimer?.()
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#timer = undefined
+    this.#stopTimer = undefined
   }
 
   #dispatch(event: ConnectionEvent): void {
