@@ -32,7 +32,7 @@ import {
 } from './handshake/server.js'
 import { Budget, Liveness } from './liveness.js'
 import { describeErrorFrame } from './messages.js'
-import { assertPsk } from './psk.js'
+import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic, SessionCipher } from './session.js'
 import { isHandshakeType, isUtack } from './utack.js'
 
@@ -394,14 +394,15 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
-    if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
-    assertSuite(answer?.suite)
+    const { psk: given, allowWeakPsk, suite = CipherSuite.AES_256_GCM }: Authorization = answer ?? { psk: PSK_STAND_IN }
+    assertPsk(given, allowWeakPsk)
+    assertSuite(suite)
     if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
-    const psk = answer ? copyBytes(answer.psk) : undefined
-    const { state, send } = authorizeServer(phase.config, phase.state, psk ?? null)
+    const psk = copyBytes(given)
+    const { state, send } = authorizeServer(phase.config, phase.state, psk, answer !== null)
     wipe(phase.psk)
     phase.psk = psk
-    phase.suite = answer?.suite ?? CipherSuite.AES_256_GCM
+    phase.suite = suite
     phase.state = state
     this.#sendHandshake(send, now)
   }

@@ -14,7 +14,7 @@ import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from '
 import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { Inbox } from './inbox.js'
-import { assertPsk } from './psk.js'
+import { assertPsk, PSK_STAND_IN } from './psk.js'
 import type { Transport, TransportSink } from './transport.js'
 
 /** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
@@ -551,7 +551,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#lookupFailure = undefined
     try {
       answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
-      if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
+      assertPsk(answer?.psk ?? PSK_STAND_IN, answer?.allowWeakPsk)
       assertSuite(answer?.suite)
     } catch (error) {
       // On the wire this is an unknown device; the application hears the truth.

@@ -216,9 +216,12 @@ describe('UDP server', () => {
     const { server, refusals } = await startUdp()
     const { send, received } = await bareSocket(server.udpPort)
     const frames = () => received.filter((datagram) => datagram[0] === 0xcd).map((datagram) => decodeFrame(datagram))
-    const last = (type: number) => frames().findLast((frame) => frame.type === type)
+    const last = (type: number) =>
+      frames()
+        .filter((frame) => frame.type === type)
+        .at(-1)
     const challenges = () => frames().filter(({ type }) => type === PacketType.CHALLENGE).length
-    const helloOf = (n: number, cookie = new Uint8Array(0)) =>
+    const helloOf = (n: number, cookie: Uint8Array = new Uint8Array(0)) =>
       encodeFrame({ type: PacketType.HELLO, payload: Uint8Array.of(...pattern(6), ...pattern(32, n), ...cookie) })
     send(helloOf(0))
     await until(() => last(PacketType.HELLO_RETRY) !== undefined)
