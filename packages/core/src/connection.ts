@@ -30,9 +30,9 @@ import {
   stepServer,
   wipeServer,
 } from './handshake/server.js'
-import { Liveness } from './liveness.js'
+import { Budget, Liveness } from './liveness.js'
 import { describeErrorFrame } from './messages.js'
-import { assertPsk } from './psk.js'
+import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic, SessionCipher } from './session.js'
 import { isHandshakeType, isUtack } from './utack.js'
 
@@ -50,6 +50,11 @@ const SERVER_HANDSHAKE_TIMEOUT = 10_000
 const FIXED_SIZE_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.BYE, PacketType.REKEY]
 /** What a peer causes that does not hold the key. */
 const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
+/** Wrong proofs that end an attempt where one alone does not (specification, section 3.12). */
+const MAX_WRONG_PROOFS = 5
+/** The budget for rekeys of our own, ms, and what each costs: 16 at once, and one in 4 s (specification, section 5.2). */
+const REKEY_BUDGET = 64_000
+const REKEY_COST = 4_000
 /** What a decoder accepts; shared by all connections. */
 const ONLY_VERSION: Record<WireVersion, readonly number[]> = { 1: [WIRE_VERSION_1], 2: [WIRE_VERSION] }
 const BOTH_VERSIONS: readonly number[] = [WIRE_VERSION, WIRE_VERSION_1]
@@ -167,6 +172,9 @@ interface ServerHandshake {
   suite: CipherSuite
   psk: Uint8Array | undefined
   state: ServerState
+  /** Where a wrong proof does not end the handshake: how many there were, and the last one. */
+  wrongProofs: number
+  wrongProof: UsmpError | undefined
 }
 
 interface Open {
@@ -174,6 +182,8 @@ interface Open {
   readonly cipher: SessionCipher
   readonly liveness: Liveness
   readonly reassembler: Reassembler
+  /** What rekeys of our own have left. */
+  readonly rekeys: Budget
   /** On datagrams, once this side has asked for the end: what comes when everything sent has arrived. */
   closing?: UsmpError
   /** How long the end waits for that, ms, and until when. Nothing that arrives moves it. */
@@ -211,8 +221,6 @@ export class Connection {
   #handshakeDeadline: number
   /** On datagrams: acknowledgements, repeats, order. */
   readonly #link: DatagramLink | undefined
-  /** Server: the last proof that was wrong, where that alone does not end the handshake. */
-  #wrongProof: UsmpError | undefined
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
   /** What an ERROR frame claimed; unauthenticated, only ever shown to a person. */
@@ -292,6 +300,8 @@ export class Connection {
       suite: CipherSuite.AES_256_GCM,
       psk: undefined,
       state: serverStart,
+      wrongProofs: 0,
+      wrongProof: undefined,
     }
     const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
     // A line waits for its first HELLO without limit.
@@ -369,15 +379,14 @@ export class Connection {
       else this.#link?.handleTimeout(now)
       return
     }
-    const due = phase.liveness.due(now)
-    if (due === 'idle') this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
-    else if (due === 'ping') this.#keepAlive(phase, now)
+    if (now >= phase.liveness.idleAt) this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
+    else this.#pingIfDue(phase, now)
     if (this.#link && this.#phase === phase) this.#handleLinkTimeout(phase, this.#link, now)
   }
 
   /** Says whether the transport is being read; while it is not, the peer's silence does not end the session. */
   setReading(reading: boolean, now: number): void {
-    if (this.#link) this.#link.reading = reading
+    this.#link?.setReading(reading, now)
     if (this.#phase.kind === 'open') this.#phase.liveness.setReading(reading, now)
   }
 
@@ -391,14 +400,15 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
-    if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
-    assertSuite(answer?.suite)
+    const { psk: given, allowWeakPsk, suite = CipherSuite.AES_256_GCM }: Authorization = answer ?? { psk: PSK_STAND_IN }
+    assertPsk(given, allowWeakPsk)
+    assertSuite(suite)
     if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
-    const psk = answer ? copySecret(answer.psk) : undefined
-    const { state, send } = authorizeServer(phase.config, phase.state, psk ?? null)
+    const psk = copySecret(given)
+    const { state, send } = authorizeServer(phase.config, phase.state, psk, answer !== null)
     wipe(phase.psk)
     phase.psk = psk
-    phase.suite = answer?.suite ?? CipherSuite.AES_256_GCM
+    phase.suite = suite
     phase.state = state
     this.#sendHandshake(send, now)
   }
@@ -442,8 +452,9 @@ export class Connection {
    * @throws UsmpError NOT_CONNECTED (or why the session ended)
    */
   ping(now: number): void {
-    this.#open().liveness.wantPing()
-    this.handleTimeout(now)
+    const phase = this.#open()
+    phase.liveness.wantPing()
+    this.#pingIfDue(phase, now)
     // Throws if that was the end.
     this.#open()
   }
@@ -451,24 +462,28 @@ export class Connection {
   /**
    * Changes the keys of the session; a `rekeyed` event follows when the peer has used them. Towards published peers do
    * this only while nothing is under way: they lose what crosses it (specification, section 5.7).
-   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT while one is under way or on wire
-   * version 1, SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
+   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT while one is under way, for more than 16
+   * in a burst and one in 4 s, or on wire version 1; SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
    */
   rekey(now: number): void {
-    const phase = this.#open()
+    this.#open()
     if (this.#wireVersion === WIRE_VERSION_1) throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 has no REKEY')
+    // First, as it is code of the caller, which may begin a rekey itself or end the session.
+    const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
+    const phase = this.#open()
     if (phase.cipher.rekeying || this.#link?.rekeyWaiting) {
       throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
     }
-    const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
+    if (!phase.rekeys.spend(REKEY_COST, now)) {
+      throw new UsmpError('INVALID_ARGUMENT', 'rekeys come too fast: at most 16 in a burst, and one in 4 s')
+    }
     if (this.#link) {
       this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt })
       this.#sendReady(phase, this.#link, now)
     } else this.#orEnd(() => this.#transmit(phase.cipher.startRekey(salt)))
-    // The PONG is the frame under the new keys that completes the change. It may have to
-    // wait: nine PINGs in a second would be a flood.
+    // The PONG is the frame under the new keys that completes the change. It may have to wait for the limit of PINGs.
     phase.liveness.wantNewPing()
-    this.handleTimeout(now)
+    this.#pingIfDue(phase, now)
   }
 
   /**
@@ -514,6 +529,23 @@ export class Connection {
     if (this.#link) deadline = Math.min(deadline, this.#link.deadline)
     if (phase.kind === 'open') deadline = Math.min(deadline, phase.closeBy)
     return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
+  }
+
+  /**
+   * When {@link handleTimeout} will end the connection, if nothing comes until then; undefined if never. What waits in the
+   * transport has to be read first (specification, section 4.9).
+   */
+  get endsAt(): number | undefined {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return undefined
+    let end = phase.kind === 'open' ? Math.min(phase.liveness.idleAt, phase.closeBy) : this.#handshakeDeadline
+    if (this.#link) end = Math.min(end, this.#link.lossAt)
+    return end === Number.POSITIVE_INFINITY ? undefined : end
+  }
+
+  /** When an authentic frame of the peer came last, or reading went on, ms; undefined without a session. */
+  get lastHeard(): number | undefined {
+    return this.#phase.kind === 'open' ? this.#phase.liveness.lastHeard : undefined
   }
 
   pollEvent(): ConnectionEvent | undefined {
@@ -578,7 +610,8 @@ export class Connection {
     else this.#link?.acceptHandshake(frame)
     if (step.send) this.#sendHandshake(step.send, now)
     if (step.state.kind !== 'awaiting-psk' || !begins) return
-    if (!isStrict(this.#kind)) this.#handshakeDeadline = now + this.#handshakeTimeout
+    // One deadline for an attempt, whatever else the device sends.
+    if (this.#handshakeDeadline === Number.POSITIVE_INFINITY) this.#handshakeDeadline = now + this.#handshakeTimeout
     wipeServer(before)
     // The same device again while it is looked up: the answer under way will do.
     if (before.kind === 'awaiting-psk') return
@@ -602,6 +635,7 @@ export class Connection {
         now,
       ),
       reassembler: new Reassembler(),
+      rekeys: new Budget(REKEY_BUDGET, now),
       closeTimeout: Number.POSITIVE_INFINITY,
       closeBy: Number.POSITIVE_INFINITY,
     }
@@ -616,6 +650,8 @@ export class Connection {
     if (isHandshakeType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
     const seen = phase.cipher.keyOfSeen(frame.seq)
     if (!link.reading && !seen && !FIXED_SIZE_TYPES.includes(frame.type)) {
+      // It will come again. Until then it says that the peer lives, and may be as slow as this end.
+      if (phase.cipher.isGenuine(frame)) link.peerHeard(now)
       throw new UsmpError('QUEUE_FULL', 'the application does not read')
     }
     try {
@@ -637,6 +673,7 @@ export class Connection {
     const opened = { type: frame.type, seq: frame.seq, plaintext: cipher.open(frame) }
     phase.liveness.heard(now)
     if (this.#link) {
+      this.#link.peerHeard(now)
       this.#link.acknowledge(frame, cipher.receiveKey)
       this.#link.handshakeAnswered()
       if (cipher.epoch !== epoch) this.#handleAll(phase, this.#link.beginEpoch(), now)
@@ -704,6 +741,7 @@ export class Connection {
       case PacketType.BYE:
         return this.#fail(phase.closing ?? CLOSED_THERE)
       case PacketType.REKEY:
+        phase.liveness.countRekey(now)
         this.#link?.sealBegun(phase.cipher)
         phase.cipher.acceptRekey(plaintext)
         return
@@ -719,7 +757,7 @@ export class Connection {
       return
     }
     phase.liveness.countControl(now)
-    if (type === PacketType.PING) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
+    if (type === PacketType.PING && phase.liveness.takePong(now)) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
   }
 
   // ─── frames out ───
@@ -736,11 +774,12 @@ export class Connection {
     phase.liveness.pinged(now)
   }
 
-  #keepAlive(phase: Open, now: number): void {
+  #pingIfDue(phase: Open, now: number): void {
+    if (!phase.liveness.isPingDue(now)) return
     try {
       this.#sendPing(phase, now)
     } catch {
-      // The connection has ended and reports why; a timer has nobody to tell.
+      // The connection has ended and reports why.
     }
   }
 
@@ -818,9 +857,18 @@ export class Connection {
     if (this.#phase.kind === 'closed') return
     const line = this.#kind === 'serial'
     if (line && (authentic || error.family === 'platform')) return this.close(error)
-    if (isStrict(this.#kind) || error.family === 'platform') return this.#fail(error)
+    // Nobody but the peer causes a flood, as its frames are authentic.
+    if (isStrict(this.#kind) || error.family === 'platform' || error.code === 'FLOOD') return this.#fail(error)
     this.#count(error.code)
-    if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) this.#wrongProof = error
+    if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) {
+      this.#countWrongProof(this.#phase, error)
+    }
+  }
+
+  /** Counts a guess; restarts of the handshake give no more of them (specification, section 3.12). */
+  #countWrongProof(phase: ServerHandshake, error: UsmpError): void {
+    phase.wrongProof = error
+    if (++phase.wrongProofs === MAX_WRONG_PROOFS) this.#fail(error)
   }
 
   #count(code: ErrorCode): void {
@@ -828,10 +876,11 @@ export class Connection {
     this.#dropped.set(code, (this.#dropped.get(code) ?? 0) + 1)
   }
 
-  /** Ends the connection, once; later calls change nothing. */
-  #fail(reason: UsmpError): void {
+  /** Ends the connection, once; later calls change nothing. An attempt to guess a key is told as such, however it ends. */
+  #fail(cause: UsmpError): void {
     const phase = this.#phase
     if (phase.kind === 'closed') return
+    const reason = (phase.kind === 'server-handshake' && phase.wrongProof) || cause
     this.#phase = { kind: 'closed', reason }
     this.#events.push({ kind: 'closed', reason })
     try {
@@ -906,7 +955,6 @@ export class Connection {
   }
 
   #timeoutError(phase: ClientHandshake | ServerHandshake): UsmpError {
-    if (this.#wrongProof) return this.#wrongProof
     const step = phase.state.kind.replaceAll('-', ' ')
     const drops = this.#drops()
     // A server does not answer a wrong proof on datagrams.

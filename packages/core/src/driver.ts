@@ -1,7 +1,7 @@
 import { onAbort } from './abort.js'
 import { copyBytes, toHex } from './bytes.js'
 import { assertSuite } from './checks.js'
-import { type Clock, systemClock } from './clock.js'
+import { afterReading, type Clock, systemClock } from './clock.js'
 import {
   type Authorization,
   CLOSED_HERE,
@@ -19,13 +19,15 @@ import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { assertMessage } from './fragment.js'
 import { Inbox } from './inbox.js'
-import { assertPsk } from './psk.js'
+import { assertPsk, PSK_STAND_IN } from './psk.js'
 import type { Transport, TransportSink } from './transport.js'
 
 /** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
 const FLUSH_BYTES = 64 * 1024
 /** What every message costs besides its bytes, so that empty ones count too. */
 const FRAME_OVERHEAD = HEADER_SIZE + SEAL_OVERHEAD
+/** A transport that takes nothing ends the session after this time, ms, though the peer shows that it lives. */
+const MAX_BLOCKED = 600_000
 /** Most `send` calls that may wait for the transport at once. */
 const MAX_WAITING_SENDS = 1024
 
@@ -93,10 +95,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #authorize: AcceptOptions['authorize'] | undefined
   /** Why the application could not say whether a device is known; told instead of UNKNOWN_DEVICE. */
   #lookupFailure: UsmpError | undefined
-  /** The transport wants no more bytes. */
-  #blocked = false
-  /** When a transport that takes nothing ends the session. */
-  #blockedUntil = Number.POSITIVE_INFINITY
+  /** Since when the transport wants no more bytes; undefined while it takes them. */
+  #blockedSince: number | undefined
   #paused = false
   #flushPlanned = false
   #plannedBytes = 0
@@ -105,7 +105,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #yielding = false
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array | string> | undefined
-  #timer: unknown
+  #stopTimer: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
   /** Since `close`: what the end will be called, and when it comes at the latest. */
   #closing: { readonly reason: UsmpError; by: number } | undefined
@@ -436,11 +436,20 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** A peer that takes nothing for as long as it may be silent is gone, or holds this end up on purpose. */
   #setBlocked(blocked: boolean): void {
-    if (!blocked) this.#blockedUntil = Number.POSITIVE_INFINITY
-    else if (!this.#blocked) this.#blockedUntil = this.#clock.now() + this.#blockedTimeout
-    this.#blocked = blocked
+    if (!blocked) this.#blockedSince = undefined
+    else this.#blockedSince ??= this.#clock.now()
+  }
+
+  /**
+   * When a transport that takes nothing ends the session: a peer that is silent as well is gone, and one that only says
+   * that it lives may be slow for a while, or holds this end up on purpose.
+   */
+  get #blockedUntil(): number {
+    const since = this.#blockedSince
+    if (since === undefined) return Number.POSITIVE_INFINITY
+    const silentSince = Math.max(since, this.#connection.lastHeard ?? since)
+    return Math.min(silentSince + this.#blockedTimeout, since + Math.max(MAX_BLOCKED, this.#blockedTimeout))
   }
 
   #sendNow(message: Uint8Array): void {
@@ -474,7 +483,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /** Whether the transport, or the connection itself (on datagrams), wants no more messages for now. */
   get #full(): boolean {
-    return this.#blocked || this.#connection.full
+    return this.#blockedSince !== undefined || this.#connection.full
   }
 
   #drain(): void {
@@ -500,6 +509,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     // On datagrams acknowledgements must still come in; the connection leaves messages aside by itself.
     if (this.#transport.kind !== 'datagram') this.#useTransport((transport) => transport.pause())
     this.#connection.setReading(false, this.#clock.now())
+    // From now on PINGs go out that the peer does not wait for.
+    this.#armTimer()
   }
 
   #resume(): void {
@@ -521,27 +532,37 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (deadline >= this.#timerAt) return
     this.#disarmTimer()
     this.#timerAt = deadline
-    this.#timer = this.#clock.setTimer(
-      () => {
-        this.#timerAt = Number.POSITIVE_INFINITY
-        this.#connection.handleTimeout(this.#clock.now())
-        if (this.#clock.now() >= this.#blockedUntil) {
-          this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
-        }
-        if (this.#closing && this.#clock.now() >= this.#closing.by) {
-          this.#connection.abort(cutShort(this.#closing.reason, 'the peer did not take what was sent before the close'))
-        }
-        this.#pump()
-        this.#sendWaiting()
-      },
-      Math.max(0, Math.ceil(deadline - this.#clock.now())),
-    )
+    const delay = Math.max(0, Math.ceil(deadline - this.#clock.now()))
+    const timer = this.#clock.setTimer(() => this.#onTimer(deadline), delay)
+    this.#stopTimer = () => this.#clock.clearTimer(timer)
+  }
+
+  /** Reads first, then judges: after a stall what the peer has sent waits behind the timer. */
+  #onTimer(deadline: number): void {
+    const end = Math.min(this.#connection.endsAt ?? Number.POSITIVE_INFINITY, this.#blockedUntil)
+    if (this.#clock.now() < end) return this.#onTime()
+    this.#stopTimer = afterReading(this.#clock, deadline, () => this.#onTime())
+    // Nothing else is to set a timer meanwhile.
+    this.#timerAt = Number.NEGATIVE_INFINITY
+  }
+
+  #onTime(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#connection.handleTimeout(this.#clock.now())
+    if (this.#clock.now() >= this.#blockedUntil) {
+      this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
+    }
+    if (this.#closing && this.#clock.now() >= this.#closing.by) {
+      this.#connection.abort(cutShort(this.#closing.reason, 'the peer did not take what was sent before the close'))
+    }
+    this.#pump()
+    this.#sendWaiting()
   }
 
   #disarmTimer(): void {
-    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#clock.clearTimer(this.#timer)
+    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#stopTimer?.()
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#timer = undefined
+    this.#stopTimer = undefined
   }
 
   #dispatch(event: ConnectionEvent): void {
@@ -584,7 +605,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#lookupFailure = undefined
     try {
       answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
-      if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
+      assertPsk(answer?.psk ?? PSK_STAND_IN, answer?.allowWeakPsk)
       assertSuite(answer?.suite)
     } catch (error) {
       // On the wire this is an unknown device; the application hears the truth.
@@ -602,7 +623,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #end(connectionReason: UsmpError): void {
     const reason =
       connectionReason.code === 'UNKNOWN_DEVICE' && this.#lookupFailure ? this.#lookupFailure : connectionReason
-    this.#blockedUntil = Number.POSITIVE_INFINITY
+    this.#blockedSince = undefined
     this.#disarmTimer()
     const inTime = !this.#closing || this.#clock.now() < this.#closing.by
     const graceful = inTime && reason.family === 'end' && reason.code !== 'TRUNCATED'

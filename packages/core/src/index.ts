@@ -1,6 +1,6 @@
 export { onAbort } from './abort.js'
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
-export { type Clock, systemClock } from './clock.js'
+export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
 export {
   type Authorization,
