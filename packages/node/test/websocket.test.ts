@@ -49,11 +49,11 @@ function adapter(name: string, secure: boolean): Adapter {
       const door = new WebSocketDoor(
         { host: LOOPBACK, port: 0, ...(secure ? { tls } : {}) },
         {
-          enter: () => ({ host: LOOPBACK, abort: new AbortController(), deviceId: undefined }),
+          enter: (connection) => ({ host: LOOPBACK, abort: new AbortController(), deviceId: undefined, connection }),
           receive: (transport) => arrived(transport),
           refused: () => {},
         },
-        1_000,
+        { upgradeTimeout: 1_000, maxIdle: 10 },
       )
       await door.listen(() => {})
       const client = await connectWebSocket(new URL(door.url), { timeout: 5_000, ca: tls.cert })
