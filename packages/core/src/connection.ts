@@ -207,6 +207,8 @@ export class Connection {
   readonly #link: DatagramLink | undefined
   /** Server: the last proof that was wrong, where that alone does not end the handshake. */
   #wrongProof: UsmpError | undefined
+  /** Server: why the application could not say whether a device is known, where that alone does not end the handshake. */
+  #lookupFailure: UsmpError | undefined
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
   /** What an ERROR frame claimed; unauthenticated, only ever shown to a person. */
@@ -342,14 +344,16 @@ export class Connection {
    * of a session.
    */
   receiveEnd(cause?: unknown): void {
-    switch (this.#phase.kind) {
+    const phase = this.#phase
+    switch (phase.kind) {
       case 'closed':
         return
       case 'client-handshake':
-        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(this.#phase.state, cause))
+        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(phase.state, cause))
         return
       default:
-        if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
+        if (phase.kind === 'open' && phase.closing) this.#fail(phase.closing)
+        else if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
         else this.#fail(new UsmpError('TRUNCATED', this.#decoder.pending > 0 ? 'in the middle of a frame' : undefined))
     }
   }
@@ -395,6 +399,23 @@ export class Connection {
     phase.suite = answer?.suite ?? CipherSuite.AES_256_GCM
     phase.state = state
     this.#sendHandshake(send, now)
+  }
+
+  /**
+   * Server: tells the peer, in place of an answer to a `hello` event, that the key could not be looked up. It may come again
+   * when that is repaired; on datagrams and serial lines even within this handshake (specification, section 3.10).
+   * @param reason PSK_LOOKUP_FAILED
+   */
+  failLookup(reason: UsmpError): void {
+    const phase = this.#phase
+    if (phase.kind !== 'server-handshake' || phase.state.kind !== 'awaiting-psk') return
+    const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
+    this.#transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: this.#wireVersion }))
+    if (isStrict(this.#kind)) return this.#fail(reason)
+    this.#lookupFailure = reason
+    phase.state = serverStart
+    // The same HELLO again is another attempt to find the key.
+    this.#link?.restartHandshake()
   }
 
   /**
@@ -890,12 +911,16 @@ export class Connection {
     return new UsmpError('HANDSHAKE_REFUSED', `before CHALLENGE${this.#claim()}`, {
       ...options,
       awaited: PacketType.CHALLENGE,
-      hint: 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
+      hint:
+        this.#peerClaim === 'INTERNAL'
+          ? 'The server could not look up the key of this device; its log says why. Try again later.'
+          : 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
     })
   }
 
   #timeoutError(phase: ClientHandshake | ServerHandshake): UsmpError {
-    if (this.#wrongProof) return this.#wrongProof
+    const known = this.#wrongProof ?? this.#lookupFailure
+    if (known) return known
     const step = phase.state.kind.replaceAll('-', ' ')
     const drops = this.#drops()
     // A server does not answer a wrong proof on datagrams.

@@ -86,8 +86,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #rekeys: Waiter<void>[] = []
   #onConnected: Waiter<Session> | undefined
   #authorize: AcceptOptions['authorize'] | undefined
-  /** Why the application could not say whether a device is known; told instead of UNKNOWN_DEVICE. */
-  #lookupFailure: UsmpError | undefined
+  /** What is wrong with what the application knows of a device. On the wire that is an unknown one; the application hears the truth. */
+  #badEntry: UsmpError | undefined
   /** The transport wants no more bytes. */
   #blocked = false
   /** When a transport that takes nothing ends the session. */
@@ -527,18 +527,18 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   async #answerHello(deviceId: string, wireVersion: WireVersion): Promise<void> {
     let answer: Authorization | null = null
-    this.#lookupFailure = undefined
+    this.#badEntry = undefined
     try {
       answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
       if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
       assertSuite(answer?.suite)
     } catch (error) {
-      // On the wire this is an unknown device; the application hears the truth.
       answer = null
-      this.#lookupFailure = asUsmpError(error, 'PSK_LOOKUP_FAILED')
+      this.#badEntry = asUsmpError(error, 'PSK_LOOKUP_FAILED')
     }
     try {
-      this.#connection.authorize(answer, this.#clock.now())
+      if (this.#badEntry?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(this.#badEntry)
+      else this.#connection.authorize(answer, this.#clock.now())
     } catch (error) {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
     }
@@ -546,11 +546,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   }
 
   #end(connectionReason: UsmpError): void {
-    const reason =
-      connectionReason.code === 'UNKNOWN_DEVICE' && this.#lookupFailure ? this.#lookupFailure : connectionReason
+    const reason = connectionReason.code === 'UNKNOWN_DEVICE' && this.#badEntry ? this.#badEntry : connectionReason
     this.#blockedUntil = Number.POSITIVE_INFINITY
     this.#disarmTimer()
-    const graceful = reason.family === 'end' && reason.code !== 'TRUNCATED'
+    // A look-up that failed is told to the peer, so its last frame has to leave as well.
+    const graceful = (reason.family === 'end' && reason.code !== 'TRUNCATED') || reason.code === 'PSK_LOOKUP_FAILED'
     this.#teardown = graceful ? this.#transport.close(reason) : Promise.resolve(this.#transport.abort(reason))
     this.#inbox.end(reason.code === 'CLOSED' ? undefined : reason)
     settle(this.#waitingSends, (waiter) => waiter.reject(reason))

@@ -219,6 +219,30 @@ describe('UDP server', () => {
     expect(refusals[0]!.error.code).toBe('UNKNOWN_DEVICE')
   })
 
+  test('a key store that is away for a moment costs a device no attempt', async () => {
+    let asked = 0
+    const psk = () => {
+      if (++asked < 3) throw new Error('no database')
+      return PSK
+    }
+    const { url, refusals } = await startUdp({ psk })
+    const session = await join(url)
+    await session.ping()
+    expect([asked, refusals]).toEqual([3, []])
+  })
+
+  test('a key store that stays away is one event for one attempt', async () => {
+    const psk = () => {
+      throw new Error('no database')
+    }
+    const { url, refusals } = await startUdp({ psk, handshakeTimeout: 1_000 })
+    const error = await failureOf(join(url, { handshakeTimeout: 800 }))
+    expect([error.code, error.awaited]).toEqual(['HANDSHAKE_TIMEOUT', undefined])
+    expect(error.message).toContain('INTERNAL')
+    await until(() => refusals.length === 1)
+    expect(refusals[0]!.error.code).toBe('PSK_LOOKUP_FAILED')
+  })
+
   test('limits: connections at once', async () => {
     const { url, refusals } = await startUdp({ maxConnections: 1 })
     const first = await join(url)
