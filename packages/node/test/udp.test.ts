@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { addressBlock, ipBytes } from '../src/ip-address.ts'
 import { type ListenOptions, listen, type RefusedEvent, type Server } from '../src/server.ts'
+import { formatAddress } from '../src/tcp.ts'
 import { RateLimit } from '../src/token-bucket.ts'
 import { connectUdp, udpTransport } from '../src/udp.ts'
 import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, pattern, textOf, turns, until } from './helpers.ts'
@@ -376,6 +377,30 @@ describe('addresses', () => {
     ['::ffff:192.0.2.7', '00000000000000000000ffffc0000207'],
     ['1:2:3:4:5:6:7:8', '00010002000300040005000600070008'],
   ])('%s', (address, bytes) => expect(Buffer.from(ipBytes(address)).toString('hex')).toBe(bytes))
+})
+
+describe('addresses that people see', () => {
+  test.each([
+    ['::ffff:127.0.0.1', '127.0.0.1:9000'],
+    ['::FFFF:192.0.2.7', '192.0.2.7:9000'],
+    ['::1', '[::1]:9000'],
+    ['::ffff:7f00:1', '[::ffff:7f00:1]:9000'],
+    ['fe80::1%eth0', '[fe80::1%eth0]:9000'],
+    ['192.0.2.7', '192.0.2.7:9000'],
+  ])('%s', (address, shown) => expect(formatAddress(address, 9000)).toBe(shown))
+
+  test('a device of IPv4 is shown as one by a server on all interfaces', async () => {
+    const { server, sessions } = await startUdp({
+      tcp: { host: '::', port: 0 },
+      udp: { host: '::', port: 0 },
+      websocket: { host: '::', port: 0 },
+    })
+    const webSocket = server.websocketUrl.replace('[::]', LOOPBACK)
+    for (const url of [`usmp://${LOOPBACK}:${server.port}`, `usmp+udp://${LOOPBACK}:${server.udpPort}`, webSocket]) {
+      await join(url)
+      expect(sessions.at(-1)!.address, url).toMatch(/^127\.0\.0\.1:\d+$/)
+    }
+  })
 })
 
 describe('rate limit', () => {
