@@ -30,7 +30,7 @@ import {
   stepServer,
   wipeServer,
 } from './handshake/server.js'
-import { Liveness } from './liveness.js'
+import { Budget, Liveness } from './liveness.js'
 import { describeErrorFrame } from './messages.js'
 import { assertPsk } from './psk.js'
 import { isAuthentic, SessionCipher } from './session.js'
@@ -50,6 +50,11 @@ const SERVER_HANDSHAKE_TIMEOUT = 10_000
 const FIXED_SIZE_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.BYE, PacketType.REKEY]
 /** What a peer causes that does not hold the key. */
 const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
+/** Wrong proofs that end an attempt where one alone does not (specification, section 3.12). */
+const MAX_WRONG_PROOFS = 5
+/** The budget for rekeys of our own, ms, and what each costs: 16 at once, and one in 4 s (specification, section 5.2). */
+const REKEY_BUDGET = 64_000
+const REKEY_COST = 4_000
 /** What a decoder accepts; shared by all connections. */
 const ONLY_VERSION: Record<WireVersion, readonly number[]> = { 1: [WIRE_VERSION_1], 2: [WIRE_VERSION] }
 const BOTH_VERSIONS: readonly number[] = [WIRE_VERSION, WIRE_VERSION_1]
@@ -162,6 +167,11 @@ interface ServerHandshake {
   suite: CipherSuite
   psk: Uint8Array | undefined
   state: ServerState
+  /** Where a wrong proof does not end the handshake: how many there were, and the last one. */
+  wrongProofs: number
+  wrongProof: UsmpError | undefined
+  /** The same for a key that could not be looked up. */
+  lookupFailure: UsmpError | undefined
 }
 
 interface Open {
@@ -169,6 +179,8 @@ interface Open {
   readonly cipher: SessionCipher
   readonly liveness: Liveness
   readonly reassembler: Reassembler
+  /** What rekeys of our own have left. */
+  readonly rekeys: Budget
   /** On datagrams, once this side has asked for the end: what comes when everything sent has arrived. */
   closing?: UsmpError
   /** When the end no longer waits for that. */
@@ -205,10 +217,6 @@ export class Connection {
   #handshakeDeadline: number
   /** On datagrams: acknowledgements, repeats, order. */
   readonly #link: DatagramLink | undefined
-  /** Server: the last proof that was wrong, where that alone does not end the handshake. */
-  #wrongProof: UsmpError | undefined
-  /** Server: why the application could not say whether a device is known, where that alone does not end the handshake. */
-  #lookupFailure: UsmpError | undefined
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
   /** What an ERROR frame claimed; unauthenticated, only ever shown to a person. */
@@ -288,6 +296,9 @@ export class Connection {
       suite: CipherSuite.AES_256_GCM,
       psk: undefined,
       state: serverStart,
+      wrongProofs: 0,
+      wrongProof: undefined,
+      lookupFailure: undefined,
     }
     const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
     // A line waits for its first HELLO without limit.
@@ -367,15 +378,14 @@ export class Connection {
       else this.#link?.handleTimeout(now)
       return
     }
-    const due = phase.liveness.due(now)
-    if (due === 'idle') this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
-    else if (due === 'ping') this.#keepAlive(phase, now)
+    if (now >= phase.liveness.idleAt) this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
+    else this.#pingIfDue(phase, now)
     if (this.#link && this.#phase === phase) this.#handleLinkTimeout(phase, this.#link, now)
   }
 
   /** Says whether the transport is being read; while it is not, the peer's silence does not end the session. */
   setReading(reading: boolean, now: number): void {
-    if (this.#link) this.#link.reading = reading
+    this.#link?.setReading(reading, now)
     if (this.#phase.kind === 'open') this.#phase.liveness.setReading(reading, now)
   }
 
@@ -411,8 +421,9 @@ export class Connection {
     if (phase.kind !== 'server-handshake' || phase.state.kind !== 'awaiting-psk') return
     const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
     this.#transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: this.#wireVersion }))
-    if (isStrict(this.#kind)) return this.#fail(reason)
-    this.#lookupFailure = reason
+    // Guesses that were made in this attempt are counted for this device: no other may begin in it.
+    if (isStrict(this.#kind) || phase.wrongProof) return this.#fail(reason)
+    phase.lookupFailure = reason
     phase.state = serverStart
     // The same HELLO again is another attempt to find the key.
     this.#link?.restartHandshake()
@@ -457,8 +468,9 @@ export class Connection {
    * @throws UsmpError NOT_CONNECTED (or why the session ended)
    */
   ping(now: number): void {
-    this.#open().liveness.wantPing()
-    this.handleTimeout(now)
+    const phase = this.#open()
+    phase.liveness.wantPing()
+    this.#pingIfDue(phase, now)
     // Throws if that was the end.
     this.#open()
   }
@@ -466,24 +478,28 @@ export class Connection {
   /**
    * Changes the keys of the session; a `rekeyed` event follows when the peer has used them. Towards published peers do
    * this only while nothing is under way: they lose what crosses it (specification, section 5.7).
-   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT while one is under way or on wire
-   * version 1, SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
+   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT while one is under way, for more than 16
+   * in a burst and one in 4 s, or on wire version 1; SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
    */
   rekey(now: number): void {
-    const phase = this.#open()
+    this.#open()
     if (this.#wireVersion === WIRE_VERSION_1) throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 has no REKEY')
+    // First, as it is code of the caller, which may begin a rekey itself or end the session.
+    const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
+    const phase = this.#open()
     if (phase.cipher.rekeying || this.#link?.rekeyWaiting) {
       throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
     }
-    const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
+    if (!phase.rekeys.spend(REKEY_COST, now)) {
+      throw new UsmpError('INVALID_ARGUMENT', 'rekeys come too fast: at most 16 in a burst, and one in 4 s')
+    }
     if (this.#link) {
       this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt })
       this.#sendReady(phase, this.#link, now)
     } else this.#orEnd(() => this.#transmit(phase.cipher.startRekey(salt)))
-    // The PONG is the frame under the new keys that completes the change. It may have to
-    // wait: nine PINGs in a second would be a flood.
+    // The PONG is the frame under the new keys that completes the change. It may have to wait for the limit of PINGs.
     phase.liveness.wantNewPing()
-    this.handleTimeout(now)
+    this.#pingIfDue(phase, now)
   }
 
   /**
@@ -519,6 +535,23 @@ export class Connection {
     let deadline = phase.kind === 'open' ? phase.liveness.deadline : this.#handshakeDeadline
     if (this.#link) deadline = Math.min(deadline, this.#link.deadline, this.#closeBy)
     return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
+  }
+
+  /**
+   * When {@link handleTimeout} will end the connection, if nothing comes until then; undefined if never. What waits in the
+   * transport has to be read first (specification, section 4.9).
+   */
+  get endsAt(): number | undefined {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return undefined
+    let end = phase.kind === 'open' ? Math.min(phase.liveness.idleAt, this.#closeBy) : this.#handshakeDeadline
+    if (this.#link) end = Math.min(end, this.#link.lossAt)
+    return end === Number.POSITIVE_INFINITY ? undefined : end
+  }
+
+  /** When an authentic frame of the peer came last, or reading went on, ms; undefined without a session. */
+  get lastHeard(): number | undefined {
+    return this.#phase.kind === 'open' ? this.#phase.liveness.lastHeard : undefined
   }
 
   pollEvent(): ConnectionEvent | undefined {
@@ -583,7 +616,8 @@ export class Connection {
     else this.#link?.acceptHandshake(frame)
     if (step.send) this.#sendHandshake(step.send, now)
     if (step.state.kind !== 'awaiting-psk' || !begins) return
-    if (!isStrict(this.#kind)) this.#handshakeDeadline = now + this.#handshakeTimeout
+    // One deadline for an attempt, whatever else the device sends.
+    if (this.#handshakeDeadline === Number.POSITIVE_INFINITY) this.#handshakeDeadline = now + this.#handshakeTimeout
     wipeServer(before)
     // The same device again while it is looked up: the answer under way will do.
     if (before.kind === 'awaiting-psk') return
@@ -607,6 +641,7 @@ export class Connection {
         now,
       ),
       reassembler: new Reassembler(),
+      rekeys: new Budget(REKEY_BUDGET, now),
     }
     const { deviceId, sessionId, wireVersion } = established
     // The cipher keeps its own session id: a listener may do with this one what it likes.
@@ -619,6 +654,8 @@ export class Connection {
     if (isHandshakeType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
     const seen = phase.cipher.keyOfSeen(frame.seq)
     if (!link.reading && !seen && !FIXED_SIZE_TYPES.includes(frame.type)) {
+      // It will come again. Until then it says that the peer lives, and may be as slow as this end.
+      if (phase.cipher.isGenuine(frame)) link.peerHeard(now)
       throw new UsmpError('QUEUE_FULL', 'the application does not read')
     }
     try {
@@ -640,6 +677,7 @@ export class Connection {
     const opened = { type: frame.type, seq: frame.seq, plaintext: cipher.open(frame) }
     phase.liveness.heard(now)
     if (this.#link) {
+      this.#link.peerHeard(now)
       this.#link.acknowledge(frame, cipher.receiveKey)
       this.#link.handshakeAnswered()
       if (cipher.epoch !== epoch) this.#handleAll(phase, this.#link.beginEpoch(), now)
@@ -707,6 +745,7 @@ export class Connection {
       case PacketType.BYE:
         return this.#fail(phase.closing ?? CLOSED_THERE)
       case PacketType.REKEY:
+        phase.liveness.countRekey(now)
         this.#link?.sealBegun(phase.cipher)
         phase.cipher.acceptRekey(plaintext)
         return
@@ -722,7 +761,7 @@ export class Connection {
       return
     }
     phase.liveness.countControl(now)
-    if (type === PacketType.PING) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
+    if (type === PacketType.PING && phase.liveness.takePong(now)) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
   }
 
   // ─── frames out ───
@@ -739,11 +778,12 @@ export class Connection {
     phase.liveness.pinged(now)
   }
 
-  #keepAlive(phase: Open, now: number): void {
+  #pingIfDue(phase: Open, now: number): void {
+    if (!phase.liveness.isPingDue(now)) return
     try {
       this.#sendPing(phase, now)
     } catch {
-      // The connection has ended and reports why; a timer has nobody to tell.
+      // The connection has ended and reports why.
     }
   }
 
@@ -832,9 +872,18 @@ export class Connection {
     if (this.#phase.kind === 'closed') return
     const line = this.#kind === 'serial'
     if (line && (authentic || error.family === 'platform')) return this.close(error)
-    if (isStrict(this.#kind) || error.family === 'platform') return this.#fail(error)
+    // Nobody but the peer causes a flood, as its frames are authentic.
+    if (isStrict(this.#kind) || error.family === 'platform' || error.code === 'FLOOD') return this.#fail(error)
     this.#count(error.code)
-    if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) this.#wrongProof = error
+    if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) {
+      this.#countWrongProof(this.#phase, error)
+    }
+  }
+
+  /** Counts a guess; restarts of the handshake give no more of them (specification, section 3.12). */
+  #countWrongProof(phase: ServerHandshake, error: UsmpError): void {
+    phase.wrongProof = error
+    if (++phase.wrongProofs === MAX_WRONG_PROOFS) this.#fail(error)
   }
 
   #count(code: ErrorCode): void {
@@ -842,9 +891,10 @@ export class Connection {
     this.#dropped.set(code, (this.#dropped.get(code) ?? 0) + 1)
   }
 
-  /** Ends the connection, once; later calls change nothing. */
-  #fail(reason: UsmpError): void {
+  /** Ends the connection, once; later calls change nothing. An attempt to guess a key is told as such, however it ends. */
+  #fail(cause: UsmpError): void {
     if (this.#phase.kind === 'closed') return
+    const reason = (this.#phase.kind === 'server-handshake' && this.#phase.wrongProof) || cause
     this.#wipeSecrets()
     this.#phase = { kind: 'closed', reason }
     this.#events.push({ kind: 'closed', reason })
@@ -919,8 +969,7 @@ export class Connection {
   }
 
   #timeoutError(phase: ClientHandshake | ServerHandshake): UsmpError {
-    const known = this.#wrongProof ?? this.#lookupFailure
-    if (known) return known
+    if (phase.kind === 'server-handshake' && phase.lookupFailure) return phase.lookupFailure
     const step = phase.state.kind.replaceAll('-', ' ')
     const drops = this.#drops()
     // A server does not answer a wrong proof on datagrams.

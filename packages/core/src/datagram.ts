@@ -58,8 +58,7 @@ export class DatagramLink {
   #messages: Plain[][] = []
   /** Something was posted that {@link sendReady} has not looked at. */
   #posted = false
-  /** While the application does not read, messages are not taken, so not acknowledged. */
-  reading = true
+  #reading = true
 
   /**
    * @param jitter at random from 0 up to, and not including, 1
@@ -136,6 +135,7 @@ export class DatagramLink {
     if (!utack) return 'malformed'
     const isGood = (key: Uint8Array) => verifyUtack(this.#provider, datagram, key)
     const verdict = this.#arq.acknowledge(utack.type, utack.seq, now, isGood)
+    if (verdict === 'good' && !isHandshakeType(utack.type)) this.peerHeard(now)
     return verdict === 'none' ? 'late' : verdict === 'bad' ? 'forged' : 'good'
   }
 
@@ -180,9 +180,10 @@ export class DatagramLink {
     this.#posted = true
   }
 
-  /** Lets PING, PONG or REKEY wait, before all messages. */
+  /** Lets PING, PONG or REKEY wait, before all messages. One PING that waits is enough. */
   postUrgent(frame: Plain): void {
     if (frame.type === PacketType.PONG && this.#urgent.length >= MAX_URGENT) return
+    if (frame.type === PacketType.PING && this.#urgent.some(([first]) => first?.type === PacketType.PING)) return
     this.#urgent.push([frame])
     this.#posted = true
   }
@@ -254,6 +255,27 @@ export class DatagramLink {
     const { repeats, lost } = this.#arq.handleTimeout(now)
     for (const bytes of repeats) this.#transmit(bytes)
     return lost
+  }
+
+  /** When {@link handleTimeout} will find a frame lost, if nothing comes until then; infinite if never. */
+  get lossAt(): number {
+    return this.#arq.lossAt
+  }
+
+  /** The peer has shown that it lives. */
+  peerHeard(now: number): void {
+    this.#arq.peerHeard(now)
+  }
+
+  /** While the application does not read, messages are not taken, so not acknowledged. */
+  get reading(): boolean {
+    return this.#reading
+  }
+
+  /** Says whether the application takes messages. */
+  setReading(reading: boolean, now: number): void {
+    this.#reading = reading
+    this.#order?.setReading(reading, now)
   }
 
   // ─── order of what arrives ───

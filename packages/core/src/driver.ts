@@ -1,6 +1,6 @@
 import { toHex } from './bytes.js'
 import { assertSuite } from './checks.js'
-import { type Clock, systemClock } from './clock.js'
+import { afterReading, type Clock, systemClock } from './clock.js'
 import {
   type Authorization,
   type ClientOptions,
@@ -21,6 +21,8 @@ import type { Transport, TransportSink } from './transport.js'
 const FLUSH_BYTES = 64 * 1024
 /** What every message costs besides its bytes, so that empty ones count too. */
 const FRAME_OVERHEAD = HEADER_SIZE + SEAL_OVERHEAD
+/** A transport that takes nothing ends the session after this time, ms, though the peer shows that it lives. */
+const MAX_BLOCKED = 600_000
 /** Most `send` calls that may wait for the transport at once. */
 const MAX_WAITING_SENDS = 1024
 
@@ -88,10 +90,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #authorize: AcceptOptions['authorize'] | undefined
   /** What is wrong with what the application knows of a device. On the wire that is an unknown one; the application hears the truth. */
   #badEntry: UsmpError | undefined
-  /** The transport wants no more bytes. */
-  #blocked = false
-  /** When a transport that takes nothing ends the session. */
-  #blockedUntil = Number.POSITIVE_INFINITY
+  /** Since when the transport wants no more bytes; undefined while it takes them. */
+  #blockedSince: number | undefined
   #paused = false
   #flushPlanned = false
   #plannedBytes = 0
@@ -100,7 +100,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #yielding = false
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array | string> | undefined
-  #timer: unknown
+  #stopTimer: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #teardown: Promise<void> | undefined
   readonly #closed: Promise<UsmpError>
@@ -393,11 +393,20 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (!this.#teardown) this.#setBlocked(!this.#transport.write(frames))
   }
 
-  /** A peer that takes nothing for as long as it may be silent is gone, or holds this end up on purpose. */
   #setBlocked(blocked: boolean): void {
-    if (!blocked) this.#blockedUntil = Number.POSITIVE_INFINITY
-    else if (!this.#blocked) this.#blockedUntil = this.#clock.now() + this.#blockedTimeout
-    this.#blocked = blocked
+    if (!blocked) this.#blockedSince = undefined
+    else this.#blockedSince ??= this.#clock.now()
+  }
+
+  /**
+   * When a transport that takes nothing ends the session: a peer that is silent as well is gone, and one that only says
+   * that it lives may be slow for a while, or holds this end up on purpose.
+   */
+  get #blockedUntil(): number {
+    const since = this.#blockedSince
+    if (since === undefined) return Number.POSITIVE_INFINITY
+    const silentSince = Math.max(since, this.#connection.lastHeard ?? since)
+    return Math.min(silentSince + this.#blockedTimeout, since + Math.max(MAX_BLOCKED, this.#blockedTimeout))
   }
 
   #sendNow(message: Uint8Array): void {
@@ -431,7 +440,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /** Whether the transport, or the connection itself (on datagrams), wants no more messages for now. */
   get #full(): boolean {
-    return this.#blocked || this.#connection.full
+    return this.#blockedSince !== undefined || this.#connection.full
   }
 
   #drain(): void {
@@ -456,6 +465,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     // On datagrams acknowledgements must still come in; the connection leaves messages aside by itself.
     if (this.#transport.kind !== 'datagram') this.#transport.pause()
     this.#connection.setReading(false, this.#clock.now())
+    // From now on PINGs go out that the peer does not wait for.
+    this.#armTimer()
   }
 
   #resume(): void {
@@ -472,24 +483,34 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (deadline >= this.#timerAt) return
     this.#disarmTimer()
     this.#timerAt = deadline
-    this.#timer = this.#clock.setTimer(
-      () => {
-        this.#timerAt = Number.POSITIVE_INFINITY
-        this.#connection.handleTimeout(this.#clock.now())
-        if (this.#clock.now() >= this.#blockedUntil) {
-          this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
-        }
-        this.#pump()
-        this.#sendWaiting()
-      },
-      Math.max(0, Math.ceil(deadline - this.#clock.now())),
-    )
+    const delay = Math.max(0, Math.ceil(deadline - this.#clock.now()))
+    const timer = this.#clock.setTimer(() => this.#onTimer(deadline), delay)
+    this.#stopTimer = () => this.#clock.clearTimer(timer)
+  }
+
+  /** Reads first, then judges: after a stall what the peer has sent waits behind the timer. */
+  #onTimer(deadline: number): void {
+    const end = Math.min(this.#connection.endsAt ?? Number.POSITIVE_INFINITY, this.#blockedUntil)
+    if (this.#clock.now() < end) return this.#onTime()
+    this.#stopTimer = afterReading(this.#clock, deadline, () => this.#onTime())
+    // Nothing else is to set a timer meanwhile.
+    this.#timerAt = Number.NEGATIVE_INFINITY
+  }
+
+  #onTime(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#connection.handleTimeout(this.#clock.now())
+    if (this.#clock.now() >= this.#blockedUntil) {
+      this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
+    }
+    this.#pump()
+    this.#sendWaiting()
   }
 
   #disarmTimer(): void {
-    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#clock.clearTimer(this.#timer)
+    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#stopTimer?.()
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#timer = undefined
+    this.#stopTimer = undefined
   }
 
   #dispatch(event: ConnectionEvent): void {
@@ -547,7 +568,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   #end(connectionReason: UsmpError): void {
     const reason = connectionReason.code === 'UNKNOWN_DEVICE' && this.#badEntry ? this.#badEntry : connectionReason
-    this.#blockedUntil = Number.POSITIVE_INFINITY
+    this.#blockedSince = undefined
     this.#disarmTimer()
     // A look-up that failed is told to the peer, so its last frame has to leave as well.
     const graceful = (reason.family === 'end' && reason.code !== 'TRUNCATED') || reason.code === 'PSK_LOOKUP_FAILED'

@@ -1,5 +1,5 @@
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
-export { type Clock, systemClock } from './clock.js'
+export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
 export {
   type Authorization,

@@ -163,6 +163,27 @@ export class SessionCipher {
    */
   open(frame: Frame): Uint8Array {
     this.admit(frame.seq)
+    const { epoch, plaintext } = this.#decrypt(frame)
+    this.#accept(epoch, frame.seq)
+    return plaintext
+  }
+
+  /**
+   * On datagrams: whether a frame whose number is new was sealed by the peer. Nothing changes, so that it can still be
+   * opened when it comes again.
+   */
+  isGenuine(frame: Frame): boolean {
+    try {
+      this.admit(frame.seq)
+      this.#decrypt(frame)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** @throws UsmpError for a frame that is not authentic */
+  #decrypt(frame: Frame): { readonly epoch: ReceiveEpoch; readonly plaintext: Uint8Array } {
     const payload = frame.payload
     if (payload.length < SEAL_OVERHEAD) {
       throw new UsmpError('BAD_PAYLOAD', `a sealed payload has at least ${SEAL_OVERHEAD} bytes`)
@@ -174,9 +195,7 @@ export class SessionCipher {
     for (const epoch of this.#epochs) {
       if (!this.#ordered && epoch.window.check(frame.seq) !== 'new') continue
       const plaintext = epoch.aead.open(nonce, aad, sealed)
-      if (!plaintext) continue
-      this.#accept(epoch, frame.seq)
-      return plaintext
+      if (plaintext) return { epoch, plaintext }
     }
     // Under the keys that have not seen the number it is nothing, so it is the frame that was seen.
     if (!this.#ordered && this.keyOfSeen(frame.seq)) throw replayed(frame.seq)

@@ -1,4 +1,4 @@
-import { type Abortable, type Clock, UsmpError } from '@usmp/core'
+import { type Abortable, afterReading, type Clock, UsmpError } from '@usmp/core'
 import type { Age } from './age.js'
 import type { RpcError } from './codes.js'
 import { formatCall, type Id } from './envelope.js'
@@ -61,6 +61,7 @@ export class Asking {
       const settle = () => {
         this.#pending.delete(id)
         this.#clock.clearTimer(timer)
+        stopJudging?.()
         signal?.removeEventListener('abort', onAbort)
       }
       const fail = (error: unknown) => {
@@ -75,10 +76,13 @@ export class Asking {
         sent.then(cancel).catch(() => {})
       }
       const onAbort = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
-      const timer = this.#clock.setTimer(
-        () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`)),
-        timeout,
-      )
+      const due = this.#clock.now() + timeout
+      const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`))
+      let stopJudging: (() => void) | undefined
+      // After a stall the answer may be here and wait to be read.
+      const timer = this.#clock.setTimer(() => {
+        stopJudging = afterReading(this.#clock, due, onTimeout)
+      }, timeout)
       signal?.addEventListener('abort', onAbort, { once: true })
       const pending: Pending = {
         message: undefined,

@@ -1,4 +1,12 @@
-import { type Abortable, asUsmpError, type Clock, type ErrorCode, systemClock, UsmpError } from '@usmp/core'
+import {
+  type Abortable,
+  afterReading,
+  asUsmpError,
+  type Clock,
+  type ErrorCode,
+  systemClock,
+  UsmpError,
+} from '@usmp/core'
 import { DEFAULT_TIMEOUT } from './asking.js'
 import type {
   Contract,
@@ -171,10 +179,16 @@ export class Reconnecting<C> {
       const wake = () => {
         this.#waiting.delete(wake)
         this.#clock.clearTimer(timer)
+        stopJudging?.()
         signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const timer = this.#clock.setTimer(wake, Math.ceil(deadline - this.#clock.now()))
+      let stopJudging: (() => void) | undefined
+      // After a stall the handshake may be over, and its last message waits to be read.
+      const onTimeout = () => {
+        stopJudging = afterReading(this.#clock, deadline, wake)
+      }
+      const timer = this.#clock.setTimer(onTimeout, Math.ceil(deadline - this.#clock.now()))
       this.#waiting.add(wake)
       signal?.addEventListener('abort', wake, { once: true })
     })
