@@ -55,6 +55,8 @@ async function bareSocket(port: number): Promise<{ send: (datagram: Uint8Array) 
 const hello = (cookie: Uint8Array = new Uint8Array(0)) =>
   encodeFrame({ type: PacketType.HELLO, payload: Uint8Array.of(...pattern(38), ...cookie) })
 
+const isChallenge = (datagram: Uint8Array) => datagram[0] === 0xcd && datagram[3] === PacketType.CHALLENGE
+
 describe('UDP server', () => {
   test('serves several devices over one socket, and TCP beside it', async () => {
     const { server, url } = await startUdp({ tcp: { host: LOOPBACK, port: 0 } })
@@ -211,6 +213,39 @@ describe('UDP server', () => {
     )
     expect((await attempt()).code).toBe('HANDSHAKE_TIMEOUT')
     expect(refusals.at(-1)!.error.code).toBe('LOCKED_OUT')
+  })
+
+  test('guesses at a key from one port: five of them are one attempt, one failure and one event', async () => {
+    let asked = 0
+    const psk = () => {
+      asked++
+      return PSK
+    }
+    const { server, refusals } = await startUdp({ psk })
+    const transport = await connectUdp(LOOPBACK, server.udpPort)
+    onTestFinished(() => transport.abort())
+    for (let guess = 1; guess <= 10; guess++) {
+      const peer = new ManualPeer(transport, 'client', { psk: OTHER_PSK })
+      await until(() => asked === guess)
+      await until(() => peer.received.some(isChallenge))
+      await until(() => refusals.length === Math.floor(guess / 5), 'an event for each five')
+      peer.deaf = peer.silent = true
+    }
+    expect(refusals.map(({ error, deviceId }) => [error.code, deviceId])).toEqual(
+      Array(2).fill(['AUTH_FAILED', DEVICE_ID]),
+    )
+  })
+
+  test('a device that begins again and again does not get more time for it', async () => {
+    const { server, refusals } = await startUdp({ handshakeTimeout: 300 })
+    const transport = await connectUdp(LOOPBACK, server.udpPort)
+    onTestFinished(() => transport.abort())
+    const sending = setInterval(() => {
+      new ManualPeer(transport, 'client').alter = (frame) => (frame[3] === PacketType.HELLO_ACK ? pattern(3) : frame)
+    }, 100)
+    onTestFinished(() => clearInterval(sending))
+    await until(() => refusals.length > 0)
+    expect(refusals[0]!.error.code).toBe('HANDSHAKE_TIMEOUT')
   })
 
   test('an unknown device is refused like a wrong key, and told apart in the event', async () => {
