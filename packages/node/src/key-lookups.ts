@@ -13,19 +13,20 @@ export interface Asker {
 
 /** A look-up whose turn has not come. */
 interface Waiting {
-  readonly deviceId: string
+  readonly pair: string
   readonly host: string
   start(): void
 }
 
 /**
- * Bounds the look-ups of keys that are under way: so many in all, and one for each device id. The others wait for their turn.
- * The address with the fewest look-ups under way is next, so that a flood from one address delays mostly itself. A look-up
- * keeps its place until it settles, also when its handshake is over before, but not longer than a minute after that.
+ * Bounds the look-ups of keys that are under way: so many in all, and one for each pair of address and device id, as in the
+ * lockout. The others wait for their turn. The address with the fewest look-ups under way is next, so that a flood from one
+ * address delays mostly itself. A look-up keeps its place until it settles, also when its handshake is over before, but not
+ * longer than a minute after that.
  */
 export class KeyLookups {
   readonly #max: number
-  readonly #devices = new Set<string>()
+  readonly #pairs = new Set<string>()
   readonly #byHost = new Map<string, number>()
   readonly #waiting = new Set<Waiting>()
 
@@ -38,24 +39,25 @@ export class KeyLookups {
    * Looks up when it is the turn of this device.
    * @throws what `lookUp` throws; the reason of the signal as soon as it aborts
    */
-  run<T>(deviceId: string, asker: Asker, lookUp: () => MaybePromise<T>): MaybePromise<T> {
-    if (this.#mayStart(deviceId)) return begin(this.#take(deviceId, asker.host), asker.signal, lookUp)
-    return this.#turn(deviceId, asker).then((release) => begin(release, asker.signal, lookUp))
+  run<T>(deviceId: string, { host, signal }: Asker, lookUp: () => MaybePromise<T>): MaybePromise<T> {
+    const pair = `${host} ${deviceId}`
+    if (this.#mayStart(pair)) return begin(this.#take(pair, host), signal, lookUp)
+    return this.#turn(pair, host, signal).then((release) => begin(release, signal, lookUp))
   }
 
-  #mayStart(deviceId: string): boolean {
-    return this.#devices.size < this.#max && !this.#devices.has(deviceId)
+  #mayStart(pair: string): boolean {
+    return this.#pairs.size < this.#max && !this.#pairs.has(pair)
   }
 
   /** @returns what gives the place back; calling it again is harmless */
-  #take(deviceId: string, host: string): () => void {
-    this.#devices.add(deviceId)
+  #take(pair: string, host: string): () => void {
+    this.#pairs.add(pair)
     this.#byHost.set(host, this.#load(host) + 1)
     let taken = true
     return () => {
       if (!taken) return
       taken = false
-      this.#devices.delete(deviceId)
+      this.#pairs.delete(pair)
       const load = this.#load(host) - 1
       if (load > 0) this.#byHost.set(host, load)
       else this.#byHost.delete(host)
@@ -70,14 +72,14 @@ export class KeyLookups {
   #startNext(): void {
     let next: Waiting | undefined
     for (const waiting of this.#waiting) {
-      if (!this.#mayStart(waiting.deviceId)) continue
+      if (!this.#mayStart(waiting.pair)) continue
       if (!next || this.#load(waiting.host) < this.#load(next.host)) next = waiting
     }
     next?.start()
   }
 
   /** Waits for the turn, and takes the place. */
-  #turn(deviceId: string, { host, signal }: Asker): Promise<() => void> {
+  #turn(pair: string, host: string, signal: AbortSignal): Promise<() => void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(waiting)
@@ -89,9 +91,9 @@ export class KeyLookups {
       }
       const start = () => {
         leave()
-        resolve(this.#take(deviceId, host))
+        resolve(this.#take(pair, host))
       }
-      const waiting: Waiting = { deviceId, host, start }
+      const waiting: Waiting = { pair, host, start }
       this.#waiting.add(waiting)
       signal.addEventListener('abort', onAbort)
     })

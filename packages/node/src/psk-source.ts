@@ -28,8 +28,8 @@ export interface PskContext {
 
 /**
  * Answers for one device; null or undefined if it is unknown. May be asynchronous. Nothing is proven when it is called:
- * anybody may ask for any device id. At most `maxHandshakes` answers are awaited at once, and one for each device id; others
- * wait for their turn. What it throws, or an answer that is none, is a `refused` event with PSK_LOOKUP_FAILED, INVALID_ARGUMENT
+ * anybody may ask for any device id. At most `maxHandshakes` answers are awaited at once, and one for each pair of address and
+ * device id; others wait for their turn. What it throws, or an answer that is none, is a `refused` event with PSK_LOOKUP_FAILED, INVALID_ARGUMENT
  * or WEAK_PSK. A device whose look-up threw is told that the server has a fault, so never throw for an unknown one.
  */
 export type PskFunction = (deviceId: string, context: PskContext) => MaybePromise<PskEntry | null | undefined>

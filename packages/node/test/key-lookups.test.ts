@@ -43,6 +43,14 @@ describe('look-ups of keys', () => {
     expect(asked).toEqual(['hangs', 'good'])
   })
 
+  test('somebody elsewhere who claims the id of a device does not hold up the device', async () => {
+    const { asked, ask } = begin(4)
+    for (let i = 0; i < 10; i++) ask('slow', 'elsewhere')
+    ask('slow', 'at home')
+    await turns()
+    expect(asked).toEqual(['slow', 'slow'])
+  })
+
   test('the address with the fewest is next, so that a flood delays mostly itself', async () => {
     const { asked, answers, ask } = begin(3)
     for (let i = 0; i < 20; i++) ask(`flood ${i}`, 'flooder')
