@@ -60,6 +60,8 @@ export async function* acceptAll(line: Transport, options: AcceptAllOptions): As
     done = true
     wake()
   })
+  // Told below; the consumer may be busy with a session when it happens.
+  accepting.catch(() => {})
   try {
     for (;;) {
       while (!waiting && !done) await new Promise<void>((resolve) => (wake = resolve))

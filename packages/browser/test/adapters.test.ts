@@ -152,6 +152,37 @@ describe('message ports', () => {
     }
   })
 
+  test.each([1e12, -1, 0])('a report that %d bytes were read does not switch back pressure off', async (report) => {
+    const { port1, port2 } = new MessageChannel()
+    const server = Session.accept(messagePortTransport(port2), { ...common, authorize: () => ({ psk: PSK }) })
+    const peer = await ManualPeer.connected(messagePortTransport(port1))
+    const session = await server
+    port1.postMessage(report)
+    expect((await session.closed).code).toBe('BAD_MAGIC')
+    await until(() => peer.ended)
+  })
+
+  test('memory that the other side still writes to is copied first, and nothing longer than a frame is', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const arrived: Uint8Array[] = []
+    let cause: unknown
+    messagePortTransport(port2).open({
+      receive: (bytes) => arrived.push(bytes),
+      drain() {},
+      end: (error) => (cause = error),
+    })
+    const shared = new Uint8Array(new SharedArrayBuffer(3)).fill(1)
+    port1.postMessage(shared)
+    await until(() => arrived.length > 0)
+    shared.fill(2)
+    expect([...arrived[0]!]).toEqual([1, 1, 1])
+    port1.postMessage(new Uint8Array(493))
+    await until(() => cause !== undefined)
+    expect(cause).toMatchObject({ code: 'TRAILING_BYTES' })
+    expect(arrived).toHaveLength(1)
+    port1.close()
+  })
+
   test('a peer that ignores the window does not fill the memory', async () => {
     const { port1, port2 } = new MessageChannel()
     const server = Session.accept(messagePortTransport(port2), { ...common, authorize: () => ({ psk: PSK }) })

@@ -29,6 +29,8 @@ export async function runBeside(
     env: { ...process.env, USMP_DEVICE_ID: session.deviceId, USMP_SESSION_ID: session.sessionId },
   })
   const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
+  // A command that cannot be started is told below; until then nobody waits for it.
+  ended.catch(() => {})
   // The command may end without having read everything.
   child.stdin!.on('error', () => {})
   void hasten(session, child, ended)

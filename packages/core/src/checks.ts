@@ -13,7 +13,15 @@ export function assertTime(name: string, value: number | undefined): void {
 
 /** @throws UsmpError INVALID_ARGUMENT */
 export function assertSuite(suite: CipherSuite | undefined): void {
-  if (suite === undefined || Object.values(CipherSuite).includes(suite)) return
+  if (suite !== undefined) assertKnownSuite(suite)
+}
+
+/**
+ * For crypto providers: nothing stands in for a suite that they do not know.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export function assertKnownSuite(suite: CipherSuite): void {
+  if (Object.values(CipherSuite).includes(suite)) return
   throw new UsmpError('INVALID_ARGUMENT', `suite must be a CipherSuite, not ${suite}`)
 }
 

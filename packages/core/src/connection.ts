@@ -1,4 +1,4 @@
-import { assertBytes, copyBytes, EMPTY, wipe } from './bytes.js'
+import { assertBytes, copyBytes, copySecret, EMPTY, wipe } from './bytes.js'
 import { assertExtensions, assertSuite, assertTime } from './checks.js'
 import { encodeSerial, SerialDecoder } from './cobs.js'
 import {
@@ -17,7 +17,7 @@ import { nobleProvider } from './crypto-noble.js'
 import type { DatagramLink, DatagramOptions, Opened, Plain } from './datagram.js'
 import { FrameDecoder } from './deframer.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
-import { Reassembler, splitMessage } from './fragment.js'
+import { assertMessage, Reassembler, splitMessage } from './fragment.js'
 import { decodeFrame, encodeFrame, type Frame } from './frame.js'
 import { type ClientConfig, type ClientState, startClient, stepClient, wipeClient } from './handshake/client.js'
 import type { Established, HandshakeFrame } from './handshake/result.js'
@@ -32,7 +32,7 @@ import {
 } from './handshake/server.js'
 import { Budget, Liveness } from './liveness.js'
 import { describeErrorFrame } from './messages.js'
-import { assertPsk } from './psk.js'
+import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic, SessionCipher } from './session.js'
 import { isHandshakeType, isUtack } from './utack.js'
 
@@ -64,16 +64,17 @@ const KEEPALIVE = 20_000
 export const IDLE_TIMEOUT = 60_000
 /** On datagrams, how long the answer to a PING is waited for before another one goes, ms: as long as a frame may take. */
 const PING_TIMEOUT = 5_000
-/** On datagrams, how long the end waits for a BYE to arrive once all messages have, ms: a courtesy must not hold it up. */
-const BYE_TIME = 2_000
-/** On datagrams, how long the end waits for the next acknowledgement while messages have not arrived, ms. */
-const CLOSE_TIME = 10_000
+/** How long a close takes at most, ms: the rest leaves, then the BYE (specification, section 4.10). */
+const CLOSE_TIMEOUT = 5_000
+/** The same where the place is needed, or was never to be had. */
+const SHORT_CLOSE_TIMEOUT = 1_000
+const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_DEVICE']
 
 /**
  * The good ends, of which every session has one: made once, as a stack trace costs more than the rest of an end, and says
  * nothing here.
  */
-const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
+export const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
 const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer')
 
 /** Times are from 0 to 2147483647 ms, almost 25 days: as far as timers of every platform go. */
@@ -183,8 +184,9 @@ interface Open {
   readonly rekeys: Budget
   /** On datagrams, once this side has asked for the end: what comes when everything sent has arrived. */
   closing?: UsmpError
-  /** When the end no longer waits for that. */
-  closeBy?: number | undefined
+  /** How long the end waits for that, ms, and until when. Nothing that arrives moves it. */
+  closeTimeout: number
+  closeBy: number
 }
 
 interface Closed {
@@ -265,7 +267,7 @@ export class Connection {
       provider,
       wireVersion,
       deviceId: copyBytes(options.deviceId),
-      psk: copyBytes(options.psk),
+      psk: copySecret(options.psk),
       severalChallenges: !isStrict(options.kind),
     }
     const { state, send } = startClient(config, provider.generateKeyPair(checkedRandom(options.random)))
@@ -399,14 +401,15 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
-    if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
-    assertSuite(answer?.suite)
+    const { psk: given, allowWeakPsk, suite = CipherSuite.AES_256_GCM }: Authorization = answer ?? { psk: PSK_STAND_IN }
+    assertPsk(given, allowWeakPsk)
+    assertSuite(suite)
     if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
-    const psk = answer ? copyBytes(answer.psk) : undefined
-    const { state, send } = authorizeServer(phase.config, phase.state, psk ?? null)
+    const psk = copySecret(given)
+    const { state, send } = authorizeServer(phase.config, phase.state, psk, answer !== null)
     wipe(phase.psk)
     phase.psk = psk
-    phase.suite = answer?.suite ?? CipherSuite.AES_256_GCM
+    phase.suite = suite
     phase.state = state
     this.#sendHandshake(send, now)
   }
@@ -435,7 +438,7 @@ export class Connection {
    * datagrams QUEUE_FULL, if 64 messages wait
    */
   send(message: Uint8Array, now: number): void {
-    assertBytes('message', message)
+    assertMessage(message)
     const phase = this.#open()
     const fragments = splitMessage(message)
     if (this.#link) return this.#post(phase, this.#link, fragments, now)
@@ -504,13 +507,16 @@ export class Connection {
 
   /**
    * Ends the session with a BYE, or the handshake without. On datagrams the end comes when everything that was sent, and
-   * then the BYE, has arrived, or has been repeated long enough. Never throws.
+   * then the BYE, has arrived, or when it has taken {@link closeTimeout}. Never throws.
+   * @param by a time at which it ends at the latest
    */
-  close(reason: UsmpError = CLOSED_HERE): void {
+  close(reason: UsmpError = CLOSED_HERE, by: number = Number.POSITIVE_INFINITY): void {
     const phase = this.#phase
-    if (this.#link && phase.kind === 'open' && phase.cipher.remaining > this.#link.waitingFrames) {
-      if (!phase.closing) this.#link.post([{ type: PacketType.BYE, plaintext: EMPTY }])
+    if (this.#link && phase.kind === 'open' && (phase.closing || phase.cipher.remaining > this.#link.waitingFrames)) {
+      if (!phase.closing) this.#link.postBye()
       phase.closing ??= reason
+      phase.closeTimeout = Math.min(phase.closeTimeout, closeTimeout(reason))
+      phase.closeBy = Math.min(phase.closeBy, by)
       return
     }
     try {
@@ -518,6 +524,12 @@ export class Connection {
     } catch {
       // No number left, or the provider failed: it ends all the same, without the courtesy.
     }
+    this.#fail(reason)
+  }
+
+  /** Ends the connection at once, without a BYE. Never throws. */
+  abort(reason: UsmpError): void {
+    this.#transmits = []
     this.#fail(reason)
   }
 
@@ -533,7 +545,8 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return undefined
     let deadline = phase.kind === 'open' ? phase.liveness.deadline : this.#handshakeDeadline
-    if (this.#link) deadline = Math.min(deadline, this.#link.deadline, this.#closeBy)
+    if (this.#link) deadline = Math.min(deadline, this.#link.deadline)
+    if (phase.kind === 'open') deadline = Math.min(deadline, phase.closeBy)
     return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
   }
 
@@ -544,7 +557,7 @@ export class Connection {
   get endsAt(): number | undefined {
     const phase = this.#phase
     if (phase.kind === 'closed') return undefined
-    let end = phase.kind === 'open' ? Math.min(phase.liveness.idleAt, this.#closeBy) : this.#handshakeDeadline
+    let end = phase.kind === 'open' ? Math.min(phase.liveness.idleAt, phase.closeBy) : this.#handshakeDeadline
     if (this.#link) end = Math.min(end, this.#link.lossAt)
     return end === Number.POSITIVE_INFINITY ? undefined : end
   }
@@ -629,7 +642,7 @@ export class Connection {
 
   #openSession(established: Established, suite: CipherSuite, now: number): void {
     const client = this.#phase.kind === 'client-handshake'
-    this.#wipePsk()
+    this.#wipePsk(this.#phase)
     const ordered = this.#ordered
     const keepalive = this.#keepalive ?? (client ? KEEPALIVE : 0)
     const idleTimeout = this.#idleTimeout ?? IDLE_TIMEOUT
@@ -642,6 +655,8 @@ export class Connection {
       ),
       reassembler: new Reassembler(),
       rekeys: new Budget(REKEY_BUDGET, now),
+      closeTimeout: Number.POSITIVE_INFINITY,
+      closeBy: Number.POSITIVE_INFINITY,
     }
     const { deviceId, sessionId, wireVersion } = established
     // The cipher keeps its own session id: a listener may do with this one what it likes.
@@ -824,35 +839,24 @@ export class Connection {
   #receiveUtack(link: DatagramLink, bytes: Uint8Array, now: number): void {
     const phase = this.#phase
     if (phase.kind === 'closed') return
-    const owed = link.owesMessages
     const verdict = link.receiveUtack(bytes, now)
     if (verdict === 'malformed') this.#count('BAD_PAYLOAD')
     if (verdict === 'forged') this.#count('DECRYPT_FAILED')
     if (verdict !== 'good' || phase.kind !== 'open') return
     this.#sendReady(phase, link, now)
-    if (phase.closing && link.idle) return this.#fail(phase.closing)
-    if (owed) phase.closeBy = undefined
-    this.#planClose(phase, link, now)
-  }
-
-  #planClose(phase: Open, link: DatagramLink, now: number): void {
-    if (phase.closing) phase.closeBy ??= now + (link.owesMessages ? CLOSE_TIME : BYE_TIME)
+    if (phase.closing && link.idle) this.#fail(phase.closing)
   }
 
   #handleLinkTimeout(phase: Open, link: DatagramLink, now: number): void {
     const lost = link.handleTimeout(now)
-    this.#planClose(phase, link, now)
-    if (lost || now >= this.#closeBy) {
+    phase.closeBy = Math.min(phase.closeBy, now + phase.closeTimeout)
+    if (lost || now >= phase.closeBy) {
       if (phase.closing && !link.owesMessages) return this.#fail(phase.closing)
       const detail = lost ? `${packetTypeName(lost.type)} ${lost.seq} was not acknowledged` : 'messages did not arrive'
-      return this.#fail(new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' }))
+      return this.#fail(cutShort(phase.closing, detail))
     }
     this.#handleAll(phase, link.expire(now), now)
     this.#sendReady(phase, link, now)
-  }
-
-  get #closeBy(): number {
-    return (this.#phase.kind === 'open' ? this.#phase.closeBy : undefined) ?? Number.POSITIVE_INFINITY
   }
 
   // ─── faults and ends ───
@@ -893,21 +897,25 @@ export class Connection {
 
   /** Ends the connection, once; later calls change nothing. An attempt to guess a key is told as such, however it ends. */
   #fail(cause: UsmpError): void {
-    if (this.#phase.kind === 'closed') return
-    const reason = (this.#phase.kind === 'server-handshake' && this.#phase.wrongProof) || cause
-    this.#wipeSecrets()
+    const phase = this.#phase
+    if (phase.kind === 'closed') return
+    const reason = (phase.kind === 'server-handshake' && phase.wrongProof) || cause
     this.#phase = { kind: 'closed', reason }
     this.#events.push({ kind: 'closed', reason })
+    try {
+      this.#wipeSecrets(phase)
+    } catch {
+      // A provider that cannot wipe a key must not keep the connection from its end.
+    }
   }
 
-  #wipePsk(): void {
-    if (this.#phase.kind === 'client-handshake') wipe(this.#phase.config.psk)
-    if (this.#phase.kind === 'server-handshake') wipe(this.#phase.psk)
+  #wipePsk(phase: Phase): void {
+    if (phase.kind === 'client-handshake') wipe(phase.config.psk)
+    if (phase.kind === 'server-handshake') wipe(phase.psk)
   }
 
-  #wipeSecrets(): void {
-    const phase = this.#phase
-    this.#wipePsk()
+  #wipeSecrets(phase: Phase): void {
+    this.#wipePsk(phase)
     this.#link?.clear()
     if (phase.kind === 'client-handshake') wipeClient(phase.state)
     if (phase.kind === 'server-handshake') wipeServer(phase.state)
@@ -988,6 +996,23 @@ export class Connection {
     if (!this.#dropped) return ''
     return `dropped ${[...this.#dropped].map(([code, count]) => `${count} × ${code}`).join(', ')}`
   }
+}
+
+/**
+ * How long a close takes at most, ms: 5 s, and 1 s for a session that was replaced or turned away, and when the server stops
+ * (specification, section 4.10).
+ */
+export function closeTimeout({ code }: UsmpError): number {
+  return SHORT_CLOSES.includes(code) ? SHORT_CLOSE_TIMEOUT : CLOSE_TIMEOUT
+}
+
+/**
+ * How a session ends that was closed before everything had left or arrived: who asked for a good end must hear of it, who
+ * had another reason has that.
+ */
+export function cutShort(closing: UsmpError | undefined, detail: string): UsmpError {
+  if (closing && closing.code !== 'CLOSED') return closing
+  return new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' })
 }
 
 /** Whether a transport ended because of what the peer sent on it. */

@@ -1,5 +1,5 @@
 import { Arq, type Outgoing } from './arq.js'
-import { assertInteger, copyBytes, EMPTY, equalBytes, wipe } from './bytes.js'
+import { assertInteger, copyBytes, copySecret, EMPTY, equalBytes, wipe } from './bytes.js'
 import { PacketType } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
@@ -56,6 +56,9 @@ export class DatagramLink {
   #sealed: Outgoing[] = []
   #urgent: Plain[][] = []
   #messages: Plain[][] = []
+  /** The last frame, which waits for all others. It needs no place among them. */
+  #bye: Plain[] | undefined
+  #byeSent = false
   /** Something was posted that {@link sendReady} has not looked at. */
   #posted = false
   #reading = true
@@ -154,7 +157,7 @@ export class DatagramLink {
   /** How many sequence numbers the waiting frames will use. */
   get waitingFrames(): number {
     const waiting = [...this.#urgent, ...this.#messages]
-    return waiting.reduce((sum, frames) => sum + frames.length, this.#begun.length)
+    return waiting.reduce((sum, frames) => sum + frames.length, this.#begun.length + (this.#bye ? 1 : 0))
   }
 
   /** Whether everything that was posted has arrived. */
@@ -180,11 +183,18 @@ export class DatagramLink {
     this.#posted = true
   }
 
-  /** Lets PING, PONG or REKEY wait, before all messages. One PING that waits is enough. */
+  /** Lets PING, PONG or REKEY wait, before all messages: one PING that waits is enough, and behind a BYE nothing is sent. */
   postUrgent(frame: Plain): void {
+    if (this.#byeSent) return
     if (frame.type === PacketType.PONG && this.#urgent.length >= MAX_URGENT) return
     if (frame.type === PacketType.PING && this.#urgent.some(([first]) => first?.type === PacketType.PING)) return
     this.#urgent.push([frame])
+    this.#posted = true
+  }
+
+  /** Lets a BYE wait, behind everything else. */
+  postBye(): void {
+    this.#bye = [{ type: PacketType.BYE, plaintext: EMPTY }]
     this.#posted = true
   }
 
@@ -233,12 +243,16 @@ export class DatagramLink {
 
   #nextParcel(): Plain[] | undefined {
     if (this.#begun.length > 0) return this.#begun
-    return this.#urgent[0] ?? this.#messages[0]
+    return this.#urgent[0] ?? this.#messages[0] ?? this.#bye
   }
 
   #takeFrame(parcel: Plain[]): void {
     if (parcel === this.#urgent[0]) this.#urgent.shift()
     else if (parcel === this.#messages[0]) this.#messages.shift()
+    else if (parcel === this.#bye) {
+      this.#bye = undefined
+      this.#byeSent = true
+    }
     this.#begun = parcel.slice(1)
   }
 
@@ -320,6 +334,7 @@ export class DatagramLink {
     this.#begun = []
     this.#urgent = []
     this.#messages = []
+    this.#bye = undefined
     this.#posted = false
     this.#order?.flush(0)
   }
@@ -328,7 +343,7 @@ export class DatagramLink {
 /** Seals a frame, and keeps the key for its acknowledgement. */
 function seal(cipher: SessionCipher, { type, plaintext }: Plain, alone: boolean): Outgoing {
   const { sendEpoch: epoch, nextSeq: seq } = cipher
-  const key = copyBytes(cipher.sendKey)
+  const key = copySecret(cipher.sendKey)
   const bytes = type === PacketType.REKEY ? cipher.startRekey(plaintext) : cipher.seal(type, plaintext)
   return { type, seq, bytes, key, epoch, alone, vital: true }
 }

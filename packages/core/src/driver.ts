@@ -1,11 +1,15 @@
-import { toHex } from './bytes.js'
+import { onAbort } from './abort.js'
+import { copyBytes, toHex } from './bytes.js'
 import { assertSuite } from './checks.js'
 import { afterReading, type Clock, systemClock } from './clock.js'
 import {
   type Authorization,
+  CLOSED_HERE,
   type ClientOptions,
   Connection,
   type ConnectionEvent,
+  closeTimeout,
+  cutShort,
   IDLE_TIMEOUT,
   type ServerOptions,
   type TransportKind,
@@ -13,8 +17,9 @@ import {
 import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from './constants.js'
 import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
+import { assertMessage } from './fragment.js'
 import { Inbox } from './inbox.js'
-import { assertPsk } from './psk.js'
+import { assertPsk, PSK_STAND_IN } from './psk.js'
 import type { Transport, TransportSink } from './transport.js'
 
 /** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
@@ -102,6 +107,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #writable: WritableStream<Uint8Array | string> | undefined
   #stopTimer: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  /** Since `close`: what the end will be called, and when it comes at the latest. */
+  #closing: { readonly reason: UsmpError; by: number } | undefined
   #teardown: Promise<void> | undefined
   readonly #closed: Promise<UsmpError>
   #resolveClosed!: (reason: UsmpError) => void
@@ -124,7 +131,10 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
     const { clock = systemClock, signal } = options
-    const connection = orAbort(transport, () => Connection.client({ ...options, kind: transport.kind }, clock.now()))
+    const connection = orAbort(transport, () => {
+      throwIfAborted(signal)
+      return Connection.client({ ...options, kind: transport.kind }, clock.now())
+    })
     return new Session(connection, transport, clock, options.idleTimeout).#start(signal)
   }
 
@@ -134,7 +144,10 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
     const { clock = systemClock, signal, authorize } = options
-    const connection = orAbort(transport, () => Connection.server({ ...options, kind: transport.kind }, clock.now()))
+    const connection = orAbort(transport, () => {
+      throwIfAborted(signal)
+      return Connection.server({ ...options, kind: transport.kind }, clock.now())
+    })
     const session = new Session(connection, transport, clock, options.idleTimeout)
     session.#authorize = authorize
     return session.#start(signal)
@@ -202,7 +215,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /**
    * Sends a message of 0 to 1808 bytes, text as UTF-8. Resolves when it is handed to the transport, waits while the
-   * transport is full; says nothing about the arrival.
+   * transport is full; says nothing about the arrival. The message is sealed or copied before the call returns, so the
+   * buffer may be filled again at once.
    * @throws UsmpError MESSAGE_TOO_LARGE; ABORTED before it was handed over; QUEUE_FULL if 1024 calls wait already; the
    * reason of the end if the session has ended
    */
@@ -214,32 +228,41 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (this.#waitingSends.length >= MAX_WAITING_SENDS) {
       throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_SENDS} messages wait for the transport`)
     }
+    assertMessage(bytes)
     await this.#wait<void>(signal, (waiter) => {
-      const entry = { message: bytes, ...waiter }
+      const entry = { message: bytes === message ? copyBytes(bytes) : bytes, ...waiter }
       this.#waitingSends.push(entry)
-      return () => remove(this.#waitingSends, entry)
+      return () => {
+        remove(this.#waitingSends, entry)
+        this.#closeWhenSent()
+      }
     })
   }
 
   /**
-   * Sends a message if the transport takes it right now, for data that may be dropped.
-   * @returns false if it was dropped, because the transport is full
-   * @throws UsmpError MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   * Sends a message if the transport takes it right now, for data that may be dropped. Nothing that a peer or the network
+   * does makes it throw, so that a timer may call it.
+   * @returns false if it was dropped, because the transport is full or the session has ended
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE
    */
   trySend(message: Uint8Array | string): boolean {
-    this.#throwIfEnded()
-    if (this.#full || this.#waitingSends.length > 0) return false
-    this.#sendNow(typeof message === 'string' ? utf8.encode(message) : message)
-    return true
+    const bytes = typeof message === 'string' ? utf8.encode(message) : message
+    assertMessage(bytes)
+    if (this.#endReason || this.#full || this.#waitingSends.length > 0) return false
+    return this.#unlessEnded(() => this.#sendNow(bytes))
   }
 
   /**
-   * Sends one frame of a registered extension type, 0 to 452 bytes.
-   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   * Sends one frame of a registered extension type, 0 to 452 bytes. Like {@link trySend} it may be called by a timer.
+   * @returns false if it was dropped, because the session has ended, or 64 messages wait (on datagrams)
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE
    */
-  sendExtension(type: number, data: Uint8Array): void {
-    this.#planFlush()
-    this.#connection.sendExtension(type, data, this.#clock.now())
+  sendExtension(type: number, data: Uint8Array): boolean {
+    if (this.#endReason) return false
+    return this.#unlessEnded(() => {
+      this.#planFlush()
+      this.#connection.sendExtension(type, data, this.#clock.now())
+    })
   }
 
   // ─── receiving ───
@@ -322,12 +345,16 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * Ends the session with a BYE; resolves when the transport has ended. Calling it again, or after the end, is harmless.
+   * Ends the session: what `send` has accepted leaves first, then a BYE; nothing more is sent or received. Resolves when the
+   * transport has ended, and never rejects. Calling it again, or after the end, is harmless.
+   *
+   * All of it takes 5 s at most, and 1 s for the reasons REPLACED, SHUTDOWN and DUPLICATE_DEVICE; then the transport is cut
+   * off. If messages had not left by then (on datagrams: had not arrived) a session without another reason ends as
+   * TRANSPORT_FAILED.
    * @param reason what the session's own side is told; default CLOSED
    */
-  async close(reason?: UsmpError): Promise<void> {
-    this.#connection.close(reason)
-    this.#pump()
+  async close(reason: UsmpError = CLOSED_HERE): Promise<void> {
+    this.#beginClose(reason)
     await this.#closed
     await this.#teardown
   }
@@ -366,7 +393,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #start(signal: AbortSignal | undefined): Promise<Session> {
     return this.#wait<Session>(signal, (waiter) => {
       this.#onConnected = waiter
-      this.#transport.open(new Session.#Sink(this))
+      this.#useTransport((transport) => transport.open(new Session.#Sink(this)))
       this.#pump()
       return () => {
         this.#connection.close(abortError(signal))
@@ -381,7 +408,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#armTimer()
     for (let event = this.#connection.pollEvent(); event; event = this.#connection.pollEvent()) this.#dispatch(event)
     // Not after the end: a transport that closes has to read up to the end of the peer.
-    if (!this.#paused && !this.#teardown && this.#inbox.full) this.#pause()
+    if (!this.#paused && !this.#teardown && !this.#closing && this.#inbox.full) this.#pause()
   }
 
   #flush(): void {
@@ -390,7 +417,23 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (!frame) return
     const frames = [frame]
     for (let next = this.#connection.pollTransmit(); next; next = this.#connection.pollTransmit()) frames.push(next)
-    if (!this.#teardown) this.#setBlocked(!this.#transport.write(frames))
+    if (!this.#teardown) this.#setBlocked(!this.#useTransport((transport) => transport.write(frames)))
+  }
+
+  /** Applications bring their own transports: one that throws, at once or later, has failed like one that says so. */
+  #useTransport<T>(use: (transport: Transport) => T): T | undefined {
+    const fail = (error: unknown) => {
+      this.#planFlush()
+      this.#connection.abort(asUsmpError(error, 'TRANSPORT_FAILED'))
+    }
+    try {
+      const result = use(this.#transport)
+      if (result instanceof Promise) result.catch(fail)
+      return result
+    } catch (error) {
+      fail(error)
+      return undefined
+    }
   }
 
   #setBlocked(blocked: boolean): void {
@@ -458,12 +501,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
         reject(error)
       }
     }
+    this.#closeWhenSent()
   }
 
   #pause(): void {
     this.#paused = true
     // On datagrams acknowledgements must still come in; the connection leaves messages aside by itself.
-    if (this.#transport.kind !== 'datagram') this.#transport.pause()
+    if (this.#transport.kind !== 'datagram') this.#useTransport((transport) => transport.pause())
     this.#connection.setReading(false, this.#clock.now())
     // From now on PINGs go out that the peer does not wait for.
     this.#armTimer()
@@ -472,13 +516,18 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #resume(): void {
     this.#paused = false
     this.#connection.setReading(true, this.#clock.now())
-    this.#transport.resume()
+    this.#useTransport((transport) => transport.resume())
     this.#armTimer()
   }
 
   /** Keeps one timer. It may be early, never late: a deadline that moved away is looked at again when it fires. */
   #armTimer(): void {
-    const deadline = Math.min(this.#connection.pollTimeout() ?? Number.POSITIVE_INFINITY, this.#blockedUntil)
+    const closeBy = this.#reason ? undefined : this.#closing?.by
+    const deadline = Math.min(
+      this.#connection.pollTimeout() ?? Number.POSITIVE_INFINITY,
+      this.#blockedUntil,
+      closeBy ?? Number.POSITIVE_INFINITY,
+    )
     if (deadline === Number.POSITIVE_INFINITY) return this.#disarmTimer()
     if (deadline >= this.#timerAt) return
     this.#disarmTimer()
@@ -502,6 +551,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#connection.handleTimeout(this.#clock.now())
     if (this.#clock.now() >= this.#blockedUntil) {
       this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
+    }
+    if (this.#closing && this.#clock.now() >= this.#closing.by) {
+      this.#connection.abort(cutShort(this.#closing.reason, 'the peer did not take what was sent before the close'))
     }
     this.#pump()
     this.#sendWaiting()
@@ -531,7 +583,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
         this.#authorize = undefined
         return
       case 'message':
-        return this.#inbox.push(event.data)
+        // Nor on streams and lines is anything received behind the own close; there it may take a while.
+        if (!this.#closing) this.#inbox.push(event.data)
+        return
       case 'extension':
         this.dispatchEvent(new ExtensionEvent(event.type, event.data))
         return
@@ -551,7 +605,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#badEntry = undefined
     try {
       answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
-      if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
+      assertPsk(answer?.psk ?? PSK_STAND_IN, answer?.allowWeakPsk)
       assertSuite(answer?.suite)
     } catch (error) {
       answer = null
@@ -570,9 +624,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     const reason = connectionReason.code === 'UNKNOWN_DEVICE' && this.#badEntry ? this.#badEntry : connectionReason
     this.#blockedSince = undefined
     this.#disarmTimer()
+    const inTime = !this.#closing || this.#clock.now() < this.#closing.by
     // A look-up that failed is told to the peer, so its last frame has to leave as well.
-    const graceful = (reason.family === 'end' && reason.code !== 'TRUNCATED') || reason.code === 'PSK_LOOKUP_FAILED'
-    this.#teardown = graceful ? this.#transport.close(reason) : Promise.resolve(this.#transport.abort(reason))
+    const isGood = (reason.family === 'end' && reason.code !== 'TRUNCATED') || reason.code === 'PSK_LOOKUP_FAILED'
+    const graceful = inTime && isGood
+    this.#teardown = graceful ? this.#closeTransport(reason) : abortTransport(this.#transport, reason)
     this.#inbox.end(reason.code === 'CLOSED' ? undefined : reason)
     settle(this.#waitingSends, (waiter) => waiter.reject(reason))
     settle(this.#pings, (waiter) => waiter.reject(reason))
@@ -583,8 +639,56 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#resolveClosed(reason)
   }
 
+  // ─── the close ───
+
+  #beginClose(reason: UsmpError): void {
+    if (this.#reason) return
+    const by = this.#clock.now() + closeTimeout(reason)
+    if (this.#closing) this.#closing.by = Math.min(this.#closing.by, by)
+    else this.#closing = { reason, by }
+    // A peer that waits until it is read may not take the rest of ours before that.
+    if (this.#paused) this.#resume()
+    this.#closeWhenSent()
+    this.#pump()
+  }
+
+  /** Since `close`: the BYE, once everything that `send` accepted has left. */
+  #closeWhenSent(): void {
+    if (!this.#closing || this.#waitingSends.length > 0) return
+    this.#planFlush()
+    this.#connection.close(this.#closing.reason, this.#closing.by)
+  }
+
+  /** Lets the transport end in order; one that fails, or takes too long, is cut off. Never rejects. */
+  #closeTransport(reason: UsmpError): Promise<void> {
+    const by = this.#closing?.by ?? this.#clock.now() + closeTimeout(reason)
+    return new Promise((resolve) => {
+      const cutOff = () => resolve(abortTransport(this.#transport, reason))
+      const timer = this.#clock.setTimer(cutOff, Math.max(0, Math.ceil(by - this.#clock.now())))
+      attempt(() => this.#transport.close(reason))
+        .then(resolve, cutOff)
+        .finally(() => this.#clock.clearTimer(timer))
+    })
+  }
+
+  /** Why nothing can be sent any more. */
+  get #endReason(): UsmpError | undefined {
+    return this.#reason ?? this.#closing?.reason
+  }
+
   #throwIfEnded(): void {
-    if (this.#reason) throw this.#reason
+    if (this.#endReason) throw this.#endReason
+  }
+
+  /** Whether `action` succeeded; false if it failed as the session has ended, or has no room. */
+  #unlessEnded(action: () => void): boolean {
+    try {
+      action()
+      return true
+    } catch (error) {
+      if (this.#connection.closedReason || (error instanceof UsmpError && error.code === 'QUEUE_FULL')) return false
+      throw error
+    }
   }
 
   get #established(): Identity {
@@ -597,14 +701,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     return new Promise<T>((resolve, reject) => {
       if (!signal) return void register({ resolve, reject })
       throwIfAborted(signal)
-      const onAbort = () => {
-        cancel()
-        reject(abortError(signal))
-      }
       let settled = false
+      let forget = (): void => {}
       const done = () => {
         settled = true
-        signal.removeEventListener('abort', onAbort)
+        forget()
       }
       const cancel = register({
         resolve: (value) => {
@@ -616,7 +717,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
           reject(error)
         },
       })
-      if (!settled) signal.addEventListener('abort', onAbort, { once: true })
+      if (settled) return
+      forget = onAbort(signal, () => {
+        cancel()
+        reject(abortError(signal))
+      })
     })
   }
 }
@@ -639,9 +744,19 @@ function orAbort(transport: Transport, begin: () => Connection): Connection {
   try {
     return begin()
   } catch (error) {
-    transport.abort()
+    void abortTransport(transport)
     throw error
   }
+}
+
+/** Never rejects: it is over, whatever the transport thinks of it. */
+function abortTransport(transport: Transport, reason?: UsmpError): Promise<void> {
+  return attempt(() => transport.abort(reason)).catch(() => {})
+}
+
+/** Calls something of the application's; what it throws is a rejection. */
+async function attempt<T>(call: () => T | Promise<T>): Promise<T> {
+  return call()
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

@@ -154,7 +154,11 @@ const errorFacts = {
     'Connect anew: fresh keys, fresh numbers.',
   ),
   BAD_FRAGMENT: session('the fragments of a message do not fit together', WIRE.BAD_FRAME, 'The peer is faulty.'),
-  FLOOD: session('more than 8 PING and PONG frames came in a second', WIRE.BAD_FRAME, 'The peer is faulty or hostile.'),
+  FLOOD: session(
+    'more PING, PONG and REKEY frames came than any honest peer sends',
+    WIRE.BAD_FRAME,
+    'The peer is faulty or hostile.',
+  ),
   IDLE_TIMEOUT: session('nothing authentic came for too long', WIRE.TIMEOUT, 'The peer or the network is gone.'),
   REQUEST_TIMEOUT: {
     family: 'session',

@@ -1,3 +1,4 @@
+export { onAbort } from './abort.js'
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
 export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'

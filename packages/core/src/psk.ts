@@ -9,6 +9,12 @@ const MIN_DISTINCT_BYTES = 8
 /** Printable text shorter than this is taken for a passphrase. */
 const MIN_TEXT_SIZE = 32
 
+/**
+ * Is checked and copied where there is no key of a device, so that an unknown device takes the same time as a known one. It
+ * lets nobody in.
+ */
+export const PSK_STAND_IN: Uint8Array = Uint8Array.from({ length: KEY_SIZE }, (_, i) => i)
+
 const DEVICE_PSK_INFO = new TextEncoder().encode('usmp-device-psk-v1')
 
 /**

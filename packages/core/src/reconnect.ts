@@ -1,3 +1,4 @@
+import { onAbort } from './abort.js'
 import type { Clock } from './clock.js'
 import { PacketType } from './constants.js'
 import type { Abortable, Session } from './driver.js'
@@ -48,14 +49,13 @@ export async function* reconnecting(
     try {
       const session = await connect()
       const begin = options.clock.now()
-      const close = () => void session.close()
-      options.signal?.addEventListener('abort', close, { once: true })
+      const forgetSignal = whenAborted(options.signal, () => void session.close())
       try {
         if (options.signal?.aborted) return
         yield session
         if (!session.signal.aborted || options.clock.now() - begin >= SHORT_SESSION) failures = 0
       } finally {
-        options.signal?.removeEventListener('abort', close)
+        forgetSignal()
         // Whether the consumer asks for the next one or leaves: this one is over.
         await session.close()
       }
@@ -99,11 +99,15 @@ function sleep(delay: number, { clock, signal }: ReconnectOptions): Promise<void
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const timer = clock.setTimer(done, delay)
+    const forgetSignal = whenAborted(signal, done)
     function done(): void {
       clock.clearTimer(timer)
-      signal?.removeEventListener('abort', done)
+      forgetSignal()
       resolve()
     }
-    signal?.addEventListener('abort', done, { once: true })
   })
+}
+
+function whenAborted(signal: AbortSignal | undefined, callback: () => void): () => void {
+  return signal && !signal.aborted ? onAbort(signal, callback) : () => {}
 }

@@ -197,7 +197,10 @@ describe('FLOOD', () => {
     for (let at = pair.now; at < until; at += 100) {
       pair.act('client', (end) => end.handleTimeout(at))
       pair.now = at
-      pair.wire.splice(0).forEach(({ to, bytes }) => (to === 'server' ? held.push(bytes) : pair.deliver(to, bytes)))
+      for (const { to, bytes } of pair.wire.splice(0)) {
+        if (to === 'server') held.push(bytes)
+        else pair.deliver(to, bytes)
+      }
     }
     server.receive = receive
     server.handleTimeout = handleTimeout

@@ -248,6 +248,35 @@ describe('UDP server', () => {
     expect(refusals[0]!.error.code).toBe('HANDSHAKE_TIMEOUT')
   })
 
+  test('key guesses within one handshake are counted: five an attempt, each attempt an event, and the sixth is locked out', async () => {
+    const { server, refusals } = await startUdp()
+    const { send, received } = await bareSocket(server.udpPort)
+    const frames = () => received.filter((datagram) => datagram[0] === 0xcd).map((datagram) => decodeFrame(datagram))
+    const last = (type: number) =>
+      frames()
+        .filter((frame) => frame.type === type)
+        .at(-1)
+    const challenges = () => frames().filter(({ type }) => type === PacketType.CHALLENGE).length
+    const helloOf = (n: number, cookie: Uint8Array = new Uint8Array(0)) =>
+      encodeFrame({ type: PacketType.HELLO, payload: Uint8Array.of(...pattern(6), ...pattern(32, n), ...cookie) })
+    send(helloOf(0))
+    await until(() => last(PacketType.HELLO_RETRY) !== undefined)
+    const cookie = last(PacketType.HELLO_RETRY)!.payload
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      send(helloOf(attempt, cookie))
+      await until(() => challenges() === attempt)
+      for (let guess = 0; guess < 20; guess++) {
+        send(encodeFrame({ type: PacketType.HELLO_ACK, seq: 2, payload: pattern(32, 20 * attempt + guess) }))
+      }
+      await until(() => refusals.length === attempt)
+    }
+    expect(refusals.map(({ error }) => error.code)).toEqual(Array(5).fill('AUTH_FAILED'))
+    send(helloOf(6, cookie))
+    await until(() => refusals.length === 6)
+    expect(refusals[5]!.error.code).toBe('LOCKED_OUT')
+    expect(challenges()).toBe(5)
+  })
+
   test('an unknown device is refused like a wrong key, and told apart in the event', async () => {
     const { url, refusals } = await startUdp({ handshakeTimeout: 300, psk: () => null })
     expect(await codeOf(join(url, { handshakeTimeout: 250 }))).toBe('HANDSHAKE_TIMEOUT')

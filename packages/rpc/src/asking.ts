@@ -1,4 +1,4 @@
-import { type Abortable, afterReading, type Clock, UsmpError } from '@usmp/core'
+import { type Abortable, afterReading, type Clock, onAbort, UsmpError } from '@usmp/core'
 import type { Age } from './age.js'
 import type { RpcError } from './codes.js'
 import { formatCall, type Id } from './envelope.js'
@@ -62,7 +62,7 @@ export class Asking {
         this.#pending.delete(id)
         this.#clock.clearTimer(timer)
         stopJudging?.()
-        signal?.removeEventListener('abort', onAbort)
+        forgetSignal?.()
       }
       const fail = (error: unknown) => {
         settle()
@@ -75,7 +75,6 @@ export class Asking {
         const cancel = () => this.#outbox.send(formatCall({ method: '$/cancel', params: { id } }))
         sent.then(cancel).catch(() => {})
       }
-      const onAbort = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
       const due = this.#clock.now() + timeout
       const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`))
       let stopJudging: (() => void) | undefined
@@ -83,7 +82,8 @@ export class Asking {
       const timer = this.#clock.setTimer(() => {
         stopJudging = afterReading(this.#clock, due, onTimeout)
       }, timeout)
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const callOff = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+      const forgetSignal = signal && onAbort(signal, callOff)
       const pending: Pending = {
         message: undefined,
         resolve: (result) => {

@@ -1,4 +1,4 @@
-import { type Abortable, asUsmpError, type Clock, systemClock, UsmpError } from '@usmp/core'
+import { type Abortable, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
 import { Asking, DEFAULT_TIMEOUT } from './asking.js'
 import { checkAnswer, checkSent } from './check.js'
 import { RpcCode, RpcError } from './codes.js'
@@ -149,8 +149,8 @@ export class Peer<C> {
 
   /**
    * Tells the peer something if the session takes it right now.
-   * @returns false if it was dropped, because the session is full
-   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   * @returns false if it was dropped, because the session is full or has ended
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE
    */
   tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
     checkSent(method, definitionOf(this.#calls.notifications, method), params)
@@ -170,15 +170,15 @@ export class Peer<C> {
     checkSent(method, paramsSchema, params)
     assertTime('timeout', timeout)
     const inflow = await this.#open(method, params, { timeout, signal })
-    const onAbort = () => inflow.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
-    if (signal?.aborted) onAbort()
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const callOff = () => inflow.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+    if (signal?.aborted) callOff()
+    const forgetSignal = signal && !signal.aborted ? onAbort(signal, callOff) : undefined
     try {
       for (let next = await inflow.next(); next; next = await inflow.next()) {
         yield checkAnswer(method, itemSchema, next.item) as StreamItem<C, M>
       }
     } finally {
-      signal?.removeEventListener('abort', onAbort)
+      forgetSignal?.()
       this.#inflows.delete(inflow.id)
       if (!inflow.ended) this.#post('$/stop', { stream: inflow.id })
     }

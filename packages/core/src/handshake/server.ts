@@ -86,14 +86,16 @@ export function stepServer(config: ServerConfig, state: ServerState, frame: Fram
 }
 
 /**
- * The application's answer to a HELLO. For an unknown device (`psk` null) the handshake goes on with a random key:
- * same messages, same time, and it fails where a wrong key fails (specification, section 3.11).
+ * The application's answer to a HELLO. For an unknown device the handshake goes on with a random key: same messages, same
+ * time, and it fails where a wrong key fails (specification, section 3.11).
  * @param psk the caller keeps it and wipes it after the handshake
+ * @param known whether it is the key of the device
  */
 export function authorizeServer(
   config: ServerConfig,
   state: ServerState,
-  psk: Uint8Array | null,
+  psk: Uint8Array,
+  known: boolean,
 ): { state: ServerState; send: HandshakeFrame } {
   if (state.kind !== 'awaiting-psk') throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
   const { wireVersion, deviceId, clientPublic } = state
@@ -107,8 +109,8 @@ export function authorizeServer(
       kind: 'awaiting-hello-ack',
       wireVersion,
       deviceId,
-      psk: psk ?? standIn,
-      known: psk !== null,
+      psk: known ? psk : standIn,
+      known,
       keyPair,
       transcript,
     },
