@@ -27,6 +27,8 @@ export interface ConnectOptions extends Plain<CoreConnectOptions> {
 export interface SessionsOptions extends ConnectOptions {
   /** Told before each pause: why, and how long it will be in ms. */
   readonly onRetry?: ReconnectOptions['onRetry']
+  /** Refusals in a row that are the end; default: none is, and the pauses between them grow to 5 minutes. */
+  readonly maxRefusals?: number
 }
 
 /** Options of {@link accept}. */
@@ -54,22 +56,23 @@ export async function accept(transport: Transport, options: AcceptOptions): Prom
 
 /**
  * Sessions one after another: reconnects by itself, with growing pauses. Every item is a new handshake, and nothing is
- * queued across. Ends, with the session there is, when `signal` aborts.
+ * queued across. Ends, with the session there is, when `signal` aborts. A server that refuses the key is tried again as well, as it
+ * may learn it: see `onRetry` and `maxRefusals`.
  * @param target an address, or what makes a new transport each time
- * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five times in a row a
- * peer that refuses our proof or breaks the protocol
+ * @throws UsmpError where repeating is useless: wrong usage, a failure of the platform, or the last of `maxRefusals` refusals
  */
 export function sessions(
   target: string | URL | (() => Transport | Promise<Transport>),
   options: SessionsOptions,
 ): AsyncGenerator<Session, void, undefined> {
-  const { onRetry, signal } = options
+  const { signal, onRetry, maxRefusals } = options
   const attempt = async () => connect(typeof target === 'function' ? await target() : target, options)
   return reconnecting(attempt, {
     clock: systemClock,
     jitter: Math.random,
     signal,
     ...(onRetry ? { onRetry } : {}),
+    ...(maxRefusals === undefined ? {} : { maxRefusals }),
   })
 }
 

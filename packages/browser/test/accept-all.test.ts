@@ -64,6 +64,35 @@ test('a wrong key is told, and the session that stands goes on', async () => {
   expect(textOf(await session.receive())).toBe('still here')
 })
 
+test('strangers with a wrong proof end the loop for nobody', async () => {
+  const refused: string[] = []
+  const { sessions, start } = page({ handshakeTimeout: 200, onRefused: (_, { code }) => refused.push(code) })
+  const first = sessions.next()
+  for (let n = 1; n <= 3; n++) {
+    const stranger = start(OTHER_PSK).catch((error: UsmpError) => error)
+    await until(() => refused.length === n)
+    expect(await stranger).toBeInstanceOf(UsmpError)
+  }
+  const device = await start()
+  expect((await first).value).toMatchObject({ sessionId: device.sessionId })
+  expect(new Set(refused)).toEqual(new Set(['AUTH_FAILED']))
+})
+
+test('a look-up that fails ends no loop, and the next HELLO finds the key', async () => {
+  const refused: string[] = []
+  let asked = 0
+  const authorize = () => {
+    if (++asked === 1) throw new Error('no database')
+    return { psk: PSK }
+  }
+  const { sessions, start } = page({ authorize, onRefused: (_, { code }) => refused.push(code) })
+  const first = sessions.next()
+  await expect(start()).rejects.toMatchObject({ code: 'HANDSHAKE_TIMEOUT' })
+  const device = await start()
+  expect((await first).value).toMatchObject({ sessionId: device.sessionId })
+  expect(refused).toEqual([])
+})
+
 test('a weak key that authorize answers turns one device away, and the line is served on', async () => {
   const refused: string[] = []
   const keys = [new Uint8Array(32), PSK]

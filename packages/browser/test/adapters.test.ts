@@ -61,11 +61,14 @@ describeAdapter({
     let arrived: (transport: Transport) => void
     const server = new Promise<Transport>((resolve) => (arrived = resolve))
     const reception = {
-      enter: () => ({ host: '127.0.0.1', abort: new AbortController(), deviceId: undefined }),
+      enter: (connection: { destroy(): void }) => {
+        const abort = new AbortController()
+        return { host: '127.0.0.1', abort, deviceId: undefined, connection }
+      },
       receive: (transport: Transport) => arrived(transport),
       refused: () => {},
     }
-    const door = new WebSocketDoor({ host: '127.0.0.1', port: 0 }, reception, 1_000)
+    const door = new WebSocketDoor({ host: '127.0.0.1', port: 0 }, reception, { upgradeTimeout: 1_000, maxIdle: 10 })
     await door.listen(() => {})
     const near = new WsWebSocket(door.url)
     await once(near, 'open')

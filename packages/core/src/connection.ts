@@ -175,6 +175,8 @@ interface ServerHandshake {
   /** Where a wrong proof does not end the handshake: how many there were, and the last one. */
   wrongProofs: number
   wrongProof: UsmpError | undefined
+  /** The same for a key that could not be looked up. */
+  lookupFailure: UsmpError | undefined
 }
 
 interface Open {
@@ -302,6 +304,7 @@ export class Connection {
       state: serverStart,
       wrongProofs: 0,
       wrongProof: undefined,
+      lookupFailure: undefined,
     }
     const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
     // A line waits for its first HELLO without limit.
@@ -358,14 +361,16 @@ export class Connection {
    * of a session.
    */
   receiveEnd(cause?: unknown): void {
-    switch (this.#phase.kind) {
+    const phase = this.#phase
+    switch (phase.kind) {
       case 'closed':
         return
       case 'client-handshake':
-        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(this.#phase.state, cause))
+        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(phase.state, cause))
         return
       default:
-        if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
+        if (phase.kind === 'open' && phase.closing) this.#fail(phase.closing)
+        else if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
         else this.#fail(new UsmpError('TRUNCATED', this.#decoder.pending > 0 ? 'in the middle of a frame' : undefined))
     }
   }
@@ -411,6 +416,24 @@ export class Connection {
     phase.suite = suite
     phase.state = state
     this.#sendHandshake(send, now)
+  }
+
+  /**
+   * Server: tells the peer, in place of an answer to a `hello` event, that the key could not be looked up. It may come again
+   * when that is repaired; on datagrams and serial lines even within this handshake (specification, section 3.10).
+   * @param reason PSK_LOOKUP_FAILED
+   */
+  failLookup(reason: UsmpError): void {
+    const phase = this.#phase
+    if (phase.kind !== 'server-handshake' || phase.state.kind !== 'awaiting-psk') return
+    const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
+    this.#transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: this.#wireVersion }))
+    // Guesses that were made in this attempt are counted for this device: no other may begin in it.
+    if (isStrict(this.#kind) || phase.wrongProof) return this.#fail(reason)
+    phase.lookupFailure = reason
+    phase.state = serverStart
+    // The same HELLO again is another attempt to find the key.
+    this.#link?.restartHandshake()
   }
 
   /**
@@ -950,11 +973,15 @@ export class Connection {
     return new UsmpError('HANDSHAKE_REFUSED', `before CHALLENGE${this.#claim()}`, {
       ...options,
       awaited: PacketType.CHALLENGE,
-      hint: 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
+      hint:
+        this.#peerClaim === 'INTERNAL'
+          ? 'The server could not look up the key of this device; its log says why. Try again later.'
+          : 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
     })
   }
 
   #timeoutError(phase: ClientHandshake | ServerHandshake): UsmpError {
+    if (phase.kind === 'server-handshake' && phase.lookupFailure) return phase.lookupFailure
     const step = phase.state.kind.replaceAll('-', ' ')
     const drops = this.#drops()
     // A server does not answer a wrong proof on datagrams.

@@ -93,8 +93,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #rekeys: Waiter<void>[] = []
   #onConnected: Waiter<Session> | undefined
   #authorize: AcceptOptions['authorize'] | undefined
-  /** Why the application could not say whether a device is known; told instead of UNKNOWN_DEVICE. */
-  #lookupFailure: UsmpError | undefined
+  /** What is wrong with what the application knows of a device. On the wire that is an unknown one; the application hears the truth. */
+  #badEntry: UsmpError | undefined
   /** Since when the transport wants no more bytes; undefined while it takes them. */
   #blockedSince: number | undefined
   #paused = false
@@ -602,18 +602,18 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   async #answerHello(deviceId: string, wireVersion: WireVersion): Promise<void> {
     let answer: Authorization | null = null
-    this.#lookupFailure = undefined
+    this.#badEntry = undefined
     try {
       answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
       assertPsk(answer?.psk ?? PSK_STAND_IN, answer?.allowWeakPsk)
       assertSuite(answer?.suite)
     } catch (error) {
-      // On the wire this is an unknown device; the application hears the truth.
       answer = null
-      this.#lookupFailure = asUsmpError(error, 'PSK_LOOKUP_FAILED')
+      this.#badEntry = asUsmpError(error, 'PSK_LOOKUP_FAILED')
     }
     try {
-      this.#connection.authorize(answer, this.#clock.now())
+      if (this.#badEntry?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(this.#badEntry)
+      else this.#connection.authorize(answer, this.#clock.now())
     } catch (error) {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
     }
@@ -621,12 +621,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   }
 
   #end(connectionReason: UsmpError): void {
-    const reason =
-      connectionReason.code === 'UNKNOWN_DEVICE' && this.#lookupFailure ? this.#lookupFailure : connectionReason
+    const reason = connectionReason.code === 'UNKNOWN_DEVICE' && this.#badEntry ? this.#badEntry : connectionReason
     this.#blockedSince = undefined
     this.#disarmTimer()
     const inTime = !this.#closing || this.#clock.now() < this.#closing.by
-    const graceful = inTime && reason.family === 'end' && reason.code !== 'TRUNCATED'
+    // A look-up that failed is told to the peer, so its last frame has to leave as well.
+    const isGood = (reason.family === 'end' && reason.code !== 'TRUNCATED') || reason.code === 'PSK_LOOKUP_FAILED'
+    const graceful = inTime && isGood
     this.#teardown = graceful ? this.#closeTransport(reason) : abortTransport(this.#transport, reason)
     this.#inbox.end(reason.code === 'CLOSED' ? undefined : reason)
     settle(this.#waitingSends, (waiter) => waiter.reject(reason))

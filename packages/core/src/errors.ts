@@ -54,7 +54,7 @@ const errorFacts = {
     retryable: true,
     wireCode: WIRE.INTERNAL,
     message: 'the key of the device could not be looked up',
-    hint: 'See the cause. The device saw a wrong key.',
+    hint: 'See the cause. The device was told that the server has a fault, and comes again.',
   },
   BAD_MAGIC: frame('the bytes are not a USMP frame', 'Does the other side speak USMP on this port?'),
   BAD_VERSION: {
@@ -240,8 +240,17 @@ export class UsmpError extends Error {
 
 /** `error` as it is if it is ours, otherwise wrapped under `code` with the original as its cause. */
 export function asUsmpError(error: unknown, code: ErrorCode): UsmpError {
-  if (error instanceof UsmpError) return error
+  if (isUsmpError(error)) return error
   return new UsmpError(code, textOf(error), { cause: error })
+}
+
+/** Anything can be thrown, even a proxy that may not be asked what it is. */
+function isUsmpError(error: unknown): error is UsmpError {
+  try {
+    return error instanceof UsmpError
+  } catch {
+    return false
+  }
 }
 
 /** Anything can be thrown, even what cannot be shown as text. */

@@ -63,6 +63,8 @@ export interface ConnectOptions {
 export interface SessionsOptions extends ConnectOptions {
   /** Told before each pause: why, and how long it will be in ms. */
   readonly onRetry?: ReconnectOptions['onRetry']
+  /** Refusals in a row that are the end; default: none is, and the pauses between them grow to 5 minutes. */
+  readonly maxRefusals?: number
 }
 
 /**
@@ -100,17 +102,18 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
 
 /**
  * Sessions one after another: reconnects by itself, with growing pauses. Every item is a new handshake, and nothing is
- * queued across. Ends, with the session there is, when `signal` aborts.
- * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five times in a row a
- * peer that refuses our proof or breaks the protocol
+ * queued across. Ends, with the session there is, when `signal` aborts. A server that refuses the key is tried again as well, as it
+ * may learn it: see `onRetry` and `maxRefusals`.
+ * @throws UsmpError where repeating is useless: wrong usage, a failure of the platform, or the last of `maxRefusals` refusals
  */
 export function sessions(url: string | URL, options: SessionsOptions): AsyncGenerator<Session, void, undefined> {
-  const { signal, onRetry } = options
+  const { signal, onRetry, maxRefusals } = options
   return reconnecting(() => connect(url, options), {
     clock: nodeClock,
     jitter: Math.random,
     signal,
     ...(onRetry ? { onRetry } : {}),
+    ...(maxRefusals === undefined ? {} : { maxRefusals }),
   })
 }
 

@@ -1,8 +1,11 @@
 import { once } from 'node:events'
-import { connect as connectSocket, type Server, type Socket } from 'node:net'
+import { connect as connectSocket, isIPv4, type Server, type Socket } from 'node:net'
 import { type Transport, UsmpError } from '@usmp/core'
 import { assertTime } from '@usmp/core/checks'
 import { duplexTransport } from './duplex.js'
+
+/** What stands before an IPv4 address in IPv6 (RFC 4291, section 2.5.5.2). */
+const IPV4_MAPPED = '::ffff:'
 
 /** A connected TCP socket as a transport; frames handed over together leave in one write. */
 export function tcpTransport(socket: Socket): Transport {
@@ -80,7 +83,9 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** `host:port`, with brackets around an IPv6 address. */
+/** `host:port`, with brackets around an IPv6 address. An IPv4 address stays one where a socket of IPv6 took the connection. */
 export function formatAddress(host = 'unknown', port = 0): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  if (!host.includes(':')) return `${host}:${port}`
+  const mapped = host.slice(IPV4_MAPPED.length)
+  return host.toLowerCase().startsWith(IPV4_MAPPED) && isIPv4(mapped) ? `${mapped}:${port}` : `[${host}]:${port}`
 }

@@ -130,6 +130,8 @@ export interface UdpVisit {
   takeOver(): void
   /** Called once, when the transport has ended. */
   onEnd(callback: () => void): void
+  /** Ends it at once, whatever is still to be sent. */
+  destroy(): void
 }
 
 /** At one address and port: the session, and beside it the handshake of a device that has restarted there. */
@@ -241,7 +243,7 @@ export class UdpListener {
         const older = place.session
         place.session = visit
         place.handshake = undefined
-        older?.end(new UsmpError('REPLACED'))
+        older?.destroy(new UsmpError('REPLACED'))
       },
       leave: () => {
         if (place.session === visit) place.session = undefined
@@ -324,7 +326,7 @@ class Visit implements UdpVisit {
   }
 
   /** Ends it from the side of the network. */
-  end(reason: UsmpError): void {
+  destroy(reason?: UsmpError): void {
     const sink = this.#sink
     this.#leave()
     sink?.end(reason)

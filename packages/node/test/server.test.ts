@@ -423,6 +423,17 @@ describe('why a peer was refused', () => {
     expect(traces[1]).toEqual(traces[0])
     expect(traces[0]).toEqual(['HELLO, 50 bytes', 'CHALLENGE, 76 bytes', 'HELLO_ACK, 44 bytes', 'end'])
   })
+
+  test('a look-up that failed is told as a fault of the server; a bad entry of a device is not', async () => {
+    const broken = () => {
+      throw new Error('no database')
+    }
+    const failing = await startServer({ psk: broken })
+    expect(await traceOf(failing.server.port, DEVICE_ID)).toEqual(['HELLO, 50 bytes', 'ERROR, 15 bytes', 'end'])
+    const weak = await startServer({ psk: () => new Uint8Array(32) })
+    expect(await traceOf(weak.server.port, DEVICE_ID)).toContain('CHALLENGE, 76 bytes')
+    expect(weak.codes()).toEqual(['WEAK_PSK'])
+  })
 })
 
 describe('where keys come from', () => {

@@ -12,6 +12,8 @@ import type { Stop } from '../stop.js'
 
 const CONNECT_TIMEOUT = 10_000
 const HANDSHAKE_TIMEOUT = 5_000
+/** A person is told after this many refusals in a row, and need not wait for minutes. */
+const MAX_REFUSALS = 5
 
 export interface ConnectCommandOptions extends PeerOptions {
   readonly retry?: boolean
@@ -68,7 +70,7 @@ async function* attempts(
   options: ConnectCommandOptions,
   settings: SessionsOptions,
 ): AsyncGenerator<Session, void, undefined> {
-  if (options.retry) yield* sessions(urlOf(options), settings)
+  if (options.retry) yield* sessions(urlOf(options), { ...settings, maxRefusals: MAX_REFUSALS })
   else yield await connect(urlOf(options), settings)
 }
 
