@@ -142,11 +142,12 @@ USMP_MUST_CHECK int usmp_conn_ping(usmp_conn_t *conn, uint32_t now);
 USMP_MUST_CHECK int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now);
 
 /* Ends the connection: BYE is queued if there is a session and room. `reason` is what the event will say:
-   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED. */
+   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED, which stands for any number
+   that is no error of usmp/errors.h too. */
 void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now);
 
 /* The transport has ended, or failed with an error: a client in its handshake was refused (a reset is what a refusal
-   often looks like); else TRUNCATED or that error. */
+   often looks like); else TRUNCATED (for 0), that error, or USMP_ERR_TRANSPORT_FAILED for a number that is none. */
 void usmp_conn_transport_ended(usmp_conn_t *conn, int error);
 
 /* Bytes to hand to the transport: a piece of the stream, or one whole datagram. They stay where they are
