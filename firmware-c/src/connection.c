@@ -238,7 +238,13 @@ static uint32_t ping_allowed_left(const usmp_conn_t *conn, uint32_t now)
   return span >= SECOND ? 0 : left(conn->pinged_at, SECOND - span, now);
 }
 
-/* Until a PING is due: one that is wanted, or the client's keepalive. While the queue is full none is. */
+static bool is_paused(const usmp_conn_t *conn)
+{
+  return conn->paused || (conn->events & PENDING(USMP_EVENT_MESSAGE)) != 0;
+}
+
+/* Until a PING is due: one that is wanted, or keepalive's: the client's, and that of either side that does not read. While
+   the queue is full none is. */
 static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
 {
   uint32_t keepalive = or_default(conn->config->keepalive_ms, USMP_KEEPALIVE_MS);
@@ -246,9 +252,11 @@ static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
   if (conn->state != USMP_CONN_ESTABLISHED || room_for(conn, USMP_SEAL_OVERHEAD) > queue_room(conn)) return UINT32_MAX;
   uint32_t allowed = ping_allowed_left(conn, now);
   if (conn->ping_wanted) return allowed;
-  if (!conn->u.session.client) return UINT32_MAX;
-  uint32_t unasked = larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now));
-  return larger(smaller(left(conn->sent_at, keepalive, now), unasked), allowed);
+  bool paused = is_paused(conn);
+  if (!conn->u.session.client && !paused) return UINT32_MAX;
+  uint32_t due = left(conn->sent_at, keepalive, now);
+  if (!paused) due = smaller(due, larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now)));
+  return larger(due, allowed);
 }
 
 static int ping(usmp_conn_t *conn)
@@ -624,6 +632,13 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   return datagram ? USMP_OK : command_result(conn, want_ping(conn));
 }
 
+void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now)
+{
+  if (!conn || conn->paused == paused) return;
+  conn->paused = paused;
+  conn->now = conn->heard_at = now;
+}
+
 void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now)
 {
   if (!conn || conn->state == USMP_CONN_CLOSED || conn->state == USMP_CONN_CLOSING) return;
@@ -686,6 +701,7 @@ static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
   const usmp_config_t *config = conn->config;
 
   if (conn->state >= USMP_CONN_ESTABLISHED) {
+    if (is_paused(conn)) return UINT32_MAX;
     return left(conn->heard_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
   }
   if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) return UINT32_MAX; /* a line is always open */
@@ -738,6 +754,7 @@ bool usmp_conn_poll_event(usmp_conn_t *conn, usmp_event_t *event)
   if (!conn || !event || conn->events == 0) return false;
   while (!(conn->events & PENDING(kind))) kind++;
   conn->events &= (uint8_t)~PENDING(kind);
+  if (kind == USMP_EVENT_MESSAGE) conn->heard_at = conn->now; /* it reads again */
   event->kind = (usmp_event_kind_t)kind;
   event->reason = conn->error;
   event->data = conn->message;
