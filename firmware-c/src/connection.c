@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "connection_internal.h"
+#include "usmp/callbacks.h"
 #include "usmp/cobs.h"
 
 #define ACK_ROOM 16 /* in front of the queue: the one acknowledgement that waits to leave */
@@ -237,7 +238,13 @@ static uint32_t ping_allowed_left(const usmp_conn_t *conn, uint32_t now)
   return span >= SECOND ? 0 : left(conn->pinged_at, SECOND - span, now);
 }
 
-/* Until a PING is due: one that is wanted, or the client's keepalive. While the queue is full none is. */
+static bool is_paused(const usmp_conn_t *conn)
+{
+  return conn->paused || (conn->events & PENDING(USMP_EVENT_MESSAGE)) != 0;
+}
+
+/* Until a PING is due: one that is wanted, or keepalive's: the client's, and that of either side that does not read. While
+   the queue is full none is. */
 static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
 {
   uint32_t keepalive = or_default(conn->config->keepalive_ms, USMP_KEEPALIVE_MS);
@@ -245,15 +252,17 @@ static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
   if (conn->state != USMP_CONN_ESTABLISHED || room_for(conn, USMP_SEAL_OVERHEAD) > queue_room(conn)) return UINT32_MAX;
   uint32_t allowed = ping_allowed_left(conn, now);
   if (conn->ping_wanted) return allowed;
-  if (!conn->u.session.client) return UINT32_MAX;
-  uint32_t unasked = larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now));
-  return larger(smaller(left(conn->sent_at, keepalive, now), unasked), allowed);
+  bool paused = is_paused(conn);
+  if (!conn->u.session.client && !paused) return UINT32_MAX;
+  uint32_t due = left(conn->sent_at, keepalive, now);
+  if (!paused) due = smaller(due, larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now)));
+  return larger(due, allowed);
 }
 
 static int ping(usmp_conn_t *conn)
 {
   int err = queue_sealed(conn, USMP_TYPE_PING, NULL, 0);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   uint32_t since = conn->now - conn->pinged_at;
   conn->ping_gaps = conn->ping_gaps << GAP_BITS | smaller(since, SECOND);
   conn->pinged_at = conn->now;
@@ -553,9 +562,8 @@ void usmp_conn_transport_ended(usmp_conn_t *conn, int error)
 {
   if (!conn || conn->state == USMP_CONN_CLOSED) return;
   bool refused = conn->state == USMP_CONN_AWAIT_CHALLENGE || conn->state == USMP_CONN_AWAIT_SESSION_OK;
-  if (refused) error = USMP_ERR_HANDSHAKE_REFUSED;
-  if (error == 0) error = USMP_ERR_TRUNCATED;
-  fail(conn, error);
+  error = error == 0 ? USMP_ERR_TRUNCATED : usmp_known_error(error, USMP_ERR_TRANSPORT_FAILED);
+  fail(conn, refused ? USMP_ERR_HANDSHAKE_REFUSED : error);
 }
 
 /* ---- the application's commands ---- */
@@ -577,7 +585,7 @@ static int not_connected(usmp_conn_t *conn, uint32_t now)
 int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32_t now)
 {
   int err = not_connected(conn, now);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   if (!message && len) return USMP_ERR_INVALID_ARGUMENT;
   if (len > USMP_MAX_MESSAGE_LEN) return USMP_ERR_MESSAGE_TOO_LARGE;
   size_t frames = usmp_fragment_count(len);
@@ -597,7 +605,7 @@ int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32
 int usmp_conn_ping(usmp_conn_t *conn, uint32_t now)
 {
   int err = not_connected(conn, now);
-  return err < 0 ? err : command_result(conn, want_ping(conn));
+  return err != USMP_OK ? err : command_result(conn, want_ping(conn));
 }
 
 int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
@@ -606,11 +614,13 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   uint8_t salt[USMP_REKEY_SALT_SIZE];
 
   int err = not_connected(conn, now);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   bool datagram = usmp_conn_is_datagram(conn);
   if (datagram && head(conn)) return USMP_ERR_QUEUE_FULL;
   if (2 * room_for(conn, salt_room) > queue_room(conn)) return USMP_ERR_QUEUE_FULL; /* and the PING */
-  if (conn->config->random(conn->config->context, salt, sizeof salt) != 0) return fail(conn, USMP_ERR_RANDOM_FAILED);
+  int drawn = conn->config->random(conn->config->context, salt, sizeof salt);
+  err = usmp_callback_result(drawn, USMP_ERR_RANDOM_FAILED);
+  if (err != USMP_OK) return fail(conn, err);
 
   uint8_t *frame = reserve(conn, salt_room);
   int len = usmp_session_rekey(&conn->u.session, conn->config->crypto, salt, frame);
@@ -622,10 +632,18 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   return datagram ? USMP_OK : command_result(conn, want_ping(conn));
 }
 
+void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now)
+{
+  if (!conn || conn->paused == paused) return;
+  conn->paused = paused;
+  conn->now = conn->heard_at = now;
+}
+
 void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now)
 {
   if (!conn || conn->state == USMP_CONN_CLOSED || conn->state == USMP_CONN_CLOSING) return;
   conn->now = now;
+  reason = usmp_known_error(reason, USMP_ERR_ABORTED);
   bool bye = conn->state == USMP_CONN_ESTABLISHED && queue_sealed(conn, USMP_TYPE_BYE, NULL, 0) == USMP_OK;
   if (!bye || !usmp_conn_is_datagram(conn)) {
     fail(conn, reason);
@@ -683,6 +701,7 @@ static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
   const usmp_config_t *config = conn->config;
 
   if (conn->state >= USMP_CONN_ESTABLISHED) {
+    if (is_paused(conn)) return UINT32_MAX;
     return left(conn->heard_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
   }
   if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) return UINT32_MAX; /* a line is always open */
@@ -735,6 +754,7 @@ bool usmp_conn_poll_event(usmp_conn_t *conn, usmp_event_t *event)
   if (!conn || !event || conn->events == 0) return false;
   while (!(conn->events & PENDING(kind))) kind++;
   conn->events &= (uint8_t)~PENDING(kind);
+  if (kind == USMP_EVENT_MESSAGE) conn->heard_at = conn->now; /* it reads again */
   event->kind = (usmp_event_kind_t)kind;
   event->reason = conn->error;
   event->data = conn->message;

@@ -362,7 +362,7 @@ static int boasting_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 /* After the end every call says why, whatever it is. */
 static void expect_ended(usmp_t *ctx, int err)
 {
-  int expected = ctx->work ? err : USMP_ERR_NOT_CONNECTED; /* without a session there never was one */
+  int expected = ctx->ended ? err : USMP_ERR_NOT_CONNECTED; /* without a session there never was one */
 
   for (int again = 0; again < 2; again++) {
     assert_int_equal(usmp_recv(ctx, got, sizeof got), expected);

@@ -99,6 +99,7 @@ struct usmp_conn {
   uint8_t ack_len : 4; /* a UTACK that waits; 15 at most */
   bool serial : 1;
   bool ping_wanted : 1;
+  bool paused : 1; /* the driver does not read */
   uint8_t control_count : 4; /* in this second; 8 at most */
   uint8_t pings_open : 4;    /* no PONG has answered yet; 8 at most */
   int8_t error;
@@ -141,12 +142,19 @@ USMP_MUST_CHECK int usmp_conn_ping(usmp_conn_t *conn, uint32_t now);
    that cross it: rekey towards such a peer only when nothing is under way, or connect anew instead. */
 USMP_MUST_CHECK int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now);
 
+/* Says whether the driver reads. While it does not, because the application takes no messages, the peer must go on hearing
+   of this end and this end must not judge the peer's silence (specification 4.7, 4.9): a PING leaves whenever nothing was
+   sent for the keepalive time, at a server too, and the idle time stands still; it starts again with `paused` false. A
+   message that waits to be fetched from usmp_conn_poll_event pauses by itself. */
+void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now);
+
 /* Ends the connection: BYE is queued if there is a session and room. `reason` is what the event will say:
-   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED. */
+   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED, which stands for any number
+   that is no error of usmp/errors.h too. */
 void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now);
 
 /* The transport has ended, or failed with an error: a client in its handshake was refused (a reset is what a refusal
-   often looks like); else TRUNCATED or that error. */
+   often looks like); else TRUNCATED (for 0), that error, or USMP_ERR_TRANSPORT_FAILED for a number that is none. */
 void usmp_conn_transport_ended(usmp_conn_t *conn, int error);
 
 /* Bytes to hand to the transport: a piece of the stream, or one whole datagram. They stay where they are

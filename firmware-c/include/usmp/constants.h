@@ -64,6 +64,7 @@
 #define USMP_KEY_SIZE 32
 #define USMP_MAC_SIZE 32
 #define USMP_MIN_PSK_SIZE 16
+#define USMP_MAX_PSK_SIZE 1024 /* more is not a key but a wrong length */
 #define USMP_DEVICE_ID_LEN 6
 #define USMP_SESSION_ID_LEN 16
 #define USMP_COOKIE_SIZE 16

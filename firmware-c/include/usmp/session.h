@@ -56,7 +56,7 @@ USMP_MUST_CHECK int usmp_session_rekey(usmp_session_t *s, const usmp_crypto_t *c
                                        const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame);
 
 /* Obeys a REKEY that usmp_session_open has just opened. When both sides started one at once, the client's
-   wins: returns 1 when our own was given up for it, else 0 or an error. */
+   wins: returns 1 when our own was given up for it, else 0 or an error, which leaves the keys as they were. */
 USMP_MUST_CHECK int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
                                          const uint8_t salt[USMP_REKEY_SALT_SIZE]);
 
