@@ -45,7 +45,10 @@ static void *echo_run(void *argument)
   echo_t *echo = argument;
 
   while (echo->sessions > 0) {
-    usmp_t ctx = {.keepalive_ms = 20000, .scratch = &echo->memory, .scratch_len = sizeof echo->memory};
+    usmp_t ctx = {.keepalive_ms = 20000,
+                  .recv_timeout_ms = USMP_RECV_FOREVER,
+                  .scratch = &echo->memory,
+                  .scratch_len = sizeof echo->memory};
     if (usmp_accept(&echo->listener, &ctx, 1000) < 0) continue;
     echo->sessions--;
     echo_session(&ctx);
@@ -80,6 +83,7 @@ static usmp_t new_session(void)
   ctx.psk = psk;
   ctx.psk_len = sizeof psk - 1;
   ctx.keepalive_ms = 15000;
+  ctx.recv_timeout_ms = USMP_RECV_FOREVER;
   return ctx;
 }
 
@@ -117,7 +121,7 @@ static void sessions_over_tcp_and_udp(void **state)
     ctx.recv_timeout_ms = 50;
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
     assert_true(ctx.timed_out);
-    ctx.recv_timeout_ms = 0;
+    ctx.recv_timeout_ms = USMP_RECV_FOREVER;
     assert_int_equal(usmp_send(&ctx, sent, 100), USMP_OK);
     while (!usmp_message_waits(&ctx)) assert_int_equal(usmp_step(&ctx), USMP_OK);
     assert_int_equal(usmp_recv(&ctx, got, 99), USMP_ERR_MESSAGE_TOO_LARGE);
@@ -170,7 +174,8 @@ static void restarted_client_gets_in_at_once(void **state)
     before[i] = new_session();
     before[i].scratch = &memory[i];
     before[i].scratch_len = sizeof memory[i];
-    assert_int_equal(usmp_connect(&before[i], &transport), USMP_OK);
+    usmp_transport_t line = transport;
+    assert_int_equal(usmp_connect(&before[i], &line), USMP_OK);
     round_trip(&before[i], 300);
     /* Who writes this address on datagrams, without reading what comes back, changes nothing. */
     for (unsigned n = 0; n < 40; n++) {
