@@ -226,6 +226,13 @@ static bool put_by(usmp_workspace_t *work, const uint8_t *data, size_t len)
   return true;
 }
 
+/* While a message waits nothing behind it is read: silence says nothing about the peer then, and the peer must hear of us. */
+static void hold_message(usmp_workspace_t *work, bool waits)
+{
+  work->message_waits = waits;
+  usmp_conn_set_paused(&work->conn, waits, usmp_port_millis());
+}
+
 static void collect_events(usmp_t *ctx)
 {
   usmp_workspace_t *work = ctx->work;
@@ -234,21 +241,12 @@ static void collect_events(usmp_t *ctx)
   while (!work->message_waits && usmp_conn_poll_event(&work->conn, &event)) {
     if (event.kind == USMP_EVENT_MESSAGE && !put_by(work, event.data, event.len)) {
       work->message_len = (uint16_t)event.len;
-      work->message_waits = true;
+      hold_message(work, true);
     }
     if (event.kind == USMP_EVENT_CLOSED) {
       usmp_port_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
     }
   }
-}
-
-/* A datagram that finds the last message still unread is dropped and not acknowledged: the peer sends it again.
-   So an acknowledgement behind it is never held up. */
-static bool must_drop(const usmp_t *ctx)
-{
-  const usmp_workspace_t *work = ctx->work;
-  return work->message_waits && ctx->transport.kind == USMP_KIND_DATAGRAM &&
-         !usmp_utack_is(work->inbox + work->inbox_at, (size_t)(work->inbox_len - work->inbox_at));
 }
 
 /* A line is taken a packet at a time: one may end the session, and what stands behind it is the next one's. */
@@ -270,7 +268,7 @@ static void feed(usmp_t *ctx)
   while (work = ctx->work, work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
     const uint8_t *bytes = work->inbox + work->inbox_at;
     size_t len = next_piece(ctx);
-    int used = must_drop(ctx) ? (int)len : usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
+    int used = usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
     collect_events(ctx);
     if (used < 0) {
       if (usmp_watches_line(ctx)) usmp_keep_rest(ctx, bytes + len);
@@ -335,8 +333,6 @@ static void follow_settings(usmp_t *ctx)
 
   config->keepalive_ms = ctx->keepalive_ms ? ctx->keepalive_ms : UINT32_MAX;
   config->idle_ms = ctx->keepalive_ms ? USMP_IDLE_MS : UINT32_MAX;
-  /* While a message waits nothing behind it is read: silence says nothing about the peer then. */
-  usmp_conn_set_paused(&ctx->work->conn, ctx->work->message_waits, usmp_port_millis());
 }
 
 static int turn(usmp_t *ctx, uint32_t wait_ms)
@@ -569,13 +565,13 @@ static void drop_first(usmp_workspace_t *work, uint16_t len)
 {
   work->too_large = false;
   if (work->backlog_len == 0) {
-    work->message_waits = false;
+    hold_message(work, false);
     return;
   }
   work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
   memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
   /* What waits behind it follows as soon as it may: while it waits no other message is taken. */
-  if (work->message_waits && put_by(work, work->message, work->message_len)) work->message_waits = false;
+  if (work->message_waits && put_by(work, work->message, work->message_len)) hold_message(work, false);
 }
 
 /* A message that does not fit waits for one more call: an application whose buffer will never do must not meet it for
