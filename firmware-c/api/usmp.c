@@ -1,5 +1,6 @@
 #include "usmp.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "internal.h"
@@ -115,6 +116,13 @@ static void close_transport(usmp_t *ctx)
 {
   if (ctx->open && ctx->transport.close) ctx->transport.close(&ctx->transport);
   ctx->open = false;
+}
+
+/* Every error that the application is told passes here. */
+static usmp_err_t record(usmp_t *ctx, int err)
+{
+  if (err < 0) ctx->last_err = (usmp_err_t)err;
+  return (usmp_err_t)err;
 }
 
 static usmp_state_t state_of(const usmp_conn_t *conn)
@@ -243,8 +251,9 @@ static void collect_events(usmp_t *ctx)
       work->message_len = (uint16_t)event.len;
       hold_message(work, true);
     }
+    if (event.kind == USMP_EVENT_PONG) work->control_came = true;
     if (event.kind == USMP_EVENT_CLOSED) {
-      usmp_port_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
+      usmp_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
     }
   }
 }
@@ -260,6 +269,12 @@ static size_t next_piece(const usmp_t *ctx)
   return zero ? (size_t)(zero - bytes) + 1 : len;
 }
 
+/* How many frames were sealed: a received PING is answered at once. */
+static uint32_t sealed(const usmp_conn_t *conn)
+{
+  return usmp_conn_established(conn) ? conn->u.session.tx_next : 0;
+}
+
 static void feed(usmp_t *ctx)
 {
   bool datagram = ctx->transport.kind == USMP_KIND_DATAGRAM;
@@ -268,7 +283,9 @@ static void feed(usmp_t *ctx)
   while (work = ctx->work, work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
     const uint8_t *bytes = work->inbox + work->inbox_at;
     size_t len = next_piece(ctx);
+    uint32_t before = sealed(&work->conn);
     int used = usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
+    if (sealed(&work->conn) > before) work->control_came = true;
     collect_events(ctx);
     if (used < 0) {
       if (usmp_watches_line(ctx)) usmp_keep_rest(ctx, bytes + len);
@@ -286,19 +303,58 @@ static uint32_t smaller(uint32_t a, uint32_t b)
   return a < b ? a : b;
 }
 
+/* The transport's own `available`. Less than zero: it has none. */
+static int transport_available(usmp_transport_t *transport)
+{
+  if (!transport->own_available) return -1;
+  return transport->own_available(transport) > 0;
+}
+
+/* What the application calls as ctx.transport.available: a message may wait here, or bytes that came along with another
+   one, while the transport itself is empty. */
+static int session_available(usmp_transport_t *transport)
+{
+  usmp_t *ctx = transport->session;
+  bool here = false;
+
+  if (enter(ctx) == USMP_OK) {
+    here = any_message(ctx->work) || ctx->work->inbox_at < ctx->work->inbox_len;
+    leave(ctx);
+  }
+  return here ? 1 : transport_available(&ctx->transport);
+}
+
+/* -1 is also what transports for the published component return when their own time was up. */
+static bool is_timeout(usmp_transport_t *transport, int result)
+{
+  if (result != -1) return false;
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return true;
+  return errno == 0 && transport_available(transport) == 0;
+}
+
+/* As the transport's recv, but 0 for its timeouts, and never at once again and again. */
+static int receive_bytes(usmp_transport_t *transport, uint8_t *out, size_t max_len)
+{
+  errno = 0;
+  int len = transport->recv(transport, out, max_len);
+  if (!is_timeout(transport, len)) return len;
+  if (transport->wait_ms > 0) usmp_port_delay_ms(PAUSE_MS);
+  return 0;
+}
+
 static void read_transport(usmp_t *ctx, uint32_t wait_ms)
 {
   usmp_workspace_t *work = ctx->work;
   usmp_transport_t *transport = &ctx->transport;
 
-  if (wait_ms == 0 && transport->available && transport->available(transport) <= 0) return;
+  if (wait_ms == 0 && transport_available(transport) == 0) return;
   transport->wait_ms = smaller(wait_ms, usmp_conn_poll_timeout(&work->conn, usmp_port_millis()));
   if (ctx->beside) {
     transport->wait_ms = smaller(transport->wait_ms, usmp_conn_poll_timeout(&ctx->beside->conn, usmp_port_millis()));
   }
   ctx->reading = true;
   unlock(ctx);
-  int len = transport->recv(transport, work->inbox, sizeof work->inbox);
+  int len = receive_bytes(transport, work->inbox, sizeof work->inbox);
   lock_again(ctx);
   ctx->reading = false;
   if (len > (int)sizeof work->inbox) {
@@ -327,18 +383,27 @@ static void take_input(usmp_t *ctx, uint32_t wait_ms)
   }
 }
 
+/* One PING or PONG may be lost before silence means the end. */
+static uint32_t idle_of(uint32_t keepalive_ms)
+{
+  if (keepalive_ms > (UINT32_MAX - USMP_STEP_MS) / 2) return UINT32_MAX;
+  uint32_t two = 2 * keepalive_ms + USMP_STEP_MS;
+  return two > USMP_IDLE_MS ? two : USMP_IDLE_MS;
+}
+
 static void follow_settings(usmp_t *ctx)
 {
   usmp_config_t *config = &ctx->work->config;
 
   config->keepalive_ms = ctx->keepalive_ms ? ctx->keepalive_ms : UINT32_MAX;
-  config->idle_ms = ctx->keepalive_ms ? USMP_IDLE_MS : UINT32_MAX;
+  config->idle_ms = ctx->keepalive_ms ? idle_of(ctx->keepalive_ms) : UINT32_MAX;
 }
 
 static int turn(usmp_t *ctx, uint32_t wait_ms)
 {
   usmp_conn_t *conn = &ctx->work->conn;
 
+  usmp_port_wdt_feed();
   follow_settings(ctx);
   flush(ctx);
   if (usmp_conn_error(conn) == 0) {
@@ -356,19 +421,72 @@ static int turn(usmp_t *ctx, uint32_t wait_ms)
 
 /* ---- connect ---- */
 
+/* Zero but for its settings, as a struct is that was zeroed and never used. */
+static bool is_blank(const usmp_t *ctx)
+{
+  const usmp_transport_t *t = &ctx->transport;
+  bool functions = t->send || t->recv || t->close || t->reconnect || t->available || t->destroy;
+
+  return ctx->state == USMP_STATE_IDLE && ctx->last_err == USMP_OK && ctx->ended == USMP_OK && ctx->users == 0 &&
+         usmp_is_zero(ctx->device_id, sizeof ctx->device_id) && usmp_is_zero(ctx->session_id, sizeof ctx->session_id) &&
+         !functions && !t->ctx && !t->session && usmp_is_zero((const uint8_t *)t->host, sizeof t->host) && !ctx->work &&
+         !ctx->beside && !ctx->listener && !ctx->self;
+}
+
+/* Programs for the published component may set no more than three fields, of a struct that nobody zeroed. */
+static void make_known(usmp_t *ctx)
+{
+  const uint8_t *psk = ctx->psk;
+  size_t psk_len = ctx->psk_len;
+  uint32_t keepalive_ms = ctx->keepalive_ms;
+
+  if (ctx->self == ctx) return;
+  if (!is_blank(ctx)) {
+    memset(ctx, 0, sizeof *ctx);
+    ctx->psk = psk;
+    ctx->psk_len = psk_len;
+    ctx->keepalive_ms = keepalive_ms;
+  }
+  ctx->self = ctx;
+}
+
+/* From here on the session's copy of the transport counts. The caller's struct has no descriptor any more, so that it
+   closes nothing that is the session's, and its `available` is the session's. */
+static void take_over(usmp_t *ctx, usmp_transport_t *transport)
+{
+  usmp_transport_t *own = &ctx->transport;
+
+  if (transport == own) return;
+  bool same = own->fd == transport->fd && own->ctx == transport->ctx;
+  if (!same) close_transport(ctx); /* of a session that was not closed */
+  *own = *transport;
+  if (own->available != session_available) own->own_available = own->available;
+  if (own->available) own->available = session_available;
+  own->session = ctx;
+  *transport = *own;
+  transport->fd = -1;
+}
+
+static bool is_usable(const usmp_transport_t *transport)
+{
+  bool known = transport->kind >= USMP_KIND_STREAM && transport->kind <= USMP_KIND_SERIAL;
+
+  if (!transport->send || !transport->recv || !known) return false;
+  if (!transport->confirm_authenticated) return true;
+  USMP_LOGE(tag, "this transport acknowledges datagrams itself: it must only carry them, and set kind");
+  return false;
+}
+
 usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
 {
   const usmp_crypto_t *crypto = usmp_port_crypto();
 
-  if (transport != &ctx->transport) {
-    close_transport(ctx); /* of a session that was not closed */
-    ctx->transport = *transport;
-  }
+  make_known(ctx);
+  take_over(ctx, transport);
   ctx->open = true;
   ctx->broken = ctx->replaced = ctx->wake = ctx->established = false;
   ctx->ended = USMP_OK;
-  bool known = ctx->transport.kind >= USMP_KIND_STREAM && ctx->transport.kind <= USMP_KIND_SERIAL;
-  if (!transport->send || !transport->recv || !known) return USMP_ERR_INVALID_ARGUMENT;
+  if (!is_usable(&ctx->transport)) return USMP_ERR_INVALID_ARGUMENT;
   if (!crypto) return USMP_ERR_CRYPTO_FAILED;
   if (!ctx->work) ctx->work = usmp_workspace_take(ctx);
   if (!ctx->work) return USMP_ERR_LIMIT;
@@ -419,7 +537,7 @@ usmp_err_t usmp_fail_connect(usmp_t *ctx, int err)
   ctx->state = USMP_STATE_ERROR;
   usmp_workspace_give_back(ctx);
   usmp_workspace_destroy_locks(ctx);
-  return (usmp_err_t)err;
+  return record(ctx, err);
 }
 
 usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport)
@@ -484,7 +602,7 @@ usmp_err_t usmp_step(usmp_t *ctx)
 {
   usmp_err_t err = enter(ctx);
   if (err != USMP_OK) return err;
-  err = (usmp_err_t)turn(ctx, 0);
+  err = record(ctx, turn(ctx, 0));
   leave(ctx);
   return err;
 }
@@ -530,6 +648,7 @@ static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *
   if (err == USMP_OK) await_delivery(ctx);
   if (err == USMP_OK) err = usmp_conn_error(conn);
   publish(ctx);
+  record(ctx, err);
   leave(ctx);
   return (usmp_err_t)err;
 }
@@ -591,14 +710,28 @@ static int take_message(usmp_workspace_t *work, uint8_t *out, uint16_t max_len)
   return len;
 }
 
+/* As in the published component: what came was PING or PONG, and nothing is behind it. */
+static bool only_control_came(usmp_t *ctx)
+{
+  usmp_workspace_t *work = ctx->work;
+  return work->control_came && work->inbox_at == work->inbox_len && transport_available(&ctx->transport) <= 0;
+}
+
+static bool may_return_empty(usmp_t *ctx, uint32_t elapsed)
+{
+  if (ctx->recv_timeout_ms == USMP_RECV_FOREVER) return false;
+  if (ctx->recv_timeout_ms > 0) return elapsed >= ctx->recv_timeout_ms;
+  return elapsed >= USMP_RECV_DEFAULT_MS || only_control_came(ctx);
+}
+
 static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
 {
   uint32_t begin = usmp_port_millis();
 
-  ctx->timed_out = ctx->woken = false;
+  ctx->timed_out = ctx->woken = ctx->work->control_came = false;
   for (;;) {
     uint32_t elapsed = usmp_port_millis() - begin;
-    uint32_t wait_ms = ctx->recv_timeout_ms ? ctx->recv_timeout_ms - elapsed : LONGEST_WAIT_MS;
+    uint32_t wait_ms = (ctx->recv_timeout_ms ? ctx->recv_timeout_ms : USMP_RECV_DEFAULT_MS) - elapsed;
     if (ctx->replaced) {
       ctx->replaced = false;
       return USMP_ERR_REPLACED;
@@ -607,7 +740,7 @@ static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
     int err = usmp_conn_error(&ctx->work->conn);
     if (err < 0) return err;
     ctx->woken = ctx->wake;
-    ctx->timed_out = ctx->woken || (ctx->recv_timeout_ms && elapsed >= ctx->recv_timeout_ms);
+    ctx->timed_out = ctx->woken || may_return_empty(ctx, elapsed);
     ctx->wake = false;
     if (ctx->timed_out) return 0;
     turn(ctx, smaller(wait_ms, LONGEST_WAIT_MS));
@@ -633,6 +766,7 @@ int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len)
   usmp_err_t err = enter_receiving(ctx);
   if (err != USMP_OK) return err;
   int result = receive_locked(ctx, out, max_len);
+  record(ctx, result);
   unlock_receivers(ctx);
   leave(ctx);
   return result;

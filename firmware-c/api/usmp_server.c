@@ -86,7 +86,7 @@ static usmp_err_t start(usmp_listener_t *listener, usmp_t *ctx, usmp_transport_t
   memset(&ctx->failures, 0, sizeof ctx->failures);
   if (peer->kind != USMP_KIND_STREAM && !ctx->beside) {
     ctx->beside = usmp_workspace_take(ctx);
-    if (!ctx->beside) usmp_port_log('W', "usmp", "one workspace only: a client that restarts has to wait");
+    if (!ctx->beside) USMP_LOGW("usmp", "one workspace only: a client that restarts has to wait");
   }
   if (ctx->beside) ctx->beside->config = work->config;
   if (ctx->beside && peer->kind == USMP_KIND_DATAGRAM) {

@@ -24,12 +24,19 @@
 
 #include "usmp/connection.h"
 #include "usmp/cookie.h"
+#include "usmp_frame.h"
 #include "usmp_port.h"
 #include "usmp_transport.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Of this library, not of the published component nor of the wire (USMP_WIRE_VERSION). */
+#define USMP_VERSION_MAJOR 0
+#define USMP_VERSION_MINOR 1
+#define USMP_VERSION_PATCH 0
+const char *usmp_get_version(void); /* the same as text */
 
 #ifndef USMP_DEFAULT_PORT
 #define USMP_DEFAULT_PORT 9000
@@ -48,10 +55,21 @@ extern "C" {
 #define USMP_ERR_REPLAY_DETECTED USMP_ERR_REPLAYED
 #define USMP_ERR_BUFFER_OVERFLOW USMP_ERR_MESSAGE_TOO_LARGE
 #define USMP_ERR_MUTEX_FAILED USMP_ERR_LIMIT
+#define USMP_ERR_PEER_CLOSED USMP_ERR_CLOSED
+static inline const char *usmp_strerror(int err)
+{
+  return usmp_err_name(err);
+}
+
+#define USMP_SESSION_KEY_LEN USMP_KEY_SIZE
+#define USMP_HANDSHAKE_SCRATCH_LEN 1024 /* too little here: such a scratch is not used, see USMP_WORKSPACE_SIZE */
+typedef uint8_t usmp_cipher_suite_t;
 
 typedef enum usmp_state {
   USMP_STATE_IDLE,
+  USMP_STATE_CONNECTING_SOCKET, /* never here: transports connect before usmp_connect */
   USMP_STATE_AWAITING_CHALLENGE,
+  USMP_STATE_CALCULATING_ECDH, /* never seen from outside */
   USMP_STATE_AWAITING_SESSION_OK,
   USMP_STATE_ESTABLISHED,
   USMP_STATE_ERROR
@@ -91,16 +109,28 @@ typedef struct usmp_workspace {
   uint16_t message_len;
   bool message_waits; /* in `message`, behind those of the backlog */
   bool too_large;     /* the first message did not fit, and that was said once */
+  bool control_came;  /* a PING or PONG, since usmp_recv was called */
 } usmp_workspace_t;
 
 #define USMP_WORKSPACE_SIZE sizeof(usmp_workspace_t)
 
+/* For recv_timeout_ms. */
+#define USMP_RECV_FOREVER UINT32_MAX
+/* usmp_recv waits so long where recv_timeout_ms is 0, as in the published component, which has no such field. */
+#define USMP_RECV_DEFAULT_MS 500u
+
+/* To be zeroed (`usmp_t ctx = {0}`). Where nothing but psk, psk_len and keepalive_ms was set, as firmware for the
+   published component may have it, usmp_connect notices, and takes all other settings for zero. */
 typedef struct usmp {
   /* To be set before usmp_connect. */
   const uint8_t *psk; /* stays the caller's, and valid as long as the session */
   size_t psk_len;
-  uint32_t keepalive_ms;    /* silence before a PING; 0: neither PING nor watchdog. May change at any time. */
-  uint32_t recv_timeout_ms; /* usmp_recv returns 0 after so long; 0: it waits for a message or the end */
+  /* Silence before a PING; 0: neither PING nor watchdog. May change at any time. The session ends with IDLE_TIMEOUT
+     when nothing came for USMP_IDLE_MS, or for two keepalives and USMP_STEP_MS if that is longer. */
+  uint32_t keepalive_ms;
+  /* usmp_recv returns 0 after so long. 0: after USMP_RECV_DEFAULT_MS, and sooner when what came was only a PING or a
+     PONG. USMP_RECV_FOREVER: it returns with a message or the end. May change at any time. */
+  uint32_t recv_timeout_ms;
   uint8_t cipher_suite;     /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
   bool allow_weak_psk;      /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
   void *scratch;            /* aligned as for any object, or null */
@@ -108,8 +138,9 @@ typedef struct usmp {
 
   /* To be read. */
   bool established;
-  bool timed_out; /* usmp_recv returned 0 because nothing came, not for an empty message */
+  bool timed_out; /* usmp_recv returned 0 because no message came, not for an empty message */
   bool woken;     /* ... because of usmp_wake */
+  usmp_err_t last_err; /* the last error that a call on this session returned */
   usmp_state_t state;
   uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client: its own; server: the peer's */
   uint8_t session_id[USMP_SESSION_ID_LEN];
@@ -133,11 +164,13 @@ typedef struct usmp {
   bool broken;      /* it takes nothing more */
   bool replaced;
   bool wake;
+  struct usmp *self; /* this struct, once it was made ready */
 } usmp_t;
 
 /* ---- client ---- */
 
-/* Connects and waits for the handshake. 0, or less than zero with the transport closed, whatever the reason. */
+/* Takes the transport over and waits for the handshake. 0, or less than zero with the transport closed, whatever the
+   reason. */
 usmp_err_t usmp_connect(usmp_t *ctx, usmp_transport_t *transport);
 /* Dials again and makes a new session; nothing of the old one is taken over. */
 usmp_err_t usmp_reconnect(usmp_t *ctx);
@@ -151,9 +184,10 @@ usmp_err_t usmp_step(usmp_t *ctx);
 /* ---- both roles ---- */
 
 /* Sends a message of up to 1808 bytes. Streams: it was handed to the transport. Datagrams: it was acknowledged, unless
-   another thread is in usmp_recv and sees to that. */
+   another thread is in usmp_recv and sees to that. While a peer does not read it waits, and holds up no other call;
+   when the peer takes nothing for USMP_IDLE_MS, the session ends with TRANSPORT_FAILED. */
 usmp_err_t usmp_send(usmp_t *ctx, const uint8_t *data, uint16_t len);
-/* The length of a message, 0 after recv_timeout_ms (or for an empty message), or less than zero. After
+/* The length of a message, 0 after recv_timeout_ms (or for an empty message: timed_out tells), or less than zero. After
    USMP_ERR_MESSAGE_TOO_LARGE the message waits for one more call with a larger buffer; when that is too small again it says
    so again, and drops the message. USMP_ERR_REPLACED (server over UDP
    or on a serial line) says that a new session has taken the place of the old one: go on with the next call. */

@@ -66,6 +66,10 @@ uint32_t usmp_port_millis(void)
   return now;
 }
 
+void usmp_port_wdt_feed(void)
+{
+}
+
 void usmp_port_log(char level, const char *tag, const char *msg)
 {
   (void)level, (void)tag, (void)msg;
@@ -219,7 +223,7 @@ static int returns_result(usmp_transport_t *t)
 static usmp_transport_t transport_of(usmp_kind_t kind)
 {
   opened++;
-  return (usmp_transport_t){.send = to_peer, .recv = from_peer, .close = close_it, .kind = kind, .fd = -1};
+  return (usmp_transport_t){.send = to_peer, .recv = from_peer, .close = close_it, .kind = kind, .fd = (int)(100 + opened)};
 }
 
 static usmp_transport_t offered; /* to the listener */
