@@ -9,6 +9,7 @@
 static const char tag[] = "usmp";
 
 #define LONGEST_WAIT_MS 250u /* so that usmp_wake and a change of keepalive_ms are noticed */
+#define LATE_READS 32
 #define PAUSE_MS 2u           /* between two looks at what another thread does */
 #define CLOSE_WAIT_MS 1500u   /* for datagrams that are still to be acknowledged */
 
@@ -399,6 +400,17 @@ static void follow_settings(usmp_t *ctx)
   config->idle_ms = ctx->keepalive_ms ? idle_of(ctx->keepalive_ms) : UINT32_MAX;
 }
 
+/* A timer that is due says that time has passed, and not that nothing came: what waits in the transport is read before it is
+   judged. Only so much of it, so that junk without end puts nothing off. */
+static void read_before_judging(usmp_t *ctx)
+{
+  for (int i = 0; i < LATE_READS && ctx->open && !ctx->reading && !ctx->work->message_waits; i++) {
+    bool due = usmp_conn_poll_timeout(&ctx->work->conn, usmp_port_millis()) == 0;
+    if (!due || transport_available(&ctx->transport) <= 0) return;
+    take_input(ctx, 0);
+  }
+}
+
 static int turn(usmp_t *ctx, uint32_t wait_ms)
 {
   usmp_conn_t *conn = &ctx->work->conn;
@@ -409,6 +421,7 @@ static int turn(usmp_t *ctx, uint32_t wait_ms)
   if (usmp_conn_error(conn) == 0) {
     take_input(ctx, wait_ms);
     follow_settings(ctx);
+    read_before_judging(ctx);
     conn = &ctx->work->conn; /* a new session may have taken its place */
     usmp_conn_handle_timeout(conn, usmp_port_millis());
     if (ctx->beside) usmp_watch_time(ctx);
@@ -500,6 +513,7 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
   work->config.suite = ctx->cipher_suite;
   work->config.kind = (uint8_t)ctx->transport.kind;
   work->config.allow_weak_psk = ctx->allow_weak_psk;
+  work->config.drop_late = ctx->drop_late;
   return USMP_OK;
 }
 

@@ -463,6 +463,7 @@ static int on_data(usmp_conn_t *conn, const usmp_frame_t *frame, size_t len)
 {
   usmp_fragment_t *fragment = &conn->fragment;
 
+  if (usmp_conn_is_datagram(conn) && conn->config->drop_late && frame->seq < fragment->next) return USMP_ERR_SEQ_MISMATCH;
   int done = usmp_fragment_push(fragment, frame->type, frame->seq, len);
   if (done < 0) return done;
   bool stream = conn->config->stream_fragments;
@@ -519,9 +520,11 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (len < 0) return judge_unopened(conn, len);
   conn->heard_at = conn->now;
   acknowledged_by(conn);
-  if (s->epoch_count < epochs && conn->fragment.frames > 0) { /* pieces under two keys are not one message */
+  if (s->epoch_count < epochs) { /* the peer has gone over to newer keys, and its numbers start from 0 */
+    bool broken = conn->fragment.frames > 0; /* pieces under two keys are not one message */
     conn->fragment.frames = 0;
-    if (!usmp_conn_is_datagram(conn) || is_data(frame)) return USMP_ERR_BAD_FRAGMENT;
+    conn->fragment.next = 0;
+    if (broken && (!usmp_conn_is_datagram(conn) || is_data(frame))) return USMP_ERR_BAD_FRAGMENT;
   }
   return dispatch(conn, frame, text, (size_t)len);
 }
