@@ -701,6 +701,111 @@ static void an_application_that_takes_no_messages_keeps_its_session(void **state
   }
 }
 
+/* ---- time ---- */
+
+static unsigned junk; /* datagrams that stand in front of what the peer says */
+
+static int junk_first(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  if (junk == 0) return from_peer(t, buf, max_len);
+  junk--;
+  memset(buf, 0x5A, 30);
+  return 30;
+}
+
+static int something_waits(usmp_transport_t *t)
+{
+  const uint8_t *bytes;
+  (void)t;
+  return junk > 0 || usmp_conn_poll_transmit(&peer.conn, &bytes) > 0;
+}
+
+/* The process stood still for longer than the idle time, while what the peer said waits in the transport: behind a few
+   datagrams that are nobody's, and as a stream behind a message that was not read. */
+static void what_waits_is_read_before_silence_is_judged(void **state)
+{
+  uint8_t got[64];
+
+  (void)state;
+  for (unsigned kind = 0; kind < 3; kind++) {
+    usmp_t ctx = new_client();
+    usmp_transport_t transport = transport_of((usmp_kind_t)kind);
+    transport.recv = junk_first;
+    transport.available = something_waits;
+    start_peer((usmp_kind_t)kind, false, psk);
+    assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+    assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, now), 0);
+    if (kind == USMP_KIND_DATAGRAM) junk = 20;
+    now += 200000;
+    assert_int_equal(usmp_keepalive_tick(&ctx), USMP_OK);
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10);
+    usmp_conn_wipe(&peer.conn);
+    now += 200000; /* and when nothing waits, it is silence */
+    int err = 0;
+    for (int i = 0; i < 3 && err == 0; i++) err = usmp_recv(&ctx, got, sizeof got);
+    assert_int_equal(err, USMP_ERR_IDLE_TIMEOUT);
+    usmp_close(&ctx);
+  }
+}
+
+/* ---- guesses ---- */
+
+static bool has_challenge; /* the peer got one */
+
+static void note_challenge(void)
+{
+  if (usmp_conn_state(&peer.conn) == USMP_CONN_AWAIT_SESSION_OK) has_challenge = true;
+}
+
+/* A device with a wrong key has five attempts, each of which is one failure, whatever ends it. */
+static void attempts_with_a_wrong_key_are_locked_out(void **state)
+{
+  (void)state;
+  for (unsigned kind = 0; kind < 3; kind++) {
+    usmp_listener_t listener = {.accept = accept_offered};
+    assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_OK);
+    for (unsigned attempt = 1; attempt <= 6; attempt++) {
+      usmp_t ctx = {.keepalive_ms = 20000};
+      offered = transport_of((usmp_kind_t)kind);
+      start_peer((usmp_kind_t)kind, true, wrong_psk);
+      peer.config.step_ms = 1000; /* it goes away: a deadline is what ends it on datagrams and lines */
+      usmp_err_t err = usmp_accept(&listener, &ctx, 1000);
+      assert_int_equal(err, attempt <= 5 ? USMP_ERR_AUTH_FAILED : USMP_ERR_LOCKED_OUT);
+    }
+    expect_free_pool();
+  }
+}
+
+/* Nor can it be tried for ever beside the session of the right device. */
+static void attempts_beside_a_session_are_locked_out(void **state)
+{
+  (void)state;
+  for (unsigned kind = USMP_KIND_DATAGRAM; kind <= USMP_KIND_SERIAL; kind++) {
+    usmp_listener_t listener = {.accept = accept_offered};
+    usmp_t ctx = {0};
+    unsigned challenges = 0;
+    assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_OK);
+    offered = transport_of((usmp_kind_t)kind);
+    start_peer((usmp_kind_t)kind, true, psk);
+    assert_int_equal(usmp_accept(&listener, &ctx, 1000), USMP_OK);
+    for (int i = 0; i < 4; i++) assert_int_equal(usmp_step(&ctx), USMP_OK); /* SESSION_OK is acknowledged */
+    for (unsigned attempt = 0; attempt < 40; attempt++) {
+      start_peer((usmp_kind_t)kind, true, wrong_psk);
+      has_challenge = false;
+      for (int i = 0; i < 12; i++) {
+        assert_int_equal(usmp_step(&ctx), USMP_OK);
+        note_challenge();
+      }
+      challenges += has_challenge;
+      now += 11000; /* the deadline of the attempt */
+      assert_int_equal(usmp_step(&ctx), USMP_OK);
+    }
+    assert_true(challenges >= 5 && challenges < 16); /* without a lockout 40 */
+    usmp_close(&ctx);
+    expect_free_pool();
+  }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -718,6 +823,9 @@ int main(void)
     TEST(a_message_that_never_fits_is_not_met_for_ever),
     TEST(accept_waits_as_long_as_it_was_told),
     TEST(an_application_that_takes_no_messages_keeps_its_session),
+    TEST(what_waits_is_read_before_silence_is_judged),
+    TEST(attempts_with_a_wrong_key_are_locked_out),
+    TEST(attempts_beside_a_session_are_locked_out),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
