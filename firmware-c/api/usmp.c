@@ -11,6 +11,7 @@
 static const char tag[] = "usmp";
 
 #define LONGEST_WAIT_MS 250u /* so that usmp_wake and a change of keepalive_ms are noticed */
+#define LATE_READS 32
 #define PAUSE_MS 2u           /* between two looks at what another thread does */
 #define CLOSE_WAIT_MS 1500u   /* for datagrams that are still to be acknowledged */
 
@@ -236,6 +237,13 @@ static bool put_by(usmp_workspace_t *work, const uint8_t *data, size_t len)
   return true;
 }
 
+/* While a message waits nothing behind it is read: silence says nothing about the peer then, and the peer must hear of us. */
+static void hold_message(usmp_workspace_t *work, bool waits)
+{
+  work->message_waits = waits;
+  usmp_conn_set_paused(&work->conn, waits, usmp_port_millis());
+}
+
 static void collect_events(usmp_t *ctx)
 {
   usmp_workspace_t *work = ctx->work;
@@ -244,22 +252,13 @@ static void collect_events(usmp_t *ctx)
   while (!work->message_waits && usmp_conn_poll_event(&work->conn, &event)) {
     if (event.kind == USMP_EVENT_MESSAGE && !put_by(work, event.data, event.len)) {
       work->message_len = (uint16_t)event.len;
-      work->message_waits = true;
+      hold_message(work, true);
     }
     if (event.kind == USMP_EVENT_PONG) work->control_came = true;
     if (event.kind == USMP_EVENT_CLOSED) {
       usmp_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
     }
   }
-}
-
-/* A datagram that finds the last message still unread is dropped and not acknowledged: the peer sends it again.
-   So an acknowledgement behind it is never held up. */
-static bool must_drop(const usmp_t *ctx)
-{
-  const usmp_workspace_t *work = ctx->work;
-  return work->message_waits && ctx->transport.kind == USMP_KIND_DATAGRAM &&
-         !usmp_utack_is(work->inbox + work->inbox_at, (size_t)(work->inbox_len - work->inbox_at));
 }
 
 /* A line is taken a packet at a time: one may end the session, and what stands behind it is the next one's. */
@@ -288,7 +287,7 @@ static void feed(usmp_t *ctx)
     const uint8_t *bytes = work->inbox + work->inbox_at;
     size_t len = next_piece(ctx);
     uint32_t before = sealed(&work->conn);
-    int used = must_drop(ctx) ? (int)len : usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
+    int used = usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
     if (sealed(&work->conn) > before) work->control_came = true;
     collect_events(ctx);
     if (used < 0) {
@@ -426,8 +425,17 @@ static void follow_settings(usmp_t *ctx)
 
   config->keepalive_ms = ctx->keepalive_ms ? ctx->keepalive_ms : UINT32_MAX;
   config->idle_ms = ctx->keepalive_ms ? idle_of(ctx->keepalive_ms) : UINT32_MAX;
-  /* While a message waits nothing behind it is read: silence says nothing about the peer then. */
-  usmp_conn_set_paused(&ctx->work->conn, ctx->work->message_waits, usmp_port_millis());
+}
+
+/* A timer that is due says that time has passed, and not that nothing came: what waits in the transport is read before it is
+   judged. Only so much of it, so that junk without end puts nothing off. */
+static void read_before_judging(usmp_t *ctx)
+{
+  for (int i = 0; i < LATE_READS && ctx->open && !ctx->reading && !ctx->work->message_waits; i++) {
+    bool due = usmp_conn_poll_timeout(&ctx->work->conn, usmp_port_millis()) == 0;
+    if (!due || transport_available(&ctx->transport) <= 0) return;
+    take_input(ctx, 0);
+  }
 }
 
 static int turn(usmp_t *ctx, uint32_t wait_ms)
@@ -440,6 +448,7 @@ static int turn(usmp_t *ctx, uint32_t wait_ms)
   if (usmp_conn_error(conn) == 0) {
     take_input(ctx, wait_ms);
     follow_settings(ctx);
+    read_before_judging(ctx);
     conn = &ctx->work->conn; /* a new session may have taken its place */
     usmp_conn_handle_timeout(conn, usmp_port_millis());
     if (ctx->beside) usmp_watch_time(ctx);
@@ -531,6 +540,7 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
   work->config.suite = ctx->cipher_suite;
   work->config.kind = (uint8_t)ctx->transport.kind;
   work->config.allow_weak_psk = ctx->allow_weak_psk;
+  work->config.drop_late = ctx->drop_late;
   return USMP_OK;
 }
 
@@ -715,13 +725,13 @@ static void drop_first(usmp_workspace_t *work, uint16_t len)
 {
   work->too_large = false;
   if (work->backlog_len == 0) {
-    work->message_waits = false;
+    hold_message(work, false);
     return;
   }
   work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
   memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
   /* What waits behind it follows as soon as it may: while it waits no other message is taken. */
-  if (work->message_waits && put_by(work, work->message, work->message_len)) work->message_waits = false;
+  if (work->message_waits && put_by(work, work->message, work->message_len)) hold_message(work, false);
 }
 
 /* A message that does not fit waits for one more call: an application whose buffer will never do must not meet it for

@@ -133,6 +133,7 @@ typedef struct usmp {
   uint32_t recv_timeout_ms;
   uint8_t cipher_suite;     /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
   bool allow_weak_psk;      /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
+  bool drop_late;           /* UDP: no message that is older than the last one read; for commands (usmp/config.h) */
   void *scratch;            /* aligned as for any object, or null */
   size_t scratch_len;
 

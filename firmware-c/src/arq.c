@@ -68,6 +68,13 @@ void usmp_arq_lost(usmp_arq_t *arq, bool handshake)
   arq->resend = true;
 }
 
+bool usmp_arq_last_chance(usmp_arq_t *arq)
+{
+  bool first = arq->sends < 3;
+  arq->sends = 3;
+  return first;
+}
+
 int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq,
                      uint8_t out[USMP_UTACK_MAX_SIZE])
 {

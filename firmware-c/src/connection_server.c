@@ -23,28 +23,39 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err != USMP_OK) return err;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
+  /* On a line the time of the attempt begins with its first HELLO, and no further one moves it. */
+  if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) conn->heard_at = conn->now;
   conn->state = USMP_CONN_AWAIT_HELLO_ACK;
-  if (usmp_conn_is_serial(conn)) conn->heard_at = conn->now; /* the time of the handshake begins */
   usmp_conn_acknowledge_plain(conn, frame);
   return usmp_conn_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
 }
 
-/* A second HELLO. On a line the client has started anew; on datagrams it may be the same one again, with or without its
-   cookie. */
+/* A second HELLO. An attempt is for one device. On a line the client has started again; on datagrams it may be the same one
+   again, with or without its cookie. */
 static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   const usmp_server_t *server = &conn->u.server;
 
-  if (usmp_conn_is_serial(conn)) return on_hello(conn, frame);
-  if (!usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
+  if (!usmp_conn_is_serial(conn) && !usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
   if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) return USMP_ERR_BAD_PAYLOAD;
-  if (memcmp(frame->payload, conn->device_id, USMP_DEVICE_ID_LEN) != 0 ||
-      memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
+  if (memcmp(frame->payload, conn->device_id, USMP_DEVICE_ID_LEN) != 0) return USMP_ERR_UNEXPECTED_PACKET;
+  if (usmp_conn_is_serial(conn)) return on_hello(conn, frame);
+  if (memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
     return USMP_ERR_UNEXPECTED_PACKET;
   }
   if (frame->length == USMP_HELLO_COOKIE_SIZE && !usmp_conn_is_accepted(conn, frame)) return USMP_ERR_BAD_COOKIE;
   usmp_conn_acknowledge_again(conn, frame);
   return USMP_OK;
+}
+
+/* Where one does not end the handshake, a few end the attempt. */
+static int wrong_proof(usmp_conn_t *conn, int error)
+{
+  usmp_server_t *server = &conn->u.server;
+
+  server->last_wrong = (int8_t)error;
+  server->wrong_proofs++;
+  return server->wrong_proofs < USMP_MAX_WRONG_PROOFS ? error : usmp_conn_fail(conn, error);
 }
 
 static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
@@ -55,7 +66,7 @@ static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
 
   if (frame->length != USMP_MAC_SIZE) return USMP_ERR_BAD_PAYLOAD;
   int err = usmp_server_hello_ack(server, conn->config->crypto, frame->payload, &keys);
-  if (err != USMP_OK) return err;
+  if (err != USMP_OK) return wrong_proof(conn, err);
   memcpy(session_ok, server->session_ok, sizeof session_ok);
   usmp_conn_acknowledge_plain(conn, frame);
   usmp_conn_establish(conn, &keys, session_ok, server->suite, false);

@@ -64,7 +64,7 @@ static void settle_epoch(usmp_session_t *s, int epoch)
 {
   if (epoch == s->epoch_count - 1) s->rekey_open = s->rekey_won = false;
   if (epoch == 0) return;
-  s->epoch_count = (uint8_t)(s->epoch_count - epoch);
+  s->epoch_count = (unsigned)(s->epoch_count - epoch) & 3u;
   memmove(&s->epochs[0], &s->epochs[epoch], s->epoch_count * sizeof s->epochs[0]);
   usmp_wipe(&s->epochs[s->epoch_count], (size_t)(USMP_MAX_EPOCHS - s->epoch_count) * sizeof s->epochs[0]);
 }

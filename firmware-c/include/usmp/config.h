@@ -47,6 +47,10 @@ typedef struct usmp_config {
   uint8_t suite;                         /* 0: USMP_CIPHER_DEFAULT */
   uint8_t kind;                          /* usmp_kind_t */
   bool allow_weak_psk; /* also a PSK that usmp_psk_check refuses; not one under 16 bytes */
+  /* Datagrams: a message that is older than the newest one handed over is dropped, acknowledged and counted with
+     USMP_ERR_SEQ_MISMATCH, instead of handed over late. For commands: one that was overtaken must not undo a newer one.
+     Without it messages come as they arrive (specification 7.7). */
+  bool drop_late;
   bool stream_fragments; /* hand each fragment over by itself: `message` need hold 452 bytes only */
 } usmp_config_t;
 
