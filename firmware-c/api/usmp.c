@@ -1,6 +1,8 @@
 #include "usmp.h"
 
+#if USMP_THREADS
 #include <errno.h>
+#endif
 #include <string.h>
 
 #include "internal.h"
@@ -325,18 +327,43 @@ static int session_available(usmp_transport_t *transport)
   return here ? 1 : transport_available(&ctx->transport);
 }
 
+#if USMP_THREADS
+
+static void clear_errno(void)
+{
+  errno = 0;
+}
+
+/* What errno tells of a transport that returned -1: more than zero: nothing yet; less: the end; 0: it tells nothing. */
+static int judge_errno(void)
+{
+  if (errno == 0) return 0;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 1 : -1;
+}
+
+#else /* without an operating system errno may be a thread's variable where there are no threads */
+
+static void clear_errno(void) {}
+
+static int judge_errno(void)
+{
+  return 0;
+}
+
+#endif
+
 /* -1 is also what transports for the published component return when their own time was up. */
 static bool is_timeout(usmp_transport_t *transport, int result)
 {
   if (result != -1) return false;
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return true;
-  return errno == 0 && transport_available(transport) == 0;
+  int told = judge_errno();
+  return told > 0 || (told == 0 && transport_available(transport) == 0);
 }
 
 /* As the transport's recv, but 0 for its timeouts, and never at once again and again. */
 static int receive_bytes(usmp_transport_t *transport, uint8_t *out, size_t max_len)
 {
-  errno = 0;
+  clear_errno();
   int len = transport->recv(transport, out, max_len);
   if (!is_timeout(transport, len)) return len;
   if (transport->wait_ms > 0) usmp_port_delay_ms(PAUSE_MS);

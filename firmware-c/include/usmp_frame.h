@@ -1,4 +1,4 @@
-/* Names of the published component for frames (specification 1), over usmp/frame.h. A transport needs the sizes only. */
+/* Names of the published component for frames (specification, section 1), over usmp/frame.h. A transport needs the sizes only. */
 #ifndef USMP_FRAME_COMPAT_H
 #define USMP_FRAME_COMPAT_H
 
@@ -26,7 +26,7 @@ typedef struct usmp_packet {
   uint8_t payload[USMP_MAX_PAYLOAD];
 } usmp_packet_t;
 
-/* CRC-16 of specification 1.2 over `len` bytes. */
+/* CRC-16 of section 1.2 of the specification over `len` bytes. */
 uint16_t usmp_crc16(const uint8_t *data, uint16_t len);
 
 /* Writes header, CRC and payload to `out` (at least 12 + length bytes). Magic and version are those of the wire,
@@ -34,7 +34,7 @@ uint16_t usmp_crc16(const uint8_t *data, uint16_t len);
    USMP_ERR_INVALID_ARGUMENT for type 0 or a length over 480. */
 int usmp_build_packet(usmp_packet_t *pkt, uint8_t *out, uint16_t *out_len);
 
-/* Takes exactly one frame apart. 0, or less than zero (specification 1.3). */
+/* Takes exactly one frame apart. 0, or less than zero (specification, section 1.3). */
 int usmp_parse_packet(uint8_t *data, int len, usmp_packet_t *pkt);
 
 /* The first 10 bytes of a header: all but the CRC. */

@@ -27,8 +27,9 @@ typedef struct usmp_transport_s {
   int (*send)(struct usmp_transport_s *t, const uint8_t *data, size_t len);
   /* Bytes of the stream, or one datagram. Waits up to wait_ms, or as long as it likes. Zero: nothing yet.
      Less than zero: ended or failed. Transports for the published component also return -1 when their own time was
-     up: -1 counts as "nothing yet" when errno says so (EAGAIN, EWOULDBLOCK, EINTR), or when errno was not set and
-     `available` says 0. Other values below zero always mean the end. May be called while another thread is in send. */
+     up: -1 counts as "nothing yet" when errno says so (EAGAIN, EWOULDBLOCK, EINTR; with USMP_THREADS only), or when
+     errno was not set and `available` says 0. Other values below zero always mean the end. May be called while another
+     thread is in send. */
   int (*recv)(struct usmp_transport_s *t, uint8_t *buf, size_t max_len);
   void (*close)(struct usmp_transport_s *t);
   int (*reconnect)(struct usmp_transport_s *t);  /* 0, or less than zero; null: cannot */

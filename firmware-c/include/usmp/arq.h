@@ -1,4 +1,4 @@
-/* Datagrams (WIRE section 5): acknowledgements, round-trip estimate, retransmission of one frame. */
+/* Datagrams (specification, sections 7.3 to 7.6): acknowledgements, round-trip estimate, retransmission of one frame. */
 #ifndef USMP_ARQ_H
 #define USMP_ARQ_H
 

@@ -1,4 +1,4 @@
-/* Packet types, sizes and timers of wire version 2 (WIRE sections 1-7). */
+/* Packet types, sizes and timers of wire version 2 (specification, appendix A). */
 #ifndef USMP_CONSTANTS_H
 #define USMP_CONSTANTS_H
 

@@ -1,4 +1,4 @@
-/* CRC-16/MODBUS (WIRE section 1): finds noise, proves nothing. */
+/* CRC-16/MODBUS (specification, section 1.2): finds noise, proves nothing. */
 #ifndef USMP_CRC16_H
 #define USMP_CRC16_H
 

@@ -1,4 +1,4 @@
-/* The handshake of wire version 2 (WIRE section 3): one function a message, no I/O.
+/* The handshake of wire version 2 (specification, section 3): one function a message, no I/O.
    Every function leaves the state untouched when it fails, so that a datagram can be dropped. */
 #ifndef USMP_HANDSHAKE_H
 #define USMP_HANDSHAKE_H

@@ -1,4 +1,4 @@
-/* The key schedule of wire version 2 (WIRE sections 3 and 4). */
+/* The key schedule of wire version 2 (specification, sections 3.8 and 5.1). */
 #ifndef USMP_KEYS_H
 #define USMP_KEYS_H
 

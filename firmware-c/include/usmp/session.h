@@ -1,4 +1,4 @@
-/* The established session (WIRE section 4): seal, open, rekey. No I/O, no time. */
+/* The established session (specification, sections 4 and 5): seal, open, rekey. No I/O, no time. */
 #ifndef USMP_SESSION_H
 #define USMP_SESSION_H
 

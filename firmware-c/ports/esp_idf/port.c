@@ -63,7 +63,7 @@ HOOK void usmp_port_log(char level, const char *tag, const char *msg)
 /* Of a task that is not watched nothing is fed, and nothing logged. */
 HOOK void usmp_port_wdt_feed(void)
 {
-#if CONFIG_ESP_TASK_WDT_EN
+#if CONFIG_ESP_TASK_WDT_INIT || CONFIG_ESP_TASK_WDT /* the latter: ESP-IDF 5.0 */
   if (esp_task_wdt_status(NULL) == ESP_OK) esp_task_wdt_reset();
 #endif
 }
