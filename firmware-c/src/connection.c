@@ -107,7 +107,7 @@ void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8
   conn->state = USMP_CONN_ESTABLISHED;
   conn->heard_at = conn->sent_at = conn->refilled_at = conn->now;
   conn->flood_budget = USMP_FLOOD_BUDGET_MS;
-  conn->rekey_budget = USMP_REKEY_BUDGET_MS;
+  conn->rekey_from = conn->now - USMP_REKEY_BUDGET_MS;
   conn->pinged_at = conn->now - SECOND; /* as if four had left then */
   conn->ping_gaps = 0;
   conn->pings_open = 0;
@@ -205,12 +205,6 @@ static void pop(usmp_conn_t *conn)
   conn->arq.resend = false;
 }
 
-/* True when a message waits for the application. */
-static bool is_paused(const usmp_conn_t *conn)
-{
-  return conn->paused || (conn->events & PENDING(USMP_EVENT_MESSAGE)) != 0;
-}
-
 static bool rekey_unacknowledged(const usmp_conn_t *conn)
 {
   return usmp_conn_is_datagram(conn) && head(conn) && head(conn)[3] == USMP_TYPE_REKEY;
@@ -240,18 +234,17 @@ static uint32_t larger(uint32_t a, uint32_t b)
   return a > b ? a : b;
 }
 
-/* ---- budgets: what the peer may cost us, our own rekeys and PONGs ---- */
+/* ---- budgets: what the peer may cost us, and our own PONGs ---- */
 
 /* While this end does not read, the peer's frames pile up without its fault, so the time counts in full. */
 static void refill(usmp_conn_t *conn)
 {
   uint32_t elapsed = conn->now - conn->refilled_at;
-  uint32_t full = is_paused(conn) ? UINT32_MAX / 2 : USMP_FLOOD_BUDGET_MS;
+  uint32_t full = conn->paused ? UINT32_MAX / 2 : USMP_FLOOD_BUDGET_MS;
 
   conn->refilled_at = conn->now;
   if (elapsed > INT32_MAX) return; /* a clock that ran back */
   if (conn->flood_budget < full) conn->flood_budget += smaller(elapsed, full - conn->flood_budget);
-  conn->rekey_budget = (uint16_t)(conn->rekey_budget + smaller(elapsed, USMP_REKEY_BUDGET_MS - conn->rekey_budget));
   if (elapsed >= SECOND) conn->pongs = 0; /* all were older than refilled_at */
 }
 
@@ -302,7 +295,7 @@ static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
   if (conn->state != USMP_CONN_ESTABLISHED || room_for(conn, USMP_SEAL_OVERHEAD) > queue_room(conn)) return UINT32_MAX;
   uint32_t allowed = ping_allowed_left(conn, now);
   if (conn->ping_wanted) return allowed;
-  bool paused = is_paused(conn);
+  bool paused = conn->paused;
   if (!conn->u.session.client && !paused) return UINT32_MAX;
   if (paused) keepalive = smaller(keepalive, USMP_KEEPALIVE_MS);
   uint32_t due = left(conn->sent_at, keepalive, now);
@@ -509,7 +502,7 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
   int epochs = s->epoch_count;
   int epoch;
 
-  if (usmp_conn_is_datagram(conn) && is_paused(conn)) {
+  if (usmp_conn_is_datagram(conn) && conn->paused) {
     if (!is_control(frame)) return USMP_ERR_QUEUE_FULL; /* not acknowledged: it comes again */
     text = aside;
   }
@@ -580,14 +573,6 @@ static bool must_fetch_event(const usmp_conn_t *conn)
   return (conn->events & (PENDING(USMP_EVENT_CONNECTED) | PENDING(USMP_EVENT_MESSAGE))) != 0;
 }
 
-/* Datagrams: what need not wait until the message before it was fetched. */
-static bool passes_by(const usmp_conn_t *conn, const uint8_t *bytes, size_t len)
-{
-  usmp_frame_t frame;
-  bool connected = (conn->events & PENDING(USMP_EVENT_CONNECTED)) == 0;
-  return usmp_conn_is_datagram(conn) && connected && usmp_frame_decode(bytes, len, &frame) == USMP_OK && is_control(&frame);
-}
-
 static int receive_chunk(usmp_conn_t *conn, const uint8_t *bytes, size_t len)
 {
   usmp_frame_t frame;
@@ -611,10 +596,9 @@ int usmp_conn_receive(usmp_conn_t *conn, const uint8_t *bytes, size_t len, uint3
   if (!conn || (!bytes && len) || len > INT_MAX) return USMP_ERR_INVALID_ARGUMENT;
   if (conn->state == USMP_CONN_CLOSED) return conn->error ? conn->error : USMP_ERR_NOT_CONNECTED;
   conn->now = now;
-  /* An acknowledgement is taken even so: who waits for it may be the one who has to fetch the event. So is what keeps a
-     session alive whose application takes no messages. */
+  /* An acknowledgement is taken even so: who waits for it may be the one who has to fetch the event. */
   bool utack = usmp_conn_is_datagram(conn) && usmp_utack_is(bytes, len);
-  if (len == 0 || (must_fetch_event(conn) && !utack && !passes_by(conn, bytes, len))) return 0;
+  if (len == 0 || (must_fetch_event(conn) && !utack)) return 0;
   int result = usmp_conn_is_datagram(conn) ? receive_datagram(conn, bytes, len, utack)
                                            : receive_chunk(conn, bytes, len);
   forget_old_key(conn);
@@ -681,8 +665,8 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   bool datagram = usmp_conn_is_datagram(conn);
   if (datagram && head(conn)) return USMP_ERR_QUEUE_FULL;
   if (2 * room_for(conn, salt_room) > queue_room(conn)) return USMP_ERR_QUEUE_FULL; /* and the PING */
-  refill(conn);
-  if (conn->rekey_budget < USMP_REKEY_COST_MS) return USMP_ERR_INVALID_ARGUMENT;
+  uint32_t budget = smaller(now - conn->rekey_from, USMP_REKEY_BUDGET_MS);
+  if (budget < USMP_REKEY_COST_MS) return USMP_ERR_INVALID_ARGUMENT;
   int drawn = conn->config->random(conn->config->context, salt, sizeof salt);
   err = usmp_callback_result(drawn, USMP_ERR_RANDOM_FAILED);
   if (err != USMP_OK) return usmp_conn_fail(conn, err);
@@ -691,7 +675,7 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   int len = usmp_session_rekey(&conn->u.session, conn->config->crypto, salt, frame);
   usmp_wipe(salt, sizeof salt);
   if (len < 0) return command_result(conn, len);
-  conn->rekey_budget = (uint16_t)(conn->rekey_budget - USMP_REKEY_COST_MS);
+  conn->rekey_from = now - budget + USMP_REKEY_COST_MS;
   commit(conn, (size_t)len);
   keys_changed(conn);
   /* The peer's answer to a PING under the new key confirms it; on datagrams once the REKEY has arrived. */
@@ -700,7 +684,6 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
 
 void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now)
 {
-  if (!conn || conn->paused == paused || conn->state < USMP_CONN_ESTABLISHED) return;
   conn->now = conn->heard_at = now;
   refill(conn); /* the time until now by the rule that held until now */
   conn->paused = paused;
@@ -768,7 +751,7 @@ static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
   const usmp_config_t *config = conn->config;
 
   if (conn->state >= USMP_CONN_ESTABLISHED) {
-    if (is_paused(conn)) return UINT32_MAX;
+    if (conn->paused) return UINT32_MAX;
     return left(conn->heard_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
   }
   if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) return UINT32_MAX; /* a line is always open */
@@ -835,9 +818,7 @@ bool usmp_conn_poll_event(usmp_conn_t *conn, usmp_event_t *event)
 
   if (!conn || !event || conn->events == 0) return false;
   while (!(conn->events & PENDING(kind))) kind++;
-  if (kind == USMP_EVENT_MESSAGE && conn->state >= USMP_CONN_ESTABLISHED) refill(conn);
   conn->events &= (uint8_t)~PENDING(kind);
-  if (kind == USMP_EVENT_MESSAGE) conn->heard_at = conn->now; /* it reads again */
   event->kind = (usmp_event_kind_t)kind;
   event->reason = conn->error;
   event->data = conn->message;

@@ -53,7 +53,7 @@ static int wrong_proof(usmp_conn_t *conn, int error)
 {
   usmp_server_t *server = &conn->u.server;
 
-  server->last_wrong = (int8_t)error;
+  server->last_wrong = error;
   server->wrong_proofs++;
   return server->wrong_proofs < USMP_MAX_WRONG_PROOFS ? error : usmp_conn_fail(conn, error);
 }

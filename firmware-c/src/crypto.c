@@ -16,16 +16,6 @@ int usmp_x25519(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE]
   return usmp_callback_result(crypto->x25519(secret, peer, out), USMP_ERR_CRYPTO_FAILED);
 }
 
-int usmp_aead_open(const usmp_crypto_t *crypto, uint8_t suite, const uint8_t key[USMP_KEY_SIZE],
-                   const uint8_t nonce[USMP_NONCE_SIZE], const uint8_t aad[USMP_AAD_SIZE], const uint8_t *text,
-                   size_t len, uint8_t *out)
-{
-  int result = crypto->open(suite, key, nonce, aad, text, len, out);
-  if (result == 0) return USMP_OK;
-  usmp_wipe(out, len);
-  return result == USMP_ERR_DECRYPT_FAILED ? result : USMP_ERR_CRYPTO_FAILED;
-}
-
 int usmp_hkdf64(const usmp_crypto_t *crypto, const uint8_t *salt, size_t salt_len, const uint8_t *ikm,
                 size_t ikm_len, const uint8_t *info, size_t info_len, uint8_t out[64])
 {

@@ -29,8 +29,7 @@ int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_cred
   next.suite = credential->suite;
   next.wrong_proofs = s->wrong_proofs;
   next.last_wrong = s->last_wrong;
-  if (refusal != USMP_OK) refusal = usmp_known_error(refusal, USMP_ERR_UNKNOWN_DEVICE);
-  next.refusal = (int8_t)refusal;
+  next.refusal = refusal;
   /* Drawn always, so that a known device and an unknown one take the same time. */
   int err = draw(me, no_psk, sizeof no_psk);
   if (refusal != USMP_OK) {

@@ -104,7 +104,10 @@ int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp
   for (int n = 0; n < tries && err == USMP_ERR_DECRYPT_FAILED; n++) {
     i = n % count;
     if ((fresh >> i & 1) != (n < count)) continue;
-    err = usmp_aead_open(crypto, s->suite, s->epochs[i].key, nonce, frame->header, nonce + USMP_NONCE_SIZE, (size_t)len, out);
+    err = crypto->open(s->suite, s->epochs[i].key, nonce, frame->header, nonce + USMP_NONCE_SIZE, (size_t)len, out);
+    if (err == USMP_OK) break;
+    usmp_wipe(out, (size_t)len);
+    err = usmp_open_error(err);
   }
   if (err == USMP_ERR_DECRYPT_FAILED && *epoch >= 0) return USMP_ERR_REPLAYED;
   if (err == USMP_ERR_DECRYPT_FAILED && !is_datagram(s) && !s->heard) return USMP_ERR_SUITE_MISMATCH;
@@ -121,32 +124,23 @@ int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp
   return len;
 }
 
-static void change_tx(usmp_session_t *s, const uint8_t key[USMP_KEY_SIZE])
-{
-  memcpy(s->old_tx_key, s->tx_key, USMP_KEY_SIZE);
-  memcpy(s->tx_key, key, USMP_KEY_SIZE);
-  s->tx_next = 0;
-}
-
 int usmp_session_rekey(usmp_session_t *s, const usmp_crypto_t *crypto,
                        const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame)
 {
   usmp_epoch_t *newest = &s->epochs[s->epoch_count];
-  uint8_t tx[USMP_KEY_SIZE];
 
   if (s->rekey_open || s->epoch_count == USMP_MAX_EPOCHS) return USMP_ERR_INVALID_ARGUMENT;
   memcpy(frame + USMP_PLAINTEXT_OFFSET, salt, USMP_REKEY_SALT_SIZE);
   int len = usmp_session_seal(s, crypto, USMP_TYPE_REKEY, frame, USMP_REKEY_SALT_SIZE);
   if (len < 0) return len;
-  int err = usmp_derive_rekey(crypto, s->tx_key, newest[-1].key, salt, s->id, tx, newest->key);
-  if (err == USMP_OK) {
-    memset(&newest->window, 0, sizeof newest->window);
-    change_tx(s, tx);
-    s->epoch_count++;
-    s->rekey_open = true;
-  }
-  usmp_wipe(tx, sizeof tx);
-  return err == USMP_OK ? len : err;
+  memcpy(s->old_tx_key, s->tx_key, USMP_KEY_SIZE);
+  int err = usmp_derive_rekey(crypto, s->tx_key, newest[-1].key, salt, s->id, s->tx_key, newest->key);
+  if (err != USMP_OK) return err;
+  memset(&newest->window, 0, sizeof newest->window);
+  s->tx_next = 0;
+  s->epoch_count++;
+  s->rekey_open = true;
+  return len;
 }
 
 int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
@@ -162,15 +156,16 @@ int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
   if (won) s->epochs[2] = *peers; /* ours; what the server sent before it learned so can still be read */
   int err = usmp_derive_rekey(crypto, s->epochs[0].key, crossed ? s->old_tx_key : s->tx_key, salt, s->id,
                               peers->key, tx);
-  if (err == USMP_OK) {
-    memset(&peers->window, 0, sizeof peers->window);
-    s->epoch_count = won ? 3 : 2;
-    s->rekey_won = won;
-    if (!won) {
-      change_tx(s, tx);
-      s->rekey_open = false;
-    }
+  if (err != USMP_OK) return err;
+  memset(&peers->window, 0, sizeof peers->window);
+  s->epoch_count = won ? 3 : 2;
+  s->rekey_won = won;
+  if (!won) {
+    memcpy(s->old_tx_key, s->tx_key, USMP_KEY_SIZE);
+    memcpy(s->tx_key, tx, USMP_KEY_SIZE);
+    s->tx_next = 0;
+    s->rekey_open = false;
   }
   usmp_wipe(tx, sizeof tx);
-  return err == USMP_OK ? crossed && !won : err;
+  return crossed && !won;
 }

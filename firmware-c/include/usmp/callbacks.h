@@ -44,6 +44,12 @@ static inline int usmp_known_error(int code, int otherwise)
   return code <= USMP_ERR_INVALID_ARGUMENT && code >= USMP_ERR_UNREACHABLE ? code : otherwise;
 }
 
+/* Of a crypto table's `open` that did not return 0. */
+static inline int usmp_open_error(int result)
+{
+  return result == USMP_ERR_DECRYPT_FAILED ? result : USMP_ERR_CRYPTO_FAILED;
+}
+
 /* Of find_psk: 0, USMP_ERR_LOCKED_OUT, or a platform error (the look-up itself failed); all else is USMP_ERR_UNKNOWN_DEVICE. */
 static inline int usmp_find_psk_result(int result)
 {

@@ -74,9 +74,11 @@ struct usmp_conn {
   const usmp_config_t *config;
   uint8_t *message;
   uint8_t *tx;
+  uint32_t datagram; /* 1: datagrams */
+  uint32_t state;
   union {
     int (*handshake)(usmp_conn_t *conn, const usmp_frame_t *frame);
-    uint32_t refilled_at; /* established: up to when the three budgets behind are reckoned */
+    uint32_t refilled_at; /* established: up to when flood_budget and pongs are reckoned */
   };
   union {
     int (*on_lost)(usmp_conn_t *conn); /* client: a datagram of the handshake was lost */
@@ -86,6 +88,7 @@ struct usmp_conn {
   uint32_t heard_at; /* last authenticated frame; before: when the awaited step began */
   uint32_t sent_at;
   uint32_t pinged_at; /* established: our last PING */
+  uint32_t rekey_from; /* established: our own rekeys (5.2) have had the time since then for their budget */
   uint32_t ping_gaps; /* ms between our last four PINGs, 10 bits each, newest lowest, 1000 at most */
   uint16_t tx_cap;
   uint16_t tx_head;
@@ -94,17 +97,14 @@ struct usmp_conn {
   uint16_t event_len;
   uint16_t dropped;
   uint16_t accepted[2]; /* datagrams: CRCs of the handshake frames taken, to know their repeats */
-  uint16_t rekey_budget; /* for our own (5.2), ms */
   uint16_t pong_times[USMP_MAX_PONGS_PER_SECOND]; /* of our last PONGs, newest first: the lower half of the clock */
   uint8_t events;
   uint8_t ack_len : 4; /* a UTACK that waits; 15 at most */
   bool serial : 1;
   bool ping_wanted : 1;
   bool paused : 1; /* the driver does not read */
-  bool datagram : 1;
   uint8_t pongs : 4;      /* how many of pong_times are of the last second */
   uint8_t pings_open : 4; /* no PONG has answered yet; 8 at most */
-  uint8_t state;
   int8_t error;
   int8_t last_drop;
   uint8_t hint; /* code of an ERROR frame; while closing: why */
@@ -129,7 +129,7 @@ USMP_MUST_CHECK int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t
                                           const usmp_buffers_t *buffers, uint32_t now);
 
 /* Takes bytes of a stream or line, or exactly one datagram. Returns how many bytes were taken: fewer than
-   `len` when an event must be fetched first (call again with the rest), none at all for a datagram with a message then.
+   `len` when an event must be fetched first (call again with the rest), none at all for a datagram then.
    Less than zero: the connection has ended with that error; every later call returns it again. */
 USMP_MUST_CHECK int usmp_conn_receive(usmp_conn_t *conn, const uint8_t *bytes, size_t len, uint32_t now);
 
@@ -146,11 +146,11 @@ USMP_MUST_CHECK int usmp_conn_ping(usmp_conn_t *conn, uint32_t now);
    that cross it: rekey towards such a peer only when nothing is under way, or connect anew instead. */
 USMP_MUST_CHECK int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now);
 
-/* Says whether the driver reads. While it does not, because the application takes no messages, the peer must go on hearing
+/* Of an established connection: says whether the driver reads. While it does not, because the application takes no messages, the peer must go on hearing
    of this end and this end must not judge the peer's silence (specification 4.7, 4.9): a PING leaves whenever nothing was
    sent for the keepalive time (20 s at most), at a server too, and the idle time stands still; it starts again with `paused`
-   false. A message that waits to be fetched from usmp_conn_poll_event pauses by itself. Datagrams go on to be handed over:
-   of a paused connection's, messages are dropped without an acknowledgement, so that the peer sends them again. */
+   false. Datagrams go on to be handed over: of a paused connection's, messages are dropped without an acknowledgement, so that
+   the peer sends them again, and the message in the buffer stays as it is. */
 void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now);
 
 /* Ends the connection: BYE is queued if there is a session and room. `reason` is what the event will say:

@@ -60,14 +60,13 @@ typedef struct usmp_server {
   uint8_t expected_mac[USMP_MAC_SIZE];
   uint8_t session_ok[USMP_SESSION_OK_SIZE];
   uint8_t suite;
-  int8_t refusal; /* why no PSK was found; the handshake goes on with a random one (W14) */
-  /* Of the attempt, restarts included (specification 3.12). */
-  uint8_t wrong_proofs;
-  int8_t last_wrong; /* what was wrong with the last one; 0: there was none */
+  uint8_t wrong_proofs; /* of the attempt, restarts included (specification 3.12) */
+  int last_wrong;       /* what was wrong with the last one; 0: there was none */
+  int refusal;          /* why no PSK was found; the handshake goes on with a random one (W14) */
 } usmp_server_t;
 
 /* Answers HELLO, the first of an attempt (with `s` of zeros) or one that starts again within it. `refusal` is 0 or the error under which the finished handshake will fail, whatever its proof is; the
-   credential's psk is ignored then. A number that is no error of the list is taken for USMP_ERR_UNKNOWN_DEVICE. */
+   credential's psk is ignored then. */
 USMP_MUST_CHECK int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me,
                                       const usmp_credential_t *credential, int refusal,
                                       const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE]);

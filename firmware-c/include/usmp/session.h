@@ -22,12 +22,12 @@ typedef struct usmp_epoch {
 typedef struct usmp_session {
   uint32_t tx_next;
   uint8_t suite;
-  uint8_t epoch_count : 2;
-  bool client : 1;
-  bool datagram : 1;
-  bool heard : 1;      /* one frame at least was authenticated */
-  bool rekey_open : 1; /* our REKEY is sealed, nothing under our new key has come yet */
-  bool rekey_won : 1;  /* ... and a REKEY of the peer's crossed it */
+  uint8_t epoch_count;
+  bool client;
+  bool datagram;
+  bool heard;      /* one frame at least was authenticated */
+  bool rekey_open; /* our REKEY is sealed, nothing under our new key has come yet */
+  bool rekey_won;  /* ... and a REKEY of the peer's crossed it */
   uint8_t id[USMP_SESSION_ID_LEN];
   uint8_t tx_key[USMP_KEY_SIZE];
   uint8_t old_tx_key[USMP_KEY_SIZE]; /* before the last rekey, as long as somebody may refer to it */
