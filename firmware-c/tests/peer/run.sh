@@ -54,6 +54,16 @@ for transport in tcp udp; do
   done
 done
 
+# Firmware as the published examples have it: idle for two keepalives, then bursts.
+for transport in tcp udp; do
+  port=$((port + 1))
+  start "$python" "$here/python_peer.py" server $transport $port aes "$dir/psk"
+  if [ $transport = tcp ]; then wait_for_port $port; else sleep 1; fi
+  timeout 90 "$build/published-loop" $transport 127.0.0.1 $port > "$dir/log" 2>&1
+  result "the main loop of the published examples with the Python server, $transport" $?
+  kill "$server"
+done
+
 # A wrong PSK is refused, and says so nowhere on the wire.
 port=$((port + 1))
 printf 'another key, as long as the first' > "$dir/other"
