@@ -1,4 +1,5 @@
 /* The application layer: published names, threads, transports that misbehave, and the POSIX port for real. */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -605,12 +606,14 @@ static void long_host_name_is_cut(void **state)
 
 /* ---- signals ---- */
 
-static volatile sig_atomic_t signals;
+static _Atomic int signals;
 
 static void on_signal(int number)
 {
+  int before = errno;
   (void)number;
   signals++;
+  errno = before;
 }
 
 /* Takes nothing before the sender has been interrupted many times. */

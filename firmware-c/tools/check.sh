@@ -52,7 +52,7 @@ fuzz() { # TARGET: both corpora, then ten seconds of new inputs
 }
 
 headers_in_cpp() {
-  printf '#include "usmp.h"\n#include "usmp_posix.h"\n#include "usmp_rpc.h"\nint main() { return 0; }\n' > "$work/headers.cc"
+  printf '#include "usmp.h"\n#include "usmp_handshake.h"\n#include "usmp_posix.h"\n#include "usmp_rpc.h"\nint main() { return 0; }\n' > "$work/headers.cc"
   g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -fsyntax-only "$work/headers.cc"
 }
 

@@ -24,6 +24,7 @@ for example in client server; do
   folder=$examples/$example
   manifest=$folder/main/idf_component.yml
   grep -q "^  $name:" "$manifest" || wrong "the example $example does not ask for $name"
+  grep -q '^    require: "no"' "$manifest" || wrong "the example $example requires the component by a name that its folder does not have"
   path=$(sed -n 's/^ *override_path: \([^ ]*\).*/\1/p' "$manifest")
   [ "$(cd "$folder/main/$path" && pwd)" = "$root" ] || wrong "the example $example does not find this component"
   ! grep -rn '\.\./' "$folder" --include=CMakeLists.txt --include='*.[ch]' || wrong "the example $example needs what is outside of it"
