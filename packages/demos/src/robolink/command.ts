@@ -90,12 +90,14 @@ export function report(error: unknown, output: Output): number {
 function exitCodeOf({ code }: RpcError): number {
   switch (code) {
     case RoboLinkError.NOT_THE_DRIVER:
+    case RoboLinkError.FENCED:
     case RoboLinkError.NO_SUCH_ROBOT:
     case RpcCode.BUSY:
       return ExitCode.REFUSED
     case RoboLinkError.ROBOT_IS_GONE:
       return ExitCode.UNREACHABLE
     case RoboLinkError.TOO_OLD:
+    case RoboLinkError.OVERTAKEN:
       return ExitCode.TIMEOUT
     case RpcCode.INVALID_PARAMS:
       return ExitCode.USAGE

@@ -34,19 +34,13 @@ export class OperatorSeat {
       limits: LIMITS,
       requests: {
         robots: () => ({ robots: [...fleet.robots] }),
-        take: ({ robot, force = false }) => {
-          fleet.robot(robot).take(this, force)
-          return { driver: id }
-        },
+        take: ({ robot, force = false }) => ({ driver: id, fence: fleet.robot(robot).take(this, force) }),
         release: ({ robot }) => {
           fleet.robot(robot).release(this)
           return {}
         },
-        drive: ({ robot, v, w }, { signal }) => fleet.robot(robot).drive(this, { v, w }, signal),
-        stop: async ({ robot }) => {
-          await fleet.robot(robot).stop(this)
-          return {}
-        },
+        drive: ({ robot, fence, v, w }, { signal }) => fleet.robot(robot).drive(this, { v, w }, fence, signal),
+        stop: async ({ robot }) => ({ fence: await fleet.robot(robot).stop(this) }),
         chat: async ({ robot, text }) => {
           await fleet.chat(fleet.robot(robot), name, text)
           return {}

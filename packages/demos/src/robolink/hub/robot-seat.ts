@@ -33,6 +33,8 @@ interface Line {
   readonly session: Session
   readonly peer: Peer<typeof robotApi>
   readonly roundTrip: RoundTrip
+  /** Numbers of commands that were given in this session. */
+  lastSeq: number
 }
 
 interface Events {
@@ -51,6 +53,10 @@ export class RobotSeat {
   readonly #telemetry = new Latest<{ readonly at: number; readonly telemetry: Telemetry }>()
   #description: Description | undefined
   #line: Line | undefined
+  /** What was sent before a stop ended, or before this session began, was sent with a lower one. */
+  #fence = 0
+  /** Stops that wait for the robot's answer. */
+  #stopping = 0
 
   constructor(known: Known, events: Events) {
     this.#known = known
@@ -79,6 +85,7 @@ export class RobotSeat {
       driverName: this.#wheel.driver?.name ?? null,
       rtt: line?.roundTrip.latest ?? null,
       transport: line ? TRANSPORTS[line.session.transportKind] : null,
+      fence: this.#fence,
     }
   }
 
@@ -88,13 +95,19 @@ export class RobotSeat {
       serves: robotHubApi,
       calls: robotApi,
       notifications: {
-        telemetry: (telemetry) => this.#telemetry.set({ at: performance.now(), telemetry }),
-        chat: ({ text }) => this.#events.chat(this, text),
+        // A session whose place another one took can still have something to say; it is not about the robot of now.
+        telemetry: (telemetry) => {
+          if (this.#line === line) this.#telemetry.set({ at: performance.now(), telemetry })
+        },
+        chat: ({ text }) => {
+          if (this.#line === line) this.#events.chat(this, text)
+        },
       },
       onFault: (fault) => this.#events.fault(this, fault),
     })
-    const line = { session, peer, roundTrip: new RoundTrip(session, () => this.#events.changed()) }
+    const line: Line = { session, peer, roundTrip: new RoundTrip(session, () => this.#events.changed()), lastSeq: 0 }
     this.#line = line
+    this.#fence++
     this.#events.changed()
     void this.#describe(peer)
     const reason = await peer.closed
@@ -103,10 +116,11 @@ export class RobotSeat {
     return reason
   }
 
-  /** Takes the wheel for an operator. @throws RpcError NOT_THE_DRIVER */
-  take(driver: Driver, force: boolean): void {
+  /** Takes the wheel for an operator. @returns the fence; @throws RpcError NOT_THE_DRIVER */
+  take(driver: Driver, force: boolean): number {
     if (!this.#wheel.take(driver, force, performance.now())) throw this.#notTheDriver()
     this.#events.changed()
+    return this.#fence
   }
 
   release(driver: Driver): void {
@@ -121,33 +135,52 @@ export class RobotSeat {
     if (this.#line) this.#halt().catch(() => {})
   }
 
-  /** @throws RpcError NOT_THE_DRIVER, ROBOT_IS_GONE, or what the robot answers */
-  async drive(driver: Driver, velocity: Velocity, signal: AbortSignal): Promise<Velocity> {
+  /**
+   * @param fence as the operator knew it when this was sent
+   * @throws RpcError NOT_THE_DRIVER, FENCED, ROBOT_IS_GONE, or what the robot answers
+   */
+  async drive(driver: Driver, velocity: Velocity, fence: number, signal: AbortSignal): Promise<Velocity> {
     const before = this.#wheel.driver
-    if (!this.#wheel.use(driver, performance.now())) throw this.#notTheDriver()
+    if (before !== undefined && before !== driver) throw this.#notTheDriver()
+    // Before it takes the wheel: a command of the past does nothing at all.
+    if (this.#stopping > 0 || fence !== this.#fence) throw this.#fenced()
+    this.#wheel.use(driver, performance.now())
     if (before !== driver) this.#events.changed()
-    return this.#ask((peer) => peer.request('drive', velocity, { timeout: PATIENCE, ttl: DRIVE_TTL, signal }))
+    return this.#ask((line) =>
+      line.peer.request('drive', { seq: ++line.lastSeq, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL, signal }),
+    )
   }
 
   /**
-   * Stops it for anybody. Who drove has lost the wheel to the one who stopped: the next `drive` would undo the stop.
+   * Stops it for anybody. Who drove has lost the wheel to the one who stopped: the next `drive` would undo the stop. So would
+   * one that is under way to us, from anybody: until the robot has answered none is carried out, and then only what was sent
+   * with the new fence.
+   * @returns the new fence
    * @throws RpcError ROBOT_IS_GONE, or what the robot answers
    */
-  async stop(by: Driver): Promise<void> {
+  async stop(by: Driver): Promise<number> {
     const { driver } = this.#wheel
     if (driver && driver !== by) this.take(by, true)
-    await this.#halt()
+    this.#stopping++
+    try {
+      await this.#halt()
+    } finally {
+      this.#stopping--
+      this.#fence++
+      this.#events.changed()
+    }
+    return this.#fence
   }
 
   /** @throws RpcError ROBOT_IS_GONE, or what the robot answers */
   async chat(from: string, text: string): Promise<void> {
-    await this.#ask((peer) => peer.request('chat', { from, text }, { timeout: PATIENCE }))
+    await this.#ask(({ peer }) => peer.request('chat', { from, text }, { timeout: PATIENCE }))
   }
 
   /** A request to the robot and back, ms. @throws RpcError ROBOT_IS_GONE, or what the robot answers */
   async measure(): Promise<number> {
     const start = performance.now()
-    await this.#ask((peer) => peer.request('describe', {}, { timeout: PATIENCE }))
+    await this.#ask(({ peer }) => peer.request('describe', {}, { timeout: PATIENCE }))
     return performance.now() - start
   }
 
@@ -159,11 +192,11 @@ export class RobotSeat {
   }
 
   /** Asks the robot over the session it has now, and no other: a command never waits for a robot to come back. */
-  async #ask<T>(question: (peer: Peer<typeof robotApi>) => Promise<T>): Promise<T> {
+  async #ask<T>(question: (line: Line) => Promise<T>): Promise<T> {
     const line = this.#line
     if (!line) throw this.#gone('it has no session')
     try {
-      return await question(line.peer)
+      return await question(line)
     } catch (error) {
       if (!(error instanceof UsmpError) || error.code === 'ABORTED') throw error
       if (error.code === 'QUEUE_FULL') throw new RpcError(RpcCode.BUSY, `too much is said to ${this.name} at once`)
@@ -172,7 +205,7 @@ export class RobotSeat {
   }
 
   async #halt(): Promise<void> {
-    await this.#ask((peer) => peer.request('stop', {}, { timeout: PATIENCE }))
+    await this.#ask((line) => line.peer.request('stop', { seq: ++line.lastSeq }, { timeout: PATIENCE }))
   }
 
   async #describe(peer: Peer<typeof robotApi>): Promise<void> {
@@ -187,6 +220,11 @@ export class RobotSeat {
   #notTheDriver(): RpcError {
     const { id, name } = this.#wheel.driver!
     return new RpcError(RoboLinkError.NOT_THE_DRIVER, `${name} drives ${this.name}`, { driver: id })
+  }
+
+  #fenced(): RpcError {
+    const why = this.#stopping > 0 ? 'is being stopped' : 'was stopped, or has a new session, since this was sent'
+    return new RpcError(RoboLinkError.FENCED, `${this.name} ${why}`)
   }
 
   #gone(why: string): RpcError {

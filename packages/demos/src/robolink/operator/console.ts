@@ -29,6 +29,8 @@ export class Console {
   #following: AbortController | undefined
   #followed: string | undefined
   #driving: AbortController | undefined
+  /** Of each robot, as the hub said last: a command carries it, and with one of before a stop it is not carried out. */
+  readonly #fences = new Map<string, number>()
 
   /** @param robot the one that is meant; without it the first one that is there */
   constructor(print: Print, robot: string | undefined, csv: CsvLog | undefined) {
@@ -42,6 +44,11 @@ export class Console {
     this.#peer = peer
     this.#checked = undefined
     if (this.#shows || this.#csv) this.#follow(peer, await this.#chosen(peer))
+  }
+
+  /** How the robots are, as the hub tells when something changed. */
+  see(robots: readonly RobotInfo[]): void {
+    for (const { id, fence } of robots) this.#fences.set(id, fence)
   }
 
   disconnected(): void {
@@ -73,7 +80,7 @@ export class Console {
       case 'rtt':
         return this.#measure(peer, command.count)
       case 'take':
-        await peer.request('take', { robot: await this.#chosen(peer), force: command.force }, { timeout: PATIENCE })
+        await this.#take(peer, command.force)
         return this.#print('the wheel is yours', { event: 'taken' })
       case 'release':
         this.#driving?.abort()
@@ -91,7 +98,15 @@ export class Console {
   }
 
   async #robots(peer: HubPeer): Promise<RobotInfo[]> {
-    return (await peer.request('robots', {}, { timeout: PATIENCE })).robots
+    const { robots } = await peer.request('robots', {}, { timeout: PATIENCE })
+    this.see(robots)
+    return robots
+  }
+
+  async #take(peer: HubPeer, force: boolean): Promise<void> {
+    const robot = await this.#chosen(peer)
+    const { fence } = await peer.request('take', { robot, force }, { timeout: PATIENCE })
+    this.#fences.set(robot, fence)
   }
 
   #showRobots(robots: readonly RobotInfo[]): void {
@@ -145,16 +160,18 @@ export class Console {
     this.#driving?.abort()
     const driving = new AbortController()
     this.#driving = driving
+    // The same until the next command of the person: after somebody's stop it is not driven on.
+    const fence = this.#fences.get(robot)!
     const start = performance.now()
-    const applied = await peer.request('drive', { robot, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL })
+    const applied = await peer.request('drive', { robot, fence, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL })
     const ms = hundredths(performance.now() - start)
     const line = `drives at ${applied.v} m/s, ${applied.w} rad/s; answered in ${ms} ms`
     this.#print(line, { event: 'driving', robot, ...applied, ms })
     if (velocity.v === 0 && velocity.w === 0) return driving.abort()
-    void this.#driveOn(peer, { robot, ...velocity }, driving)
+    void this.#driveOn(peer, { robot, fence, ...velocity }, driving)
   }
 
-  async #driveOn(peer: HubPeer, params: Velocity & { robot: string }, driving: AbortController): Promise<void> {
+  async #driveOn(peer: HubPeer, params: Velocity & { robot: string; fence: number }, driving: AbortController): Promise<void> {
     const { signal } = driving
     try {
       for (;;) {
@@ -173,7 +190,9 @@ export class Console {
 
   async #stop(peer: HubPeer): Promise<void> {
     this.#driving?.abort()
-    await peer.request('stop', { robot: await this.#chosen(peer) }, { timeout: PATIENCE })
+    const robot = await this.#chosen(peer)
+    const { fence } = await peer.request('stop', { robot }, { timeout: PATIENCE })
+    this.#fences.set(robot, fence)
     this.#print('stopped', { event: 'stopped' })
   }
 

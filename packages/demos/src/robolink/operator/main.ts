@@ -15,6 +15,7 @@ import {
   runProgram,
   type Stop,
 } from '../command.js'
+import type { RobotInfo } from '../contract.js'
 import { HELP, parseCommand, parseRobot } from './commands.js'
 import { Console, type Print } from './console.js'
 import { CsvLog } from './csv.js'
@@ -75,6 +76,7 @@ async function operate(
   const heard = {
     chat: ({ robot, from, text }: { robot: string; from: string; text: string }) =>
       print(`${from}: ${text}`, { event: 'chat', robot, from, text }),
+    robots: ({ robots }: { robots: readonly RobotInfo[] }) => console.see(robots),
   }
   const link = async () => {
     for await (const { peer, session } of hubs({ ...credentials, signal: end.signal, onRetry }, heard)) {

@@ -94,7 +94,12 @@ export class Console {
     enabled: () => byId<HTMLInputElement>('keys').checked && isShown(),
   })
   readonly #driving: Driving = new Driving(
-    () => ({ commands: this.#commands, limits: this.#limits, ours: this.#robot?.driver === this.#me }),
+    () => ({
+      commands: this.#commands,
+      limits: this.#limits,
+      ours: this.#robot?.driver === this.#me,
+      fence: this.#stopping > 0 ? undefined : this.#robot?.fence,
+    }),
     () => this.#emergency.clear(),
     (fault) => this.#tellFault(fault),
   )
@@ -104,6 +109,8 @@ export class Console {
   )
   #chartsAt = 0
   #fault: Fault | undefined
+  /** Stops of ours that wait for an answer. */
+  #stopping = 0
   /** Lines of ours that we have not heard yet. */
   readonly #said = new Set<string>()
 
@@ -187,10 +194,25 @@ export class Console {
     if (!hub || !robot?.online) return undefined
     const { id } = robot
     return {
-      drive: (velocity: Velocity) =>
-        hub.request('drive', { robot: id, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL }),
-      stop: () => hub.request('stop', { robot: id }, { timeout: PATIENCE }),
+      drive: (velocity: Velocity, fence: number) =>
+        hub.request('drive', { robot: id, fence, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL }),
+      stop: () => this.#stop(hub, id),
     }
+  }
+
+  async #stop(hub: Hub, id: string): Promise<void> {
+    this.#stopping++
+    try {
+      const { fence } = await hub.request('stop', { robot: id }, { timeout: PATIENCE })
+      this.#know(id, fence)
+    } finally {
+      this.#stopping--
+    }
+  }
+
+  /** Commands from now on carry this fence. */
+  #know(id: string, fence: number): void {
+    this.#robots = this.#robots.map((robot) => (robot.id === id ? { ...robot, fence } : robot))
   }
 
   get #stopTarget() {
@@ -198,7 +220,7 @@ export class Console {
     if (!hub || !robot) return undefined
     return {
       name: robot.name,
-      stop: () => hub.request('stop', { robot: robot.id }, { timeout: PATIENCE }),
+      stop: () => this.#stop(hub, robot.id),
       otherDriver: robot.driver === null || robot.driver === this.#me ? undefined : driverOf(robot),
     }
   }
@@ -250,7 +272,10 @@ export class Console {
     const ours = robot.driver === this.#me
     try {
       if (ours) await hub.request('release', { robot: robot.id }, { timeout: PATIENCE })
-      else await hub.request('take', { robot: robot.id, force: robot.driver !== null }, { timeout: PATIENCE })
+      else {
+        const params = { robot: robot.id, force: robot.driver !== null }
+        this.#know(robot.id, (await hub.request('take', params, { timeout: PATIENCE })).fence)
+      }
       this.#tellFault(undefined)
     } catch (error) {
       this.#tellFault(error)
@@ -380,6 +405,8 @@ function adviceFor(fault: Fault, robot: RobotInfo | undefined): string {
       return 'A command came too late and was not carried out: the line is slow.'
     case RoboLinkError.NOT_THE_DRIVER:
       return `${robot ? driverOf(robot) : 'Somebody else'} drives. Take over to drive.`
+    case RoboLinkError.FENCED:
+      return 'The robot was stopped, or has just come back. Let go, then drive again.'
     case RoboLinkError.NO_SUCH_ROBOT:
       return 'The hub does not know this robot any more.'
     case RoboLinkError.ROBOT_IS_GONE:
