@@ -131,7 +131,11 @@ export function testRobot(kind: 'c' | 'rv32', peer: () => PlainPeer, seconds: nu
     const age = (late: number) => ({ age: { at: robot.clock() - late, ttl: 300 } })
     for (let i = 0; i < 3; i++) expect((await robot.ask('stop', { seq: ++robot.lastSeq }, age(0))).result).toEqual({})
     const before = await robot.report(({ v }) => v === 0)
-    const old = await robot.ask('drive', { seq: ++robot.lastSeq, v: 0.5, w: 0 }, { age: { at: Math.max(0, robot.clock() - 5000), ttl: 300 } })
+    const old = await robot.ask(
+      'drive',
+      { seq: ++robot.lastSeq, v: 0.5, w: 0 },
+      { age: { at: Math.max(0, robot.clock() - 5000), ttl: 300 } },
+    )
     expect(old.error).toMatchObject({ code: -32001, message: expect.stringMatching(/^too old/) })
     await robot.report()
     const after = await robot.report()

@@ -11,7 +11,7 @@ const psk = new Uint8Array(randomBytes(32))
 /** A method that the robot does not have, in good form. */
 const robotApi = contract({
   ...robolink.robotApi,
-  requests: { ...robolink.robotApi.requests, fly: robolink.robotApi.requests.stop },
+  requests: { ...robolink.robotApi.requests, fly: robolink.robotApi.requests.describe },
 })
 
 describe('the C robot with @usmp/rpc and the contract of RoboLink', () => {

@@ -82,42 +82,50 @@ test.each([
   ['c', 'tcp'],
   ['c', 'udp'],
   ['c', 'serial'],
-])('after a confirmed stop nothing sent before it moves the robot: %s over %s', { timeout: 180_000 }, async (kind, way) => {
-  const { hub: program, relay, place } = await ways[way]!()
-  if (kind === 'c') {
-    const options = ['--connect', place, '--id', ROBOT, '--psk-file', world().file('state/robot-1.psk')]
-    world().start(`${build}/robolink-robot`, options)
-  } else world().robot(place, { args: way === 'websocket' ? ['--ca', world().file('state/tls-cert.pem')] : [] })
-  await program.program.says('robot-connected')
-  const { hub, fence } = await operator(program)
-  const seen: Watched[] = []
-  void (async () => {
-    for await (const item of hub.stream('watch', { robot: ROBOT })) seen.push(item)
-  })().catch(() => {})
-  const latest = () => seen.at(-1)?.n ?? -1
-  const until = (n: number) => expect.poll(latest, { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(n)
-  await until(0)
+])(
+  'after a confirmed stop nothing sent before it moves the robot: %s over %s',
+  { timeout: 180_000 },
+  async (kind, way) => {
+    const { hub: program, relay, place } = await ways[way]!()
+    if (kind === 'c') {
+      const options = ['--connect', place, '--id', ROBOT, '--psk-file', world().file('state/robot-1.psk')]
+      world().start(`${build}/robolink-robot`, options)
+    } else world().robot(place, { args: way === 'websocket' ? ['--ca', world().file('state/tls-cert.pem')] : [] })
+    await program.program.says('robot-connected')
+    const { hub, fence } = await operator(program)
+    const seen: Watched[] = []
+    void (async () => {
+      for await (const item of hub.stream('watch', { robot: ROBOT })) seen.push(item)
+    })().catch(() => {})
+    const latest = () => seen.at(-1)?.n ?? -1
+    const until = (n: number) => expect.poll(latest, { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(n)
+    await until(0)
 
-  const datagrams = way === 'udp'
-  const faults = fc.array(fault(datagrams ? ['lose', 'repeat', 'delay'] : ['delay']), { maxLength: 5 })
-  await fc.assert(
-    fc.asyncProperty(relay ? faults : fc.constant<Fault[]>([]), fc.integer({ min: 1, max: 4 }), async (faults, count) => {
-      const command = { robot: ROBOT, fence: await fence(), v: 0.3, w: 0 }
-      relay?.disturb(faults)
-      const drives = Array.from({ length: count }, () => hub.request('drive', command, { ttl: 300 }))
-      const answered = Promise.allSettled(drives)
-      // One that the robot has not confirmed proves nothing; then there is another.
-      while (!(await hub.request('stop', { robot: ROBOT }).catch(() => undefined)));
-      const confirmed = latest()
-      const late = hub.request('drive', command).catch(({ code }) => code)
-      await answered
-      relay?.disturb([])
-      expect(await late).toBe(-32006)
-      // Reports may be under way. A command that was obeyed shows in five or more of them.
-      await until(confirmed + 7)
-      const moving = seen.filter(({ n, v, state }) => n >= confirmed + 3 && (v !== 0 || state === 'driving'))
-      expect(moving).toEqual([])
-    }),
-    { numRuns: datagrams ? 20 : 4, examples: datagrams ? ON_DATAGRAMS : [] },
-  )
-})
+    const datagrams = way === 'udp'
+    const faults = fc.array(fault(datagrams ? ['lose', 'repeat', 'delay'] : ['delay']), { maxLength: 5 })
+    await fc.assert(
+      fc.asyncProperty(
+        relay ? faults : fc.constant<Fault[]>([]),
+        fc.integer({ min: 1, max: 4 }),
+        async (faults, count) => {
+          const command = { robot: ROBOT, fence: await fence(), v: 0.3, w: 0 }
+          relay?.disturb(faults)
+          const drives = Array.from({ length: count }, () => hub.request('drive', command, { ttl: 300 }))
+          const answered = Promise.allSettled(drives)
+          // One that the robot has not confirmed proves nothing; then there is another.
+          while (!(await hub.request('stop', { robot: ROBOT }).catch(() => undefined)));
+          const confirmed = latest()
+          const late = hub.request('drive', command).catch(({ code }) => code)
+          await answered
+          relay?.disturb([])
+          expect(await late).toBe(-32006)
+          // Reports may be under way. A command that was obeyed shows in five or more of them.
+          await until(confirmed + 7)
+          const moving = seen.filter(({ n, v, state }) => n >= confirmed + 3 && (v !== 0 || state === 'driving'))
+          expect(moving).toEqual([])
+        },
+      ),
+      { numRuns: datagrams ? 20 : 4, examples: datagrams ? ON_DATAGRAMS : [] },
+    )
+  },
+)

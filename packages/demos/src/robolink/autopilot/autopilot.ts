@@ -64,7 +64,11 @@ export class Autopilot {
     const velocity = this.#pursuit.steer(pose)
     if (this.#pursuit.reached > reached) this.#report()
     try {
-      await peer.request('drive', { robot: this.#robot, fence: this.#fence, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL })
+      await peer.request(
+        'drive',
+        { robot: this.#robot, fence: this.#fence, ...velocity },
+        { timeout: PATIENCE, ttl: DRIVE_TTL },
+      )
     } catch (error) {
       // A command that was lost is of no use any more: the next telemetry brings the next one.
       if (!(error instanceof RpcError) || error.code !== RoboLinkError.NOT_THE_DRIVER) return

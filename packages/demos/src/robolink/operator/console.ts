@@ -171,7 +171,11 @@ export class Console {
     void this.#driveOn(peer, { robot, fence, ...velocity }, driving)
   }
 
-  async #driveOn(peer: HubPeer, params: Velocity & { robot: string; fence: number }, driving: AbortController): Promise<void> {
+  async #driveOn(
+    peer: HubPeer,
+    params: Velocity & { robot: string; fence: number },
+    driving: AbortController,
+  ): Promise<void> {
     const { signal } = driving
     try {
       for (;;) {
