@@ -1,6 +1,7 @@
 import type { Session, UsmpError } from '@usmp/core'
-import { type Peer, RpcError, rpc } from '@usmp/rpc'
+import { type Peer, RpcCode, RpcError, rpc } from '@usmp/rpc'
 import { operatorApi, operatorHubApi, RoboLinkError, type RobotInfo } from '../contract.js'
+import { chatBudget, paced } from './budget.js'
 import type { Known } from './keys.js'
 import type { RobotSeat } from './robot-seat.js'
 import { RoundTrip } from './round-trip.js'
@@ -22,13 +23,14 @@ export interface Fleet {
 export class OperatorSeat {
   readonly id: string
   readonly name: string
+  readonly #chat = chatBudget()
   readonly #peer: Peer<typeof operatorApi>
 
   constructor({ id, name }: Known, session: Session, fleet: Fleet) {
     this.id = id
     this.name = name
     const roundTrip = new RoundTrip(session, () => {})
-    this.#peer = rpc(session, {
+    this.#peer = rpc(paced(session), {
       serves: operatorHubApi,
       calls: operatorApi,
       limits: LIMITS,
@@ -42,6 +44,7 @@ export class OperatorSeat {
         drive: ({ robot, fence, v, w }, { signal }) => fleet.robot(robot).drive(this, { v, w }, fence, signal),
         stop: async ({ robot }) => ({ fence: await fleet.robot(robot).stop(this) }),
         chat: async ({ robot, text }) => {
+          if (this.#chat.take(performance.now()) > 0) throw new RpcError(RpcCode.BUSY, 'too many lines at once')
           await fleet.chat(fleet.robot(robot), name, text)
           return {}
         },

@@ -11,6 +11,7 @@ import {
   type Velocity,
   type Watched,
 } from '../contract.js'
+import { chatBudget, paced } from './budget.js'
 import type { Known } from './keys.js'
 import { Latest } from './latest.js'
 import { RoundTrip } from './round-trip.js'
@@ -55,6 +56,8 @@ export class RobotSeat {
   #line: Line | undefined
   /** What was sent before a stop ended, or before this session began, was sent with a lower one. */
   #fence = 0
+  readonly #chat = chatBudget()
+  #muted = false
   /** Stops that wait for the robot's answer. */
   #stopping = 0
 
@@ -91,7 +94,7 @@ export class RobotSeat {
 
   /** Serves the robot for one session, which takes the place of the one before; resolves with the reason of its end. */
   async serve(session: Session): Promise<UsmpError> {
-    const peer = rpc(session, {
+    const peer = rpc(paced(session), {
       serves: robotHubApi,
       calls: robotApi,
       notifications: {
@@ -100,7 +103,7 @@ export class RobotSeat {
           if (this.#line === line) this.#telemetry.set({ at: performance.now(), telemetry })
         },
         chat: ({ text }) => {
-          if (this.#line === line) this.#events.chat(this, text)
+          if (this.#line === line) this.#say(text)
         },
       },
       onFault: (fault) => this.#events.fault(this, fault),
@@ -114,6 +117,14 @@ export class RobotSeat {
     if (this.#line === line) this.#line = undefined
     this.#events.changed()
     return reason
+  }
+
+  /** What is said too often nobody hears: it would push what others say off every screen. */
+  #say(text: string): void {
+    const tooMuch = this.#chat.take(performance.now()) > 0
+    if (!tooMuch) this.#events.chat(this, text)
+    else if (!this.#muted) this.#events.fault(this, new Error('it chats too much; some of its lines are dropped'))
+    this.#muted = tooMuch
   }
 
   /** Takes the wheel for an operator. @returns the fence; @throws RpcError NOT_THE_DRIVER */
