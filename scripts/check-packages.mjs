@@ -2,20 +2,14 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { pnpm, root } from './pnpm.mjs'
+import { pack, publicPackages } from './pack.mjs'
+import { pnpm } from './pnpm.mjs'
 
 let failed = false
-for (const name of readdirSync(join(root, 'packages'))) {
-  const folder = join(root, 'packages', name)
-  let manifest
-  try {
-    manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  } catch {
-    continue
-  }
-  if (manifest.private) continue
+for (const folder of publicPackages()) {
+  const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
   const out = mkdtempSync(join(tmpdir(), 'usmp-pack-'))
-  pnpm(['--dir', folder, 'pack', '--pack-destination', out], { stdio: ['inherit', 'ignore', 'inherit'] })
+  pack(folder, out)
   const tarball = join(out, readdirSync(out)[0])
   // Commands have no types to import.
   const hasTypes = JSON.stringify(manifest.exports ?? {}).includes('.d.ts')

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, install, pnpm, run } from './pnpm.mjs'
+import { lacking, packagesOf } from './tools.mjs'
 
 const inCi = Boolean(process.env.CI)
 const wanted = process.argv.slice(2)
@@ -24,11 +25,25 @@ function pnpmCheck(...args) {
   else failed++
 }
 
-/** The tests of one package; each counts. */
-function vitest(folder, ...args) {
+/** What was left out, as `part: tools it needs`. */
+const leftOut = new Map()
+
+/** Whether this machine has the tools of a part. In CI they must be there; elsewhere the part is left out, and named at the end. */
+function has(part, needs) {
+  const missing = lacking(needs)
+  if (missing.length === 0) return true
+  leftOut.set(part, missing)
+  if (inCi) failed++
+  return false
+}
+
+/** The tests of one package; each counts. `files` are those that need tools, as `pattern: tools`. */
+function vitest(folder, { files = {}, args = [] } = {}) {
+  const missing = Object.entries(files).filter(([file, needs]) => !has(`${folder}/${file}`, needs))
   const report = join(tmpdir(), `usmp-${folder.replaceAll('/', '-')}-${process.pid}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const status = pnpm(['--dir', `packages/${folder}`, 'exec', 'vitest', 'run', ...reporters, ...args], {
+  const exclude = missing.flatMap(([file]) => ['--exclude', `test/${file}`])
+  const status = pnpm(['--dir', `packages/${folder}`, 'exec', 'vitest', 'run', ...reporters, ...args, ...exclude], {
     mayFail: true,
   })
   let counts = { numPassedTests: 0, numFailedTests: 0 }
@@ -44,24 +59,11 @@ function vitest(folder, ...args) {
   if (status !== 0 && counts.numFailedTests === 0) failed++
 }
 
-/** A tool chain that not every machine has. In CI it must be there; elsewhere its absence is said. */
-function available(tool, what) {
-  const found = run('sh', ['-c', `command -v ${tool} >/dev/null`]) === 0
-  if (found) return true
-  console.error(`NOT RUN: ${what}, because ${tool} is not on this machine (.ci/run shows what to install)`)
-  if (inCi) failed++
-  return false
-}
-
-/** Tests of serial ports lead pseudo-terminals by python3. */
-function withoutPython(file) {
-  return available('python3', file) ? [] : ['--exclude', file]
-}
-
-/** Tests that compile a program in C. */
-function withoutCmake(file) {
-  return available('cmake', file) ? [] : ['--exclude', file]
-}
+/** Programs of the C core on this machine. */
+const c = ['compiler', 'cmake', 'mbedtls', 'bearssl', 'jsmn']
+const chip = [...c, 'riscv', 'sources']
+const wasm = ['webassembly', 'sources', 'python']
+const peers = ['python', 'venv']
 
 const steps = {
   lint: () => pnpmCheck('exec', 'biome', 'check', '.'),
@@ -76,30 +78,50 @@ const steps = {
     check('node', ['vectors/generator/lint.mjs'])
   },
   core: () => vitest('core'),
-  node: () => vitest('node', ...withoutPython('test/serial-port.test.ts')),
+  // Tests of serial ports lead pseudo-terminals by Python.
+  node: () => vitest('node', { files: { 'serial-port.test.ts': ['python'] } }),
   rpc: () => vitest('rpc'),
   browser: () =>
-    available('chromium', 'a real browser') &&
-    vitest('browser', ...withoutPython('test/c-serial.test.ts'), ...withoutCmake('test/c-serial.test.ts')),
-  playground: () => available('chromium', 'the playground') && vitest('playground'),
-  cli: () => vitest('cli', ...withoutPython('test/places.test.ts')),
+    vitest('browser', {
+      files: { 'chromium.test.ts': ['chromium'], 'c-serial.test.ts': ['chromium', 'python', ...c] },
+    }),
+  playground: () => vitest('playground'),
+  cli: () => vitest('cli', { files: { 'places.test.ts': ['python'] } }),
+  consumer: () => vitest('consumer'),
   demos: () => {
-    const missing = [...withoutPython('test/robolink/serial.test.ts'), ...withoutCmake('test/robolink/c-robot.test.ts')]
+    const files = { 'robolink/serial.test.ts': ['python'], 'robolink/c-robot.test.ts': c }
     // They mostly wait for programs.
-    vitest('demos', '--maxWorkers=2', '--exclude', 'test/page/**', ...missing)
+    vitest('demos', { files, args: ['--maxWorkers=2', '--exclude', 'test/page/**'] })
   },
-  page: () =>
-    available('chromium', 'the operator page') &&
-    vitest('demos', 'test/page', ...withoutCmake('test/page/c-robot.test.ts')),
+  page: () => vitest('demos', { files: { 'page/c-robot.test.ts': c }, args: ['test/page'] }),
   bench: () => vitest('bench'),
   torture: () => vitest('torture'),
-  fuzz: () => available('clang', 'fuzzing') && vitest('fuzz'),
-  c: () => available('cmake', 'the C core on this machine') && check('bash', ['firmware-c/tools/check.sh']),
-  cross: () =>
-    available('qemu-system-riscv32', 'the C core for other processors') &&
-    check('bash', ['firmware-c/tests/cross/check.sh']),
-  conformance: () => available('python3', 'the published implementations') && vitest('conformance'),
+  fuzz: () => vitest('fuzz', { files: { 'corpus.test.ts': wasm } }),
+  c: () => check('bash', ['firmware-c/tools/check.sh']),
+  cross: () => check('bash', ['firmware-c/tests/cross/check.sh']),
+  conformance: () =>
+    vitest('conformance', {
+      files: {
+        'c-*.test.ts': c,
+        'udp-restart.test.ts': c,
+        'twins.test.ts': wasm,
+        'model.test.ts': ['maude'],
+        'matrix.test.ts': [...chip, 'chromium'],
+        'rv32*.test.ts': chip,
+      },
+    }),
 }
+
+/** Tools without which a step is left out. */
+const needs = {
+  playground: ['chromium'],
+  page: ['chromium'],
+  c: ['compiler', 'cmake', 'mbedtls', 'bearssl', 'python'],
+  cross: [...c, ...wasm, 'riscv', 'xtensa', 'arm', 'kconfig'],
+  conformance: peers,
+}
+/** Tools without which a step does less; it says so itself. */
+const wants = { c: ['ninja', 'jsmn', 'cmocka', 'clang', 'valgrind', 'cppcheck', 'riscv'] }
 
 const names = wanted.length > 0 ? wanted : Object.keys(steps)
 const unknown = names.filter((name) => !(name in steps))
@@ -112,11 +134,11 @@ if (unknown.length > 0) {
 const besides = ['c', 'cross']
 
 /** Starts steps in a process of their own; the result prints what it said, and counts. */
-function startBesides() {
+function startBesides(names) {
   const folder = mkdtempSync(join(tmpdir(), 'usmp-test-'))
   const path = join(folder, 'output')
   const output = openSync(path, 'w')
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...besides], {
+  const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...names], {
     stdio: ['ignore', output, output],
   })
   const ended = once(child, 'exit')
@@ -133,8 +155,11 @@ function startBesides() {
   }
 }
 
-const finishBesides = wanted.length === 0 ? startBesides() : undefined
-const here = finishBesides ? names.filter((name) => !besides.includes(name)) : names
+const possible = names.filter((name) => has(name, needs[name] ?? []))
+for (const name of possible) if (wants[name]) has(`${name}, in part`, wants[name])
+const meanwhile = wanted.length === 0 ? possible.filter((name) => besides.includes(name)) : []
+const here = possible.filter((name) => !meanwhile.includes(name))
+const finishBesides = meanwhile.length > 0 ? startBesides(meanwhile) : undefined
 if (here.some((name) => !besides.includes(name))) {
   install()
   build()
@@ -147,5 +172,12 @@ for (const name of here) {
   console.log(`━━ ${name}: ${failed > before ? 'FAILED' : 'ok'} after ${Math.round((Date.now() - start) / 1000)} s`)
 }
 await finishBesides?.()
+if (leftOut.size > 0) {
+  console.log('\nLeft out, because this machine lacks tools:')
+  for (const [part, missing] of leftOut) console.log(`  ${part}: ${missing.join(', ')}`)
+  console.log(
+    `On Debian, this adds them: apt-get install --no-install-recommends ${packagesOf([...leftOut.values()].flat()).join(' ')}`,
+  )
+}
 console.log(`\n${passed} passed, ${failed} failed`)
 process.exit(failed > 0 ? 1 : 0)

@@ -6,7 +6,7 @@ export default defineConfig({
   format: ['esm'],
   target: 'es2022',
   // Measured as it is published.
-  external: [/^@libp2p\//, 'playwright-core'],
+  external: [/^@libp2p\//, 'playwright-core', 'selfsigned'],
   splitting: true,
   clean: true,
 })

@@ -1,6 +1,6 @@
-import { defineConfig } from 'tsup'
+import { defineConfig, type Options } from 'tsup'
 
-export default defineConfig({
+const common: Options = {
   entry: [
     'src/index.ts',
     'src/frame.ts',
@@ -9,12 +9,22 @@ export default defineConfig({
     'src/datagram.ts',
     'src/passphrase.ts',
   ],
-  format: ['esm', 'cjs'],
   target: 'es2022',
-  // Types of sister packages come from what they publish, not from their sources.
-  dts: { compilerOptions: { types: ['node'], paths: {} } },
   sourcemap: true,
-  clean: true,
   splitting: true,
   treeshake: true,
-})
+}
+
+// Three builds into one folder at the same time: each removes what is left of its own files alone.
+export default defineConfig([
+  { ...common, format: 'esm', clean: ['!**/*.cjs', '!**/*.cjs.map'] },
+  // noble is ESM only. It is inside, so that a program whose `require` takes no ESM can use it: Jest 29, Electron.
+  { ...common, format: 'cjs', clean: ['!**/*.js', '!**/*.js.map'], noExternal: [/^@noble\//] },
+  // Types of sister packages come from what they publish, not from their sources.
+  {
+    ...common,
+    format: ['esm', 'cjs'],
+    clean: true,
+    dts: { only: true, compilerOptions: { types: ['node'], paths: {} } },
+  },
+])

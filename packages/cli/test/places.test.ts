@@ -23,7 +23,7 @@ describe('where a server can be', () => {
   })
 
   test('--ws with --tls-cert and --tls-key: serves wss://', async () => {
-    const { cert, key } = makeCertificate()
+    const { cert, key } = await makeCertificate()
     const files = ['--tls-cert', await file(cert, 'cert.pem', 0o644), '--tls-key', await file(key, 'key.pem')]
     const server = new Run(['serve', '--ws', '127.0.0.1:0', ...files, '--psk-file', await keyFile(KEY), '--echo'])
     const [, url] = await server.says('stderr', /listening on (wss:\S+)/)

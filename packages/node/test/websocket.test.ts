@@ -26,7 +26,7 @@ import {
 import { ManualPeer } from './manual-peer.ts'
 import { LOOPBACK, startServer, type Watched } from './network.ts'
 
-const tls = makeCertificate()
+const tls = await makeCertificate()
 const device = { deviceId: DEVICE_ID, psk: PSK }
 
 /** A server of WebSockets alone. */

@@ -48,9 +48,9 @@ function tlsPsk(settings: TlsOptions & ConnectionOptions): SocketKind {
 function tlsEcdsa(resume: boolean): SocketKind {
   let session: Buffer | undefined
   return {
-    listen: (onConnection) => createTlsServer({ ...certificate(), minVersion: 'TLSv1.3', noDelay: true }, onConnection),
+    listen: (onConnection) => createTlsServer({ ...certificate, minVersion: 'TLSv1.3', noDelay: true }, onConnection),
     connect(port) {
-      const ca = certificate().cert
+      const ca = certificate.cert
       const socket = connectTls({ host: HOST, port, ca, minVersion: 'TLSv1.3', ...(session && { session }) })
       socket.setNoDelay(true)
       // A ticket is for one use, and every handshake brings new ones.

@@ -15,7 +15,7 @@ function websocketStack(name: string, tls: boolean): StackOpener {
   return async (size, atEnd): Promise<Stack> => {
     const message = new Uint8Array(size).fill(0x5a)
     const arrivals = new Arrivals()
-    const { key, cert } = tls ? certificate() : {}
+    const { key, cert } = tls ? certificate : {}
     const server = tls ? createTlsServer({ key, cert }) : createServer()
     const sockets = new WebSocketServer({ server, perMessageDeflate: false })
     sockets.on('connection', (socket, { url }) => {
