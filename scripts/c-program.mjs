@@ -3,34 +3,42 @@ import { existsSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { root } from './pnpm.mjs'
+import { lacking, packagesOf } from './tools.mjs'
 
 /** Not where the tests build: those keep their settings. */
 const FOLDER = join(root, 'firmware-c/build/programs')
-const PACKAGES = 'sudo apt-get install cmake make gcc libc6-dev libmbedtls-dev libjsmn-dev'
 /** Of the output of a tool that failed. */
 const MOST_LINES = 20
 
 /**
  * A program of the C core, built without its tests. Says what it does, and where that does not work, why.
- * @param target of CMake; @param what it is for people, e.g. "the robot"
+ * @param target of CMake; @param what it is for people, e.g. "the robot"; @param needs tools besides compiler, CMake and
+ * cryptography, by their names in tools.mjs
  * @returns its path; undefined if the program in TypeScript must do
  */
-export function buildInC(target, what) {
-  const reason = missingTools() ?? buildTarget(target)
+export function buildInC(target, what, needs = []) {
+  const [reason, remedy] = whyNot(target, needs)
   if (reason === undefined) return join(FOLDER, target)
   console.log(
-    `\nLeft out: ${what} in C; the one in TypeScript takes its place.\n  Why: ${reason.replaceAll('\n', '\n  ')}\n` +
-      (process.platform === 'linux' ? `  What it takes, on Debian and Ubuntu: ${PACKAGES}\n` : ''),
+    `\nLeft out: ${what} in C; the one in TypeScript takes its place.\n  Why: ${reason.replaceAll('\n', '\n  ')}`,
   )
+  if (remedy) console.log(`  To add it, on Debian and Ubuntu: ${remedy}`)
+  console.log()
   return undefined
 }
 
-function missingTools() {
-  if (process.platform !== 'linux') return `it is built on Linux only, and this is ${process.platform}`
-  // Another generator than make is somebody's own choice.
-  const tools = ['cmake', 'cc', ...(process.env.CMAKE_GENERATOR ? [] : ['make'])]
-  const missing = tools.filter((tool) => tryRun('sh', ['-c', `command -v ${tool}`]).failed)
-  return missing.length > 0 ? `not on this machine: ${missing.join(', ')}` : undefined
+/** @returns why the program is not there, and what helps */
+function whyNot(target, needs) {
+  if (process.platform !== 'linux') return [`it is built on Linux only, and this is ${process.platform}`]
+  const tools = missing(needs)
+  if (tools.length === 0) return [buildTarget(target)]
+  return [`this machine lacks ${tools.join(', ')}`, `sudo apt-get install ${packagesOf(tools).join(' ')}`]
+}
+
+/** @returns the tools that this machine lacks */
+function missing(needs) {
+  const crypto = lacking(['mbedtls', 'bearssl']).length === 2 ? ['mbedtls'] : []
+  return [...lacking(['compiler', 'cmake', ...needs]), ...crypto]
 }
 
 /** @returns why it failed */
