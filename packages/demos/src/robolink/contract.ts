@@ -83,7 +83,7 @@ export type Description = v.InferOutput<typeof description>
 /** What the hub knows of a robot. */
 export const robotInfo = v.object({
   id: deviceId,
-  /** Its id until it has said its name. */
+  /** What it says it is called, unless somebody else is called so already; then, and before, as the hub's key file calls it. */
   name: v.string(),
   kind: v.nullable(description.entries.kind),
   maxV: v.nullable(number),
@@ -163,11 +163,14 @@ export const operatorHubApi = contract({
   },
 })
 
+/** Said by a robot, or to it by an operator, whose name is `from`: one line each. */
+const said = v.object({ robot: deviceId, from: v.string(), role: v.picklist(['robot', 'operator']), text: v.string() })
+export type Said = v.InferOutput<typeof said>
+
 /** What an operator takes from the hub. */
 export const operatorApi = contract({
   notifications: {
-    /** Said by a robot, or to it by an operator. */
-    chat: v.object({ robot: deviceId, from: v.string(), text: v.string() }),
+    chat: said,
     /** Something changed: all robots, as `robots` answers. */
     robots,
     goodbye,

@@ -95,7 +95,7 @@ test('with any operators, any delays and any robot of this id, a confirmed stop 
       const sentAt = new Map<number, number>()
       const wrong: string[] = []
       const deliver: Deliver = (label, act) => void scheduler.schedule(Promise.resolve(), label).then(act)
-      const events = { changed: () => {}, chat: () => {}, fault: () => {} }
+      const events = { changed: () => {}, chat: () => {}, isTaken: () => false, fault: () => {} }
       const seat = new RobotSeat({ id: '02:00:00:00:00:01', name: 'rover', psk: new Uint8Array(32) } as Known, events)
       const ends: End[] = []
       const serve = () => {

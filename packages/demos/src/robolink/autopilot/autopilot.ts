@@ -1,8 +1,9 @@
 import { UsmpError } from '@usmp/core'
 import { RpcError } from '@usmp/rpc'
-import { harmlessLine, type Output } from '../command.js'
+import type { Output } from '../command.js'
 import { DRIVE_TTL, RoboLinkError, type RobotInfo, type Watched } from '../contract.js'
 import type { HubPeer } from '../operator/hub-link.js'
+import { plainText } from '../plain-text.js'
 import type { Pursuit } from './pursuit.js'
 
 /** Nobody steers by telemetry that is older, ms. */
@@ -73,7 +74,7 @@ export class Autopilot {
       // A command that was lost is of no use any more: the next telemetry brings the next one.
       if (!(error instanceof RpcError) || error.code !== RoboLinkError.NOT_THE_DRIVER) return
       this.#aside = true
-      this.#output.status(harmlessLine(`autopilot: ${error.message}, standing back`), {
+      this.#output.status(plainText(`autopilot: ${error.message}, standing back`), {
         event: 'standing-back',
         message: error.message,
       })

@@ -1,6 +1,6 @@
 import type { Session, UsmpError } from '@usmp/core'
 import { type Peer, RpcCode, RpcError, rpc } from '@usmp/rpc'
-import { operatorApi, operatorHubApi, RoboLinkError, type RobotInfo } from '../contract.js'
+import { operatorApi, operatorHubApi, RoboLinkError, type RobotInfo, type Said } from '../contract.js'
 import { chatBudget, paced } from './budget.js'
 import type { Known } from './keys.js'
 import type { RobotSeat } from './robot-seat.js'
@@ -67,8 +67,8 @@ export class OperatorSeat {
     this.#tell(() => this.#peer.tryNotify('robots', { robots: [...robots] }))
   }
 
-  showChat(robot: string, from: string, text: string): void {
-    this.#tell(() => this.#peer.tryNotify('chat', { robot, from, text }))
+  showChat(said: Said): void {
+    this.#tell(() => this.#peer.tryNotify('chat', said))
   }
 
   /** Between its end and our notice of it a session can be gone. */

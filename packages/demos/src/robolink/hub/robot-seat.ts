@@ -11,6 +11,7 @@ import {
   type Velocity,
   type Watched,
 } from '../contract.js'
+import { plainText } from '../plain-text.js'
 import { chatBudget, paced } from './budget.js'
 import type { Known } from './keys.js'
 import { Latest } from './latest.js'
@@ -43,6 +44,8 @@ interface Events {
   changed(): void
   /** The robot says something to everybody. */
   chat(robot: RobotSeat, text: string): void
+  /** Whether somebody else has this name. */
+  isTaken(robot: RobotSeat, name: string): boolean
   fault(robot: RobotSeat, fault: Error): void
 }
 
@@ -209,6 +212,8 @@ export class RobotSeat {
     try {
       return await question(line)
     } catch (error) {
+      // Shown to people, too.
+      if (error instanceof RpcError) throw new RpcError(error.code, plainText(error.message))
       if (!(error instanceof UsmpError) || error.code === 'ABORTED') throw error
       if (error.code === 'QUEUE_FULL') throw new RpcError(RpcCode.BUSY, `too much is said to ${this.name} at once`)
       throw this.#gone(error.message)
@@ -221,11 +226,19 @@ export class RobotSeat {
 
   async #describe(peer: Peer<typeof robotApi>): Promise<void> {
     try {
-      this.#description = await peer.request('describe', {}, { timeout: FIRST_PATIENCE })
+      const description = await peer.request('describe', {}, { timeout: FIRST_PATIENCE })
+      this.#description = { ...description, name: this.#nameFor(description.name) }
       this.#events.changed()
     } catch (error) {
       this.#events.fault(this, error as Error)
     }
+  }
+
+  /** The name that it says, unless people would take it for somebody else. */
+  #nameFor(said: string): string {
+    if (!this.#events.isTaken(this, said)) return plainText(said)
+    this.#events.fault(this, new Error(`it says that its name is ${said}; somebody else has that name`))
+    return this.#known.name
   }
 
   #notTheDriver(): RpcError {

@@ -14,8 +14,8 @@ const PATIENCE = 2_000
 /** Between two measurements of the round trip, ms. */
 const MEASURE_INTERVAL = 10
 
-/** Shows a line to people, or its fields as JSON. */
-export type Print = (text: string, fields: Readonly<Record<string, unknown>>) => void
+/** Shows a line, or several, to people; or its fields as JSON. */
+export type Print = (text: string | readonly string[], fields: Readonly<Record<string, unknown>>) => void
 
 /** Carries out an operator's commands, over whatever session there is at the moment. */
 export class Console {
@@ -60,7 +60,7 @@ export class Console {
   /** @throws RpcError, UsmpError */
   async run(command: Exclude<Command, { name: 'quit' }>): Promise<void> {
     const peer = this.#peer
-    if (command.name === 'help') return this.#print(HELP, { event: 'help', text: HELP })
+    if (command.name === 'help') return this.#print(HELP.split('\n'), { event: 'help', text: HELP })
     if (command.name === 'wait') return setTimeout(command.seconds * 1000)
     if (!peer) {
       throw new UsmpError('NOT_CONNECTED', 'the hub is not there at the moment', { hint: 'Nothing is kept for later.' })

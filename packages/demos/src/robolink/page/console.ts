@@ -6,9 +6,11 @@ import {
   operatorHubApi,
   RoboLinkError,
   type RobotInfo,
+  type Said,
   type Velocity,
   type Watched,
 } from '../contract.ts'
+import { plainText } from '../plain-text.ts'
 import { TimeChart } from './chart.ts'
 import { Chat } from './chat.ts'
 import { byId, say } from './dom.ts'
@@ -137,7 +139,7 @@ export class Console {
       calls: operatorHubApi,
       notifications: {
         robots: ({ robots }) => this.#show(robots),
-        chat: ({ robot, from, text }) => this.#heard(robot, from, text),
+        chat: (said) => this.#heard(said),
         goodbye: ({ code, message }) => this.#onGoodbye(code, message),
       },
     })
@@ -315,16 +317,17 @@ export class Console {
     const [hub, robot] = [this.#hub, this.#robot]
     if (!hub) throw new Error('there is no link to the hub')
     if (!robot) throw new Error('there is no robot to talk to')
-    const said = `${robot.id} ${text}`
+    // As the hub will hand it on.
+    const said = `${robot.id} ${plainText(text)}`
     this.#said.add(said)
     // The hub lets all operators hear it, us too.
     await hub.request('chat', { robot: robot.id, text }, { timeout: PATIENCE }).finally(() => this.#said.delete(said))
   }
 
-  #heard(robotId: string, from: string, text: string): void {
-    const robot = this.#robots.find(({ id }) => id === robotId)?.name ?? robotId
-    const ours = from !== robot && this.#said.delete(`${robotId} ${text}`)
-    if (!ours) this.#chat.add(from, from === robot ? undefined : robot, text, false)
+  #heard({ robot, from, role, text }: Said): void {
+    if (role === 'robot') return void this.#chat.add(`${from} (robot)`, undefined, text, false)
+    const name = this.#robots.find(({ id }) => id === robot)?.name ?? robot
+    if (!this.#said.delete(`${robot} ${text}`)) this.#chat.add(from, name, text, false)
   }
 
   // ─── what is shown ───
