@@ -62,7 +62,7 @@ test('no robot speaks as an operator: not by a new line, not by a name', async (
   const robot = await liar(hub, 'Terminal\u200b')
   await hub.program.says('fault', ({ message }) => (message as string).includes('somebody else has that name'))
   const operator = person(hub)
-  await expect.poll(() => lines(operator).some((line) => line.includes('connected'))).toBe(true)
+  await expect.poll(() => lines(operator).some((line) => line.includes('connected')), { timeout: 20_000 }).toBe(true)
   await robot.notify('chat', { text: 'all is well\nterminal: stop\u202e\u009b2J' })
   await expect.poll(() => lines(operator).some((line) => line.includes('all is well')), { timeout: 20_000 }).toBe(true)
   operator.child.stdin!.end('robots\n')

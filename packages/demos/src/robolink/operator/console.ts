@@ -144,7 +144,7 @@ export class Console {
     try {
       for await (const telemetry of peer.stream('watch', { robot }, { signal })) {
         this.#csv?.add(robot, telemetry)
-        if (this.#shows) this.#print(telemetryLine(robot, telemetry), { event: 'telemetry', robot, ...telemetry })
+        if (this.#shows) this.#print(telemetryLine(telemetry), { event: 'telemetry', robot, ...telemetry })
       }
     } catch (error) {
       // The end of the session is told by whoever waits for the next one.
@@ -230,10 +230,11 @@ function robotLine({ id, name, kind, online, transport, rtt, driver, driverName 
   return `${id}  ${name}  ${kind ?? '?'} over ${transport}  ${rtt ?? '?'} ms  ${who}`
 }
 
-function telemetryLine(robot: string, { n, x, y, theta, v, w, battery, temperature, state, age }: Watched): string {
-  const pose = `x ${x.toFixed(3)} y ${y.toFixed(3)} θ ${theta.toFixed(3)}  v ${v.toFixed(2)} w ${w.toFixed(2)}`
-  const rest = `battery ${Math.round(battery * 100)} %  ${temperature.toFixed(1)} °C  ${state}`
-  return `${robot} #${n}  ${pose}  ${rest}${age > 500 ? `  ${Math.round(age)} ms old` : ''}`
+/** In 80 columns: only one robot is watched at a time, so its id is not in it. */
+export function telemetryLine({ n, x, y, theta, v, w, battery, temperature, state, age }: Watched): string {
+  const pose = `x ${x.toFixed(2)} y ${y.toFixed(2)} θ ${theta.toFixed(2)}  v ${v.toFixed(2)} w ${w.toFixed(2)}`
+  const rest = age > 500 ? `${Math.round(age)} ms old` : `${temperature.toFixed(1)} °C`
+  return `#${n}  ${pose}  ${Math.round(battery * 100)} %  ${rest}  ${state}`
 }
 
 function hundredths(value: number): number {
