@@ -53,7 +53,7 @@ export function logLine(view: View): string {
 
 export function describeReading({ n, load, memory, memoryTotal, temperature }: Reading): string {
   const degrees = temperature === undefined ? '' : `  ${temperature.toFixed(1)} °C`
-  return `#${n}  load ${load.toFixed(2)}  memory ${gibi(memory)}/${gibi(memoryTotal)} GiB${degrees}`
+  return `#${n}  load ${load.toFixed(2)}  mem ${gibi(memory)}/${gibi(memoryTotal)} GiB${degrees}`
 }
 
 /** From MiB. */

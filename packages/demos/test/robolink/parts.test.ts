@@ -179,7 +179,7 @@ describe('the key file', () => {
 
 describe('a line of telemetry fits into 80 columns', () => {
   test.each([0, 65_000])('of a robot, %d ms old', (age) => {
-    const pose = { x: -12.34, y: -12.34, theta: -3.1416, v: -0.5, w: -2, left: -0.5, right: -0.5 }
+    const pose = { x: -12.34, y: -12.34, theta: -Math.PI, v: -0.5, w: -2, left: -0.5, right: -0.5 }
     const line = telemetryLine({ n: 99_999, t: 0, ...pose, battery: 1, temperature: 45.6, state: 'driving', age })
     expect([...line].length).toBeLessThanOrEqual(80)
   })

@@ -133,7 +133,7 @@ export class Hub implements Fleet {
       handshakeTimeout: REQUEST_TIMEOUT,
     }
     this.#https = createServer({ key, cert, ...limits }, site(page))
-    this.#https.maxConnections = MAX_CONNECTIONS
+    // No `maxConnections` on it: Node would turn newcomers away. `listen` bounds those that ask for nothing, the oldest first.
     this.#https.listen(https.port, https.host)
     await once(this.#https, 'listening').catch((cause: Error) => {
       throw new UsmpError('TRANSPORT_FAILED', `the port of the page: ${cause.message}`, { cause })
