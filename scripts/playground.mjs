@@ -1,6 +1,6 @@
 // Serves the playground, a page in which both ends of a session run, on this machine: `npm run playground [-- PORT]`.
-import { build, install, run } from './pnpm.mjs'
+import { foreground } from './foreground.mjs'
+import { prepare } from './prepare.mjs'
 
-install()
-build()
-process.exit(run('node', ['packages/playground/serve.mjs', ...process.argv.slice(2)]))
+await prepare('playground')
+await foreground('packages/playground/serve.mjs', process.argv.slice(2))

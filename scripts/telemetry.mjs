@@ -1,16 +1,9 @@
 // A gateway, a device that sends readings of this machine, and the bytes between them: `npm run telemetry`
 import { buildInC } from './c-program.mjs'
 import { foreground } from './foreground.mjs'
-import { build, install } from './pnpm.mjs'
+import { prepare } from './prepare.mjs'
 
-console.log('Installing and building; the first time takes a minute …')
-install()
-build()
-const device = buildInC('telemetry-device')
-if (!device) {
-  console.log(
-    'The device is the one in TypeScript; with CMake, a C compiler and libmbedtls-dev it would be the one in C.',
-  )
-}
+await prepare('demos')
+const device = buildInC('telemetry-device', 'the device')
 const args = [...(device ? ['--device', device] : []), ...process.argv.slice(2)]
 await foreground('packages/demos/dist/telemetry/main.js', args)

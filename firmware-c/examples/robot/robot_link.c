@@ -1,6 +1,10 @@
 #include "robot_link.h"
 
+#include <math.h>
 #include <string.h>
+
+/* Up to here a double counts without gaps. */
+#define LAST_SEQ 9007199254740991.0
 
 /* ---- methods ---- */
 
@@ -20,21 +24,41 @@ static int describe(usmp_rpc_call_t *call)
   return 0;
 }
 
+/* The number of a command: the hub counts them up, so that a late one is known to be late. */
+static bool read_seq(usmp_rpc_call_t *call, double *seq)
+{
+  if (!usmp_rpc_number(call, "seq", seq)) return false;
+  if (*seq >= 1 && *seq <= LAST_SEQ && floor(*seq) == *seq) return true;
+  usmp_rpc_refuse(call, USMP_RPC_INVALID_PARAMS, "seq must be a whole number over 0");
+  return false;
+}
+
 static int drive(usmp_rpc_call_t *call)
 {
   double v;
   double w;
+  double seq;
 
   if (!usmp_rpc_number(call, "v", &v) || !usmp_rpc_number(call, "w", &w)) return USMP_RPC_INVALID_PARAMS;
+  if (!read_seq(call, &seq)) return USMP_RPC_INVALID_PARAMS;
+  if (seq <= link_of(call)->seq) {
+    return usmp_rpc_refuse(call, ROBOT_OVERTAKEN, "a newer command was carried out before it");
+  }
+  link_of(call)->seq = seq;
   robot_drive(&link_of(call)->robot, &v, &w, call->now);
   usmp_json_put_number(&call->result, "v", v);
   usmp_json_put_number(&call->result, "w", w);
   return 0;
 }
 
+/* Stops first and asks then: no fault of the message is a reason to drive on. */
 static int stop(usmp_rpc_call_t *call)
 {
+  double seq;
+
   robot_stop(&link_of(call)->robot, call->now);
+  if (!read_seq(call, &seq)) return USMP_RPC_INVALID_PARAMS;
+  if (seq > link_of(call)->seq) link_of(call)->seq = seq;
   return 0;
 }
 
@@ -131,6 +155,7 @@ void robot_link_connected(robot_link_t *link, uint32_t now)
   robot_abandon(&link->robot, now); /* nobody of this session has told it to drive */
   usmp_rpc_begin(&link->rpc, now);
   link->connected = true;
+  link->seq = 0;
   link->next_telemetry = now;
   link->reply[0] = 0;
 }

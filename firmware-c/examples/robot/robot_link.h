@@ -12,6 +12,8 @@
 #define ROBOT_REPLY_SIZE 301
 #define ROBOT_CODE_SIZE 33
 #define ROBOT_TELEMETRY_MS 100u
+/* The error of a `drive` that comes behind a newer command: it was not carried out. */
+#define ROBOT_OVERTAKEN (-32002)
 /* Enough for each message of a robot. */
 #define ROBOT_MESSAGE_SIZE 1808
 
@@ -24,6 +26,7 @@ typedef struct robot_link {
   uint32_t started;        /* when the robot was switched on */
   uint32_t next_telemetry; /* when */
   int64_t count;           /* telemetry messages so far */
+  double seq;              /* the highest number of a command that was carried out in this session; 0: of none */
   char reply[ROBOT_REPLY_SIZE]; /* a chat line that waits to be sent; empty: none */
   char goodbye[ROBOT_CODE_SIZE]; /* why the hub said that coming back would not help ("REPLACED"); empty: it did not */
 } robot_link_t;

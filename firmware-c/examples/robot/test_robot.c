@@ -220,16 +220,56 @@ static void test_answers(void **state)
   connect_link();
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"describe\",\"params\":{}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"name\":\"Rob\",\"kind\":\"c\",\"maxV\":0.5,\"maxW\":2}}");
-  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"drive\",\"params\":{\"v\":0.2,\"w\":-7}}"),
+  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"drive\",\"params\":{\"seq\":1,\"v\":0.2,\"w\":-7}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"v\":0.2,\"w\":-2}}");
   assert_true(robot_link.robot.target_v == 0.2);
-  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"stop\",\"params\":{}}"),
+  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"stop\",\"params\":{\"seq\":2}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}");
   assert_true(robot_link.robot.target_v == 0);
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"drive\",\"params\":{\"v\":\"nan\",\"w\":1}}"),
+  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"drive\",\"params\":{\"seq\":3,\"v\":\"nan\",\"w\":1}}"),
                          "-32602,\"message\":\"v must be a finite number\""));
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"drive\",\"params\":{\"v\":1}}"), "w must be"));
+  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"drive\",\"params\":{\"seq\":4,\"v\":1}}"), "w must be"));
   assert_true(robot_link.robot.target_v == 0);
+}
+
+/* The answer to a command with this number, as JSON text; -1: without a number. */
+static const char *command(const char *method, int seq, double v)
+{
+  static char request[160];
+  char number[16] = "";
+
+  if (seq >= 0) snprintf(number, sizeof number, "\"seq\":%d,", seq);
+  snprintf(request, sizeof request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s\"v\":%g,\"w\":0}}",
+           method, number, v);
+  return ask(request);
+}
+
+static void test_nothing_from_before_a_stop_moves_it(void **state)
+{
+  (void)state;
+  connect_link();
+  command("drive", 1, 0.3);
+  assert_non_null(strstr(command("stop", 4, 0), "\"result\":{}"));
+  for (int seq = 0; seq <= 4; seq++) { /* late, or once more */
+    assert_non_null(strstr(command("drive", seq, 0.5), seq == 0 ? "-32602" : "-32002"));
+    assert_true(robot_link.robot.target_v == 0);
+  }
+  assert_non_null(strstr(command("drive", 5, 0.2), "\"v\":0.2"));
+  /* Not behind a newer command either, and a stop stops whatever its number is. */
+  assert_non_null(strstr(command("drive", 7, 0), "\"result\""));
+  assert_non_null(strstr(command("drive", 6, 0.5), "-32002"));
+  command("drive", 8, 0.4);
+  assert_non_null(strstr(command("stop", 3, 0), "\"result\":{}"));
+  assert_true(robot_link.robot.target_v == 0);
+  assert_non_null(strstr(command("drive", 8, 0.5), "-32002"));
+  command("drive", 9, 0.4);
+  assert_non_null(strstr(command("stop", -1, 0), "-32602,\"message\":\"seq must be"));
+  assert_true(robot_link.robot.target_v == 0);
+  assert_non_null(strstr(command("drive", -1, 0.5), "-32602,\"message\":\"seq must be"));
+  assert_true(robot_link.robot.target_v == 0);
+  robot_link_lost(&robot_link, now); /* another session counts anew */
+  robot_link_connected(&robot_link, now);
+  assert_non_null(strstr(command("drive", 1, 0.1), "\"v\":0.1"));
 }
 
 static void test_telemetry_ten_times_a_second(void **state)
@@ -262,7 +302,7 @@ static void test_a_lost_session_stops_it(void **state)
 {
   (void)state;
   connect_link();
-  ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"drive\",\"params\":{\"v\":0.5,\"w\":0}}");
+  ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"drive\",\"params\":{\"seq\":1,\"v\":0.5,\"w\":0}}");
   now += 400;
   robot_link_lost(&robot_link, now);
   now += 60;
@@ -318,6 +358,7 @@ int main(void)
     cmocka_unit_test(test_time_does_not_run_backwards),
     cmocka_unit_test(test_battery_ends),
     cmocka_unit_test(test_answers),
+    cmocka_unit_test(test_nothing_from_before_a_stop_moves_it),
     cmocka_unit_test(test_telemetry_ten_times_a_second),
     cmocka_unit_test(test_a_lost_session_stops_it),
     cmocka_unit_test(test_chat),

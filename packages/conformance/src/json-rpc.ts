@@ -31,6 +31,8 @@ export class PlainPeer {
   readonly session: Session
   readonly telemetry: Telemetry[] = []
   readonly chats: string[] = []
+  /** Number of the last command. */
+  lastSeq = 0
   readonly #answers: Answer[] = []
   readonly #began = performance.now()
   #nextId = 1
@@ -59,6 +61,11 @@ export class PlainPeer {
     const { result, error } = await this.ask(method, params)
     if (!result) throw new Error(`${method} failed: ${JSON.stringify(error)}`)
     return result
+  }
+
+  /** Like `call`, for a command of RoboLink, with its number. */
+  command(method: 'drive' | 'stop', params: object = {}): Promise<Record<string, unknown>> {
+    return this.call(method, { seq: ++this.lastSeq, ...params })
   }
 
   /** What comes back, with id null, for a text that is no good request. */

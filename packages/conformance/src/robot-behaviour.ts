@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { PlainPeer } from './json-rpc.js'
 
@@ -30,7 +31,7 @@ export function testRobot(kind: 'c' | 'rv32', peer: () => PlainPeer, seconds: nu
     const robot = peer()
     const before = await robot.report()
     for (let i = 0; i < 10; i++) {
-      expect(await robot.call('drive', { v: 0.3, w: 0.25 })).toEqual({ v: 0.3, w: 0.25 })
+      expect(await robot.command('drive', { v: 0.3, w: 0.25 })).toEqual({ v: 0.3, w: 0.25 })
       await robot.report()
     }
     const after = await robot.report()
@@ -39,23 +40,45 @@ export function testRobot(kind: 'c' | 'rv32', peer: () => PlainPeer, seconds: nu
     expect(after).toMatchObject({ v: 0.3, w: 0.25, state: 'driving' })
     expect(after.left).toBeCloseTo(0.275, 9)
     expect(after.right).toBeCloseTo(0.325, 9)
-    expect(await robot.call('drive', { v: -99, w: 1e300 })).toEqual({ v: -0.5, w: 2 })
-    expect(await robot.call('stop')).toEqual({})
+    expect(await robot.command('drive', { v: -99, w: 1e300 })).toEqual({ v: -0.5, w: 2 })
+    expect(await robot.command('stop')).toEqual({})
   })
 
   test('stops when it is told to', async () => {
     const robot = peer()
-    await robot.call('drive', { v: 0.4, w: -1 })
+    await robot.command('drive', { v: 0.4, w: -1 })
     await robot.report(({ v }) => v > 0)
-    expect(await robot.call('stop')).toEqual({})
+    expect(await robot.command('stop')).toEqual({})
     const stopped = await robot.report(({ v, w }) => v === 0 && w === 0)
     expect(stopped.state).toBe('idle')
+  })
+
+  test('nothing that was sent before a confirmed stop moves it, whatever its order is', async () => {
+    const robot = peer()
+    const first = robot.lastSeq + 1
+    await fc.assert(
+      fc.asyncProperty(fc.shuffledSubarray([1, 2, 3, 4, 5], { minLength: 1 }), fc.nat(4), async (order, at) => {
+        // A stop in the middle of them, and everything else in any order around it.
+        const base = robot.lastSeq
+        robot.lastSeq += 6
+        const drive = (n: number) => robot.ask('drive', { seq: base + n, v: 0.5, w: 0 })
+        const [before, after] = [order.slice(0, at), order.slice(at)]
+        for (const n of before) await drive(n)
+        expect((await robot.ask('stop', { seq: base + 6 })).result).toEqual({})
+        for (const n of [...after, ...before]) expect((await drive(n)).error?.code).toBe(-32002)
+      }),
+      { numRuns: 20 },
+    )
+    expect((await robot.ask('drive', { seq: first, v: 0.5, w: 0 })).error?.code).toBe(-32002)
+    await robot.report(({ v }) => v === 0)
+    const { x, y } = await robot.report()
+    expect(await robot.report()).toMatchObject({ x, y, v: 0 })
   })
 
   test('stops by itself 600 ms after the last command', async () => {
     const robot = peer()
     const before = await robot.report(({ v }) => v === 0)
-    await robot.call('drive', { v: 0.5, w: 0.5 })
+    await robot.command('drive', { v: 0.5, w: 0.5 })
     const driving = await robot.report(({ state }) => state === 'driving')
     await robot.report(({ t }) => t >= driving.t + 1000)
     // By its own clock; the command came after the last report at rest, and before the first of driving.
@@ -100,22 +123,26 @@ export function testRobot(kind: 'c' | 'rv32', peer: () => PlainPeer, seconds: nu
     expect((await robot.sendNonsense(deep)).error?.code).toBe(-32600)
     // Answers to nothing are dropped.
     await robot.session.send('{"jsonrpc":"2.0","id":77,"result":{}}')
-    expect(await robot.call('drive', { v: 0, w: 0 })).toEqual({ v: 0, w: 0 })
+    expect(await robot.command('drive', { v: 0, w: 0 })).toEqual({ v: 0, w: 0 })
   })
 
   test('does not carry out a command that is too old', async () => {
     const robot = peer()
     const age = (late: number) => ({ age: { at: robot.clock() - late, ttl: 300 } })
-    for (let i = 0; i < 3; i++) expect((await robot.ask('stop', {}, age(0))).result).toEqual({})
+    for (let i = 0; i < 3; i++) expect((await robot.ask('stop', { seq: ++robot.lastSeq }, age(0))).result).toEqual({})
     const before = await robot.report(({ v }) => v === 0)
-    const old = await robot.ask('drive', { v: 0.5, w: 0 }, { age: { at: Math.max(0, robot.clock() - 5000), ttl: 300 } })
+    const old = await robot.ask(
+      'drive',
+      { seq: ++robot.lastSeq, v: 0.5, w: 0 },
+      { age: { at: Math.max(0, robot.clock() - 5000), ttl: 300 } },
+    )
     expect(old.error).toMatchObject({ code: -32001, message: expect.stringMatching(/^too old/) })
     await robot.report()
     const after = await robot.report()
     expect(after).toMatchObject({ x: before.x, y: before.y, v: 0 })
-    expect((await robot.ask('drive', { v: 0.1, w: 0 }, age(0))).result).toEqual({ v: 0.1, w: 0 })
+    expect((await robot.ask('drive', { seq: ++robot.lastSeq, v: 0.1, w: 0 }, age(0))).result).toEqual({ v: 0.1, w: 0 })
     expect((await robot.ask('drive', { v: 0.1, w: 0 }, { age: 5 })).error?.code).toBe(-32600)
-    await robot.call('stop')
+    await robot.command('stop')
   })
 
   test('chats', async () => {

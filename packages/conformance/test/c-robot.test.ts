@@ -74,7 +74,7 @@ describe('the C robot and its sessions', () => {
     robotAt(to)
     const peer = await nextPeer(server)
     const before = await peer.report()
-    await peer.call('drive', { v: 0.5, w: 0 })
+    await peer.command('drive', { v: 0.5, w: 0 })
     const driving = await peer.report(({ v }) => v > 0)
     await server.close()
 
@@ -86,7 +86,7 @@ describe('the C robot and its sessions', () => {
     expect({ v, w, state }).toEqual({ v: 0, w: 0, state: 'deadman' })
     // It braked at once: less than half a metre a second for less than a second.
     expect(x - before.x).toBeLessThan(0.5)
-    expect(await second.call('drive', { v: 0.1, w: 0 })).toEqual({ v: 0.1, w: 0 })
+    expect(await second.command('drive', { v: 0.1, w: 0 })).toEqual({ v: 0.1, w: 0 })
   })
 
   test.each(transports)('a hub that dies without a word over $name is missed within seconds', async (way) => {

@@ -36,7 +36,7 @@ describe('the C robot on an emulated rv32imc chip, over COBS on its UART', () =>
 
   test('a hub that comes back finds it stopped', async () => {
     const before = await peer.report()
-    await peer.call('drive', { v: 0.5, w: 0 })
+    await peer.command('drive', { v: 0.5, w: 0 })
     await peer.report(({ v }) => v > 0)
     await hub.close()
     await startHub()
@@ -44,15 +44,15 @@ describe('the C robot on an emulated rv32imc chip, over COBS on its UART', () =>
     expect(n).toBeGreaterThan(before.n)
     expect({ v, w, state }).toEqual({ v: 0, w: 0, state: 'deadman' })
     expect(x - before.x).toBeLessThan(0.5)
-    expect(await peer.call('drive', { v: 0.1, w: 0 })).toEqual({ v: 0.1, w: 0 })
-    await peer.call('stop')
+    expect(await peer.command('drive', { v: 0.1, w: 0 })).toEqual({ v: 0.1, w: 0 })
+    await peer.command('stop')
   })
 
   test('garbage on its line changes nothing', async () => {
     for (let i = 0; i < 10; i++) {
       chip.disturb(Buffer.concat([Buffer.from('login: \0{"jsonrpc":"2.0","method":"drive"}\0'), randomBytes(500)]))
       chip.disturb(Uint8Array.of(0))
-      expect(await peer.call('drive', { v: 0, w: 0 })).toEqual({ v: 0, w: 0 })
+      expect(await peer.command('drive', { v: 0, w: 0 })).toEqual({ v: 0, w: 0 })
     }
   })
 

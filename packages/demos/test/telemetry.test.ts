@@ -16,7 +16,7 @@ test('real readings arrive ten times a second, and the wire shows none of them',
   expect(code).toBe(0)
   const lines = output.split('\n').filter((line) => line.startsWith('#'))
   expect(lines.length).toBeGreaterThan(10)
-  expect(lines[0]).toMatch(/^#1 {3}load \d+\.\d\d {3}memory \d+ of \d+ MiB.* {2}wire cdab0205/)
+  expect(lines[0]).toMatch(/^#1 {2}load \d+\.\d\d {2}mem \d+\.\d\/\d+\.\d GiB.* {2}wire cdab0205…$/)
   expect(output).toMatch(/rtt \d+\.\d\d ms/)
   // What crosses the wire is hex of ciphertext: neither the words nor their hex are in it.
   expect(output).not.toContain(Buffer.from('"load"').toString('hex'))

@@ -3,9 +3,10 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { UsmpError } from '@usmp/core'
 import { RpcCode, RpcError } from '@usmp/rpc'
 import { ExitCode } from '../../../cli/src/exit-code.js'
-import { harmless, Output } from '../../../cli/src/output.js'
+import { Output } from '../../../cli/src/output.js'
 import { type Stop, stopOnSignals } from '../../../cli/src/stop.js'
 import { RoboLinkError } from './contract.js'
+import { plainText } from './plain-text.js'
 
 export { readJson, readPskFile, writeSecret } from '../../../cli/src/key-files.js'
 export { readLines } from '../../../cli/src/lines.js'
@@ -73,29 +74,26 @@ export function parsePlace(text: string): URL {
   })
 }
 
-/** Text with what others wrote in it, in one line: without what a terminal would obey. */
-export function harmlessLine(text: string): string {
-  return Buffer.from(harmless(Buffer.from(text))).toString()
-}
-
 /** Tells what went wrong, also what the hub answered. Returns the exit code for it. */
 export function report(error: unknown, output: Output): number {
   if (!(error instanceof RpcError)) return output.error(error)
   const exitCode = exitCodeOf(error)
   const { code, message } = error
-  output.status(harmlessLine(`error: ${message} [${code}]`), { event: 'error', code, message, exit_code: exitCode })
+  output.status(plainText(`error: ${message} [${code}]`), { event: 'error', code, message, exit_code: exitCode })
   return exitCode
 }
 
 function exitCodeOf({ code }: RpcError): number {
   switch (code) {
     case RoboLinkError.NOT_THE_DRIVER:
+    case RoboLinkError.FENCED:
     case RoboLinkError.NO_SUCH_ROBOT:
     case RpcCode.BUSY:
       return ExitCode.REFUSED
     case RoboLinkError.ROBOT_IS_GONE:
       return ExitCode.UNREACHABLE
     case RoboLinkError.TOO_OLD:
+    case RoboLinkError.OVERTAKEN:
       return ExitCode.TIMEOUT
     case RpcCode.INVALID_PARAMS:
       return ExitCode.USAGE

@@ -7,12 +7,16 @@ import * as v from 'valibot'
 export const RoboLinkError = {
   /** The command was older than its time to live, and was not carried out. */
   TOO_OLD: -32001,
+  /** The robot has carried out a newer command already: this one came late, and was not carried out. */
+  OVERTAKEN: -32002,
   /** Somebody else drives the robot. `data.driver` says who. */
   NOT_THE_DRIVER: -32003,
   /** The hub knows no robot with this id. */
   NO_SUCH_ROBOT: -32004,
   /** The robot has no session, or lost it before it answered. */
   ROBOT_IS_GONE: -32005,
+  /** The robot was stopped, or has a new session, since the sender of this command knew of it. Not carried out. */
+  FENCED: -32006,
 } as const
 
 /** A moving robot that got no `drive` for so long stops by itself, ms. */
@@ -79,7 +83,7 @@ export type Description = v.InferOutput<typeof description>
 /** What the hub knows of a robot. */
 export const robotInfo = v.object({
   id: deviceId,
-  /** Its id until it has said its name. */
+  /** What it says it is called, unless somebody else is called so already; then, and before, as the hub's key file calls it. */
   name: v.string(),
   kind: v.nullable(description.entries.kind),
   maxV: v.nullable(number),
@@ -92,6 +96,11 @@ export const robotInfo = v.object({
   /** Round trip between hub and robot by the last PING, ms. */
   rtt: v.nullable(number),
   transport: v.nullable(v.picklist(['tcp', 'udp', 'websocket', 'serial'])),
+  /**
+   * The fencing token of commands: it grows with every stop, and when the robot opens a session. A `drive` carries the one
+   * that its sender knows, and is not carried out with an older one.
+   */
+  fence: count,
 })
 export type RobotInfo = v.InferOutput<typeof robotInfo>
 const robots = v.object({ robots: v.array(robotInfo) })
@@ -103,13 +112,20 @@ export type Watched = v.InferOutput<typeof watched>
 /** The session ends, and coming back would not help: e.g. `REPLACED`. Whoever is told so does not connect again. */
 const goodbye = v.object({ code: v.string(), message: v.string() })
 
+/**
+ * The number of a command: the hub counts them up in every session, in the order in which it gives them. Transports may lose
+ * a message and deliver it later, behind newer ones.
+ */
+const seq = v.pipe(count, v.minValue(1))
+
 /** What a robot answers to the hub. */
 export const robotApi = contract({
   requests: {
     describe: { params: nothing, result: description },
-    /** Answers with what is applied, after the limits. */
-    drive: { params: velocity, result: velocity },
-    stop: { params: nothing, result: nothing },
+    /** Answers with what is applied, after the limits. OVERTAKEN, and nothing happens, unless its number is the highest so far. */
+    drive: { params: v.object({ seq, ...velocity.entries }), result: velocity },
+    /** Stops, whatever its number is. After the answer no command with a lower number moves the robot. */
+    stop: { params: v.object({ seq }), result: nothing },
     chat: { params: v.object({ from: text(64), text: chatText }), result: nothing },
   },
   notifications: { goodbye },
@@ -127,13 +143,16 @@ export const operatorHubApi = contract({
     /** Takes the wheel; `force` also from somebody who uses it. */
     take: {
       params: v.object({ robot: deviceId, force: v.optional(v.boolean()) }),
-      result: v.object({ driver: deviceId }),
+      result: v.object({ driver: deviceId, fence: count }),
     },
     release: { params: robot, result: nothing },
-    /** Takes the wheel if it is free. */
-    drive: { params: v.object({ robot: deviceId, ...velocity.entries }), result: velocity },
-    /** Anybody may, at any time. Who drove has lost the wheel to the one who stopped: the next `drive` would undo it. */
-    stop: { params: robot, result: nothing },
+    /** Takes the wheel if it is free. FENCED unless `fence` is that of now; nothing is carried out while the robot is being stopped. */
+    drive: { params: v.object({ robot: deviceId, fence: count, ...velocity.entries }), result: velocity },
+    /**
+     * Anybody may, at any time. Who drove has lost the wheel to the one who stopped: the next `drive` would undo it. Answers
+     * when the robot has confirmed it, with the new fence: no command that was sent before moves the robot any more.
+     */
+    stop: { params: robot, result: v.object({ fence: count }) },
     chat: { params: v.object({ robot: deviceId, text: chatText }), result: nothing },
     /** `hub`: between hub and operator, by the last PING; `robot`: a request from the hub to the robot and back, measured now. ms. */
     rtt: { params: robot, result: v.object({ hub: v.nullable(number), robot: number }) },
@@ -144,11 +163,14 @@ export const operatorHubApi = contract({
   },
 })
 
+/** Said by a robot, or to it by an operator, whose name is `from`: one line each. */
+const said = v.object({ robot: deviceId, from: v.string(), role: v.picklist(['robot', 'operator']), text: v.string() })
+export type Said = v.InferOutput<typeof said>
+
 /** What an operator takes from the hub. */
 export const operatorApi = contract({
   notifications: {
-    /** Said by a robot, or to it by an operator. */
-    chat: v.object({ robot: deviceId, from: v.string(), text: v.string() }),
+    chat: said,
     /** Something changed: all robots, as `robots` answers. */
     robots,
     goodbye,

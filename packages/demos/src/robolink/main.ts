@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { UsmpError } from '@usmp/core'
 import { ExitCode, type Output, parseOptions, runProgram, type Stop } from './command.js'
 import { firstIds, pskFile } from './hub/keys.js'
+import { pageAddress } from './page/address.js'
 
 const USAGE = `usage: npm start -- [--state FOLDER] [--tcp HOST:PORT] [--udp HOST:PORT] [--https HOST:PORT] [--no-autopilot]`
 
@@ -92,7 +93,7 @@ async function invite(
   output: Output,
 ): Promise<void> {
   const key = (await readFile(pskFile(state, 'page'), 'utf8')).trim()
-  const address = `${page}#id=${firstIds.page}&key=${key}`
+  const address = pageAddress(page, { operator: firstIds.page, key })
   const command = ['node', script('operator'), ...operator].map(quote).join(' ')
   const text = `
   The operator's page; what stands behind the # is its key, which never leaves the browser:

@@ -17,6 +17,8 @@ export interface View {
 }
 
 const KEPT_ROUND_TRIPS = 100
+/** In hex they fit into 80 columns. */
+const BYTES_IN_LINE = 20
 
 export function addRoundTrip(view: View, roundTrip: number): void {
   view.roundTrips.push(roundTrip)
@@ -42,16 +44,21 @@ export function panel(view: View): string {
   return lines.join('\n')
 }
 
-/** One reading in a line, for a log. */
+/** One reading in a line of less than 80 columns, for a log: what it was, and how it began on the wire. */
 export function logLine(view: View): string {
   const { reading, lastFrame } = view
-  const wire = lastFrame ? `  wire ${toHex(encodeFrame(lastFrame.frame)).slice(0, 64)}…` : ''
+  const wire = lastFrame ? `  wire ${toHex(encodeFrame(lastFrame.frame)).slice(0, 8)}…` : ''
   return `${reading ? describeReading(reading) : ''}  rtt ${view.roundTrips.at(-1)?.toFixed(2) ?? '–'} ms${wire}`
 }
 
 export function describeReading({ n, load, memory, memoryTotal, temperature }: Reading): string {
-  const degrees = temperature === undefined ? '' : `   ${temperature.toFixed(1)} °C`
-  return `#${n}   load ${load.toFixed(2)}   memory ${memory} of ${memoryTotal} MiB${degrees}`
+  const degrees = temperature === undefined ? '' : `  ${temperature.toFixed(1)} °C`
+  return `#${n}  load ${load.toFixed(2)}  mem ${gibi(memory)}/${gibi(memoryTotal)} GiB${degrees}`
+}
+
+/** From MiB. */
+function gibi(mebi: number): string {
+  return (mebi / 1024).toFixed(1)
 }
 
 export function describeRoundTrips(roundTrips: readonly number[]): string {
@@ -63,14 +70,14 @@ export function describeRoundTrips(roundTrips: readonly number[]): string {
 
 function describeFrame(frame: Frame, fromDevice: boolean): string {
   const arrow = fromDevice ? 'device → gateway' : 'gateway → device'
-  return `${arrow}  ${packetTypeName(frame.type)}  seq ${frame.seq}  ${frame.payload.length} bytes of nonce, ciphertext and tag`
+  return `${arrow}  ${packetTypeName(frame.type)}  seq ${frame.seq}  ${frame.payload.length} bytes, sealed`
 }
 
 function hexLines(frame: Frame): string[] {
   const bytes = encodeFrame(frame)
   const lines: string[] = []
-  for (let at = 0; at < bytes.length && lines.length < 6; at += 24) {
-    lines.push(`            ${toHex(bytes.subarray(at, at + 24), ' ')}`)
+  for (let at = 0; at < bytes.length && lines.length < 6; at += BYTES_IN_LINE) {
+    lines.push(`            ${toHex(bytes.subarray(at, at + BYTES_IN_LINE), ' ')}`)
   }
   return lines
 }

@@ -227,3 +227,55 @@ test('on a telephone, in the dark: nothing is cut off, and the stop is there', L
     expect(Math.min(width, height)).toBeGreaterThanOrEqual(60)
   }
 })
+
+for (const viewport of [
+  { width: 1440, height: 900 },
+  { width: 1440, height: 640 },
+  { width: 1024, height: 768 },
+  { width: 390, height: 844 },
+]) {
+  test(`no name is cut and the stop covers nothing, at ${viewport.width} × ${viewport.height}`, LONG, async () => {
+    const hub = await rig().hub()
+    rig().world.robot(hub.tcp, { name: 'The second robot of the northern greenhouse' })
+    await hub.program.says('robot-connected')
+    rig().world.autopilot(hub.tcp, [])
+    const page = await rig().open(rig().address(hub, 'page'), { viewport })
+    await fresh(page)
+    await expect.poll(() => page.locator('#robots .driver').textContent(), PATIENCE).toBe('autopilot drives')
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll('#robots .name, #robots .driver, #stop-robot, #robot-name')]
+        .filter((element) => {
+          // Its own box, and those around it, down to the button or the card.
+          const box = element.getBoundingClientRect()
+          const around = element.closest('button, h2')!.getBoundingClientRect()
+          return (
+            (element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).display !== 'inline') ||
+            box.right > around.right + 1 ||
+            box.bottom > around.bottom + 1 ||
+            box.left < around.left - 1
+          )
+        })
+        .map((element) => element.outerHTML),
+    )
+    expect(cut).toEqual([])
+    for (const end of [false, true]) {
+      const covered = await page.evaluate((end) => {
+        const scrolled = document.querySelector('#console')!
+        for (const box of [scrolled, document.documentElement]) box.scrollTop = end ? box.scrollHeight : 0
+        const stop = document.querySelector('#stop')!.getBoundingClientRect()
+        const bottom = Math.min(innerHeight, scrolled.getBoundingClientRect().bottom)
+        const parts = document.querySelectorAll(
+          '#console button, #console input, #console canvas, #console dl, #console p',
+        )
+        return [...parts]
+          .filter((part) => {
+            const { left, right, top, bottom: partBottom, width } = part.getBoundingClientRect()
+            const shownBottom = Math.min(partBottom, bottom)
+            return width > 1 && left < stop.right && right > stop.left && top < stop.bottom && shownBottom > stop.top
+          })
+          .map((part) => part.outerHTML)
+      }, end)
+      expect(covered).toEqual([])
+    }
+  })
+}

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Output } from '../../../cli/src/output.js'
 import { Pursuit } from '../../src/robolink/autopilot/pursuit.js'
@@ -9,8 +10,11 @@ import { loadKeys } from '../../src/robolink/hub/keys.js'
 import { Latest } from '../../src/robolink/hub/latest.js'
 import { Wheel } from '../../src/robolink/hub/wheel.js'
 import { parseCommand } from '../../src/robolink/operator/commands.js'
+import { telemetryLine } from '../../src/robolink/operator/console.js'
 import { summarize } from '../../src/robolink/operator/round-trips.js'
+import { shownSpan } from '../../src/robolink/page/chart.js'
 import { DriveBase } from '../../src/robolink/robot/drive-base.js'
+import { logLine, panel, type View } from '../../src/telemetry/show.js'
 
 function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'robolink-'))
@@ -171,4 +175,39 @@ describe('the key file', () => {
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('keys.json') })
     expect(`${error.message}${error.hint}`).not.toContain('secret!')
   })
+})
+
+describe('a line of telemetry fits into 80 columns', () => {
+  test.each([0, 65_000])('of a robot, %d ms old', (age) => {
+    const pose = { x: -12.34, y: -12.34, theta: -Math.PI, v: -0.5, w: -2, left: -0.5, right: -0.5 }
+    const line = telemetryLine({ n: 99_999, t: 0, ...pose, battery: 1, temperature: 45.6, state: 'driving', age })
+    expect([...line].length).toBeLessThanOrEqual(80)
+  })
+
+  test('of this machine, and all of its panel', () => {
+    const frame = { version: 2, type: 0x10, flags: 0, seq: 4_000_000_000, payload: new Uint8Array(180) }
+    const view = {
+      gateway: '127.0.0.1:65535',
+      device: 'device in TypeScript',
+      deviceId: '02:00:00:00:00:01',
+      sessionId: '00'.repeat(16),
+      suite: 'ChaCha20-Poly1305',
+      readings: 100_000,
+      reading: { n: 99_999, load: 12.34, memory: 123_456, memoryTotal: 128_000, temperature: 45.6 },
+      roundTrips: [123.45],
+      lastFrame: { frame, fromDevice: true },
+      frames: 1_000_000,
+    } as unknown as View
+    expect([...logLine(view)].length).toBeLessThanOrEqual(80)
+    for (const line of stripVTControlCharacters(panel(view)).split('\n')) {
+      expect([...line].length).toBeLessThanOrEqual(80)
+    }
+  })
+})
+
+test('a chart shows the first seconds over its whole width, and not a minute that is empty', () => {
+  expect([0, 9, 11, 45, 60, 200, 600, 9_000].map((age) => shownSpan(age, 600))).toEqual([
+    10, 10, 20, 60, 60, 300, 600, 600,
+  ])
+  expect([0, 31, 59, 61].map((age) => shownSpan(age, 60))).toEqual([10, 60, 60, 60])
 })

@@ -1,8 +1,9 @@
 import { UsmpError } from '@usmp/core'
 import { RpcError } from '@usmp/rpc'
-import { harmlessLine, type Output } from '../command.js'
-import { DRIVE_TTL, RoboLinkError, type Watched } from '../contract.js'
+import type { Output } from '../command.js'
+import { DRIVE_TTL, RoboLinkError, type RobotInfo, type Watched } from '../contract.js'
 import type { HubPeer } from '../operator/hub-link.js'
+import { plainText } from '../plain-text.js'
 import type { Pursuit } from './pursuit.js'
 
 /** Nobody steers by telemetry that is older, ms. */
@@ -17,6 +18,8 @@ export class Autopilot {
   readonly #output: Output
   /** Somebody else drives. */
   #aside = false
+  /** Commands carry it; what was sent before a stop is told by it. */
+  #fence = 0
 
   constructor(robot: string, pursuit: Pursuit, output: Output) {
     this.#robot = robot
@@ -25,8 +28,10 @@ export class Autopilot {
   }
 
   /** How the robots are, as the hub tells when something changed. */
-  see(robots: readonly { id: string; driver: string | null }[]): void {
-    if (!this.#aside || robots.find(({ id }) => id === this.#robot)?.driver !== null) return
+  see(robots: readonly Pick<RobotInfo, 'id' | 'driver' | 'fence'>[]): void {
+    const robot = robots.find(({ id }) => id === this.#robot)
+    this.#fence = robot?.fence ?? 0
+    if (!this.#aside || robot?.driver !== null) return
     this.#aside = false
     this.#pursuit.restart()
     this.#output.status('autopilot: the wheel is free, going on', { event: 'going-on' })
@@ -39,6 +44,7 @@ export class Autopilot {
    */
   async drive(peer: HubPeer, most: number): Promise<boolean> {
     try {
+      this.see((await peer.request('robots', {}, { timeout: PATIENCE })).robots)
       for await (const telemetry of peer.stream('watch', { robot: this.#robot })) {
         if (this.#aside || telemetry.age > TOO_OLD) continue
         await this.#step(peer, telemetry)
@@ -59,12 +65,16 @@ export class Autopilot {
     const velocity = this.#pursuit.steer(pose)
     if (this.#pursuit.reached > reached) this.#report()
     try {
-      await peer.request('drive', { robot: this.#robot, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL })
+      await peer.request(
+        'drive',
+        { robot: this.#robot, fence: this.#fence, ...velocity },
+        { timeout: PATIENCE, ttl: DRIVE_TTL },
+      )
     } catch (error) {
       // A command that was lost is of no use any more: the next telemetry brings the next one.
       if (!(error instanceof RpcError) || error.code !== RoboLinkError.NOT_THE_DRIVER) return
       this.#aside = true
-      this.#output.status(harmlessLine(`autopilot: ${error.message}, standing back`), {
+      this.#output.status(plainText(`autopilot: ${error.message}, standing back`), {
         event: 'standing-back',
         message: error.message,
       })

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { UsmpError } from '@usmp/core'
 import { ExitCode, parseOptions, parsePlace, readPskFile, required, runProgram } from '../command.js'
+import type { RobotInfo } from '../contract.js'
 import { parseRobot } from '../operator/commands.js'
 import { hubs } from '../operator/hub-link.js'
 import { Autopilot } from './autopilot.js'
@@ -40,7 +41,7 @@ await runProgram(async (output, stop) => {
   const onRetry = ({ code, message }: UsmpError, pause: number) =>
     output.status(`autopilot: ${message}; again in ${pause} ms`, { event: 'retry', code, message, pause })
   const notifications = {
-    robots: ({ robots }: { robots: readonly { id: string; driver: string | null }[] }) => pilot.see(robots),
+    robots: ({ robots }: { robots: readonly RobotInfo[] }) => pilot.see(robots),
   }
   for await (const { peer } of hubs({ ...credentials, signal: stop.signal, onRetry }, notifications)) {
     if (await pilot.drive(peer, most)) break

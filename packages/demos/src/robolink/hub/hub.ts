@@ -3,7 +3,8 @@ import { createServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type Session, UsmpError } from '@usmp/core'
 import { type ListenOptions, listen, type Server, serialPort } from '@usmp/node'
-import type { RobotInfo } from '../contract.js'
+import type { RobotInfo, Said } from '../contract.js'
+import { looksLike, plainText } from '../plain-text.js'
 import type { Certificate } from './certificate.js'
 import type { Keys } from './keys.js'
 import { type Fleet, noSuchRobot, OperatorSeat } from './operator-seat.js'
@@ -66,7 +67,8 @@ export class Hub implements Fleet {
     this.#log = log
     const events = {
       changed: () => this.#tellSoon(),
-      chat: (robot: RobotSeat, text: string) => this.#tellChat(robot.id, robot.name, text),
+      chat: (robot: RobotSeat, text: string) => this.#tellChat(robot.id, robot.name, 'robot', text),
+      isTaken: (robot: RobotSeat, name: string) => this.#isTaken(robot, name),
       fault: (robot: RobotSeat, fault: Error) => this.#logFault(`robot ${robot.id}`, fault),
     }
     this.#seats = new Map([...keys.robots].map(([id, known]) => [id, new RobotSeat(known, events)]))
@@ -116,7 +118,7 @@ export class Hub implements Fleet {
 
   async chat(robot: RobotSeat, from: string, text: string): Promise<void> {
     await robot.chat(from, text)
-    this.#tellChat(robot.id, from, text)
+    this.#tellChat(robot.id, from, 'operator', text)
   }
 
   fault(operator: OperatorSeat, fault: Error): void {
@@ -131,7 +133,7 @@ export class Hub implements Fleet {
       handshakeTimeout: REQUEST_TIMEOUT,
     }
     this.#https = createServer({ key, cert, ...limits }, site(page))
-    this.#https.maxConnections = MAX_CONNECTIONS
+    // No `maxConnections` on it: Node would turn newcomers away. `listen` bounds those that ask for nothing, the oldest first.
     this.#https.listen(https.port, https.host)
     await once(this.#https, 'listening').catch((cause: Error) => {
       throw new UsmpError('TRANSPORT_FAILED', `the port of the page: ${cause.message}`, { cause })
@@ -214,8 +216,15 @@ export class Hub implements Fleet {
     }, TELL_INTERVAL).unref()
   }
 
-  #tellChat(robot: string, from: string, text: string): void {
-    for (const operator of this.#operators) operator.showChat(robot, from, text)
+  #tellChat(robot: string, from: string, role: Said['role'], text: string): void {
+    const said = { robot, from, role, text: plainText(text) }
+    for (const operator of this.#operators) operator.showChat(said)
+  }
+
+  /** Whether people would take a robot of this name for an operator, or for another robot. */
+  #isTaken(robot: RobotSeat, name: string): boolean {
+    const others = [...this.#seats.values()].filter((seat) => seat !== robot)
+    return [...this.#keys.operators.values(), ...others].some((other) => looksLike(other.name, name))
   }
 }
 

@@ -7,6 +7,7 @@ import { assertPsk, fromHex, UsmpError } from '@usmp/core'
 import * as v from 'valibot'
 import { type Output, readJson, writeSecret } from '../command.js'
 import { deviceId } from '../contract.js'
+import { looksLike } from '../plain-text.js'
 
 /** Somebody whom the hub knows. */
 export interface Known {
@@ -70,7 +71,19 @@ export async function loadKeys(folder: string, output: Output): Promise<Keys> {
   for (const id of robots.keys()) {
     if (operators.has(id)) throw new UsmpError('INVALID_ARGUMENT', `${path}: ${id} is a robot and an operator`)
   }
+  assertNamesDiffer(path, [...robots.values(), ...operators.values()])
   return { robots, operators }
+}
+
+/** In a chat, and where it is said who drives, people go by names. */
+function assertNamesDiffer(path: string, everybody: readonly Known[]): void {
+  for (const [at, { id, name }] of everybody.entries()) {
+    const other = everybody.slice(0, at).find((earlier) => looksLike(earlier.name, name))
+    if (!other) continue
+    throw new UsmpError('INVALID_ARGUMENT', `${path}: ${other.id} and ${id} have the same name, ${name}`, {
+      hint: 'Give every robot and every operator a name of its own.',
+    })
+  }
 }
 
 function parseTable(entries: v.InferOutput<typeof table>): Map<string, Known> {

@@ -3,7 +3,8 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { UsmpError } from '@usmp/core'
-import { ExitCode, harmlessLine, parseOptions, runProgram } from '../command.js'
+import { ExitCode, parseOptions, runProgram } from '../command.js'
+import { plainText } from '../plain-text.js'
 import { loadCertificate } from './certificate.js'
 import { type Address, Hub, type Log } from './hub.js'
 import { defaultStateFolder, loadKeys } from './keys.js'
@@ -38,7 +39,7 @@ await runProgram(async (output, stop) => {
   const keys = await loadKeys(state, output)
   const certificate = await loadCertificate(state, https.host)
   const log: Log = (event, line, fields) =>
-    output.status(harmlessLine(`${clock()} ${line}`), { event, message: line, ...fields })
+    output.status(plainText(`${clock()} ${line}`), { event, message: line, ...fields })
   const { page, origin: origins, serial } = options
   const hub = await Hub.start({ keys, tcp, udp, https, certificate, page, origins, serial, log })
   const url = `https://${https.host.includes(':') ? `[${https.host}]` : https.host}:${hub.httpsPort}/`

@@ -1,6 +1,7 @@
 import type { Session, UsmpError } from '@usmp/core'
-import { type Peer, RpcError, rpc } from '@usmp/rpc'
-import { operatorApi, operatorHubApi, RoboLinkError, type RobotInfo } from '../contract.js'
+import { type Peer, RpcCode, RpcError, rpc } from '@usmp/rpc'
+import { operatorApi, operatorHubApi, RoboLinkError, type RobotInfo, type Said } from '../contract.js'
+import { chatBudget, paced } from './budget.js'
 import type { Known } from './keys.js'
 import type { RobotSeat } from './robot-seat.js'
 import { RoundTrip } from './round-trip.js'
@@ -22,32 +23,28 @@ export interface Fleet {
 export class OperatorSeat {
   readonly id: string
   readonly name: string
+  readonly #chat = chatBudget()
   readonly #peer: Peer<typeof operatorApi>
 
   constructor({ id, name }: Known, session: Session, fleet: Fleet) {
     this.id = id
     this.name = name
     const roundTrip = new RoundTrip(session, () => {})
-    this.#peer = rpc(session, {
+    this.#peer = rpc(paced(session), {
       serves: operatorHubApi,
       calls: operatorApi,
       limits: LIMITS,
       requests: {
         robots: () => ({ robots: [...fleet.robots] }),
-        take: ({ robot, force = false }) => {
-          fleet.robot(robot).take(this, force)
-          return { driver: id }
-        },
+        take: ({ robot, force = false }) => ({ driver: id, fence: fleet.robot(robot).take(this, force) }),
         release: ({ robot }) => {
           fleet.robot(robot).release(this)
           return {}
         },
-        drive: ({ robot, v, w }, { signal }) => fleet.robot(robot).drive(this, { v, w }, signal),
-        stop: async ({ robot }) => {
-          await fleet.robot(robot).stop(this)
-          return {}
-        },
+        drive: ({ robot, fence, v, w }, { signal }) => fleet.robot(robot).drive(this, { v, w }, fence, signal),
+        stop: async ({ robot }) => ({ fence: await fleet.robot(robot).stop(this) }),
         chat: async ({ robot, text }) => {
+          if (this.#chat.take(performance.now()) > 0) throw new RpcError(RpcCode.BUSY, 'too many lines at once')
           await fleet.chat(fleet.robot(robot), name, text)
           return {}
         },
@@ -70,8 +67,8 @@ export class OperatorSeat {
     this.#tell(() => this.#peer.tryNotify('robots', { robots: [...robots] }))
   }
 
-  showChat(robot: string, from: string, text: string): void {
-    this.#tell(() => this.#peer.tryNotify('chat', { robot, from, text }))
+  showChat(said: Said): void {
+    this.#tell(() => this.#peer.tryNotify('chat', said))
   }
 
   /** Between its end and our notice of it a session can be gone. */

@@ -11,6 +11,8 @@ import {
   type Velocity,
   type Watched,
 } from '../contract.js'
+import { plainText } from '../plain-text.js'
+import { chatBudget, paced } from './budget.js'
 import type { Known } from './keys.js'
 import { Latest } from './latest.js'
 import { RoundTrip } from './round-trip.js'
@@ -33,6 +35,8 @@ interface Line {
   readonly session: Session
   readonly peer: Peer<typeof robotApi>
   readonly roundTrip: RoundTrip
+  /** Numbers of commands that were given in this session. */
+  lastSeq: number
 }
 
 interface Events {
@@ -40,6 +44,8 @@ interface Events {
   changed(): void
   /** The robot says something to everybody. */
   chat(robot: RobotSeat, text: string): void
+  /** Whether somebody else has this name. */
+  isTaken(robot: RobotSeat, name: string): boolean
   fault(robot: RobotSeat, fault: Error): void
 }
 
@@ -51,6 +57,12 @@ export class RobotSeat {
   readonly #telemetry = new Latest<{ readonly at: number; readonly telemetry: Telemetry }>()
   #description: Description | undefined
   #line: Line | undefined
+  /** What was sent before a stop ended, or before this session began, was sent with a lower one. */
+  #fence = 0
+  readonly #chat = chatBudget()
+  #muted = false
+  /** Stops that wait for the robot's answer. */
+  #stopping = 0
 
   constructor(known: Known, events: Events) {
     this.#known = known
@@ -79,22 +91,29 @@ export class RobotSeat {
       driverName: this.#wheel.driver?.name ?? null,
       rtt: line?.roundTrip.latest ?? null,
       transport: line ? TRANSPORTS[line.session.transportKind] : null,
+      fence: this.#fence,
     }
   }
 
   /** Serves the robot for one session, which takes the place of the one before; resolves with the reason of its end. */
   async serve(session: Session): Promise<UsmpError> {
-    const peer = rpc(session, {
+    const peer = rpc(paced(session), {
       serves: robotHubApi,
       calls: robotApi,
       notifications: {
-        telemetry: (telemetry) => this.#telemetry.set({ at: performance.now(), telemetry }),
-        chat: ({ text }) => this.#events.chat(this, text),
+        // A session whose place another one took can still have something to say; it is not about the robot of now.
+        telemetry: (telemetry) => {
+          if (this.#line === line) this.#telemetry.set({ at: performance.now(), telemetry })
+        },
+        chat: ({ text }) => {
+          if (this.#line === line) this.#say(text)
+        },
       },
       onFault: (fault) => this.#events.fault(this, fault),
     })
-    const line = { session, peer, roundTrip: new RoundTrip(session, () => this.#events.changed()) }
+    const line: Line = { session, peer, roundTrip: new RoundTrip(session, () => this.#events.changed()), lastSeq: 0 }
     this.#line = line
+    this.#fence++
     this.#events.changed()
     void this.#describe(peer)
     const reason = await peer.closed
@@ -103,10 +122,19 @@ export class RobotSeat {
     return reason
   }
 
-  /** Takes the wheel for an operator. @throws RpcError NOT_THE_DRIVER */
-  take(driver: Driver, force: boolean): void {
+  /** What is said too often nobody hears: it would push what others say off every screen. */
+  #say(text: string): void {
+    const tooMuch = this.#chat.take(performance.now()) > 0
+    if (!tooMuch) this.#events.chat(this, text)
+    else if (!this.#muted) this.#events.fault(this, new Error('it chats too much; some of its lines are dropped'))
+    this.#muted = tooMuch
+  }
+
+  /** Takes the wheel for an operator. @returns the fence; @throws RpcError NOT_THE_DRIVER */
+  take(driver: Driver, force: boolean): number {
     if (!this.#wheel.take(driver, force, performance.now())) throw this.#notTheDriver()
     this.#events.changed()
+    return this.#fence
   }
 
   release(driver: Driver): void {
@@ -121,33 +149,52 @@ export class RobotSeat {
     if (this.#line) this.#halt().catch(() => {})
   }
 
-  /** @throws RpcError NOT_THE_DRIVER, ROBOT_IS_GONE, or what the robot answers */
-  async drive(driver: Driver, velocity: Velocity, signal: AbortSignal): Promise<Velocity> {
+  /**
+   * @param fence as the operator knew it when this was sent
+   * @throws RpcError NOT_THE_DRIVER, FENCED, ROBOT_IS_GONE, or what the robot answers
+   */
+  async drive(driver: Driver, velocity: Velocity, fence: number, signal: AbortSignal): Promise<Velocity> {
     const before = this.#wheel.driver
-    if (!this.#wheel.use(driver, performance.now())) throw this.#notTheDriver()
+    if (before !== undefined && before !== driver) throw this.#notTheDriver()
+    // Before it takes the wheel: a command of the past does nothing at all.
+    if (this.#stopping > 0 || fence !== this.#fence) throw this.#fenced()
+    this.#wheel.use(driver, performance.now())
     if (before !== driver) this.#events.changed()
-    return this.#ask((peer) => peer.request('drive', velocity, { timeout: PATIENCE, ttl: DRIVE_TTL, signal }))
+    return this.#ask((line) =>
+      line.peer.request('drive', { seq: ++line.lastSeq, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL, signal }),
+    )
   }
 
   /**
-   * Stops it for anybody. Who drove has lost the wheel to the one who stopped: the next `drive` would undo the stop.
+   * Stops it for anybody. Who drove has lost the wheel to the one who stopped: the next `drive` would undo the stop. So would
+   * one that is under way to us, from anybody: until the robot has answered none is carried out, and then only what was sent
+   * with the new fence.
+   * @returns the new fence
    * @throws RpcError ROBOT_IS_GONE, or what the robot answers
    */
-  async stop(by: Driver): Promise<void> {
+  async stop(by: Driver): Promise<number> {
     const { driver } = this.#wheel
     if (driver && driver !== by) this.take(by, true)
-    await this.#halt()
+    this.#stopping++
+    try {
+      await this.#halt()
+    } finally {
+      this.#stopping--
+      this.#fence++
+      this.#events.changed()
+    }
+    return this.#fence
   }
 
   /** @throws RpcError ROBOT_IS_GONE, or what the robot answers */
   async chat(from: string, text: string): Promise<void> {
-    await this.#ask((peer) => peer.request('chat', { from, text }, { timeout: PATIENCE }))
+    await this.#ask(({ peer }) => peer.request('chat', { from, text }, { timeout: PATIENCE }))
   }
 
   /** A request to the robot and back, ms. @throws RpcError ROBOT_IS_GONE, or what the robot answers */
   async measure(): Promise<number> {
     const start = performance.now()
-    await this.#ask((peer) => peer.request('describe', {}, { timeout: PATIENCE }))
+    await this.#ask(({ peer }) => peer.request('describe', {}, { timeout: PATIENCE }))
     return performance.now() - start
   }
 
@@ -159,12 +206,14 @@ export class RobotSeat {
   }
 
   /** Asks the robot over the session it has now, and no other: a command never waits for a robot to come back. */
-  async #ask<T>(question: (peer: Peer<typeof robotApi>) => Promise<T>): Promise<T> {
+  async #ask<T>(question: (line: Line) => Promise<T>): Promise<T> {
     const line = this.#line
     if (!line) throw this.#gone('it has no session')
     try {
-      return await question(line.peer)
+      return await question(line)
     } catch (error) {
+      // Shown to people, too.
+      if (error instanceof RpcError) throw new RpcError(error.code, plainText(error.message))
       if (!(error instanceof UsmpError) || error.code === 'ABORTED') throw error
       if (error.code === 'QUEUE_FULL') throw new RpcError(RpcCode.BUSY, `too much is said to ${this.name} at once`)
       throw this.#gone(error.message)
@@ -172,21 +221,34 @@ export class RobotSeat {
   }
 
   async #halt(): Promise<void> {
-    await this.#ask((peer) => peer.request('stop', {}, { timeout: PATIENCE }))
+    await this.#ask((line) => line.peer.request('stop', { seq: ++line.lastSeq }, { timeout: PATIENCE }))
   }
 
   async #describe(peer: Peer<typeof robotApi>): Promise<void> {
     try {
-      this.#description = await peer.request('describe', {}, { timeout: FIRST_PATIENCE })
+      const description = await peer.request('describe', {}, { timeout: FIRST_PATIENCE })
+      this.#description = { ...description, name: this.#nameFor(description.name) }
       this.#events.changed()
     } catch (error) {
       this.#events.fault(this, error as Error)
     }
   }
 
+  /** The name that it says, unless people would take it for somebody else. */
+  #nameFor(said: string): string {
+    if (!this.#events.isTaken(this, said)) return plainText(said)
+    this.#events.fault(this, new Error(`it says that its name is ${said}; somebody else has that name`))
+    return this.#known.name
+  }
+
   #notTheDriver(): RpcError {
     const { id, name } = this.#wheel.driver!
     return new RpcError(RoboLinkError.NOT_THE_DRIVER, `${name} drives ${this.name}`, { driver: id })
+  }
+
+  #fenced(): RpcError {
+    const why = this.#stopping > 0 ? 'is being stopped' : 'was stopped, or has a new session, since this was sent'
+    return new RpcError(RoboLinkError.FENCED, `${this.name} ${why}`)
   }
 
   #gone(why: string): RpcError {

@@ -14,8 +14,8 @@ const PATIENCE = 2_000
 /** Between two measurements of the round trip, ms. */
 const MEASURE_INTERVAL = 10
 
-/** Shows a line to people, or its fields as JSON. */
-export type Print = (text: string, fields: Readonly<Record<string, unknown>>) => void
+/** Shows a line, or several, to people; or its fields as JSON. */
+export type Print = (text: string | readonly string[], fields: Readonly<Record<string, unknown>>) => void
 
 /** Carries out an operator's commands, over whatever session there is at the moment. */
 export class Console {
@@ -29,6 +29,8 @@ export class Console {
   #following: AbortController | undefined
   #followed: string | undefined
   #driving: AbortController | undefined
+  /** Of each robot, as the hub said last: a command carries it, and with one of before a stop it is not carried out. */
+  readonly #fences = new Map<string, number>()
 
   /** @param robot the one that is meant; without it the first one that is there */
   constructor(print: Print, robot: string | undefined, csv: CsvLog | undefined) {
@@ -44,6 +46,11 @@ export class Console {
     if (this.#shows || this.#csv) this.#follow(peer, await this.#chosen(peer))
   }
 
+  /** How the robots are, as the hub tells when something changed. */
+  see(robots: readonly RobotInfo[]): void {
+    for (const { id, fence } of robots) this.#fences.set(id, fence)
+  }
+
   disconnected(): void {
     this.#peer = undefined
     this.#following?.abort()
@@ -53,7 +60,7 @@ export class Console {
   /** @throws RpcError, UsmpError */
   async run(command: Exclude<Command, { name: 'quit' }>): Promise<void> {
     const peer = this.#peer
-    if (command.name === 'help') return this.#print(HELP, { event: 'help', text: HELP })
+    if (command.name === 'help') return this.#print(HELP.split('\n'), { event: 'help', text: HELP })
     if (command.name === 'wait') return setTimeout(command.seconds * 1000)
     if (!peer) {
       throw new UsmpError('NOT_CONNECTED', 'the hub is not there at the moment', { hint: 'Nothing is kept for later.' })
@@ -73,7 +80,7 @@ export class Console {
       case 'rtt':
         return this.#measure(peer, command.count)
       case 'take':
-        await peer.request('take', { robot: await this.#chosen(peer), force: command.force }, { timeout: PATIENCE })
+        await this.#take(peer, command.force)
         return this.#print('the wheel is yours', { event: 'taken' })
       case 'release':
         this.#driving?.abort()
@@ -91,7 +98,15 @@ export class Console {
   }
 
   async #robots(peer: HubPeer): Promise<RobotInfo[]> {
-    return (await peer.request('robots', {}, { timeout: PATIENCE })).robots
+    const { robots } = await peer.request('robots', {}, { timeout: PATIENCE })
+    this.see(robots)
+    return robots
+  }
+
+  async #take(peer: HubPeer, force: boolean): Promise<void> {
+    const robot = await this.#chosen(peer)
+    const { fence } = await peer.request('take', { robot, force }, { timeout: PATIENCE })
+    this.#fences.set(robot, fence)
   }
 
   #showRobots(robots: readonly RobotInfo[]): void {
@@ -129,7 +144,7 @@ export class Console {
     try {
       for await (const telemetry of peer.stream('watch', { robot }, { signal })) {
         this.#csv?.add(robot, telemetry)
-        if (this.#shows) this.#print(telemetryLine(robot, telemetry), { event: 'telemetry', robot, ...telemetry })
+        if (this.#shows) this.#print(telemetryLine(telemetry), { event: 'telemetry', robot, ...telemetry })
       }
     } catch (error) {
       // The end of the session is told by whoever waits for the next one.
@@ -145,16 +160,22 @@ export class Console {
     this.#driving?.abort()
     const driving = new AbortController()
     this.#driving = driving
+    // The same until the next command of the person: after somebody's stop it is not driven on.
+    const fence = this.#fences.get(robot)!
     const start = performance.now()
-    const applied = await peer.request('drive', { robot, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL })
+    const applied = await peer.request('drive', { robot, fence, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL })
     const ms = hundredths(performance.now() - start)
     const line = `drives at ${applied.v} m/s, ${applied.w} rad/s; answered in ${ms} ms`
     this.#print(line, { event: 'driving', robot, ...applied, ms })
     if (velocity.v === 0 && velocity.w === 0) return driving.abort()
-    void this.#driveOn(peer, { robot, ...velocity }, driving)
+    void this.#driveOn(peer, { robot, fence, ...velocity }, driving)
   }
 
-  async #driveOn(peer: HubPeer, params: Velocity & { robot: string }, driving: AbortController): Promise<void> {
+  async #driveOn(
+    peer: HubPeer,
+    params: Velocity & { robot: string; fence: number },
+    driving: AbortController,
+  ): Promise<void> {
     const { signal } = driving
     try {
       for (;;) {
@@ -173,7 +194,9 @@ export class Console {
 
   async #stop(peer: HubPeer): Promise<void> {
     this.#driving?.abort()
-    await peer.request('stop', { robot: await this.#chosen(peer) }, { timeout: PATIENCE })
+    const robot = await this.#chosen(peer)
+    const { fence } = await peer.request('stop', { robot }, { timeout: PATIENCE })
+    this.#fences.set(robot, fence)
     this.#print('stopped', { event: 'stopped' })
   }
 
@@ -207,10 +230,11 @@ function robotLine({ id, name, kind, online, transport, rtt, driver, driverName 
   return `${id}  ${name}  ${kind ?? '?'} over ${transport}  ${rtt ?? '?'} ms  ${who}`
 }
 
-function telemetryLine(robot: string, { n, x, y, theta, v, w, battery, temperature, state, age }: Watched): string {
-  const pose = `x ${x.toFixed(3)} y ${y.toFixed(3)} θ ${theta.toFixed(3)}  v ${v.toFixed(2)} w ${w.toFixed(2)}`
-  const rest = `battery ${Math.round(battery * 100)} %  ${temperature.toFixed(1)} °C  ${state}`
-  return `${robot} #${n}  ${pose}  ${rest}${age > 500 ? `  ${Math.round(age)} ms old` : ''}`
+/** In 80 columns: only one robot is watched at a time, so its id is not in it. */
+export function telemetryLine({ n, x, y, theta, v, w, battery, temperature, state, age }: Watched): string {
+  const pose = `x ${x.toFixed(2)} y ${y.toFixed(2)} θ ${theta.toFixed(2)}  v ${v.toFixed(2)} w ${w.toFixed(2)}`
+  const rest = age > 500 ? `${Math.round(age)} ms old` : `${temperature.toFixed(1)} °C`
+  return `#${n}  ${pose}  ${Math.round(battery * 100)} %  ${rest}  ${state}`
 }
 
 function hundredths(value: number): number {

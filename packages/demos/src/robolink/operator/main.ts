@@ -4,7 +4,6 @@ import { createInterface, type Interface } from 'node:readline'
 import { UsmpError } from '@usmp/core'
 import {
   ExitCode,
-  harmlessLine,
   type Output,
   parseOptions,
   parsePlace,
@@ -15,6 +14,8 @@ import {
   runProgram,
   type Stop,
 } from '../command.js'
+import type { RobotInfo, Said } from '../contract.js'
+import { plainText } from '../plain-text.js'
 import { HELP, parseCommand, parseRobot } from './commands.js'
 import { Console, type Print } from './console.js'
 import { CsvLog } from './csv.js'
@@ -73,8 +74,9 @@ async function operate(
   let onConnected!: () => void
   const connected = new Promise<void>((resolve) => (onConnected = resolve))
   const heard = {
-    chat: ({ robot, from, text }: { robot: string; from: string; text: string }) =>
-      print(`${from}: ${text}`, { event: 'chat', robot, from, text }),
+    chat: ({ robot, from, role, text }: Said) =>
+      print(`${from}${role === 'robot' ? ' (robot)' : ''}: ${text}`, { event: 'chat', robot, from, role, text }),
+    robots: ({ robots }: { robots: readonly RobotInfo[] }) => console.see(robots),
   }
   const link = async () => {
     for await (const { peer, session } of hubs({ ...credentials, signal: end.signal, onRetry }, heard)) {
@@ -129,8 +131,9 @@ async function* lines(): AsyncGenerator<string, void, undefined> {
 function printer(output: Output, terminal: Interface | undefined): Print {
   return (text, fields) => {
     if (terminal) process.stdout.write('\r\x1b[K')
-    // What robots and operators say must not steer the terminal.
-    void output.result(text.split('\n').map(harmlessLine).join('\n'), fields)
+    const lines = typeof text === 'string' ? [text] : text
+    // What robots and operators say must not steer the terminal, or look like a line of somebody else.
+    void output.result(lines.map(plainText).join('\n'), fields)
     terminal?.prompt(true)
   }
 }

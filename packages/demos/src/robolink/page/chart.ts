@@ -23,7 +23,7 @@ export class TimeChart {
 
   /**
    * @param host the element that it fills
-   * @param span seconds that it shows
+   * @param span seconds that it shows when there are values for so long
    * @param ranges for each scale
    */
   constructor(host: HTMLElement, span: number, lines: readonly Line[], ranges: Record<string, Range>) {
@@ -41,7 +41,7 @@ export class TimeChart {
         cursor: { show: false },
         padding: [6, Object.keys(ranges).length > 1 ? 0 : 18, 0, 0],
         scales: {
-          x: { time: false, range: [-span, 0] },
+          x: { time: false, range: (_: uPlot, oldest: number | null) => [-shownSpan(-(oldest ?? 0), span), 0] },
           ...Object.fromEntries(
             Object.entries(ranges).map(([name, range]) => [
               name,
@@ -55,7 +55,7 @@ export class TimeChart {
             size: 22,
             gap: 3,
             space: 40,
-            incrs: [10, 20, 30, 60, 120, 300],
+            incrs: [2, 5, 10, 20, 30, 60, 120, 300],
             values: (_, ticks) => ticks.map((seconds) => before(seconds)),
           },
           ...Object.keys(ranges).map((scale, index) => ({
@@ -95,6 +95,14 @@ export class TimeChart {
   draw(table: uPlot.AlignedData): void {
     this.#plot.setData(table)
   }
+}
+
+/** So many seconds are shown: a chart of the last ten minutes is not to be empty for the first nine. */
+const SPANS = [10, 20, 30, 60, 120, 300]
+
+/** @param age of the oldest value, s; @param most what the chart shows in the end, s */
+export function shownSpan(age: number, most: number): number {
+  return SPANS.find((span) => span >= age && span < most) ?? most
 }
 
 function before(seconds: number): string {

@@ -6,9 +6,11 @@ import {
   operatorHubApi,
   RoboLinkError,
   type RobotInfo,
+  type Said,
   type Velocity,
   type Watched,
 } from '../contract.ts'
+import { plainText } from '../plain-text.ts'
 import { TimeChart } from './chart.ts'
 import { Chat } from './chat.ts'
 import { byId, say } from './dom.ts'
@@ -94,7 +96,12 @@ export class Console {
     enabled: () => byId<HTMLInputElement>('keys').checked && isShown(),
   })
   readonly #driving: Driving = new Driving(
-    () => ({ commands: this.#commands, limits: this.#limits, ours: this.#robot?.driver === this.#me }),
+    () => ({
+      commands: this.#commands,
+      limits: this.#limits,
+      ours: this.#robot?.driver === this.#me,
+      fence: this.#stopping > 0 ? undefined : this.#robot?.fence,
+    }),
     () => this.#emergency.clear(),
     (fault) => this.#tellFault(fault),
   )
@@ -104,6 +111,8 @@ export class Console {
   )
   #chartsAt = 0
   #fault: Fault | undefined
+  /** Stops of ours that wait for an answer. */
+  #stopping = 0
   /** Lines of ours that we have not heard yet. */
   readonly #said = new Set<string>()
 
@@ -130,7 +139,7 @@ export class Console {
       calls: operatorHubApi,
       notifications: {
         robots: ({ robots }) => this.#show(robots),
-        chat: ({ robot, from, text }) => this.#heard(robot, from, text),
+        chat: (said) => this.#heard(said),
         goodbye: ({ code, message }) => this.#onGoodbye(code, message),
       },
     })
@@ -187,10 +196,25 @@ export class Console {
     if (!hub || !robot?.online) return undefined
     const { id } = robot
     return {
-      drive: (velocity: Velocity) =>
-        hub.request('drive', { robot: id, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL }),
-      stop: () => hub.request('stop', { robot: id }, { timeout: PATIENCE }),
+      drive: (velocity: Velocity, fence: number) =>
+        hub.request('drive', { robot: id, fence, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL }),
+      stop: () => this.#stop(hub, id),
     }
+  }
+
+  async #stop(hub: Hub, id: string): Promise<void> {
+    this.#stopping++
+    try {
+      const { fence } = await hub.request('stop', { robot: id }, { timeout: PATIENCE })
+      this.#know(id, fence)
+    } finally {
+      this.#stopping--
+    }
+  }
+
+  /** Commands from now on carry this fence. */
+  #know(id: string, fence: number): void {
+    this.#robots = this.#robots.map((robot) => (robot.id === id ? { ...robot, fence } : robot))
   }
 
   get #stopTarget() {
@@ -198,7 +222,7 @@ export class Console {
     if (!hub || !robot) return undefined
     return {
       name: robot.name,
-      stop: () => hub.request('stop', { robot: robot.id }, { timeout: PATIENCE }),
+      stop: () => this.#stop(hub, robot.id),
       otherDriver: robot.driver === null || robot.driver === this.#me ? undefined : driverOf(robot),
     }
   }
@@ -250,7 +274,10 @@ export class Console {
     const ours = robot.driver === this.#me
     try {
       if (ours) await hub.request('release', { robot: robot.id }, { timeout: PATIENCE })
-      else await hub.request('take', { robot: robot.id, force: robot.driver !== null }, { timeout: PATIENCE })
+      else {
+        const params = { robot: robot.id, force: robot.driver !== null }
+        this.#know(robot.id, (await hub.request('take', params, { timeout: PATIENCE })).fence)
+      }
       this.#tellFault(undefined)
     } catch (error) {
       this.#tellFault(error)
@@ -290,16 +317,17 @@ export class Console {
     const [hub, robot] = [this.#hub, this.#robot]
     if (!hub) throw new Error('there is no link to the hub')
     if (!robot) throw new Error('there is no robot to talk to')
-    const said = `${robot.id} ${text}`
+    // As the hub will hand it on.
+    const said = `${robot.id} ${plainText(text)}`
     this.#said.add(said)
     // The hub lets all operators hear it, us too.
     await hub.request('chat', { robot: robot.id, text }, { timeout: PATIENCE }).finally(() => this.#said.delete(said))
   }
 
-  #heard(robotId: string, from: string, text: string): void {
-    const robot = this.#robots.find(({ id }) => id === robotId)?.name ?? robotId
-    const ours = from !== robot && this.#said.delete(`${robotId} ${text}`)
-    if (!ours) this.#chat.add(from, from === robot ? undefined : robot, text, false)
+  #heard({ robot, from, role, text }: Said): void {
+    if (role === 'robot') return void this.#chat.add(`${from} (robot)`, undefined, text, false)
+    const name = this.#robots.find(({ id }) => id === robot)?.name ?? robot
+    if (!this.#said.delete(`${robot} ${text}`)) this.#chat.add(from, name, text, false)
   }
 
   // ─── what is shown ───
@@ -380,6 +408,8 @@ function adviceFor(fault: Fault, robot: RobotInfo | undefined): string {
       return 'A command came too late and was not carried out: the line is slow.'
     case RoboLinkError.NOT_THE_DRIVER:
       return `${robot ? driverOf(robot) : 'Somebody else'} drives. Take over to drive.`
+    case RoboLinkError.FENCED:
+      return 'The robot was stopped, or has just come back. Let go, then drive again.'
     case RoboLinkError.NO_SUCH_ROBOT:
       return 'The hub does not know this robot any more.'
     case RoboLinkError.ROBOT_IS_GONE:

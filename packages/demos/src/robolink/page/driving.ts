@@ -10,7 +10,7 @@ const MOST_UNANSWERED = 4
 
 /** Where commands go. Each resolves when the robot has answered. */
 export interface Commands {
-  drive(velocity: Velocity): Promise<Velocity>
+  drive(velocity: Velocity, fence: number): Promise<Velocity>
   stop(): Promise<unknown>
 }
 
@@ -22,6 +22,8 @@ export interface Moment {
   readonly limits: Velocity
   /** Whether the wheel is ours, so that it is worth holding. */
   readonly ours: boolean
+  /** What a command carries; undefined while a stop of ours is under way, which nothing may pass. */
+  readonly fence: number | undefined
 }
 
 /** Turns what is asked for into commands, at a bounded rate, and into a stop when nothing is asked for any more. */
@@ -35,6 +37,8 @@ export class Driving {
   #unanswered = 0
   /** After a refusal: only who lets go first may drive again. */
   #locked = false
+  /** As it was at the first command since something was asked for: who holds on does not drive past a stop. */
+  #fence: number | undefined
 
   /** @param onFault a command that was refused or lost; undefined when all is well again */
   constructor(moment: () => Moment, onApplied: (applied: Velocity) => void, onFault: (fault: unknown) => void) {
@@ -58,6 +62,7 @@ export class Driving {
       if (!this.#locked) this.#run()
     } else {
       this.#locked = false
+      this.#fence = undefined
       clearInterval(this.#timer)
       this.#timer = undefined
       if (wasMoving) this.#stop()
@@ -77,13 +82,14 @@ export class Driving {
   }
 
   #drive(): void {
-    const { commands } = this.#moment()
-    if (!commands || this.#unanswered >= MOST_UNANSWERED) return
+    const { commands, fence } = this.#moment()
+    if (!commands || fence === undefined || this.#unanswered >= MOST_UNANSWERED) return
+    this.#fence ??= fence
     this.#sentAt = performance.now()
     this.#unanswered++
     // Those that were sent before a refusal may be answered after it; then the refusal is what counts.
     commands
-      .drive(this.wanted)
+      .drive(this.wanted, this.#fence)
       .then(
         (applied) => this.#locked || this.#applied(applied),
         (fault) => this.#locked || this.#failed(fault),
@@ -97,6 +103,8 @@ export class Driving {
   }
 
   #failed(fault: { code?: unknown }): void {
+    // A newer one of ours was carried out before it.
+    if (fault.code === RoboLinkError.OVERTAKEN) return
     if (isRefusal(fault)) this.#lock()
     this.#onFault(fault)
   }
@@ -111,17 +119,17 @@ export class Driving {
   }
 
   #hold(): void {
-    const { commands, ours } = this.#moment()
-    if (!commands || !ours || document.hidden || this.#timer !== undefined) return
+    const { commands, ours, fence } = this.#moment()
+    if (!commands || !ours || fence === undefined || document.hidden || this.#timer !== undefined) return
     // Nobody asked for this one; who drives is shown anyway, and the next one follows.
-    commands.drive({ v: 0, w: 0 }).catch(() => {})
+    commands.drive({ v: 0, w: 0 }, fence).catch(() => {})
   }
 }
 
-/** Whether repeating a command is useless. One that was late, or lost, is followed by the next. */
+/** Whether repeating a command is useless. One that was late, overtaken or lost is followed by the next. */
 function isRefusal(fault: { code?: unknown }): boolean {
-  const { NOT_THE_DRIVER, NO_SUCH_ROBOT, ROBOT_IS_GONE } = RoboLinkError
-  return [NOT_THE_DRIVER, NO_SUCH_ROBOT, ROBOT_IS_GONE].some((code) => code === fault.code)
+  const { NOT_THE_DRIVER, FENCED, NO_SUCH_ROBOT, ROBOT_IS_GONE } = RoboLinkError
+  return [NOT_THE_DRIVER, FENCED, NO_SUCH_ROBOT, ROBOT_IS_GONE].some((code) => code === fault.code)
 }
 
 function isMoving({ forward, left }: Ask): boolean {

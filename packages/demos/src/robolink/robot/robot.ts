@@ -1,5 +1,5 @@
-import { type RpcSession, rpc } from '@usmp/rpc'
-import { type Description, robotApi, robotHubApi, TELEMETRY_INTERVAL } from '../contract.js'
+import { RpcError, type RpcSession, rpc } from '@usmp/rpc'
+import { type Description, RoboLinkError, robotApi, robotHubApi, TELEMETRY_INTERVAL } from '../contract.js'
 import { DriveBase, MAX_V, MAX_W } from './drive-base.js'
 
 /** A robot, which lives longer than its sessions with the hub. */
@@ -24,14 +24,21 @@ export class Robot {
    */
   async serve(session: RpcSession): Promise<{ code: string; message: string } | undefined> {
     let goodbye: { code: string; message: string } | undefined
+    // Of the commands of this session that were carried out.
+    let highest = 0
     const peer = rpc(session, {
       serves: robotApi,
       calls: robotHubApi,
       requests: {
         describe: () => this.#description,
-        drive: (velocity) => this.#base.drive(velocity, this.#clock()),
-        stop: () => {
+        drive: ({ seq, v, w }) => {
+          if (seq <= highest) throw new RpcError(RoboLinkError.OVERTAKEN, 'a newer command was carried out before it')
+          highest = seq
+          return this.#base.drive({ v, w }, this.#clock())
+        },
+        stop: ({ seq }) => {
           this.#base.stop(this.#clock())
+          highest = Math.max(highest, seq)
           return {}
         },
         chat: ({ from, text }) => {
