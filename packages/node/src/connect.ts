@@ -10,20 +10,18 @@ import {
   type Transport,
   UsmpError,
 } from '@usmp/core'
-import { assertSuite, assertTime } from '@usmp/core/checks'
 import { DatagramLink } from '@usmp/core/datagram'
-import { assertSessionOptions } from './checks.js'
+import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
+import { connectTable, sessionsTable } from './options.js'
 import { connectSerial } from './serial-port.js'
-import { connectTcp } from './tcp.js'
+import { CONNECT_TIMEOUT, connectTcp, DEFAULT_PORT } from './tcp.js'
 import { connectUdp } from './udp.js'
 import { connectWebSocket } from './websocket.js'
 
-const DEFAULT_PORT = 9000
 const NETWORK_SCHEMES = ['usmp:', 'usmp+udp:', 'ws:', 'wss:']
-const CONNECT_TIMEOUT = 10_000
 
 export interface ConnectOptions {
   /** Six bytes, or `aa:bb:cc:dd:ee:ff`. */
@@ -34,9 +32,9 @@ export interface ConnectOptions {
   readonly allowWeakPsk?: boolean
   /** Must be what the server is configured for. Default AES-256-GCM. */
   readonly suite?: CipherSuite
-  /** ms until the transport is there; default 10000. */
+  /** ms until the transport is there; 0 for never; default 10000. */
   readonly connectTimeout?: number
-  /** ms for each step of the handshake; default 5000. */
+  /** ms for each step of the handshake; 0 for never; default 5000. */
   readonly handshakeTimeout?: number
   /** ms of silence after which a PING goes out; 0 for never; default 20000. */
   readonly keepalive?: number
@@ -72,14 +70,12 @@ export interface SessionsOptions extends ConnectOptions {
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK, UNREACHABLE, HANDSHAKE_REFUSED, HANDSHAKE_TIMEOUT, AUTH_FAILED, ABORTED
  */
 export async function connect(url: string | URL, options: ConnectOptions): Promise<Session> {
+  // Before the network is asked: a wrong argument is not to hide behind a server that is down.
   const target = parseUrl(url)
+  checkOptions('connect', options, connectTable)
   const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal } = options
   const deviceId = parseDeviceId(options.deviceId)
-  // Before the network is asked: a wrong argument is not to hide behind a server that is down.
   assertPsk(options.psk, options.allowWeakPsk)
-  assertSuite(options.suite)
-  assertTime('connectTimeout', timeout)
-  assertSessionOptions(options)
   if (!options.provider) await prepareSuite(options.suite)
   if (target.protocol === 'usmp+udp:') {
     const transport = await connectUdp(hostOf(target), portOf(target), { signal })
@@ -105,8 +101,10 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
  * peer that refuses our proof or breaks the protocol
  */
 export function sessions(url: string | URL, options: SessionsOptions): AsyncGenerator<Session, void, undefined> {
-  const { signal, onRetry } = options
-  return reconnecting(() => connect(url, options), {
+  checkOptions('sessions', options, sessionsTable)
+  const { onRetry, ...rest } = options
+  const { signal } = rest
+  return reconnecting(() => connect(url, rest), {
     clock: nodeClock,
     jitter: Math.random,
     signal,
@@ -114,7 +112,11 @@ export function sessions(url: string | URL, options: SessionsOptions): AsyncGene
   })
 }
 
-async function establish(transport: Transport, options: ConnectOptions, deviceId: Uint8Array): Promise<Session> {
+async function establish(
+  transport: Transport,
+  { connectTimeout, ca, ...options }: ConnectOptions,
+  deviceId: Uint8Array,
+): Promise<Session> {
   try {
     return await Session.connect(transport, {
       ...options,
@@ -140,16 +142,16 @@ function portOf(url: URL): number {
 
 function openTransport(
   target: URL,
-  options: { timeout: number; ca: string | Uint8Array | undefined; signal: AbortSignal | undefined },
+  { timeout, ca, signal }: { timeout: number; ca: string | Uint8Array | undefined; signal: AbortSignal | undefined },
 ): Promise<Transport> {
   switch (target.protocol) {
     case 'ws:':
     case 'wss:':
-      return connectWebSocket(target, options)
+      return connectWebSocket(target, { timeout, ca, signal })
     case 'serial:':
-      return connectSerial(target, options.signal)
+      return connectSerial(target, signal)
     default:
-      return connectTcp(hostOf(target), portOf(target), options)
+      return connectTcp(hostOf(target), portOf(target), { timeout, signal })
   }
 }
 

@@ -1,7 +1,9 @@
 import { Duplex } from 'node:stream'
 import { type Transport, UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import type { SerialPort } from 'serialport'
 import { duplexTransport } from './duplex.js'
+import { serialPortTable } from './options.js'
 import type { SerialLine } from './serial.js'
 
 const DEFAULT_BAUD_RATE = 115_200
@@ -11,12 +13,21 @@ const WATCH_INTERVAL = 500
 const POLL_READABLE = 1
 const POLL_WRITABLE = 2
 
+/** Options of {@link serialPort}. */
+export interface SerialOptions {
+  /** Bits a second; default 115200. */
+  readonly baudRate?: number
+}
+
 /**
  * A serial port as a line for `listen`, by the package `serialport`, which is an optional dependency. 8 data bits, no parity,
  * one stop bit, no flow control, as chips have it.
  * @param path e.g. `/dev/ttyUSB0` or `COM3`
+ * @throws UsmpError INVALID_ARGUMENT
  */
-export function serialPort(path: string, { baudRate = DEFAULT_BAUD_RATE }: { baudRate?: number } = {}): SerialLine {
+export function serialPort(path: string, options: SerialOptions = {}): SerialLine {
+  checkOptions('serialPort', options, serialPortTable)
+  const { baudRate = DEFAULT_BAUD_RATE } = options
   return { name: path, open: () => openPort(path, baudRate) }
 }
 

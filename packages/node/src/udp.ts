@@ -3,6 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { type AddressInfo, isIP, isIPv6 } from 'node:net'
 import {
+  type Abortable,
   asUsmpError,
   type CryptoProvider,
   type ErrorCode,
@@ -12,10 +13,12 @@ import {
   UsmpError,
 } from '@usmp/core'
 import { askForCookie, CookieJar, gateHello, isForHandshake } from '@usmp/core/datagram'
+import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeRandom } from './crypto-node.js'
 import { addressBlock, ipBytes } from './ip-address.js'
-import { formatAddress } from './tcp.js'
+import { udpTable } from './options.js'
+import { assertPort, formatAddress } from './tcp.js'
 import { type Rate, RateLimit } from './token-bucket.js'
 
 /**
@@ -55,13 +58,12 @@ export interface UdpClientTransport extends Transport {
 
 /**
  * A UDP socket for one server. That somebody is there shows only in the handshake.
- * @throws UsmpError UNREACHABLE if the name cannot be resolved; ABORTED
+ * @throws UsmpError INVALID_ARGUMENT; UNREACHABLE if the name cannot be resolved; ABORTED
  */
-export async function connectUdp(
-  host: string,
-  port: number,
-  { signal }: { signal?: AbortSignal | undefined } = {},
-): Promise<UdpClientTransport> {
+export async function connectUdp(host: string, port: number, options: Abortable = {}): Promise<UdpClientTransport> {
+  checkOptions('connectUdp', options, udpTable)
+  assertPort(port)
+  const { signal } = options
   let address = host
   try {
     if (!isIP(host)) address = (await lookup(host)).address
@@ -164,12 +166,11 @@ export class UdpListener {
 
   /**
    * Takes a port.
-   * @param host default: all interfaces
    * @param onVisit opens the transport of a visit at once, or aborts it
    * @throws UsmpError TRANSPORT_FAILED if the port cannot be had
    */
   static async bind(
-    { host, port }: { host?: string | undefined; port: number },
+    { host, port }: { host: string; port: number },
     provider: CryptoProvider,
     onVisit: (visit: UdpVisit) => void,
     onFault: (error: unknown) => void,
@@ -179,7 +180,7 @@ export class UdpListener {
       socket.on('error', onFault)
       return new UdpListener(socket, provider, onVisit)
     } catch (cause) {
-      const detail = `cannot listen on UDP ${formatAddress(host ?? '*', port)}: ${(cause as Error).message}`
+      const detail = `cannot listen on UDP ${formatAddress(host, port)}: ${(cause as Error).message}`
       throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: 'Choose another port, or end what holds it.' })
     }
   }
@@ -339,21 +340,17 @@ class Visit implements UdpVisit {
   }
 }
 
-/** All interfaces, of both families where the system has both, unless a host is named. */
-async function bindSocket(host: string | undefined, port: number): Promise<Socket> {
-  const addresses = host === undefined ? ['::', '0.0.0.0'] : [isIP(host) ? host : (await lookup(host)).address]
-  for (const [index, address] of addresses.entries()) {
-    const socket = openSocket(address, { recvBufferSize: RECEIVE_BUFFER })
-    try {
-      // An address needs no look-up, so that this may happen at once.
-      const listening = once(socket, 'listening')
-      socket.bind(port, address)
-      await listening
-      return socket
-    } catch (error) {
-      socket.close()
-      if (index === addresses.length - 1) throw error
-    }
+async function bindSocket(host: string, port: number): Promise<Socket> {
+  const address = isIP(host) ? host : (await lookup(host)).address
+  const socket = openSocket(address, { recvBufferSize: RECEIVE_BUFFER })
+  try {
+    // An address needs no look-up, so that this may happen at once.
+    const listening = once(socket, 'listening')
+    socket.bind(port, address)
+    await listening
+    return socket
+  } catch (error) {
+    socket.close()
+    throw error
   }
-  throw new Error('no address to listen on')
 }

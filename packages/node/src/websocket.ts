@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket, WebSocketServer } from 'ws'
-import { formatAddress, startListening } from './tcp.js'
+import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 
 /** How long a close waits for the peer's answer, ms. */
 const LINGER = 2_000
@@ -143,9 +143,9 @@ interface CommonServerOptions {
   readonly origins?: readonly string[]
 }
 
-interface OwnServerOptions extends CommonServerOptions {
+export interface OwnServerOptions extends CommonServerOptions {
   readonly server?: undefined
-  /** Default: all interfaces. */
+  /** Default 127.0.0.1, which only this machine reaches; `0.0.0.0` or `::` for all interfaces. */
   readonly host?: string
   /** 0 takes a free one, see {@link Server.websocketUrl}. */
   readonly port: number
@@ -153,7 +153,7 @@ interface OwnServerOptions extends CommonServerOptions {
   readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array }
 }
 
-interface AttachedServerOptions extends CommonServerOptions {
+export interface AttachedServerOptions extends CommonServerOptions {
   /** An HTTP or HTTPS server of the application, which listens and closes itself. */
   readonly server: HttpServer
 }
@@ -198,7 +198,7 @@ export class WebSocketDoor {
   /** @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had */
   async listen(onFault: (error: Error) => void): Promise<void> {
     if (this.#options.server) return
-    await startListening(this.#http, this.#options.host, this.#options.port)
+    await startListening(this.#http, this.#options.host ?? DEFAULT_HOST, this.#options.port)
     this.#http.on('error', onFault)
   }
 

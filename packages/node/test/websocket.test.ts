@@ -34,7 +34,7 @@ async function startWebSocketServer(
   websocket: Partial<WebSocketOptions> = {},
   options: Parameters<typeof startServer>[0] = {},
 ): Promise<Watched> {
-  const door = { host: LOOPBACK, port: 0, ...websocket } as WebSocketOptions
+  const door = (websocket.server ? websocket : { host: LOOPBACK, port: 0, ...websocket }) as WebSocketOptions
   return startServer({ tcp: undefined as never, websocket: door, ...options })
 }
 
