@@ -17,11 +17,10 @@ import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
 import { connectTable, sessionsTable } from './options.js'
 import { connectSerial } from './serial-port.js'
-import { CONNECT_TIMEOUT, connectTcp, DEFAULT_PORT } from './tcp.js'
+import { parseTarget, type Target } from './target.js'
+import { CONNECT_TIMEOUT, connectTcp } from './tcp.js'
 import { connectUdp } from './udp.js'
 import { connectWebSocket } from './websocket.js'
-
-const NETWORK_SCHEMES = ['usmp:', 'usmp+udp:', 'ws:', 'wss:']
 
 export interface ConnectOptions {
   /** Six bytes, or `aa:bb:cc:dd:ee:ff`. */
@@ -66,19 +65,20 @@ export interface SessionsOptions extends ConnectOptions {
 /**
  * Connects to a server.
  * @param url `usmp://host:port` for TCP, `usmp+udp://host:port` for UDP, the port being 9000 where left out; or `ws://…`,
- * `wss://…`, `serial:///dev/ttyUSB0?baud=115200`
+ * `wss://…`, `serial:///dev/ttyUSB0?baud=115200&rtscts=true` with the options of {@link serialPort}. A link-local IPv6 address
+ * has its zone in it, as text: `usmp://[fe80::1%eth0]`.
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK, UNREACHABLE, HANDSHAKE_REFUSED, HANDSHAKE_TIMEOUT, AUTH_FAILED, ABORTED
  */
 export async function connect(url: string | URL, options: ConnectOptions): Promise<Session> {
   // Before the network is asked: a wrong argument is not to hide behind a server that is down.
-  const target = parseUrl(url)
+  const target = parseTarget(url)
   checkOptions('connect', options, connectTable)
   const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal } = options
   const deviceId = parseDeviceId(options.deviceId)
   assertPsk(options.psk, options.allowWeakPsk)
   if (!options.provider) await prepareSuite(options.suite)
-  if (target.protocol === 'usmp+udp:') {
-    const transport = await connectUdp(hostOf(target), portOf(target), { signal })
+  if (target.kind === 'udp') {
+    const transport = await connectUdp(target.host, target.port, { timeout, signal })
     return establish(transport, options, deviceId).catch((error: UsmpError) => {
       const { fault: cause } = transport
       if (error.code !== 'HANDSHAKE_TIMEOUT' || !cause) throw error
@@ -132,44 +132,16 @@ async function establish(
   }
 }
 
-function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '')
-}
-
-function portOf(url: URL): number {
-  return Number(url.port || DEFAULT_PORT)
-}
-
 function openTransport(
-  target: URL,
+  target: Exclude<Target, { kind: 'udp' }>,
   { timeout, ca, signal }: { timeout: number; ca: string | Uint8Array | undefined; signal: AbortSignal | undefined },
 ): Promise<Transport> {
-  switch (target.protocol) {
-    case 'ws:':
-    case 'wss:':
-      return connectWebSocket(target, { timeout, ca, signal })
-    case 'serial:':
-      return connectSerial(target, signal)
-    default:
-      return connectTcp(hostOf(target), portOf(target), { timeout, signal })
-  }
-}
-
-function parseUrl(url: string | URL): URL {
-  const parsed = urlOf(url)
-  if (parsed && NETWORK_SCHEMES.includes(parsed.protocol) && parsed.hostname !== '') return parsed
-  if (parsed?.protocol === 'serial:') return parsed
-  throw new UsmpError(
-    'INVALID_ARGUMENT',
-    `the address must look like usmp://host:${DEFAULT_PORT}, usmp+udp://host:${DEFAULT_PORT}, ws://host/, wss://host/ or serial:///dev/ttyUSB0, not ${url}`,
-  )
-}
-
-/** Undefined if it is none. Not `URL.canParse` first, which would do the work twice. */
-function urlOf(text: string | URL): URL | undefined {
-  try {
-    return new URL(text)
-  } catch {
-    return undefined
+  switch (target.kind) {
+    case 'tcp':
+      return connectTcp(target.host, target.port, { timeout, signal })
+    case 'websocket':
+      return connectWebSocket(target.url, { host: target.host, timeout, ca, signal })
+    case 'serial':
+      return connectSerial(target.url, signal)
   }
 }

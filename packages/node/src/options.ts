@@ -1,6 +1,4 @@
-import type { Abortable } from '@usmp/core'
 import {
-  abortableTable,
   callback,
   datagram,
   deviceId,
@@ -24,6 +22,7 @@ import type { ConnectOptions, SessionsOptions } from './connect.js'
 import type { SerialOptions } from './serial-port.js'
 import type { ListenOptions } from './server.js'
 import type { TcpOptions } from './tcp.js'
+import type { UdpOptions } from './udp.js'
 import type { AttachedServerOptions, OwnServerOptions } from './websocket.js'
 
 // ─── rules ───
@@ -134,10 +133,10 @@ export const connectTable: TableOf<ConnectOptions> = {
 export const sessionsTable: TableOf<SessionsOptions> = { ...connectTable, onRetry: callback }
 
 /** Of `serialPort`. */
-export const serialPortTable: TableOf<SerialOptions> = { baudRate: limit }
+export const serialPortTable: TableOf<SerialOptions> = { baudRate: limit, rtscts: flag, dtr: flag, rts: flag }
 
 /** Of `connectTcp`. */
 export const tcpTable: TableOf<TcpOptions> = { timeout: time, signal }
 
 /** Of `connectUdp`. */
-export const udpTable: TableOf<Abortable> = abortableTable
+export const udpTable: TableOf<UdpOptions> = { timeout: time, signal }

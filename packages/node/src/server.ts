@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AcceptOptions,
   type Authorization,
@@ -157,6 +157,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   #wake: (() => void) | undefined
   #door: WebSocketDoor | undefined
   #line: SharedLine | undefined
+  #lineHold: ReturnType<typeof setInterval> | undefined
   #udp: UdpListener | undefined
   #closing: Promise<void> | undefined
   readonly #onAbort = () => void this.close()
@@ -191,7 +192,11 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     if (tcp || !(udp || websocket || serial)) await this.#listenTcp(tcp ?? {})
     if (udp) await this.#listenUdp(udp)
     if (websocket) await this.#openDoor(websocket)
-    if (serial) void this.#serveLine(serial)
+    if (serial) {
+      // A server keeps its process alive while it listens, also while the port is not there.
+      this.#lineHold = setInterval(() => {}, 2 ** 31 - 1)
+      void this.#serveLine(serial)
+    }
     if (signal?.aborted) {
       await this.close()
       throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
@@ -328,6 +333,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   async #shutDown(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    clearInterval(this.#lineHold)
     const closed = Promise.all([
       this.#net.listening ? once(this.#net.close(), 'close') : undefined,
       this.#door?.close(),
@@ -390,13 +396,13 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
         this.#line = shareLine(await line.open(), line.name)
       } catch (error) {
         this.#warn(`the serial line ${line.name} cannot be opened; trying again`, error)
-        await setTimeout(LINE_PAUSE, undefined, { ref: false })
+        await sleep(LINE_PAUSE, undefined, { ref: false })
         continue
       }
       if (this.#closing) await this.#line.close()
       while (this.#line.open) await this.#receiveLineVisitor(this.#line, line.name)
       // A line that ends at once every time must not keep the processor busy.
-      await setTimeout(LINE_PAUSE, undefined, { ref: false })
+      await sleep(LINE_PAUSE, undefined, { ref: false })
     }
   }
 

@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, connect as connectNet, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
+import { connect as connectTls } from 'node:tls'
+import { type Abortable, MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket, WebSocketServer } from 'ws'
 import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 
@@ -87,26 +88,37 @@ function isShutdown(reason: UsmpError | undefined): boolean {
 
 // ─── the client ───
 
+interface WebSocketClientOptions extends Abortable {
+  /** That of the URL, with its zone. */
+  readonly host?: string
+  /** ms until the WebSocket is there; 0 for never */
+  readonly timeout: number
+  /** Certificates to trust instead of the well-known ones, PEM. */
+  readonly ca?: string | Uint8Array | undefined
+}
+
 /**
  * Opens a WebSocket.
- * @param timeout ms
- * @param ca certificates to trust instead of the well-known ones, PEM
  * @throws UsmpError UNREACHABLE with the system's error as its cause; INVALID_ARGUMENT; ABORTED
  */
 export async function connectWebSocket(
   url: URL,
-  { timeout, ca, signal }: { timeout: number; ca?: string | Uint8Array | undefined; signal?: AbortSignal | undefined },
+  { host, timeout, ca, signal }: WebSocketClientOptions,
 ): Promise<Transport> {
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
   const socket = open(url, {
     ...common,
-    handshakeTimeout: timeout,
     ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+    // A URL has no zone of a link-local address.
+    ...(host?.includes('%') ? { createConnection: (below: TcpNetConnectOpts) => connectTo(url, host, below) } : {}),
   })
   const abort = () => socket.terminate()
+  let timer: ReturnType<typeof setTimeout> | undefined
   signal?.addEventListener('abort', abort, { once: true })
   try {
     return await new Promise<Transport>((resolve, reject) => {
+      // Not by its own `handshakeTimeout`, which begins anew with every byte.
+      if (timeout > 0) timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
       socket.once('error', reject)
       // Its answer is the only public way to the socket below.
       socket.once('upgrade', (response) =>
@@ -116,11 +128,19 @@ export async function connectWebSocket(
   } catch (cause) {
     // Being called off, it may complain once more.
     socket.on('error', () => {})
+    socket.terminate()
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
     throw new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
   } finally {
+    clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
+}
+
+function connectTo({ protocol }: URL, host: string, options: TcpNetConnectOpts): Socket {
+  // The path of the URL would be taken for that of a local socket.
+  const there = { ...options, host, path: undefined }
+  return protocol === 'wss:' ? connectTls({ ...there, servername: '' }) : connectNet(there)
 }
 
 function open(url: URL, options: object): WebSocket {
