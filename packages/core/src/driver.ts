@@ -545,11 +545,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   async #answerHello(deviceId: string, wireVersion: WireVersion): Promise<void> {
     let answer: Authorization | null = null
     this.#lookupFailure = undefined
+    // On the wire a failure is an unknown device; the application hears the truth.
     try {
-      answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
+      answer = await this.#lookUp(deviceId, wireVersion)
       if (answer) checkAuthorization(answer)
     } catch (error) {
-      // On the wire this is an unknown device; the application hears the truth.
       answer = null
       this.#lookupFailure = asUsmpError(error, 'PSK_LOOKUP_FAILED')
     }
@@ -559,6 +559,16 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
     }
     this.#pump()
+  }
+
+  /** Whatever the application throws is its own fault, and not that of the device: also one of our errors. */
+  async #lookUp(deviceId: string, wireVersion: WireVersion): Promise<Authorization | null> {
+    try {
+      return (await this.#authorize?.(deviceId, wireVersion)) ?? null
+    } catch (error) {
+      const { message } = asUsmpError(error, 'PSK_LOOKUP_FAILED')
+      throw new UsmpError('PSK_LOOKUP_FAILED', message, { cause: error })
+    }
   }
 
   #end(connectionReason: UsmpError): void {
