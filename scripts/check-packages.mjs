@@ -1,10 +1,13 @@
-// Packs every package that is published and lets publint and arethetypeswrong judge what a user would get.
+// Packs every package that is published, lets publint and arethetypeswrong judge what a user would get, and compiles against it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { checkTypes } from './check-types.mjs'
 import { pnpm, root } from './pnpm.mjs'
 
 let failed = false
+const out = mkdtempSync(join(tmpdir(), 'usmp-pack-'))
+const tarballs = new Map()
 for (const name of readdirSync(join(root, 'packages'))) {
   const folder = join(root, 'packages', name)
   let manifest
@@ -14,9 +17,12 @@ for (const name of readdirSync(join(root, 'packages'))) {
     continue
   }
   if (manifest.private) continue
-  const out = mkdtempSync(join(tmpdir(), 'usmp-pack-'))
+  const before = readdirSync(out)
   pnpm(['--dir', folder, 'pack', '--pack-destination', out], { stdio: ['inherit', 'ignore', 'inherit'] })
-  const tarball = join(out, readdirSync(out)[0])
+  const tarball = join(
+    out,
+    readdirSync(out).find((file) => !before.includes(file)),
+  )
   // Commands have no types to import.
   const hasTypes = JSON.stringify(manifest.exports ?? {}).includes('.d.ts')
   for (const args of [
@@ -25,6 +31,8 @@ for (const name of readdirSync(join(root, 'packages'))) {
   ]) {
     if (pnpm(args, { mayFail: true }) !== 0) failed = true
   }
-  rmSync(out, { recursive: true })
+  if (hasTypes) tarballs.set(manifest.name, tarball)
 }
+if (!checkTypes(tarballs)) failed = true
+rmSync(out, { recursive: true })
 process.exit(failed ? 1 : 0)

@@ -17,6 +17,7 @@ import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
 import { connectTable, sessionsTable } from './options.js'
 import { connectSerial } from './serial-port.js'
+import { allowManyListeners } from './signals.js'
 import { parseTarget, type Target } from './target.js'
 import { CONNECT_TIMEOUT, connectTcp } from './tcp.js'
 import { connectUdp } from './udp.js'
@@ -74,6 +75,7 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
   const target = parseTarget(url)
   checkOptions('connect', options, connectTable)
   const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal } = options
+  allowManyListeners(signal)
   const deviceId = parseDeviceId(options.deviceId)
   assertPsk(options.psk, options.allowWeakPsk)
   if (!options.provider) await prepareSuite(options.suite)
@@ -104,6 +106,7 @@ export function sessions(url: string | URL, options: SessionsOptions): AsyncGene
   checkOptions('sessions', options, sessionsTable)
   const { onRetry, ...rest } = options
   const { signal } = rest
+  allowManyListeners(signal)
   return reconnecting(() => connect(url, rest), {
     clock: nodeClock,
     jitter: Math.random,

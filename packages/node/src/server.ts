@@ -24,6 +24,7 @@ import { Lockout } from './lockout.js'
 import { listenTable } from './options.js'
 import { authorizer, type PskOptions } from './psk-source.js'
 import { type SerialLine, shareLine } from './serial.js'
+import { allowManyListeners } from './signals.js'
 import { assertPort, DEFAULT_HOST, DEFAULT_PORT, formatAddress, startListening, tcpTransport } from './tcp.js'
 import { UdpListener, type UdpVisit } from './udp.js'
 import { type Visitor, WebSocketDoor, type WebSocketOptions } from './websocket.js'
@@ -201,6 +202,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       await this.close()
       throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
     }
+    allowManyListeners(signal)
     signal?.addEventListener('abort', this.#onAbort)
     if (sharedPsk) {
       process.emitWarning('one key for all devices lets any of them pose as the server to the others', {

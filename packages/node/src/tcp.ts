@@ -4,6 +4,7 @@ import { type Abortable, type Transport, UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import { duplexTransport } from './duplex.js'
 import { tcpTable } from './options.js'
+import { allowManyListeners } from './signals.js'
 
 /** Where a server listens if nothing else is said: reached from this machine only (docs/decisions/0030-local-by-default.md). */
 export const DEFAULT_HOST = '127.0.0.1'
@@ -32,6 +33,7 @@ export async function connectTcp(host: string, port: number, options: TcpOptions
   const { timeout = CONNECT_TIMEOUT, signal } = options
   assertPort(port)
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  allowManyListeners(signal)
   const socket = connectSocket({ host, port })
   const giveUp = () => socket.destroy(new Error(`no answer within ${timeout} ms`))
   const onAbort = () => socket.destroy(new Error('aborted'))

@@ -18,6 +18,7 @@ import { nodeRandom } from './crypto-node.js'
 import { resolveHost } from './host-name.js'
 import { addressBlock, ipBytes } from './ip-address.js'
 import { udpTable } from './options.js'
+import { allowManyListeners } from './signals.js'
 import { assertPort, CONNECT_TIMEOUT, formatAddress } from './tcp.js'
 import { type Rate, RateLimit } from './token-bucket.js'
 
@@ -75,6 +76,7 @@ export async function connectUdp(host: string, port: number, options: UdpOptions
   assertPort(port)
   const { timeout = CONNECT_TIMEOUT, signal } = options
   try {
+    allowManyListeners(signal)
     const addresses = await resolveHost(host, { timeout, signal })
     return firstToAnswer(await connectSockets(addresses, port))
   } catch (cause) {
