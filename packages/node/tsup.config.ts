@@ -5,7 +5,7 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   target: 'es2022',
   // Types of sister packages come from what they publish, not from their sources.
-  dts: { compilerOptions: { types: ['node'], paths: {} } },
+  dts: { banner: '/// <reference lib="esnext.disposable" />', compilerOptions: { types: ['node'], paths: {} } },
   sourcemap: true,
   clean: true,
   treeshake: true,

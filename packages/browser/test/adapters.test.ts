@@ -6,6 +6,7 @@ import { WebSocketDoor } from '../../node/src/websocket.ts'
 import { describeAdapter } from '../../node/test/adapter-suite.ts'
 import { codeOf, collect, DEVICE_ID_BYTES, PSK, pattern, textOf, until } from '../../node/test/helpers.ts'
 import { ManualPeer } from '../../node/test/manual-peer.ts'
+import { browserCredentials, type CredentialsPage } from '../src/credentials.ts'
 import { browserDeviceId } from '../src/device-id.ts'
 import { messagePortTransport } from '../src/message-port.ts'
 import { webRandom } from '../src/random.ts'
@@ -244,4 +245,47 @@ describe('device id of a browser', () => {
     expect(browserDeviceId(storage as never)).toBe(id)
     expect(browserDeviceId({ getItem: () => null, setItem: () => {} })).not.toBe(id)
   })
+})
+
+describe('credentials of a browser', () => {
+  const id = '02:00:00:00:00:01'
+  const key = '0f'.repeat(8) + 'a5'.repeat(24)
+
+  function pageAt(hash: string, kept = new Map<string, string>()) {
+    const shown: string[] = []
+    const page: CredentialsPage = {
+      location: { hash, pathname: '/app', search: '?x=1' },
+      history: { state: null, replaceState: (_state, _unused, url) => void shown.push(String(url)) },
+      localStorage: { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value) },
+    }
+    return { page, kept, shown }
+  }
+
+  test('come by the address once, leave it, and are there when the page is opened again', () => {
+    const { page, kept, shown } = pageAt(`#id=${id}&key=${key}`)
+    const credentials = browserCredentials(page)
+    expect(credentials).toEqual({ deviceId: id, psk: Uint8Array.from(Buffer.from(key, 'hex')) })
+    expect(shown).toEqual(['/app?x=1'])
+    expect(browserCredentials(pageAt('', kept).page)).toEqual(credentials)
+    expect(browserDeviceId(pageAt('', kept).page.localStorage)).toBe(id)
+  })
+
+  test('are undefined where there never were any, also beside an id made at random', () => {
+    const { page, kept } = pageAt('#chapter-3')
+    expect(browserCredentials(page)).toBeUndefined()
+    browserDeviceId(page.localStorage)
+    expect(browserCredentials(page)).toBeUndefined()
+    expect(kept.size).toBe(1)
+  })
+
+  test.each([`#id=${id}`, `#key=${key}`, `#id=nobody&key=${key}`, `#id=${id}&key=xyz${key}`])(
+    '%s is refused and not kept',
+    (hash) => {
+      const { page, kept } = pageAt(hash)
+      expect(() => browserCredentials(page)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.not.stringContaining(key) }),
+      )
+      expect(kept.size).toBe(0)
+    },
+  )
 })

@@ -1,9 +1,7 @@
 import { assertBytes, copyBytes, copySecret, EMPTY, wipe } from './bytes.js'
-import { assertExtensions, assertSuite, assertTime } from './checks.js'
 import { encodeSerial, SerialDecoder } from './cobs.js'
 import {
   CipherSuite,
-  DEVICE_ID_SIZE,
   MAX_PLAINTEXT,
   PacketType,
   packetTypeName,
@@ -32,6 +30,7 @@ import {
 } from './handshake/server.js'
 import { Budget, Liveness } from './liveness.js'
 import { describeErrorFrame } from './messages.js'
+import { authorizationTable, checkOptions, clientTable, serverTable } from './options.js'
 import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic, SessionCipher } from './session.js'
 import { isHandshakeType, isUtack } from './utack.js'
@@ -87,7 +86,7 @@ interface CommonOptions {
   readonly random: RandomSource
   /** Default: noble. */
   readonly provider?: CryptoProvider
-  /** ms; client: for each step, default 5000; server: for the whole handshake, default 10000. */
+  /** ms; client: for each step, default 5000; server: for the whole handshake, default 10000. 0 for never. */
   readonly handshakeTimeout?: number
   /** ms without sending, or without hearing, after which a PING goes out; 0 for never. Default: client 20000, server 0. */
   readonly keepalive?: number
@@ -229,10 +228,6 @@ export class Connection {
   #peerClaim: string | undefined
 
   private constructor(options: CommonOptions, phase: Phase, timeout: number, versions: readonly number[], now: number) {
-    assertTime('handshakeTimeout', options.handshakeTimeout)
-    assertTime('keepalive', options.keepalive)
-    assertTime('idleTimeout', options.idleTimeout)
-    assertExtensions(options.extensions)
     if (options.unsafeWireVersion1 && options.kind === 'datagram') {
       throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
     }
@@ -245,7 +240,7 @@ export class Connection {
     this.#phase = phase
     this.#versions = versions
     this.#decoder = new FrameDecoder(versions)
-    this.#handshakeTimeout = options.handshakeTimeout ?? timeout
+    this.#handshakeTimeout = (options.handshakeTimeout ?? timeout) || Number.POSITIVE_INFINITY
     this.#handshakeDeadline = now + this.#handshakeTimeout
     if (options.kind !== 'datagram') return
     if (!options.datagramLink) {
@@ -262,9 +257,8 @@ export class Connection {
    * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
    */
   static client(options: ClientOptions, now: number): Connection {
-    assertBytes('deviceId', options.deviceId, DEVICE_ID_SIZE)
+    checkOptions('Connection.client', options, clientTable)
     assertPsk(options.psk, options.allowWeakPsk)
-    assertSuite(options.suite)
     const provider = options.provider ?? nobleProvider
     const wireVersion = options.unsafeWireVersion1 ? WIRE_VERSION_1 : WIRE_VERSION
     const config: ClientConfig = {
@@ -288,6 +282,7 @@ export class Connection {
    * @throws UsmpError INVALID_ARGUMENT
    */
   static server(options: ServerOptions, now: number): Connection {
+    checkOptions('Connection.server', options, serverTable)
     const config: ServerConfig = {
       provider: options.provider ?? nobleProvider,
       random: checkedRandom(options.random),
@@ -405,9 +400,9 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
-    const { psk: given, allowWeakPsk, suite = CipherSuite.AES_256_GCM }: Authorization = answer ?? { psk: PSK_STAND_IN }
-    assertPsk(given, allowWeakPsk)
-    assertSuite(suite)
+    const authorization = answer ?? { psk: PSK_STAND_IN }
+    checkAuthorization(authorization)
+    const { psk: given, suite = CipherSuite.AES_256_GCM } = authorization
     if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
     const psk = copySecret(given)
     const { state, send } = authorizeServer(phase.config, phase.state, psk, answer !== null)
@@ -1017,6 +1012,12 @@ export function closeTimeout({ code }: UsmpError): number {
 export function cutShort(closing: UsmpError | undefined, detail: string): UsmpError {
   if (closing && closing.code !== 'CLOSED') return closing
   return new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' })
+}
+
+/** @throws UsmpError INVALID_ARGUMENT, WEAK_PSK */
+export function checkAuthorization(answer: Authorization): void {
+  checkOptions('the answer of authorize', answer, authorizationTable)
+  assertPsk(answer.psk, answer.allowWeakPsk)
 }
 
 /** Whether a transport ended because of what the peer sent on it. */

@@ -6,9 +6,9 @@ import { hkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { assertBytes, copySecret, wipe } from './bytes.js'
-import { assertKnownSuite } from './checks.js'
 import { CipherSuite, KEY_SIZE, PUBLIC_KEY_SIZE } from './constants.js'
 import type { Aead, CryptoProvider, KeyPair } from './crypto.js'
+import { assertSuite } from './options.js'
 
 /** The prime of X25519 (RFC 7748). */
 const P = 2n ** 255n - 19n
@@ -66,7 +66,7 @@ const ciphers = {
 } satisfies Record<CipherSuite, unknown>
 
 function aead(suite: CipherSuite, key: Uint8Array): Aead {
-  assertKnownSuite(suite)
+  assertSuite(suite)
   const cipher = ciphers[suite]
   const ownKey = copySecret(key)
   return {

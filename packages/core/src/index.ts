@@ -7,6 +7,7 @@ export {
   type ClientOptions,
   Connection,
   type ConnectionEvent,
+  checkAuthorization,
   type ServerOptions,
   type TransportKind,
 } from './connection.js'
@@ -40,4 +41,4 @@ export type { CookieGuard } from './handshake/server.js'
 export { assertPsk, deriveDevicePsk } from './psk.js'
 export { type ReconnectOptions, reconnecting } from './reconnect.js'
 export { SharedLine } from './shared-line.js'
-export { streamTransport, type Transport, type TransportSink } from './transport.js'
+export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'

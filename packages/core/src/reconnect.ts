@@ -2,7 +2,8 @@ import { onAbort } from './abort.js'
 import type { Clock } from './clock.js'
 import { PacketType } from './constants.js'
 import type { Abortable, Session } from './driver.js'
-import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
+import { asUsmpError, type ErrorCode, type UsmpError } from './errors.js'
+import { checkOptions, reconnectTable } from './options.js'
 
 /** First and longest pause between attempts, ms; each is drawn at random from half of it to all of it. */
 const FIRST_PAUSE = 500
@@ -40,8 +41,8 @@ export async function* reconnecting(
   connect: () => Promise<Session>,
   options: ReconnectOptions,
 ): AsyncGenerator<Session, void, undefined> {
+  checkOptions('reconnecting', options, reconnectTable)
   const { maxRefusals = Number.POSITIVE_INFINITY } = options
-  if (!(maxRefusals >= 1)) throw new UsmpError('INVALID_ARGUMENT', `maxRefusals must be over 0, not ${maxRefusals}`)
   let failures = 0
   let refusals = 0
   while (!options.signal?.aborted) {

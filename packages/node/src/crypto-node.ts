@@ -11,7 +11,7 @@ import {
   randomFillSync,
 } from 'node:crypto'
 import { type Aead, CipherSuite, type CryptoProvider, type KeyPair, type RandomSource, wipe } from '@usmp/core'
-import { assertKnownSuite } from '@usmp/core/checks'
+import { assertSuite } from '@usmp/core/options'
 import { sodiumAead } from './crypto-sodium.js'
 
 export { prepareSuite } from './crypto-sodium.js'
@@ -113,7 +113,7 @@ class OpensslAead implements Aead {
   #key: Uint8Array | undefined
 
   constructor(suite: CipherSuite, key: Uint8Array) {
-    assertKnownSuite(suite)
+    assertSuite(suite)
     // The types of Node know ChaCha20-Poly1305 by other functions only.
     this.#algorithm = algorithms[suite] as CipherGCMTypes
     this.#key = secretBytes(key.length)

@@ -1,13 +1,13 @@
 import {
   type Authorization,
-  assertPsk,
   asUsmpError,
   type CipherSuite,
+  checkAuthorization,
   formatDeviceId,
   parseDeviceId,
   UsmpError,
 } from '@usmp/core'
-import { assertSuite } from '@usmp/core/checks'
+import { authorizationTable, checkOptions } from '@usmp/core/options'
 import { type Asker, KeyLookups } from './key-lookups.js'
 
 /** What is known of a device: its key, with its cipher suite if that is not the server's. */
@@ -51,14 +51,8 @@ export interface PskOptions {
 }
 
 const ANY_DEVICE = '*'
-/** Bytes. A longer key is a wrong file, and would hold up everybody while it is hashed. */
-const MAX_PSK_SIZE = 4096
-
 /** Finds the key of a device that says HELLO; null if it is unknown. */
 export type Authorizer = (deviceId: string, asker: Asker) => MaybePromise<Authorization | null>
-
-/** Stands for the entry of an unknown device; nobody gets in with it. */
-const STAND_IN = Uint8Array.from({ length: 32 }, (_, i) => i)
 
 /**
  * The options as one function.
@@ -79,9 +73,8 @@ export function authorizer(options: PskOptions, maxLookups: number): Authorizer 
   return async (deviceId, asker) => {
     const { signal } = asker
     const entry = await answerOf(() => lookups.run(deviceId, asker, () => psk(deviceId, { signal })))
-    // The same work for an unknown device: how long the answer takes must not tell.
-    const answer = checkEntry(entry || STAND_IN, options)
-    return entry ? answer : null
+    // What is wrong with an entry is told by who takes it, with the same work for an unknown device.
+    return entry ? withDefaults(entry, options) : null
   }
 }
 
@@ -97,17 +90,19 @@ async function answerOf<T>(ask: () => MaybePromise<T>): Promise<T> {
 }
 
 /**
- * Copies what is known of an entry, which may be anything.
+ * Copies what is known of an entry.
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
  */
 function checkEntry(entry: PskEntry, options: PskOptions): Authorization {
+  const authorization = withDefaults(entry, options)
+  checkAuthorization(authorization)
+  return authorization
+}
+
+/** An entry of the application may be anything, and have more in it than is asked for. */
+function withDefaults(entry: PskEntry, options: PskOptions): Authorization {
   const given: Authorization = entry instanceof Uint8Array ? { psk: entry } : entry
   const { psk, suite = options.suite, allowWeakPsk = options.allowWeakPsk ?? false } = given
-  assertPsk(psk, allowWeakPsk)
-  if (psk.length > MAX_PSK_SIZE) {
-    throw new UsmpError('INVALID_ARGUMENT', `psk has ${psk.length} bytes, and more than ${MAX_PSK_SIZE} are no key`)
-  }
-  assertSuite(suite)
   return { psk, allowWeakPsk, ...(suite === undefined ? {} : { suite }) }
 }
 
@@ -116,6 +111,7 @@ function tableLookup(table: PskTable, options: PskOptions): Authorizer {
   const known = new Map<string, Authorization>()
   for (const [deviceId, entry] of entries) {
     if (!entry) throw new UsmpError('INVALID_ARGUMENT', `the table has no key for ${deviceId}`)
+    if (!(entry instanceof Uint8Array)) checkOptions(`the key of ${deviceId}`, entry, authorizationTable)
     const name = deviceId === ANY_DEVICE ? ANY_DEVICE : formatDeviceId(parseDeviceId(deviceId))
     if (known.has(name)) throw new UsmpError('INVALID_ARGUMENT', `the table has two keys for ${name}`)
     known.set(name, checkEntry(entry, options))

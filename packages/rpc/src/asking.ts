@@ -16,7 +16,7 @@ export interface Question {
 }
 
 interface AskOptions<T> extends Abortable {
-  /** ms */
+  /** ms; 0 for never */
   readonly timeout: number
   /** Makes something of the result, before the next message is looked at. What it throws, the caller gets. */
   readonly accept: (result: unknown) => T
@@ -79,9 +79,10 @@ export class Asking {
       const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`))
       let stopJudging: (() => void) | undefined
       // After a stall the answer may be here and wait to be read.
-      const timer = this.#clock.setTimer(() => {
+      const judge = () => {
         stopJudging = afterReading(this.#clock, due, onTimeout)
-      }, timeout)
+      }
+      const timer = timeout > 0 ? this.#clock.setTimer(judge, timeout) : undefined
       const callOff = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
       const forgetSignal = signal && onAbort(signal, callOff)
       const pending: Pending = {

@@ -30,7 +30,7 @@ export async function connectCommand(options: ConnectCommandOptions, output: Out
   const onRetry: SessionsOptions['onRetry'] = (reason, pause) => conversation.lost(reason, pause)
   conversation.start()
   try {
-    for await (const session of attempts(options, { ...settings, onRetry })) await conversation.hold(session)
+    for await (const session of attempts(options, settings, onRetry)) await conversation.hold(session)
   } catch (error) {
     // Calling an attempt off is how a conversation ends early.
     if (!conversation.signal.aborted) throw error
@@ -68,9 +68,11 @@ export function announce(session: Session, output: Output): void {
 
 async function* attempts(
   options: ConnectCommandOptions,
-  settings: SessionsOptions,
+  settings: ConnectOptions,
+  onRetry: SessionsOptions['onRetry'],
 ): AsyncGenerator<Session, void, undefined> {
-  if (options.retry) yield* sessions(urlOf(options), { ...settings, maxRefusals: MAX_REFUSALS })
+  const more = { maxRefusals: MAX_REFUSALS, ...(onRetry ? { onRetry } : {}) }
+  if (options.retry) yield* sessions(urlOf(options), { ...settings, ...more })
   else yield await connect(urlOf(options), settings)
 }
 
