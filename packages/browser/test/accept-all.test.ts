@@ -1,6 +1,6 @@
 import { Session, SharedLine, UsmpError } from '@usmp/core'
 import { expect, onTestFinished, test } from 'vitest'
-import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, until } from '../../node/test/helpers.ts'
+import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, turns, until } from '../../node/test/helpers.ts'
 import { type AcceptAllOptions, acceptAll } from '../src/accept-all.ts'
 import { webRandom } from '../src/random.ts'
 import { serialTransport } from '../src/web-serial.ts'
@@ -106,6 +106,28 @@ test('a weak key that authorize answers turns one device away, and the line is s
   const device = await start()
   expect((await first).value).toMatchObject({ sessionId: device.sessionId })
   expect(refused).toEqual([`${DEVICE_ID} WEAK_PSK`])
+})
+
+test('a fault while the page is busy with a session ends the loop when it asks for the next, and not the process', async () => {
+  const seen: unknown[] = []
+  const note = (error: unknown) => seen.push(error)
+  process.on('unhandledRejection', note)
+  onTestFinished(() => void process.off('unhandledRejection', note))
+  const fault = new Error('the list of the page is full')
+  let told = false
+  const { sessions, start } = page({
+    handshakeTimeout: 800,
+    onRefused: () => {
+      told = true
+      throw fault
+    },
+  })
+  await Promise.all([start(), next(sessions)])
+  await expect(start(OTHER_PSK)).rejects.toBeInstanceOf(UsmpError)
+  await until(() => told)
+  await turns()
+  expect(seen).toEqual([])
+  await expect(sessions.next()).rejects.toBe(fault)
 })
 
 test('the signal ends the session and the loop, and gives the port back', async () => {

@@ -4,6 +4,7 @@ import { systemClock } from '../src/clock.ts'
 import { DatagramLink } from '../src/datagram.ts'
 import { type ConnectOptions, Session } from '../src/driver.ts'
 import { UsmpError } from '../src/errors.ts'
+import { SharedLine } from '../src/shared-line.ts'
 import type { Transport, TransportSink } from '../src/transport.ts'
 import { bytesOf, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, PSK } from './pair.ts'
@@ -331,6 +332,17 @@ describe('one device with a good key cannot end the process', () => {
     await turn()
     expect(seen()).toEqual([])
   })
+})
+
+test('a serial line that fails while it is closed is over for all who share it', async () => {
+  const line = new MemoryTransport('serial')
+  const fault = new Error('unplugged')
+  line.close = () => Promise.reject(fault)
+  const shared = new SharedLine(line)
+  let cause: unknown
+  shared.join().open({ receive() {}, drain() {}, end: (error) => (cause = error) })
+  await shared.close()
+  expect([shared.open, cause]).toEqual([false, fault])
 })
 
 describe('sending', () => {
