@@ -5,6 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket, WebSocketServer } from 'ws'
+import { certificateError } from './certificate-error.js'
 import { formatAddress, startListening } from './tcp.js'
 
 /** How long a close waits for the peer's answer, ms. */
@@ -91,7 +92,7 @@ function isShutdown(reason: UsmpError | undefined): boolean {
  * Opens a WebSocket.
  * @param timeout ms
  * @param ca certificates to trust instead of the well-known ones, PEM
- * @throws UsmpError UNREACHABLE with the system's error as its cause; INVALID_ARGUMENT; ABORTED
+ * @throws UsmpError UNREACHABLE, UNTRUSTED_CERTIFICATE with the system's error as their cause; INVALID_ARGUMENT; ABORTED
  */
 export async function connectWebSocket(
   url: URL,
@@ -117,7 +118,7 @@ export async function connectWebSocket(
     // Being called off, it may complain once more.
     socket.on('error', () => {})
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
-    throw new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
+    throw certificateError(url, cause) ?? new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
   } finally {
     signal?.removeEventListener('abort', abort)
   }

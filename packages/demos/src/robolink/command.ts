@@ -3,11 +3,13 @@ import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { UsmpError } from '@usmp/core'
 import { RpcCode, RpcError } from '@usmp/rpc'
 import { ExitCode } from '../../../cli/src/exit-code.js'
-import { harmless, Output } from '../../../cli/src/output.js'
+import { Output } from '../../../cli/src/output.js'
+import { printable } from '../../../cli/src/printable.js'
 import { type Stop, stopOnSignals } from '../../../cli/src/stop.js'
 import { RoboLinkError } from './contract.js'
 
-export { readJson, readPskFile, writeSecret } from '../../../cli/src/key-files.js'
+export { readPskFile } from '@usmp/node'
+export { readSecretJson as readJson, writeSecretFile as writeSecret } from '@usmp/node/key-files'
 export { readLines } from '../../../cli/src/lines.js'
 export type { Output, Stop }
 export { ExitCode }
@@ -75,7 +77,7 @@ export function parsePlace(text: string): URL {
 
 /** Text with what others wrote in it, in one line: without what a terminal would obey. */
 export function harmlessLine(text: string): string {
-  return Buffer.from(harmless(Buffer.from(text))).toString()
+  return printable(text)
 }
 
 /** Tells what went wrong, also what the hub answered. Returns the exit code for it. */

@@ -35,7 +35,7 @@ await runProgram(async (output, stop) => {
     })
   }
   const state = options.state ?? defaultStateFolder()
-  const keys = await loadKeys(state, output)
+  const keys = await loadKeys(state)
   const certificate = await loadCertificate(state, https.host)
   const log: Log = (event, line, fields) =>
     output.status(harmlessLine(`${clock()} ${line}`), { event, message: line, ...fields })
