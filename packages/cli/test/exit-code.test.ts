@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync } from 'node:fs'
+import { chmod } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { join } from 'node:path'
 import { encodeFrame, errorCodes, FrameDecoder, PacketType, UsmpError } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { exitCodeOf } from '../src/exit-code.js'
@@ -178,6 +180,46 @@ describe('2, usage', () => {
     const run = await done('connect', '--tcp', await deserted(), '--id', DEVICE, '--psk-file', path)
     expect(run.code).toBe(3)
     expect(run.stderr).toContain(`warning: ${path} holds secrets and others can read it (mode 0644): chmod 600`)
+  })
+})
+
+describe('who may touch a key file', () => {
+  test('others may write it: warned of, also for a table', async () => {
+    for (const [option, content] of [
+      ['--psk-file', KEY],
+      ['--psk-table', JSON.stringify({ '*': KEY })],
+    ] as const) {
+      const path = await file(content, 'open.key')
+      await chmod(path, 0o602)
+      const server = await serving(option, path)
+      await server.says(
+        'stderr',
+        /warning: .*open\.key holds secrets and others can change it \(mode 0602\): chmod 600/,
+      )
+    }
+  })
+
+  test('others may replace it, as its folder is open to them: warned of, by keygen as well', async () => {
+    const folder = await directory()
+    await chmod(folder, 0o777)
+    const out = join(folder, 'device.key')
+    const warning = `warning: others can put another file in the place of ${out} (${folder} has mode 0777): chmod go-w`
+    expect((await done('keygen', 'psk', '--out', out)).stderr).toContain(warning)
+    expect((await done('connect', 'usmp://127.0.0.1:1', '--id', DEVICE, '--psk-file', out)).stderr).toContain(warning)
+  })
+})
+
+describe('a daemon without a terminal', () => {
+  test('serve < /dev/null goes on, and ends with BYE by SIGTERM', async () => {
+    const args = [PROGRAM, 'serve', '--tcp', '0', '--psk-file', await keyFile()]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const [, address] = /listening on (\S+)/.exec(String((await once(child.stderr!, 'data'))[0]))!
+    const client = usmp('connect', ...(await as(address!)))
+    await client.says('stderr', /connected/)
+    child.kill('SIGTERM')
+    expect(await client.exit()).toBe(0)
+    expect(client.stderr).toContain('the session was closed: by the peer')
   })
 })
 

@@ -24,12 +24,13 @@ export interface ConnectCommandOptions extends PeerOptions {
 
 /** Sends the lines of stdin and writes what comes. */
 export async function connectCommand(options: ConnectCommandOptions, output: Output, stop: Stop): Promise<number> {
+  const url = urlOf(options)
   const conversation = new Conversation(options, output, stop)
   const settings = await connectOptions(options, conversation.signal)
   const onRetry: SessionsOptions['onRetry'] = (reason, pause) => conversation.lost(reason, pause)
   conversation.start()
   try {
-    for await (const session of attempts(options, { ...settings, onRetry })) await conversation.hold(session)
+    for await (const session of attempts(url, options.retry, { ...settings, onRetry })) await conversation.hold(session)
   } catch (error) {
     // Calling an attempt off is how a conversation ends early.
     if (!conversation.signal.aborted) throw error
@@ -66,11 +67,12 @@ export function announce(session: Session, output: Output): void {
 }
 
 async function* attempts(
-  options: ConnectCommandOptions,
+  url: string,
+  retry: boolean | undefined,
   settings: SessionsOptions,
 ): AsyncGenerator<Session, void, undefined> {
-  if (options.retry) yield* sessions(urlOf(options), settings)
-  else yield await connect(urlOf(options), settings)
+  if (retry) yield* sessions(url, settings)
+  else yield await connect(url, settings)
 }
 
 /** Lines out and messages in, over one session, or over several one after another. */

@@ -18,10 +18,11 @@ export interface PingCommandOptions extends PeerOptions {
 
 /** Measures round trips through an encrypted session. */
 export async function pingCommand(options: PingCommandOptions, output: Output, stop: Stop): Promise<number> {
+  const url = urlOf(options)
   const settings = await connectOptions(options, stop.signal)
   let session: Session
   try {
-    session = await connect(urlOf(options), settings)
+    session = await connect(url, settings)
   } catch (error) {
     if (stop.signal.aborted) return stop.exitCode
     throw error
