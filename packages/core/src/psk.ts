@@ -11,13 +11,9 @@ const MIN_TEXT_SIZE = 32
 
 /** Hex digits of a key of {@link MIN_PSK_SIZE} bytes; fewer are taken for typed text. */
 const MIN_HEX_TEXT = 2 * MIN_PSK_SIZE
-/** What a text of hex digits is made of: digits, white space, colons, `0x`, quotes; a BOM and the zeros of UTF-16. */
-const HEX_TEXT = new Set([
-  ...new TextEncoder().encode('0123456789abcdefABCDEF \t\r\n:xX"\''),
-  ...[0xef, 0xbb, 0xbf, 0xff, 0xfe, 0x00],
-])
-const KEY_HINT =
-  'A key is 64 hex digits; `usmp keygen psk --out FILE` makes one. A passphrase is not a key: pskFromPassphrase() makes one of it.'
+/** What a text of hex digits is made of, byte by byte: digits, white space, `0x`, quotes; BOMs, and the zeros of UTF-16. */
+const HEX_TEXT = /[\da-fx\s:"'\0\xbb\xbf\xef\xfe\xff]/i
+const KEY_HINT = 'A key is 64 hex digits; `usmp keygen psk --out FILE` makes one. A passphrase is not a key.'
 
 const BYTES_HINT = {
   hint: 'Turn the digits into bytes with parsePsk(text). In Node, readPskFile(path) of @usmp/node reads a key file.',
@@ -66,7 +62,7 @@ export function assertPsk(psk: unknown, allowWeak = false): asserts psk is Uint8
   }
   if (allowWeak) return
   if (!hasDistinctBytes(psk, MIN_DISTINCT_BYTES)) throw new UsmpError('WEAK_PSK', 'it repeats a few byte values')
-  if (psk.length >= MIN_HEX_TEXT && psk.every((byte) => HEX_TEXT.has(byte))) {
+  if (psk.length >= MIN_HEX_TEXT && psk.every((byte) => HEX_TEXT.test(String.fromCharCode(byte)))) {
     throw new UsmpError(
       'INVALID_ARGUMENT',
       `psk is a text of hex digits (${psk.length} bytes), not the bytes that they stand for`,
