@@ -42,7 +42,7 @@ Behind an id, and on a terminal, control characters in it are shown as \\x0a; --
 Each line on stdin is sent to every device that is connected; lines wait until there is one.
 The fastest device sets the pace. One that falls 64 lines behind misses lines; that is told on stderr.
 With --exec CMD, CMD is run for each session: messages are lines on its stdin, its stdout lines are messages,
-USMP_DEVICE_ID and USMP_SESSION_ID are in its environment.
+USMP_DEVICE_ID and USMP_SESSION_ID are in its environment. At most 100 run at once, and one for each device.
 
 --psk-table is a JSON object from device id to key in hex; "*" stands for every other device:
   {"aa:bb:cc:dd:ee:ff": "<64 hex digits>"}
@@ -133,7 +133,7 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .description('listen for devices')
     .option(
       '--tcp <HOST:PORT>',
-      'where to listen; a port alone is one of this machine, port 0 a free one',
+      'where to listen: 0.0.0.0:9000 for the network, 9000 for this machine alone, 0 for a free port',
       parseAddress,
     )
     .option('--udp <HOST:PORT>', 'the same for UDP; both may be given', parseAddress)
