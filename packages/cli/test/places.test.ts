@@ -69,20 +69,6 @@ describe('where a server can be', () => {
     expect(ping.stdout).toMatch(/^1: [\d.]+ ms\n2: [\d.]+ ms\n$/)
   })
 
-  test('--serial without a terminal, and before the port is there: it waits for it', async () => {
-    const cable = await Cable.plugged()
-    await cable.unplug()
-    const psk = ['--psk-file', await keyFile(KEY)]
-    const server = new Run(['serve', '--serial', cable.far, ...psk, '--echo']).end()
-    await server.says('stderr', /listening on /)
-    // Its stdin is at its end, and it tries to open the port.
-    await server.says('stderr', /cannot be opened; trying again/)
-    await cable.plug()
-    const client = new Run(['connect', '--serial', cable.near, ...id, ...psk, '--retry', '-1']).end('over a line\n')
-    expect(await client.exit()).toBe(0)
-    expect(client.stdout).toBe('over a line\n')
-  })
-
   test.each([
     [['connect', ...id], /no server to connect to/],
     [['connect', '--tcp', 'a', '--ws', 'b', ...id], /cannot be used with/],
