@@ -5,7 +5,7 @@ export default defineConfig({
     'src/index.ts',
     'src/frame.ts',
     'src/crypto-noble.ts',
-    'src/checks.ts',
+    'src/options.ts',
     'src/datagram.ts',
     'src/passphrase.ts',
   ],

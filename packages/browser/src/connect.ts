@@ -1,4 +1,5 @@
 import {
+  assertPsk,
   type AcceptOptions as CoreAcceptOptions,
   type ConnectOptions as CoreConnectOptions,
   parseDeviceId,
@@ -8,6 +9,8 @@ import {
   systemClock,
   type Transport,
 } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
+import { acceptTable, connectTable, sessionsTable } from './options.js'
 import { webRandom } from './random.js'
 import { openWebSocket } from './websocket.js'
 
@@ -19,7 +22,7 @@ type Plain<T> = Omit<T, 'deviceId' | 'random' | 'clock' | 'unsafeWireVersion1'>
 export interface ConnectOptions extends Plain<CoreConnectOptions> {
   /** Six bytes, or `aa:bb:cc:dd:ee:ff`; see {@link browserDeviceId}. */
   readonly deviceId: string | Uint8Array
-  /** ms until the WebSocket is there; default 10000. */
+  /** ms until the WebSocket is there; 0 for never; default 10000. */
   readonly connectTimeout?: number
 }
 
@@ -38,10 +41,28 @@ export interface AcceptOptions extends Plain<CoreAcceptOptions> {}
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK, UNREACHABLE, HANDSHAKE_REFUSED, HANDSHAKE_TIMEOUT, AUTH_FAILED, ABORTED
  */
 export async function connect(target: string | URL | Transport, options: ConnectOptions): Promise<Session> {
-  const { deviceId, connectTimeout = CONNECT_TIMEOUT, ...rest } = options
-  const id = parseDeviceId(deviceId)
-  const transport = isAddress(target) ? await openWebSocket(target, connectTimeout, options.signal) : target
-  return orAbort(transport, () => Session.connect(transport, { ...rest, deviceId: id, random: webRandom }))
+  if (!isAddress(target)) return establish(target, options)
+  // Before the network is asked: a wrong argument is not to hide behind a server that is down.
+  assertUsable(options)
+  return establish(await openWebSocket(target, options.connectTimeout ?? CONNECT_TIMEOUT, options.signal), options)
+}
+
+function establish(transport: Transport, options: ConnectOptions): Promise<Session> {
+  return orAbort(transport, () => {
+    const deviceId = assertUsable(options)
+    const { connectTimeout, ...rest } = options
+    return Session.connect(transport, { ...rest, deviceId, random: webRandom })
+  })
+}
+
+/**
+ * @returns the bytes of the device id
+ * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
+ */
+function assertUsable(options: ConnectOptions): Uint8Array {
+  checkOptions('connect', options, connectTable)
+  assertPsk(options.psk, options.allowWeakPsk)
+  return parseDeviceId(options.deviceId)
 }
 
 /**
@@ -49,7 +70,10 @@ export async function connect(target: string | URL | Transport, options: Connect
  * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
  */
 export async function accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-  return orAbort(transport, () => Session.accept(transport, { ...options, random: webRandom }))
+  return orAbort(transport, () => {
+    checkOptions('accept', options, acceptTable)
+    return Session.accept(transport, { ...options, random: webRandom })
+  })
 }
 
 /**
@@ -63,8 +87,10 @@ export function sessions(
   target: string | URL | (() => Transport | Promise<Transport>),
   options: SessionsOptions,
 ): AsyncGenerator<Session, void, undefined> {
-  const { onRetry, signal } = options
-  const attempt = async () => connect(typeof target === 'function' ? await target() : target, options)
+  checkOptions('sessions', options, sessionsTable)
+  const { onRetry, ...rest } = options
+  const { signal } = rest
+  const attempt = async () => connect(typeof target === 'function' ? await target() : target, rest)
   return reconnecting(attempt, {
     clock: systemClock,
     jitter: Math.random,

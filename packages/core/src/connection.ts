@@ -1,9 +1,7 @@
 import { assertBytes, copyBytes, EMPTY, wipe } from './bytes.js'
-import { assertExtensions, assertSuite, assertTime } from './checks.js'
 import { encodeSerial, SerialDecoder } from './cobs.js'
 import {
   CipherSuite,
-  DEVICE_ID_SIZE,
   MAX_PLAINTEXT,
   PacketType,
   packetTypeName,
@@ -32,6 +30,7 @@ import {
 } from './handshake/server.js'
 import { Liveness } from './liveness.js'
 import { describeErrorFrame } from './messages.js'
+import { authorizationTable, checkOptions, clientTable, serverTable } from './options.js'
 import { assertPsk } from './psk.js'
 import { isAuthentic, SessionCipher } from './session.js'
 import { isHandshakeType, isUtack } from './utack.js'
@@ -77,7 +76,7 @@ interface CommonOptions {
   readonly random: RandomSource
   /** Default: noble. */
   readonly provider?: CryptoProvider
-  /** ms; client: for each step, default 5000; server: for the whole handshake, default 10000. */
+  /** ms; client: for each step, default 5000; server: for the whole handshake, default 10000. 0 for never. */
   readonly handshakeTimeout?: number
   /** ms without sending, or without hearing, after which a PING goes out; 0 for never. Default: client 20000, server 0. */
   readonly keepalive?: number
@@ -213,10 +212,6 @@ export class Connection {
   #peerClaim: string | undefined
 
   private constructor(options: CommonOptions, phase: Phase, timeout: number, versions: readonly number[], now: number) {
-    assertTime('handshakeTimeout', options.handshakeTimeout)
-    assertTime('keepalive', options.keepalive)
-    assertTime('idleTimeout', options.idleTimeout)
-    assertExtensions(options.extensions)
     if (options.unsafeWireVersion1 && options.kind === 'datagram') {
       throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
     }
@@ -229,7 +224,7 @@ export class Connection {
     this.#phase = phase
     this.#versions = versions
     this.#decoder = new FrameDecoder(versions)
-    this.#handshakeTimeout = options.handshakeTimeout ?? timeout
+    this.#handshakeTimeout = (options.handshakeTimeout ?? timeout) || Number.POSITIVE_INFINITY
     this.#handshakeDeadline = now + this.#handshakeTimeout
     if (options.kind !== 'datagram') return
     if (!options.datagramLink) {
@@ -246,9 +241,8 @@ export class Connection {
    * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
    */
   static client(options: ClientOptions, now: number): Connection {
-    assertBytes('deviceId', options.deviceId, DEVICE_ID_SIZE)
+    checkOptions('Connection.client', options, clientTable)
     assertPsk(options.psk, options.allowWeakPsk)
-    assertSuite(options.suite)
     const provider = options.provider ?? nobleProvider
     const wireVersion = options.unsafeWireVersion1 ? WIRE_VERSION_1 : WIRE_VERSION
     const config: ClientConfig = {
@@ -272,6 +266,7 @@ export class Connection {
    * @throws UsmpError INVALID_ARGUMENT
    */
   static server(options: ServerOptions, now: number): Connection {
+    checkOptions('Connection.server', options, serverTable)
     const config: ServerConfig = {
       provider: options.provider ?? nobleProvider,
       random: checkedRandom(options.random),
@@ -385,8 +380,7 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
-    if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
-    assertSuite(answer?.suite)
+    if (answer) checkAuthorization(answer)
     if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
     const psk = answer ? copyBytes(answer.psk) : undefined
     const { state, send } = authorizeServer(phase.config, phase.state, psk ?? null)
@@ -914,6 +908,12 @@ export class Connection {
     if (!this.#dropped) return ''
     return `dropped ${[...this.#dropped].map(([code, count]) => `${count} × ${code}`).join(', ')}`
   }
+}
+
+/** @throws UsmpError INVALID_ARGUMENT, WEAK_PSK */
+export function checkAuthorization(answer: Authorization): void {
+  checkOptions('the answer of authorize', answer, authorizationTable)
+  assertPsk(answer.psk, answer.allowWeakPsk)
 }
 
 /** Whether a transport ended because of what the peer sent on it. */

@@ -1,11 +1,11 @@
 import { toHex } from './bytes.js'
-import { assertSuite } from './checks.js'
 import { type Clock, systemClock } from './clock.js'
 import {
   type Authorization,
   type ClientOptions,
   Connection,
   type ConnectionEvent,
+  checkAuthorization,
   IDLE_TIMEOUT,
   type ServerOptions,
   type TransportKind,
@@ -14,7 +14,7 @@ import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from '
 import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { Inbox } from './inbox.js'
-import { assertPsk } from './psk.js'
+import { abortableTable, acceptTable, checkOptions, connectTable } from './options.js'
 import type { Transport, TransportSink } from './transport.js'
 
 /** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
@@ -64,6 +64,8 @@ interface Identity {
 }
 
 const utf8 = new TextEncoder()
+/** In place of options that were left out. */
+const NO_OPTIONS: Abortable = {}
 
 /**
  * An established session, as an application uses it. One consumer reads (`receive`, `for await` or `readable`); any number
@@ -120,21 +122,23 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /**
    * Performs the client's handshake over a transport.
-   * @throws UsmpError of the handshake or transport; ABORTED
+   * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK; of the handshake or transport; ABORTED
    */
   static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
-    const { clock = systemClock, signal } = options
-    const connection = orAbort(transport, () => Connection.client({ ...options, kind: transport.kind }, clock.now()))
+    orAbort(transport, () => checkOptions('Session.connect', options, connectTable))
+    const { clock = systemClock, signal, ...rest } = options
+    const connection = orAbort(transport, () => Connection.client({ ...rest, kind: transport.kind }, clock.now()))
     return new Session(connection, transport, clock, options.idleTimeout).#start(signal)
   }
 
   /**
    * Performs the server's handshake over a transport.
-   * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
+   * @throws UsmpError INVALID_ARGUMENT; of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-    const { clock = systemClock, signal, authorize } = options
-    const connection = orAbort(transport, () => Connection.server({ ...options, kind: transport.kind }, clock.now()))
+    orAbort(transport, () => checkOptions('Session.accept', options, acceptTable))
+    const { clock = systemClock, signal, authorize, ...rest } = options
+    const connection = orAbort(transport, () => Connection.server({ ...rest, kind: transport.kind }, clock.now()))
     const session = new Session(connection, transport, clock, options.idleTimeout)
     session.#authorize = authorize
     return session.#start(signal)
@@ -206,7 +210,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError MESSAGE_TOO_LARGE; ABORTED before it was handed over; QUEUE_FULL if 1024 calls wait already; the
    * reason of the end if the session has ended
    */
-  async send(message: Uint8Array | string, { signal }: Abortable = {}): Promise<void> {
+  async send(message: Uint8Array | string, options: Abortable = NO_OPTIONS): Promise<void> {
+    const signal = signalOf('send', options)
     throwIfAborted(signal)
     this.#throwIfEnded()
     const bytes = typeof message === 'string' ? utf8.encode(message) : message
@@ -248,8 +253,18 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * The next message, or undefined after a good end. One call at a time.
    * @throws UsmpError the reason of any other end; ABORTED
    */
-  receive({ signal }: Abortable = {}): Promise<Uint8Array | undefined> {
-    if (signal?.aborted) return Promise.reject(abortError(signal))
+  receive(options: Abortable = NO_OPTIONS): Promise<Uint8Array | undefined> {
+    if (options !== NO_OPTIONS) return this.#receiveUntil(options)
+    return this.#take(undefined)
+  }
+
+  async #receiveUntil(options: Abortable): Promise<Uint8Array | undefined> {
+    const signal = signalOf('receive', options)
+    throwIfAborted(signal)
+    return this.#take(signal)
+  }
+
+  #take(signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
     const message = this.#inbox.take()
     if (!message) return this.#wait<Uint8Array | undefined>(signal, (waiter) => this.#inbox.wait(waiter))
     if (this.#paused && this.#inbox.roomy) this.#resume()
@@ -297,7 +312,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * Measures the round trip in ms. At most 4 PINGs leave in a second; calls that overlap share one.
    * @throws UsmpError ABORTED; the reason of the end if the session ends before the answer
    */
-  ping({ signal }: Abortable = {}): Promise<number> {
+  async ping(options: Abortable = NO_OPTIONS): Promise<number> {
+    const signal = signalOf('ping', options)
     return this.#wait<number>(signal, (waiter) => {
       this.#planFlush()
       this.#connection.ping(this.#clock.now())
@@ -312,7 +328,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError INVALID_ARGUMENT while one is under way, or on wire version 1; ABORTED (the change goes on); the
    * reason of the end if the session has ended
    */
-  rekey({ signal }: Abortable = {}): Promise<void> {
+  async rekey(options: Abortable = NO_OPTIONS): Promise<void> {
+    const signal = signalOf('rekey', options)
     return this.#wait<void>(signal, (waiter) => {
       this.#planFlush()
       this.#connection.rekey(this.#clock.now())
@@ -530,8 +547,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#lookupFailure = undefined
     try {
       answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
-      if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
-      assertSuite(answer?.suite)
+      if (answer) checkAuthorization(answer)
     } catch (error) {
       // On the wire this is an unknown device; the application hears the truth.
       answer = null
@@ -614,13 +630,19 @@ export class ExtensionEvent extends Event {
 }
 
 /** What cannot become a session must not keep a transport that nobody looks after. */
-function orAbort(transport: Transport, begin: () => Connection): Connection {
+function orAbort<T>(transport: Transport, begin: () => T): T {
   try {
     return begin()
   } catch (error) {
     transport.abort()
     throw error
   }
+}
+
+/** @throws UsmpError INVALID_ARGUMENT */
+function signalOf(caller: string, options: Abortable): AbortSignal | undefined {
+  if (options !== NO_OPTIONS) checkOptions(caller, options, abortableTable)
+  return options.signal
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

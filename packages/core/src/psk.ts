@@ -1,7 +1,8 @@
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { assertBytes, concatBytes, fromHex } from './bytes.js'
-import { DEVICE_ID_SIZE, KEY_SIZE, MIN_PSK_SIZE } from './constants.js'
+import { KEY_SIZE, MIN_PSK_SIZE } from './constants.js'
+import { parseDeviceId } from './device-id.js'
 import { UsmpError } from './errors.js'
 
 /** A random key has at least this many different byte values in any 16 bytes or more, but for one case in 10^9. */
@@ -87,13 +88,13 @@ function hasDistinctBytes(bytes: Uint8Array, count: number): boolean {
  * The key of one device of a fleet, from the fleet's master key: HKDF-SHA256 with the info "usmp-device-psk-v1" and
  * the device id. A stolen device gives away its own key and no other (specification, section 10).
  * @param master at least 32 random bytes
- * @param deviceId 6 bytes
+ * @param deviceId 6 bytes, or text like `aa:bb:cc:dd:ee:ff`
  * @returns 32 bytes
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
  */
-export function deriveDevicePsk(master: Uint8Array, deviceId: Uint8Array): Uint8Array {
+export function deriveDevicePsk(master: Uint8Array, deviceId: string | Uint8Array): Uint8Array {
   assertPsk(master)
-  assertBytes('deviceId', deviceId, DEVICE_ID_SIZE)
+  const id = parseDeviceId(deviceId)
   if (master.length < KEY_SIZE) throw new UsmpError('WEAK_PSK', `a master key has at least ${KEY_SIZE} bytes`)
-  return hkdf(sha256, master, undefined, concatBytes(DEVICE_PSK_INFO, deviceId), KEY_SIZE)
+  return hkdf(sha256, master, undefined, concatBytes(DEVICE_PSK_INFO, id), KEY_SIZE)
 }

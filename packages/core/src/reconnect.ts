@@ -2,6 +2,7 @@ import type { Clock } from './clock.js'
 import { PacketType } from './constants.js'
 import type { Abortable, Session } from './driver.js'
 import { asUsmpError, type UsmpError } from './errors.js'
+import { checkOptions, reconnectTable } from './options.js'
 
 /** First and longest pause between attempts, ms; each is drawn at random from half of it to all of it. */
 const FIRST_PAUSE = 500
@@ -33,6 +34,7 @@ export async function* reconnecting(
   connect: () => Promise<Session>,
   options: ReconnectOptions,
 ): AsyncGenerator<Session, void, undefined> {
+  checkOptions('reconnecting', options, reconnectTable)
   let failures = 0
   let refusals = 0
   while (!options.signal?.aborted) {

@@ -1,6 +1,7 @@
 import { systemClock } from './clock.js'
 import type { TransportKind } from './connection.js'
 import type { UsmpError } from './errors.js'
+import { checkOptions, streamTransportTable } from './options.js'
 
 /** How long a close waits for the peer to take the rest and to end too, ms. */
 const LINGER = 2_000
@@ -39,16 +40,22 @@ export interface Transport {
   abort(reason?: UsmpError): void
 }
 
+/** Options of {@link streamTransport}. */
+export interface StreamTransportOptions {
+  readonly kind: TransportKind
+  readonly readable: ReadableStream<Uint8Array>
+  readonly writable: WritableStream<Uint8Array>
+  /** Where the peer is, for people and logs; default the kind. */
+  readonly address?: string
+}
+
 /**
  * A transport made of a pair of web streams of bytes (for `message` and `datagram`: one message a chunk). This is the
  * short way to carry USMP over something of your own.
+ * @throws UsmpError INVALID_ARGUMENT
  */
-export function streamTransport(options: {
-  kind: TransportKind
-  readable: ReadableStream<Uint8Array>
-  writable: WritableStream<Uint8Array>
-  address?: string
-}): Transport {
+export function streamTransport(options: StreamTransportOptions): Transport {
+  checkOptions('streamTransport', options, streamTransportTable)
   const reader = options.readable.getReader()
   const writer = options.writable.getWriter()
   let reading = Promise.resolve()

@@ -7,6 +7,7 @@ import {
   parseDeviceId,
   UsmpError,
 } from '@usmp/core'
+import { authorizationTable, checkOptions } from '@usmp/core/options'
 
 /** What is known of a device: its key, with its cipher suite if that is not the server's. */
 export type PskEntry = Uint8Array | Authorization
@@ -53,7 +54,10 @@ export function authorizer(options: PskOptions): AcceptOptions['authorize'] {
   return async (deviceId) => {
     const entry = await find(deviceId)
     if (!entry) return null
-    return entry instanceof Uint8Array ? { ...defaults, psk: entry } : { ...defaults, ...entry }
+    if (entry instanceof Uint8Array) return { ...defaults, psk: entry }
+    // A row of a table may have more in it than is asked for.
+    const { psk, suite = defaults.suite, allowWeakPsk = defaults.allowWeakPsk } = entry
+    return { psk, ...(suite ? { suite } : {}), allowWeakPsk }
   }
 }
 
@@ -62,6 +66,7 @@ function tableLookup(table: PskTable, allowWeakPsk: boolean): PskFunction {
   const normal = new Map<string, PskEntry>()
   for (const [deviceId, entry] of entries) {
     if (!entry) throw new UsmpError('INVALID_ARGUMENT', `the table has no key for ${deviceId}`)
+    if (!(entry instanceof Uint8Array)) checkOptions(`the key of ${deviceId}`, entry, authorizationTable)
     const { psk: key, allowWeakPsk: weak = allowWeakPsk } = entry instanceof Uint8Array ? { psk: entry } : entry
     assertPsk(key, weak)
     const name = deviceId === ANY_DEVICE ? ANY_DEVICE : formatDeviceId(parseDeviceId(deviceId))

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AcceptOptions,
   type Authorization,
@@ -14,24 +14,25 @@ import {
   UsmpError,
   type WireVersion,
 } from '@usmp/core'
-import { assertSuite } from '@usmp/core/checks'
 import { DatagramLink } from '@usmp/core/datagram'
-import { assertLimit, assertSessionOptions } from './checks.js'
+import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
 import { addressBlock } from './ip-address.js'
 import { Lockout } from './lockout.js'
+import { listenTable } from './options.js'
 import { authorizer, type PskOptions } from './psk-source.js'
 import { type SerialLine, shareLine } from './serial.js'
-import { assertPort, formatAddress, startListening, tcpTransport } from './tcp.js'
+import { assertPort, DEFAULT_HOST, DEFAULT_PORT, formatAddress, startListening, tcpTransport } from './tcp.js'
 import { UdpListener, type UdpVisit } from './udp.js'
 import { type Visitor, WebSocketDoor, type WebSocketOptions } from './websocket.js'
 
 export interface ListenOptions extends PskOptions {
   /**
-   * Default host: all interfaces; default port 9000; port 0 takes a free one, see {@link Server.port}. Left out
-   * together with `udp`, `websocket` and `serial` it means these defaults.
+   * Default host 127.0.0.1, which only this machine reaches: give `0.0.0.0` or `::` to let in devices from the network.
+   * Default port 9000; port 0 takes a free one, see {@link Server.port}. Left out together with `udp`, `websocket` and
+   * `serial` it means these defaults.
    */
   readonly tcp?: { readonly host?: string; readonly port?: number }
   /** The same for UDP, see {@link Server.udpPort}; it may have the same number as the TCP port. */
@@ -53,7 +54,7 @@ export interface ListenOptions extends PskOptions {
   readonly maxConnectionsPerAddress?: number
   /** Handshakes at once; default 250. */
   readonly maxHandshakes?: number
-  /** ms for a whole handshake; default 10000. */
+  /** ms for a whole handshake; 0 for never; default 10000. */
   readonly handshakeTimeout?: number
   /**
    * ms without an authentic frame after which a session ends; 0 for never; default 60000. So it does when the
@@ -156,18 +157,15 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   #wake: (() => void) | undefined
   #door: WebSocketDoor | undefined
   #line: SharedLine | undefined
+  #lineHold: ReturnType<typeof setInterval> | undefined
   #udp: UdpListener | undefined
   #closing: Promise<void> | undefined
   readonly #onAbort = () => void this.close()
 
-  private constructor(options: ListenOptions) {
+  private constructor(options: ListenOptions = {}) {
     super()
     // Now, and not when the first device comes.
-    assertSessionOptions(options)
-    assertSuite(options.suite)
-    assertLimit('maxConnections', options.maxConnections)
-    assertLimit('maxConnectionsPerAddress', options.maxConnectionsPerAddress)
-    assertLimit('maxHandshakes', options.maxHandshakes)
+    checkOptions('listen', options, listenTable)
     this.#options = options
     this.#authorize = authorizer(options)
     const { handshakeTimeout, idleTimeout, keepalive, extensions, provider = nodeProvider, datagram } = options
@@ -194,7 +192,11 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     if (tcp || !(udp || websocket || serial)) await this.#listenTcp(tcp ?? {})
     if (udp) await this.#listenUdp(udp)
     if (websocket) await this.#openDoor(websocket)
-    if (serial) void this.#serveLine(serial)
+    if (serial) {
+      // A server keeps its process alive while it listens, also while the port is not there.
+      this.#lineHold = setInterval(() => {}, 2 ** 31 - 1)
+      void this.#serveLine(serial)
+    }
     if (signal?.aborted) {
       await this.close()
       throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
@@ -207,7 +209,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     }
   }
 
-  async #listenTcp({ host, port = 9000 }: NonNullable<ListenOptions['tcp']>): Promise<void> {
+  async #listenTcp({ host = DEFAULT_HOST, port = DEFAULT_PORT }: NonNullable<ListenOptions['tcp']>): Promise<void> {
     await startListening(this.#net, host, port)
     this.#net.on('error', (error) => this.#warn('the listening socket had a fault', error))
   }
@@ -236,7 +238,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     return this.#door.url
   }
 
-  async #listenUdp({ host, port = 9000 }: NonNullable<ListenOptions['udp']>): Promise<void> {
+  async #listenUdp({ host = DEFAULT_HOST, port = DEFAULT_PORT }: NonNullable<ListenOptions['udp']>): Promise<void> {
     try {
       assertPort(port)
       this.#udp = await UdpListener.bind(
@@ -331,6 +333,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   async #shutDown(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    clearInterval(this.#lineHold)
     const closed = Promise.all([
       this.#net.listening ? once(this.#net.close(), 'close') : undefined,
       this.#door?.close(),
@@ -393,13 +396,13 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
         this.#line = shareLine(await line.open(), line.name)
       } catch (error) {
         this.#warn(`the serial line ${line.name} cannot be opened; trying again`, error)
-        await setTimeout(LINE_PAUSE, undefined, { ref: false })
+        await sleep(LINE_PAUSE, undefined, { ref: false })
         continue
       }
       if (this.#closing) await this.#line.close()
       while (this.#line.open) await this.#receiveLineVisitor(this.#line, line.name)
       // A line that ends at once every time must not keep the processor busy.
-      await setTimeout(LINE_PAUSE, undefined, { ref: false })
+      await sleep(LINE_PAUSE, undefined, { ref: false })
     }
   }
 

@@ -1,8 +1,15 @@
 import { once } from 'node:events'
 import { connect as connectSocket, type Server, type Socket } from 'node:net'
-import { type Transport, UsmpError } from '@usmp/core'
-import { assertTime } from '@usmp/core/checks'
+import { type Abortable, type Transport, UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { duplexTransport } from './duplex.js'
+import { tcpTable } from './options.js'
+
+/** Where a server listens if nothing else is said: reached from this machine only (docs/decisions/0030-local-by-default.md). */
+export const DEFAULT_HOST = '127.0.0.1'
+export const DEFAULT_PORT = 9000
+/** How long an attempt to connect may take where the caller does not say, ms. */
+export const CONNECT_TIMEOUT = 10_000
 
 /** A connected TCP socket as a transport; frames handed over together leave in one write. */
 export function tcpTransport(socket: Socket): Transport {
@@ -10,23 +17,25 @@ export function tcpTransport(socket: Socket): Transport {
   return duplexTransport(socket, 'stream', formatAddress(socket.remoteAddress, socket.remotePort))
 }
 
+/** Options of {@link connectTcp}. */
+export interface TcpOptions extends Abortable {
+  /** ms until the connection is there; 0 for never; default 10000. */
+  readonly timeout?: number
+}
+
 /**
  * Opens a TCP connection.
- * @param timeout ms
  * @throws UsmpError INVALID_ARGUMENT; UNREACHABLE with the system's error as its cause; ABORTED
  */
-export async function connectTcp(
-  host: string,
-  port: number,
-  { timeout, signal }: { timeout: number; signal?: AbortSignal | undefined },
-): Promise<Transport> {
+export async function connectTcp(host: string, port: number, options: TcpOptions = {}): Promise<Transport> {
+  checkOptions('connectTcp', options, tcpTable)
+  const { timeout = CONNECT_TIMEOUT, signal } = options
   assertPort(port)
-  assertTime('timeout', timeout)
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
   const socket = connectSocket({ host, port })
   const giveUp = () => socket.destroy(new Error(`no answer within ${timeout} ms`))
   const onAbort = () => socket.destroy(new Error('aborted'))
-  const timer = setTimeout(giveUp, timeout)
+  const timer = timeout > 0 ? setTimeout(giveUp, timeout) : undefined
   signal?.addEventListener('abort', onAbort)
   try {
     await once(socket, 'connect')
@@ -43,16 +52,15 @@ export async function connectTcp(
 
 /**
  * Begins to listen; resolves when connections can come.
- * @param host default: all interfaces
  * @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had
  */
-export async function startListening(server: Server, host: string | undefined, port: number): Promise<void> {
+export async function startListening(server: Server, host: string, port: number): Promise<void> {
   assertPort(port)
-  server.listen({ ...(host === undefined ? {} : { host }), port })
+  server.listen({ host, port })
   try {
     await once(server, 'listening')
   } catch (cause) {
-    const detail = `cannot listen on ${formatAddress(host ?? '*', port)}: ${(cause as Error).message}`
+    const detail = `cannot listen on ${formatAddress(host, port)}: ${(cause as Error).message}`
     throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: listenHint(cause) })
   }
 }

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, connect as connectNet, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
+import { connect as connectTls } from 'node:tls'
+import { type Abortable, MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket, WebSocketServer } from 'ws'
 import { certificateError } from './certificate-error.js'
-import { formatAddress, startListening } from './tcp.js'
+import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 
 /** How long a close waits for the peer's answer, ms. */
 const LINGER = 2_000
@@ -88,26 +89,37 @@ function isShutdown(reason: UsmpError | undefined): boolean {
 
 // ─── the client ───
 
+interface WebSocketClientOptions extends Abortable {
+  /** That of the URL, with its zone. */
+  readonly host?: string
+  /** ms until the WebSocket is there; 0 for never */
+  readonly timeout: number
+  /** Certificates to trust instead of the well-known ones, PEM. */
+  readonly ca?: string | Uint8Array | undefined
+}
+
 /**
  * Opens a WebSocket.
- * @param timeout ms
- * @param ca certificates to trust instead of the well-known ones, PEM
  * @throws UsmpError UNREACHABLE, UNTRUSTED_CERTIFICATE with the system's error as their cause; INVALID_ARGUMENT; ABORTED
  */
 export async function connectWebSocket(
   url: URL,
-  { timeout, ca, signal }: { timeout: number; ca?: string | Uint8Array | undefined; signal?: AbortSignal | undefined },
+  { host, timeout, ca, signal }: WebSocketClientOptions,
 ): Promise<Transport> {
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
   const socket = open(url, {
     ...common,
-    handshakeTimeout: timeout,
     ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+    // A URL has no zone of a link-local address.
+    ...(host?.includes('%') ? { createConnection: (below: TcpNetConnectOpts) => connectTo(url, host, below) } : {}),
   })
   const abort = () => socket.terminate()
+  let timer: ReturnType<typeof setTimeout> | undefined
   signal?.addEventListener('abort', abort, { once: true })
   try {
     return await new Promise<Transport>((resolve, reject) => {
+      // Not by its own `handshakeTimeout`, which begins anew with every byte.
+      if (timeout > 0) timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
       socket.once('error', reject)
       // Its answer is the only public way to the socket below.
       socket.once('upgrade', (response) =>
@@ -117,11 +129,19 @@ export async function connectWebSocket(
   } catch (cause) {
     // Being called off, it may complain once more.
     socket.on('error', () => {})
+    socket.terminate()
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
     throw certificateError(url, cause) ?? new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
   } finally {
+    clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
+}
+
+function connectTo({ protocol }: URL, host: string, options: TcpNetConnectOpts): Socket {
+  // The path of the URL would be taken for that of a local socket.
+  const there = { ...options, host, path: undefined }
+  return protocol === 'wss:' ? connectTls({ ...there, servername: '' }) : connectNet(there)
 }
 
 function open(url: URL, options: object): WebSocket {
@@ -144,9 +164,9 @@ interface CommonServerOptions {
   readonly origins?: readonly string[]
 }
 
-interface OwnServerOptions extends CommonServerOptions {
+export interface OwnServerOptions extends CommonServerOptions {
   readonly server?: undefined
-  /** Default: all interfaces. */
+  /** Default 127.0.0.1, which only this machine reaches; `0.0.0.0` or `::` for all interfaces. */
   readonly host?: string
   /** 0 takes a free one, see {@link Server.websocketUrl}. */
   readonly port: number
@@ -154,7 +174,7 @@ interface OwnServerOptions extends CommonServerOptions {
   readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array }
 }
 
-interface AttachedServerOptions extends CommonServerOptions {
+export interface AttachedServerOptions extends CommonServerOptions {
   /** An HTTP or HTTPS server of the application, which listens and closes itself. */
   readonly server: HttpServer
 }
@@ -199,7 +219,7 @@ export class WebSocketDoor {
   /** @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had */
   async listen(onFault: (error: Error) => void): Promise<void> {
     if (this.#options.server) return
-    await startListening(this.#http, this.#options.host, this.#options.port)
+    await startListening(this.#http, this.#options.host ?? DEFAULT_HOST, this.#options.port)
     this.#http.on('error', onFault)
   }
 

@@ -16,7 +16,7 @@ export interface Question {
 }
 
 interface AskOptions<T> extends Abortable {
-  /** ms */
+  /** ms; 0 for never */
   readonly timeout: number
   /** Makes something of the result, before the next message is looked at. What it throws, the caller gets. */
   readonly accept: (result: unknown) => T
@@ -75,10 +75,8 @@ export class Asking {
         sent.then(cancel).catch(() => {})
       }
       const onAbort = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
-      const timer = this.#clock.setTimer(
-        () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`)),
-        timeout,
-      )
+      const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`))
+      const timer = timeout > 0 ? this.#clock.setTimer(onTimeout, timeout) : undefined
       signal?.addEventListener('abort', onAbort, { once: true })
       const pending: Pending = {
         message: undefined,

@@ -33,7 +33,7 @@ export class Outbox {
    */
   async send(text: string, options: SendOptions = {}): Promise<void> {
     const bytes = this.#encode(text)
-    if (bytes.length <= MAX_MESSAGE) return this.#session.send(bytes, options)
+    if (bytes.length <= MAX_MESSAGE) return this.#session.send(bytes, { signal: options.signal })
     await this.#turn(options)
     try {
       await this.#sendPieces(bytes, options)

@@ -70,7 +70,7 @@ async function places(
     ...(tcp ? { tcp } : {}),
     ...(udp ? { udp } : {}),
     ...(ws ? { websocket: await websocketPlace(ws, options) } : {}),
-    ...(serial ? { serial: serialPort(serial.path, serial) } : {}),
+    ...(serial ? { serial: serialPort(serial.path, serial.baudRate ? { baudRate: serial.baudRate } : {}) } : {}),
   }
 }
 
