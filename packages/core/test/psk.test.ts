@@ -71,9 +71,9 @@ describe('64 hex digits handed over as bytes', () => {
 
   test('are refused by a client, by a server and as a master key', () => {
     const psk = text(HEX)
-    expect(errorOf(() => Connection.client({ kind: 'stream', psk, deviceId: DEVICE_ID } as never, 0)).hint).toContain(
-      'parsePsk',
-    )
+    expect(
+      errorOf(() => Connection.client({ kind: 'stream', random: bytesOf, psk, deviceId: DEVICE_ID } as never, 0)).hint,
+    ).toContain('parsePsk')
     expect(errorOf(() => deriveDevicePsk(psk, DEVICE_ID)).hint).toContain('parsePsk')
   })
 
