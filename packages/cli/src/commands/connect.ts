@@ -27,10 +27,11 @@ export async function connectCommand(options: ConnectCommandOptions, output: Out
   const url = urlOf(options)
   const conversation = new Conversation(options, output, stop)
   const settings = await connectOptions(options, conversation.signal)
-  const onRetry: SessionsOptions['onRetry'] = (reason, pause) => conversation.lost(reason, pause)
+  const onRetry = (reason: UsmpError, pause: number) => conversation.lost(reason, pause)
   conversation.start()
   try {
-    for await (const session of attempts(url, options.retry, { ...settings, onRetry })) await conversation.hold(session)
+    for await (const session of attempts(url, settings, options.retry ? onRetry : undefined))
+      await conversation.hold(session)
   } catch (error) {
     // Calling an attempt off is how a conversation ends early.
     if (!conversation.signal.aborted) throw error
@@ -66,12 +67,13 @@ export function announce(session: Session, output: Output): void {
   })
 }
 
+/** One session, or with `onRetry` one after another. */
 async function* attempts(
   url: string,
-  retry: boolean | undefined,
-  settings: SessionsOptions,
+  settings: ConnectOptions,
+  onRetry: SessionsOptions['onRetry'],
 ): AsyncGenerator<Session, void, undefined> {
-  if (retry) yield* sessions(url, settings)
+  if (onRetry) yield* sessions(url, { ...settings, onRetry })
   else yield await connect(url, settings)
 }
 
