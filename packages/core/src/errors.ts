@@ -49,6 +49,12 @@ const errorFacts = {
     message: 'the peer could not be reached',
     hint: 'Is the peer running, and are address, port and firewall right?',
   },
+  UNTRUSTED_CERTIFICATE: {
+    family: 'transport',
+    retryable: false,
+    message: 'the TLS certificate of the server is not accepted',
+    hint: 'See the message for what is wrong with it.',
+  },
   PSK_LOOKUP_FAILED: {
     family: 'platform',
     retryable: true,

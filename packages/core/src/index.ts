@@ -38,7 +38,7 @@ export {
 export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } from './errors.js'
 export { decodeFrame, encodeFrame, type Frame } from './frame.js'
 export type { CookieGuard } from './handshake/server.js'
-export { assertPsk, deriveDevicePsk } from './psk.js'
+export { assertPsk, deriveDevicePsk, parsePsk } from './psk.js'
 export { type ReconnectOptions, reconnecting } from './reconnect.js'
 export { SharedLine } from './shared-line.js'
 export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'

@@ -167,7 +167,12 @@ export const secretText: OptionRule = {
   secret: true,
 }
 /** What is too weak says {@link assertPsk}. */
-export const psk: OptionRule = { expected: 'a Uint8Array', fits: isBytes, secret: true, required: true }
+export const psk: OptionRule = {
+  expected: 'a Uint8Array (parsePsk makes one of hex digits)',
+  fits: isBytes,
+  secret: true,
+  required: true,
+}
 /** What a text has to look like says {@link parseDeviceId}. */
 export const deviceId: OptionRule = {
   expected: 'text like aa:bb:cc:dd:ee:ff, or 6 bytes',

@@ -136,8 +136,8 @@ describe('options: what went wrong in silence', () => {
     const secret = 'the secret of the house'
     const faults = [await faultOf(connection({ psk: secret })), await faultOf(connection({ psk: [1, 2, 3] }))]
     expect(faults).toEqual([
-      'INVALID_ARGUMENT: an argument is not usable: Connection.client: psk must be a Uint8Array, not text',
-      'INVALID_ARGUMENT: an argument is not usable: Connection.client: psk must be a Uint8Array, not a list',
+      'INVALID_ARGUMENT: an argument is not usable: Connection.client: psk must be a Uint8Array (parsePsk makes one of hex digits), not text',
+      'INVALID_ARGUMENT: an argument is not usable: Connection.client: psk must be a Uint8Array (parsePsk makes one of hex digits), not a list',
     ])
   })
 

@@ -5,6 +5,7 @@ export {
   ExtensionEvent,
   formatDeviceId,
   parseDeviceId,
+  parsePsk,
   Session,
   streamTransport,
   type Transport,
@@ -15,6 +16,7 @@ export { nodeClock } from './clock.js'
 export { type ConnectOptions, connect, type SessionsOptions, sessions } from './connect.js'
 export { nodeProvider, nodeRandom, prepareSuite } from './crypto-node.js'
 export { duplexTransport } from './duplex.js'
+export { readPskFile, readPskTable } from './key-files.js'
 export type { PskContext, PskEntry, PskFunction, PskOptions, PskSource, PskTable } from './psk-source.js'
 export type { SerialLine } from './serial.js'
 export { type SerialOptions, serialPort } from './serial-port.js'

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { type Abortable, MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket, WebSocketServer } from 'ws'
+import { certificateError } from './certificate-error.js'
 import { IdleConnections } from './idle-connections.js'
 import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 
@@ -100,7 +101,7 @@ interface WebSocketClientOptions extends Abortable {
 
 /**
  * Opens a WebSocket.
- * @throws UsmpError UNREACHABLE with the system's error as its cause; INVALID_ARGUMENT; ABORTED
+ * @throws UsmpError UNREACHABLE, UNTRUSTED_CERTIFICATE with the system's error as their cause; INVALID_ARGUMENT; ABORTED
  */
 export async function connectWebSocket(
   url: URL,
@@ -131,7 +132,7 @@ export async function connectWebSocket(
     socket.on('error', () => {})
     socket.terminate()
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
-    throw new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
+    throw certificateError(url, cause) ?? new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)

@@ -94,7 +94,7 @@ describe('a WebSocket server', () => {
     const { url } = await startWebSocketServer({ tls } as never)
     expect(url).toMatch(/^wss:/)
     const stranger = await failureOf(connect(url, device))
-    expect([stranger.code, stranger.message]).toEqual(['UNREACHABLE', expect.stringContaining('self-signed')])
+    expect([stranger.code, stranger.message]).toEqual(['UNTRUSTED_CERTIFICATE', expect.stringContaining('self-signed')])
     const session = await connect(url, { ...device, ca: tls.cert })
     expect(await session.ping()).toBeGreaterThan(0)
   })
