@@ -75,7 +75,11 @@ const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_D
  * nothing here.
  */
 export const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
-const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer')
+const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer', {
+  hint:
+    'Nothing is wrong. If it comes again and again soon after connecting, another device has the same device id, and each ' +
+    'takes the place of the other: the wire does not say why a session ends, the events of the server do.',
+})
 
 /** Times are from 0 to 2147483647 ms, almost 25 days: as far as timers of every platform go. */
 interface CommonOptions {

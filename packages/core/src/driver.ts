@@ -332,8 +332,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   /**
    * Changes the session keys; resolves when the peer has used the new ones. Towards published peers only while nothing is
    * under way, as they lose what crosses it.
-   * @throws UsmpError INVALID_ARGUMENT while one is under way, or on wire version 1; ABORTED (the change goes on); the
-   * reason of the end if the session has ended
+   * @throws UsmpError INVALID_ARGUMENT while one is under way, for more than 16 in a burst and one in 4 s, or on wire version
+   * 1; ABORTED (the change goes on); the reason of the end if the session has ended
    */
   rekey({ signal }: Abortable = {}): Promise<void> {
     return this.#wait<void>(signal, (waiter) => {

@@ -18,7 +18,10 @@ export interface TransportSink {
   end(cause?: unknown): void
 }
 
-/** What carries a connection. Every adapter implements it; {@link streamTransport} makes one of two web streams. */
+/**
+ * What carries a connection. A method that throws, or returns a promise that rejects, ends the session as TRANSPORT_FAILED;
+ * what `close` and `abort` throw is dropped. Every adapter implements it; {@link streamTransport} makes one of two web streams.
+ */
 export interface Transport {
   readonly kind: TransportKind
   /** Where the peer is, for people and logs. */

@@ -142,6 +142,18 @@ describe('on datagrams, while the receiver does not read', () => {
     expect(pair.reason('client')).toBe('TRANSPORT_FAILED')
   })
 
+  test('a peer that goes away meanwhile is found by the PINGs that nobody acknowledges', () => {
+    let gone = false
+    const pair = new Pair({
+      kind: 'datagram',
+      network: ({ bytes }) => (gone ? [] : [{ bytes, delay: 10 }]),
+    }).connect()
+    pair.act('server', (end) => end.setReading(false, pair.now))
+    gone = true
+    pair.wait(60_000)
+    expect(pair.reason('server')).toBe('TRANSPORT_FAILED')
+  })
+
   test('a receiver that reads again after a minute gets what was sent first, in order', () => {
     const { pair, reader } = slowPair('datagram', 'server', { client: { keepalive: 5_000 } })
     reader.setReading(false)
