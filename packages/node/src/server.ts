@@ -611,14 +611,9 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     return isDuplicate ? new UsmpError('DUPLICATE_DEVICE') : undefined
   }
 
-  /** Says BYE; what cannot even do that is cut off. Never rejects. */
-  async #endSession(session: Session, visitor: Visitor | undefined, reason: UsmpError): Promise<void> {
+  #endSession(session: Session, visitor: Visitor | undefined, reason: UsmpError): Promise<void> {
     if (visitor) this.#leave(visitor, session.deviceId)
-    try {
-      await session.close(reason)
-    } catch {
-      visitor?.connection.destroy()
-    }
+    return session.close(reason)
   }
 
   /**
