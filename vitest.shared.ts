@@ -12,6 +12,7 @@ export const sharedConfig = defineConfig({
       { find: /^@usmp\/node$/, replacement: source('node/src/index.ts') },
       { find: /^@usmp\/rpc$/, replacement: source('rpc/src/index.ts') },
       { find: /^@usmp\/browser$/, replacement: source('browser/src/index.ts') },
+      { find: /^@usmp\/node\/key-files$/, replacement: source('node/src/key-files.ts') },
       { find: /^@usmp\/node\/crypto$/, replacement: source('node/src/crypto-node.ts') },
     ],
   },

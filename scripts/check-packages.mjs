@@ -1,16 +1,20 @@
-// Packs every package that is published and lets publint and arethetypeswrong judge what a user would get.
+// Packs every package that is published, lets publint and arethetypeswrong judge what a user would get, and compiles against it.
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { checkTypes } from './check-types.mjs'
 import { pack, publicPackages } from './pack.mjs'
 import { pnpm } from './pnpm.mjs'
 
 let failed = false
+const out = mkdtempSync(join(tmpdir(), 'usmp-pack-'))
+const tarballs = new Map()
 for (const folder of publicPackages()) {
   const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const out = mkdtempSync(join(tmpdir(), 'usmp-pack-'))
+  const before = readdirSync(out)
   pack(folder, out)
-  const tarball = join(out, readdirSync(out)[0])
+  const file = readdirSync(out).find((name) => !before.includes(name))
+  const tarball = join(out, file)
   // Commands have no types to import.
   const hasTypes = JSON.stringify(manifest.exports ?? {}).includes('.d.ts')
   for (const args of [
@@ -19,6 +23,8 @@ for (const folder of publicPackages()) {
   ]) {
     if (pnpm(args, { mayFail: true }) !== 0) failed = true
   }
-  rmSync(out, { recursive: true })
+  if (hasTypes) tarballs.set(manifest.name, tarball)
 }
+if (!checkTypes(tarballs)) failed = true
+rmSync(out, { recursive: true })
 process.exit(failed ? 1 : 0)

@@ -121,7 +121,7 @@ const needs = {
   conformance: peers,
 }
 /** Tools without which a step does less; it says so itself. */
-const wants = { c: ['ninja', 'jsmn', 'cmocka', 'clang', 'valgrind', 'cppcheck', 'riscv'] }
+const wants = { c: ['jsmn', 'cmocka', 'clang', 'valgrind', 'cppcheck', 'riscv', 'xtensa', 'arm'] }
 
 const names = wanted.length > 0 ? wanted : Object.keys(steps)
 const unknown = names.filter((name) => !(name in steps))

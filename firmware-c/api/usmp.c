@@ -1,22 +1,30 @@
 #include "usmp.h"
 
+#if USMP_THREADS
+#include <errno.h>
+#endif
 #include <string.h>
 
 #include "internal.h"
+#include "usmp/callbacks.h"
 
 static const char tag[] = "usmp";
 
-#define LONGEST_WAIT_MS 1000u /* so that a change of keepalive_ms is noticed */
+#define LONGEST_WAIT_MS 250u /* so that usmp_wake and a change of keepalive_ms are noticed */
+#define LATE_READS 32
+#define PAUSE_MS 2u           /* between two looks at what another thread does */
 #define CLOSE_WAIT_MS 1500u   /* for datagrams that are still to be acknowledged */
 
 /* ---- locks ---- */
 
-static void lock(usmp_t *ctx)
+/* False when the port cannot lock. */
+static bool lock(usmp_t *ctx)
 {
 #if USMP_THREADS
-  usmp_port_mutex_lock(ctx->tx_mutex);
+  return usmp_callback_result(usmp_port_mutex_lock(ctx->tx_mutex), USMP_ERR_LIMIT) == USMP_OK;
 #else
   (void)ctx;
+  return true;
 #endif
 }
 
@@ -29,12 +37,19 @@ static void unlock(usmp_t *ctx)
 #endif
 }
 
-static void lock_receivers(usmp_t *ctx)
+/* After a wait outside the lock, which this thread has held before: there is no way on without it. */
+static void lock_again(usmp_t *ctx)
+{
+  while (!lock(ctx)) usmp_port_delay_ms(PAUSE_MS);
+}
+
+static bool lock_receivers(usmp_t *ctx)
 {
 #if USMP_THREADS
-  usmp_port_mutex_lock(ctx->rx_mutex);
+  return usmp_callback_result(usmp_port_mutex_lock(ctx->rx_mutex), USMP_ERR_LIMIT) == USMP_OK;
 #else
   (void)ctx;
+  return true;
 #endif
 }
 
@@ -47,34 +62,70 @@ static void unlock_receivers(usmp_t *ctx)
 #endif
 }
 
-static usmp_err_t create_mutexes(usmp_t *ctx)
+static bool has_locks(const usmp_t *ctx)
 {
 #if USMP_THREADS
-  if (!ctx->tx_mutex && usmp_port_mutex_create(&ctx->tx_mutex) != 0) return USMP_ERR_LIMIT;
-  if (!ctx->rx_mutex && usmp_port_mutex_create(&ctx->rx_mutex) != 0) return USMP_ERR_LIMIT;
+  return ctx->tx_mutex != NULL;
 #else
   (void)ctx;
-#endif
-  return USMP_OK;
-}
-
-static void destroy_mutexes(usmp_t *ctx)
-{
-#if USMP_THREADS
-  if (ctx->tx_mutex) usmp_port_mutex_destroy(ctx->tx_mutex);
-  if (ctx->rx_mutex) usmp_port_mutex_destroy(ctx->rx_mutex);
-  ctx->tx_mutex = ctx->rx_mutex = NULL;
-#else
-  (void)ctx;
+  return true;
 #endif
 }
 
-/* ---- one turn: input, time, output; the lock is held, and released only while the transport waits ---- */
+/* Lets another thread go on that reads or sends. */
+static void let_others_run(usmp_t *ctx)
+{
+  unlock(ctx);
+  usmp_port_delay_ms(PAUSE_MS);
+  lock_again(ctx);
+}
+
+/* Begins a call of the application: 0 with the lock held and a workspace there, or an error and neither. */
+static usmp_err_t enter(usmp_t *ctx)
+{
+  if (!ctx) return USMP_ERR_INVALID_ARGUMENT;
+  if (!has_locks(ctx)) return USMP_ERR_NOT_CONNECTED;
+  if (!lock(ctx)) return USMP_ERR_LIMIT;
+  if (ctx->work) {
+    ctx->users++;
+    return USMP_OK;
+  }
+  usmp_err_t ended = ctx->ended;
+  unlock(ctx);
+  return ended == USMP_OK ? USMP_ERR_NOT_CONNECTED : ended;
+}
+
+static bool any_message(const usmp_workspace_t *work)
+{
+  return work->backlog_len > 0 || work->message_waits;
+}
+
+/* Ends it. A session that is over and has no message left needs no memory, whether or not usmp_close is ever called. */
+static void leave(usmp_t *ctx)
+{
+  usmp_workspace_t *work = ctx->work;
+
+  ctx->users--;
+  if (ctx->users == 0 && usmp_conn_state(&work->conn) == USMP_CONN_CLOSED && !any_message(work) && !ctx->replaced) {
+    ctx->ended = (usmp_err_t)usmp_conn_error(&work->conn);
+    usmp_workspace_give_back(ctx);
+  }
+  unlock(ctx);
+}
+
+/* ---- one turn: input, time, output; the lock is held, and released only while the transport receives or sends ---- */
 
 static void close_transport(usmp_t *ctx)
 {
   if (ctx->open && ctx->transport.close) ctx->transport.close(&ctx->transport);
   ctx->open = false;
+}
+
+/* Every error that the application is told passes here. */
+static usmp_err_t record(usmp_t *ctx, int err)
+{
+  if (err < 0) ctx->last_err = (usmp_err_t)err;
+  return (usmp_err_t)err;
 }
 
 static usmp_state_t state_of(const usmp_conn_t *conn)
@@ -100,31 +151,77 @@ static void publish(usmp_t *ctx)
     memcpy(ctx->session_id, usmp_conn_session_id(conn), USMP_SESSION_ID_LEN);
     memcpy(ctx->device_id, usmp_conn_device_id(conn), USMP_DEVICE_ID_LEN);
   }
-  if (usmp_conn_state(conn) == USMP_CONN_CLOSED && !ctx->reading) close_transport(ctx);
+  if (usmp_conn_state(conn) == USMP_CONN_CLOSED && !ctx->reading && !ctx->sending) close_transport(ctx);
 }
 
-void usmp_flush_conn(usmp_t *ctx, usmp_conn_t *conn)
+/* A datagram goes out whole and at once. What did not leave is lost, and repeated in time. */
+static void flush_datagrams(usmp_t *ctx, usmp_conn_t *conn)
 {
-  usmp_transport_t *transport = &ctx->transport;
   const uint8_t *bytes;
   size_t len;
 
   while (ctx->open && (len = usmp_conn_poll_transmit(conn, &bytes)) > 0) {
+    ctx->transport.send(&ctx->transport, bytes, len);
+    usmp_conn_transmitted(conn, len, usmp_port_millis());
+  }
+}
+
+/* Moves what leaves next into the outbox. Returns its length, 0 when there is nothing. */
+static size_t fill_outbox(usmp_t *ctx)
+{
+  usmp_conn_t *conns[2] = {&ctx->work->conn, ctx->beside ? &ctx->beside->conn : NULL};
+  const uint8_t *bytes;
+
+  for (int i = 0; i < 2 && conns[i]; i++) {
+    size_t len = usmp_conn_poll_transmit(conns[i], &bytes);
+    if (len == 0) continue;
+    if (len > sizeof ctx->work->outbox) len = sizeof ctx->work->outbox;
+    memcpy(ctx->work->outbox, bytes, len);
+    usmp_conn_transmitted(conns[i], len, usmp_port_millis());
+    return len;
+  }
+  return 0;
+}
+
+/* True when the transport has taken all of it. */
+static bool send_all(usmp_transport_t *transport, const uint8_t *bytes, size_t len)
+{
+  while (len > 0) {
     int sent = transport->send(transport, bytes, len);
-    if (sent == 0) sent = (int)len;
-    if (transport->kind == USMP_KIND_DATAGRAM) sent = (int)len; /* what did not leave is lost, and repeated in time */
-    if (sent < 0 || (size_t)sent > len) {
-      usmp_conn_transport_ended(conn, USMP_ERR_TRANSPORT_FAILED);
-      close_transport(ctx);
-      return;
-    }
-    usmp_conn_transmitted(conn, (size_t)sent, usmp_port_millis());
+    if (sent == 0) return true;
+    if (sent < 0 || (size_t)sent > len) return false;
+    bytes += sent;
+    len -= (size_t)sent;
+  }
+  return true;
+}
+
+/* One thread at a time sends, for all of them, and outside the lock: a peer that does not read must hold up nobody else. */
+static void flush_stream(usmp_t *ctx)
+{
+  size_t len;
+
+  while (ctx->open && !ctx->broken && !ctx->sending && (len = fill_outbox(ctx)) > 0) {
+    const uint8_t *outbox = ctx->work->outbox; /* a new session may take the place of this workspace meanwhile */
+    ctx->sending = true;
+    unlock(ctx);
+    bool good = send_all(&ctx->transport, outbox, len);
+    lock_again(ctx);
+    ctx->sending = false;
+    if (good) continue;
+    ctx->broken = true;
+    usmp_conn_transport_ended(&ctx->work->conn, USMP_ERR_TRANSPORT_FAILED);
   }
 }
 
 static void flush(usmp_t *ctx)
 {
-  usmp_flush_conn(ctx, &ctx->work->conn);
+  if (ctx->transport.kind != USMP_KIND_DATAGRAM) {
+    flush_stream(ctx);
+    return;
+  }
+  flush_datagrams(ctx, &ctx->work->conn);
+  if (ctx->beside) flush_datagrams(ctx, &ctx->beside->conn);
 }
 
 /* Two peers that send at once must go on taking each other's messages in, or both would wait for ever. */
@@ -140,6 +237,13 @@ static bool put_by(usmp_workspace_t *work, const uint8_t *data, size_t len)
   return true;
 }
 
+/* While a message waits nothing behind it is read: silence says nothing about the peer then, and the peer must hear of us. */
+static void hold_message(usmp_workspace_t *work, bool waits)
+{
+  work->message_waits = waits;
+  usmp_conn_set_paused(&work->conn, waits, usmp_port_millis());
+}
+
 static void collect_events(usmp_t *ctx)
 {
   usmp_workspace_t *work = ctx->work;
@@ -148,21 +252,13 @@ static void collect_events(usmp_t *ctx)
   while (!work->message_waits && usmp_conn_poll_event(&work->conn, &event)) {
     if (event.kind == USMP_EVENT_MESSAGE && !put_by(work, event.data, event.len)) {
       work->message_len = (uint16_t)event.len;
-      work->message_waits = true;
+      hold_message(work, true);
     }
+    if (event.kind == USMP_EVENT_PONG) work->control_came = true;
     if (event.kind == USMP_EVENT_CLOSED) {
-      usmp_port_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
+      usmp_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
     }
   }
-}
-
-/* A datagram that finds the last message still unread is dropped and not acknowledged: the peer sends it again.
-   So an acknowledgement behind it is never held up. */
-static bool must_drop(const usmp_t *ctx)
-{
-  const usmp_workspace_t *work = ctx->work;
-  return work->message_waits && ctx->transport.kind == USMP_KIND_DATAGRAM &&
-         !usmp_utack_is(work->inbox + work->inbox_at, (size_t)(work->inbox_len - work->inbox_at));
 }
 
 /* A line is taken a packet at a time: one may end the session, and what stands behind it is the next one's. */
@@ -176,6 +272,12 @@ static size_t next_piece(const usmp_t *ctx)
   return zero ? (size_t)(zero - bytes) + 1 : len;
 }
 
+/* How many frames were sealed: a received PING is answered at once. */
+static uint32_t sealed(const usmp_conn_t *conn)
+{
+  return usmp_conn_established(conn) ? conn->u.session.tx_next : 0;
+}
+
 static void feed(usmp_t *ctx)
 {
   bool datagram = ctx->transport.kind == USMP_KIND_DATAGRAM;
@@ -184,7 +286,9 @@ static void feed(usmp_t *ctx)
   while (work = ctx->work, work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
     const uint8_t *bytes = work->inbox + work->inbox_at;
     size_t len = next_piece(ctx);
-    int used = must_drop(ctx) ? (int)len : usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
+    uint32_t before = sealed(&work->conn);
+    int used = usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
+    if (sealed(&work->conn) > before) work->control_came = true;
     collect_events(ctx);
     if (used < 0) {
       if (usmp_watches_line(ctx)) usmp_keep_rest(ctx, bytes + len);
@@ -202,20 +306,84 @@ static uint32_t smaller(uint32_t a, uint32_t b)
   return a < b ? a : b;
 }
 
+/* The transport's own `available`. Less than zero: it has none. */
+static int transport_available(usmp_transport_t *transport)
+{
+  if (!transport->own_available) return -1;
+  return transport->own_available(transport) > 0;
+}
+
+/* What the application calls as ctx.transport.available: a message may wait here, or bytes that came along with another
+   one, while the transport itself is empty. */
+static int session_available(usmp_transport_t *transport)
+{
+  usmp_t *ctx = transport->session;
+  bool here = false;
+
+  if (enter(ctx) == USMP_OK) {
+    here = any_message(ctx->work) || ctx->work->inbox_at < ctx->work->inbox_len;
+    leave(ctx);
+  }
+  return here ? 1 : transport_available(&ctx->transport);
+}
+
+#if USMP_THREADS
+
+static void clear_errno(void)
+{
+  errno = 0;
+}
+
+/* What errno tells of a transport that returned -1: more than zero: nothing yet; less: the end; 0: it tells nothing. */
+static int judge_errno(void)
+{
+  if (errno == 0) return 0;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 1 : -1;
+}
+
+#else /* without an operating system errno may be a thread's variable where there are no threads */
+
+static void clear_errno(void) {}
+
+static int judge_errno(void)
+{
+  return 0;
+}
+
+#endif
+
+/* -1 is also what transports for the published component return when their own time was up. */
+static bool is_timeout(usmp_transport_t *transport, int result)
+{
+  if (result != -1) return false;
+  int told = judge_errno();
+  return told > 0 || (told == 0 && transport_available(transport) == 0);
+}
+
+/* As the transport's recv, but 0 for its timeouts, and never at once again and again. */
+static int receive_bytes(usmp_transport_t *transport, uint8_t *out, size_t max_len)
+{
+  clear_errno();
+  int len = transport->recv(transport, out, max_len);
+  if (!is_timeout(transport, len)) return len;
+  if (transport->wait_ms > 0) usmp_port_delay_ms(PAUSE_MS);
+  return 0;
+}
+
 static void read_transport(usmp_t *ctx, uint32_t wait_ms)
 {
   usmp_workspace_t *work = ctx->work;
   usmp_transport_t *transport = &ctx->transport;
 
-  if (wait_ms == 0 && transport->available && transport->available(transport) <= 0) return;
+  if (wait_ms == 0 && transport_available(transport) == 0) return;
   transport->wait_ms = smaller(wait_ms, usmp_conn_poll_timeout(&work->conn, usmp_port_millis()));
   if (ctx->beside) {
     transport->wait_ms = smaller(transport->wait_ms, usmp_conn_poll_timeout(&ctx->beside->conn, usmp_port_millis()));
   }
   ctx->reading = true;
   unlock(ctx);
-  int len = transport->recv(transport, work->inbox, sizeof work->inbox);
-  lock(ctx);
+  int len = receive_bytes(transport, work->inbox, sizeof work->inbox);
+  lock_again(ctx);
   ctx->reading = false;
   if (len > (int)sizeof work->inbox) {
     usmp_conn_transport_ended(&work->conn, USMP_ERR_TRANSPORT_FAILED);
@@ -239,10 +407,16 @@ static void take_input(usmp_t *ctx, uint32_t wait_ms)
     read_transport(ctx, wait_ms);
     feed(ctx);
   } else if (wait_ms > 0) { /* another thread reads, and feeds what comes */
-    unlock(ctx);
-    usmp_port_delay_ms(2);
-    lock(ctx);
+    let_others_run(ctx);
   }
+}
+
+/* One PING or PONG may be lost before silence means the end. */
+static uint32_t idle_of(uint32_t keepalive_ms)
+{
+  if (keepalive_ms > (UINT32_MAX - USMP_STEP_MS) / 2) return UINT32_MAX;
+  uint32_t two = 2 * keepalive_ms + USMP_STEP_MS;
+  return two > USMP_IDLE_MS ? two : USMP_IDLE_MS;
 }
 
 static void follow_settings(usmp_t *ctx)
@@ -250,19 +424,31 @@ static void follow_settings(usmp_t *ctx)
   usmp_config_t *config = &ctx->work->config;
 
   config->keepalive_ms = ctx->keepalive_ms ? ctx->keepalive_ms : UINT32_MAX;
-  /* While a message waits nothing behind it is read: silence says nothing about the peer then. */
-  config->idle_ms = ctx->keepalive_ms && !ctx->work->message_waits ? USMP_IDLE_MS : UINT32_MAX;
+  config->idle_ms = ctx->keepalive_ms ? idle_of(ctx->keepalive_ms) : UINT32_MAX;
+}
+
+/* A timer that is due says that time has passed, and not that nothing came: what waits in the transport is read before it is
+   judged. Only so much of it, so that junk without end puts nothing off. */
+static void read_before_judging(usmp_t *ctx)
+{
+  for (int i = 0; i < LATE_READS && ctx->open && !ctx->reading && !ctx->work->message_waits; i++) {
+    bool due = usmp_conn_poll_timeout(&ctx->work->conn, usmp_port_millis()) == 0;
+    if (!due || transport_available(&ctx->transport) <= 0) return;
+    take_input(ctx, 0);
+  }
 }
 
 static int turn(usmp_t *ctx, uint32_t wait_ms)
 {
   usmp_conn_t *conn = &ctx->work->conn;
 
+  usmp_port_wdt_feed();
   follow_settings(ctx);
   flush(ctx);
   if (usmp_conn_error(conn) == 0) {
     take_input(ctx, wait_ms);
     follow_settings(ctx);
+    read_before_judging(ctx);
     conn = &ctx->work->conn; /* a new session may have taken its place */
     usmp_conn_handle_timeout(conn, usmp_port_millis());
     if (ctx->beside) usmp_watch_time(ctx);
@@ -275,27 +461,86 @@ static int turn(usmp_t *ctx, uint32_t wait_ms)
 
 /* ---- connect ---- */
 
+/* Zero but for its settings, as a struct is that was zeroed and never used. */
+static bool is_blank(const usmp_t *ctx)
+{
+  const usmp_transport_t *t = &ctx->transport;
+  bool functions = t->send || t->recv || t->close || t->reconnect || t->available || t->destroy;
+
+  return ctx->state == USMP_STATE_IDLE && ctx->last_err == USMP_OK && ctx->ended == USMP_OK && ctx->users == 0 &&
+         usmp_is_zero(ctx->device_id, sizeof ctx->device_id) && usmp_is_zero(ctx->session_id, sizeof ctx->session_id) &&
+         !functions && !t->ctx && !t->session && usmp_is_zero((const uint8_t *)t->host, sizeof t->host) && !ctx->work &&
+         !ctx->beside && !ctx->listener && !ctx->self;
+}
+
+/* Programs for the published component may set no more than three fields, of a struct that nobody zeroed. */
+static void make_known(usmp_t *ctx)
+{
+  const uint8_t *psk = ctx->psk;
+  size_t psk_len = ctx->psk_len;
+  uint32_t keepalive_ms = ctx->keepalive_ms;
+
+  if (ctx->self == ctx) return;
+  if (!is_blank(ctx)) {
+    memset(ctx, 0, sizeof *ctx);
+    ctx->psk = psk;
+    ctx->psk_len = psk_len;
+    ctx->keepalive_ms = keepalive_ms;
+  }
+  ctx->self = ctx;
+}
+
+/* From here on the session's copy of the transport counts. The caller's struct has no descriptor any more, so that it
+   closes nothing that is the session's, and its `available` is the session's. */
+static void take_over(usmp_t *ctx, usmp_transport_t *transport)
+{
+  usmp_transport_t *own = &ctx->transport;
+
+  if (transport == own) return;
+  bool same = own->fd == transport->fd && own->ctx == transport->ctx;
+  if (!same) close_transport(ctx); /* of a session that was not closed */
+  *own = *transport;
+  if (own->available != session_available) own->own_available = own->available;
+  if (own->available) own->available = session_available;
+  own->session = ctx;
+  *transport = *own;
+  transport->fd = -1;
+}
+
+static bool is_usable(const usmp_transport_t *transport)
+{
+  bool known = transport->kind >= USMP_KIND_STREAM && transport->kind <= USMP_KIND_SERIAL;
+
+  if (!transport->send || !transport->recv || !known) return false;
+  if (!transport->confirm_authenticated) return true;
+  USMP_LOGE(tag, "this transport acknowledges datagrams itself: it must only carry them, and set kind");
+  return false;
+}
+
 usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
 {
   const usmp_crypto_t *crypto = usmp_port_crypto();
 
-  if (!transport->send || !transport->recv) return USMP_ERR_INVALID_ARGUMENT;
+  make_known(ctx);
+  take_over(ctx, transport);
+  ctx->open = true;
+  ctx->broken = ctx->replaced = ctx->wake = ctx->established = false;
+  ctx->ended = USMP_OK;
+  if (!is_usable(&ctx->transport)) return USMP_ERR_INVALID_ARGUMENT;
   if (!crypto) return USMP_ERR_CRYPTO_FAILED;
-  usmp_err_t err = create_mutexes(ctx);
-  if (err != USMP_OK) return err;
   if (!ctx->work) ctx->work = usmp_workspace_take(ctx);
   if (!ctx->work) return USMP_ERR_LIMIT;
-  if (transport != &ctx->transport) ctx->transport = *transport;
-  ctx->open = true;
-  ctx->replaced = false;
+  usmp_err_t err = usmp_workspace_locks(ctx);
+  if (err != USMP_OK) return err;
   usmp_workspace_t *work = ctx->work;
   work->inbox_at = work->inbox_len = work->backlog_len = 0;
-  work->message_waits = false;
+  work->message_waits = work->too_large = false;
   memset(&work->config, 0, sizeof work->config);
   work->config.crypto = crypto;
   work->config.suite = ctx->cipher_suite;
   work->config.kind = (uint8_t)ctx->transport.kind;
   work->config.allow_weak_psk = ctx->allow_weak_psk;
+  work->config.drop_late = ctx->drop_late;
   return USMP_OK;
 }
 
@@ -320,19 +565,20 @@ static int start_client(usmp_t *ctx)
   work->config.random = port_random;
   work->config.psk = ctx->psk;
   work->config.psk_len = ctx->psk_len;
-  if (usmp_port_get_device_id(work->config.device_id, USMP_DEVICE_ID_LEN) < 0) return USMP_ERR_INVALID_ARGUMENT;
+  int named = usmp_port_get_device_id(work->config.device_id, USMP_DEVICE_ID_LEN);
+  usmp_err_t err = (usmp_err_t)usmp_callback_result(named, USMP_ERR_INVALID_ARGUMENT);
+  if (err != USMP_OK) return err;
   return usmp_conn_init_client(&work->conn, &work->config, &buffers, usmp_port_millis());
 }
 
-/* No session came about: nothing is kept but what usmp_reconnect needs. */
-static usmp_err_t given_up(usmp_t *ctx, int err)
+usmp_err_t usmp_fail_connect(usmp_t *ctx, int err)
 {
   close_transport(ctx);
   ctx->established = false;
   ctx->state = USMP_STATE_ERROR;
   usmp_workspace_give_back(ctx);
-  destroy_mutexes(ctx);
-  return (usmp_err_t)err;
+  usmp_workspace_destroy_locks(ctx);
+  return record(ctx, err);
 }
 
 usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport)
@@ -340,8 +586,8 @@ usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport)
   if (!ctx || !transport) return USMP_ERR_INVALID_ARGUMENT;
   int err = usmp_prepare(ctx, transport);
   if (err == USMP_OK) err = start_client(ctx);
-  if (err < 0) return given_up(ctx, err);
-  lock(ctx);
+  if (err == USMP_OK && !lock(ctx)) err = USMP_ERR_LIMIT;
+  if (err != USMP_OK) return usmp_fail_connect(ctx, err);
   flush(ctx);
   publish(ctx);
   unlock(ctx);
@@ -353,7 +599,7 @@ usmp_err_t usmp_finish_handshake(usmp_t *ctx)
   uint32_t begin = usmp_port_millis();
   int err = USMP_OK;
 
-  lock(ctx);
+  if (!lock(ctx)) return usmp_fail_connect(ctx, USMP_ERR_LIMIT);
   while (err == USMP_OK && !ctx->established) {
     err = turn(ctx, LONGEST_WAIT_MS);
     /* What came on a line may have been noise: its engine would wait for a HELLO without end. */
@@ -366,7 +612,7 @@ usmp_err_t usmp_finish_handshake(usmp_t *ctx)
   const usmp_conn_t *conn = &ctx->work->conn;
   if (err == USMP_ERR_HANDSHAKE_TIMEOUT && usmp_conn_last_drop(conn) < 0) err = usmp_conn_last_drop(conn);
   memcpy(ctx->device_id, usmp_conn_device_id(conn), USMP_DEVICE_ID_LEN);
-  return given_up(ctx, err);
+  return usmp_fail_connect(ctx, err);
 }
 
 usmp_err_t usmp_connect(usmp_t *ctx, usmp_transport_t *transport)
@@ -380,7 +626,8 @@ usmp_err_t usmp_reconnect_async(usmp_t *ctx)
   if (!ctx || !ctx->transport.reconnect) return USMP_ERR_INVALID_ARGUMENT;
   if (ctx->work) usmp_conn_wipe(&ctx->work->conn); /* the old keys, before anything can fail */
   ctx->established = false;
-  if (ctx->transport.reconnect(&ctx->transport) < 0) return given_up(ctx, USMP_ERR_UNREACHABLE);
+  int dialled = ctx->transport.reconnect(&ctx->transport);
+  if (usmp_callback_result(dialled, USMP_ERR_UNREACHABLE) != USMP_OK) return usmp_fail_connect(ctx, USMP_ERR_UNREACHABLE);
   return usmp_connect_async(ctx, &ctx->transport);
 }
 
@@ -394,12 +641,11 @@ usmp_err_t usmp_reconnect(usmp_t *ctx)
 
 usmp_err_t usmp_step(usmp_t *ctx)
 {
-  if (!ctx) return USMP_ERR_INVALID_ARGUMENT;
-  if (!ctx->work) return USMP_ERR_NOT_CONNECTED;
-  lock(ctx);
-  int err = turn(ctx, 0);
-  unlock(ctx);
-  return (usmp_err_t)err;
+  usmp_err_t err = enter(ctx);
+  if (err != USMP_OK) return err;
+  err = record(ctx, turn(ctx, 0));
+  leave(ctx);
+  return err;
 }
 
 usmp_err_t usmp_keepalive_tick(usmp_t *ctx)
@@ -416,24 +662,35 @@ static void await_delivery(usmp_t *ctx)
   while (!ctx->reading && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) turn(ctx, LONGEST_WAIT_MS);
 }
 
+/* Until the transport has taken all that is queued. While another thread sends, it sends this as well. */
+static void hand_over(usmp_t *ctx)
+{
+  flush(ctx);
+  while (ctx->sending && usmp_conn_error(&ctx->work->conn) == 0) {
+    let_others_run(ctx);
+    flush(ctx);
+  }
+}
+
 /* One of the engine's commands, tried again as the queue drains. */
 static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *, size_t, uint32_t),
                           const uint8_t *data, size_t len)
 {
-  if (!ctx) return USMP_ERR_INVALID_ARGUMENT;
-  if (!ctx->work) return USMP_ERR_NOT_CONNECTED;
-  lock(ctx);
+  usmp_err_t entered = enter(ctx);
+  if (entered != USMP_OK) return ctx && ctx->ended == entered ? USMP_ERR_NOT_CONNECTED : entered;
   usmp_conn_t *conn = &ctx->work->conn;
   int err = run(conn, data, len, usmp_port_millis());
   while (err == USMP_ERR_QUEUE_FULL && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) {
-    turn(ctx, LONGEST_WAIT_MS);
+    if (ctx->sending) let_others_run(ctx);
+    else turn(ctx, LONGEST_WAIT_MS);
     err = run(conn, data, len, usmp_port_millis());
   }
-  flush(ctx);
+  hand_over(ctx);
   if (err == USMP_OK) await_delivery(ctx);
   if (err == USMP_OK) err = usmp_conn_error(conn);
   publish(ctx);
-  unlock(ctx);
+  record(ctx, err);
+  leave(ctx);
   return (usmp_err_t)err;
 }
 
@@ -464,37 +721,58 @@ usmp_err_t usmp_rekey(usmp_t *ctx)
   return command(ctx, run_rekey, NULL, 0);
 }
 
-static bool any_message(const usmp_workspace_t *work)
+static void drop_first(usmp_workspace_t *work, uint16_t len)
 {
-  return work->backlog_len > 0 || work->message_waits;
+  work->too_large = false;
+  if (work->backlog_len == 0) {
+    hold_message(work, false);
+    return;
+  }
+  work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
+  memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
+  /* What waits behind it follows as soon as it may: while it waits no other message is taken. */
+  if (work->message_waits && put_by(work, work->message, work->message_len)) hold_message(work, false);
 }
 
+/* A message that does not fit waits for one more call: an application whose buffer will never do must not meet it for
+   ever. */
 static int take_message(usmp_workspace_t *work, uint8_t *out, uint16_t max_len)
 {
   bool first = work->backlog_len > 0;
   uint16_t len = first ? usmp_load16(work->backlog) : work->message_len;
 
-  if (len > max_len) return USMP_ERR_MESSAGE_TOO_LARGE;
-  memcpy(out, first ? work->backlog + 2 : work->message, len);
-  if (first) {
-    work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
-    memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
-    /* What waits behind it follows as soon as it may: while it waits no other message is taken. */
-    if (work->message_waits && put_by(work, work->message, work->message_len)) work->message_waits = false;
-  } else {
-    work->message_waits = false;
+  if (len > max_len) {
+    if (work->too_large) drop_first(work, len);
+    else work->too_large = true;
+    return USMP_ERR_MESSAGE_TOO_LARGE;
   }
+  memcpy(out, first ? work->backlog + 2 : work->message, len);
+  drop_first(work, len);
   return len;
+}
+
+/* As in the published component: what came was PING or PONG, and nothing is behind it. */
+static bool only_control_came(usmp_t *ctx)
+{
+  usmp_workspace_t *work = ctx->work;
+  return work->control_came && work->inbox_at == work->inbox_len && transport_available(&ctx->transport) <= 0;
+}
+
+static bool may_return_empty(usmp_t *ctx, uint32_t elapsed)
+{
+  if (ctx->recv_timeout_ms == USMP_RECV_FOREVER) return false;
+  if (ctx->recv_timeout_ms > 0) return elapsed >= ctx->recv_timeout_ms;
+  return elapsed >= USMP_RECV_DEFAULT_MS || only_control_came(ctx);
 }
 
 static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
 {
   uint32_t begin = usmp_port_millis();
 
-  ctx->timed_out = false;
+  ctx->timed_out = ctx->woken = ctx->work->control_came = false;
   for (;;) {
     uint32_t elapsed = usmp_port_millis() - begin;
-    uint32_t wait_ms = ctx->recv_timeout_ms ? ctx->recv_timeout_ms - elapsed : LONGEST_WAIT_MS;
+    uint32_t wait_ms = (ctx->recv_timeout_ms ? ctx->recv_timeout_ms : USMP_RECV_DEFAULT_MS) - elapsed;
     if (ctx->replaced) {
       ctx->replaced = false;
       return USMP_ERR_REPLACED;
@@ -502,46 +780,76 @@ static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
     if (any_message(ctx->work)) return take_message(ctx->work, out, max_len);
     int err = usmp_conn_error(&ctx->work->conn);
     if (err < 0) return err;
-    ctx->timed_out = ctx->recv_timeout_ms && elapsed >= ctx->recv_timeout_ms;
+    ctx->woken = ctx->wake;
+    ctx->timed_out = ctx->woken || may_return_empty(ctx, elapsed);
+    ctx->wake = false;
     if (ctx->timed_out) return 0;
     turn(ctx, smaller(wait_ms, LONGEST_WAIT_MS));
   }
 }
 
+/* The turn to receive is awaited with the session in use, so that its locks stay, and without the lock of the engine. */
+static usmp_err_t enter_receiving(usmp_t *ctx)
+{
+  usmp_err_t err = enter(ctx);
+  if (err != USMP_OK) return err;
+  unlock(ctx);
+  bool mine = lock_receivers(ctx);
+  lock_again(ctx);
+  if (mine) return USMP_OK;
+  leave(ctx);
+  return USMP_ERR_LIMIT;
+}
+
 int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len)
 {
   if (!ctx || (!out && max_len)) return USMP_ERR_INVALID_ARGUMENT;
-  if (!ctx->work) return USMP_ERR_NOT_CONNECTED;
-  lock_receivers(ctx);
-  lock(ctx);
+  usmp_err_t err = enter_receiving(ctx);
+  if (err != USMP_OK) return err;
   int result = receive_locked(ctx, out, max_len);
-  unlock(ctx);
+  record(ctx, result);
   unlock_receivers(ctx);
+  leave(ctx);
   return result;
+}
+
+usmp_err_t usmp_wake(usmp_t *ctx)
+{
+  usmp_err_t err = enter(ctx);
+  if (err != USMP_OK) return err;
+  ctx->wake = true;
+  leave(ctx);
+  return USMP_OK;
 }
 
 bool usmp_message_waits(usmp_t *ctx)
 {
-  if (!ctx || !ctx->work) return false;
-  lock(ctx);
+  if (enter(ctx) != USMP_OK) return false;
   bool waits = any_message(ctx->work);
-  unlock(ctx);
+  leave(ctx);
   return waits;
+}
+
+static void say_goodbye(usmp_t *ctx)
+{
+  usmp_conn_t *conn = &ctx->work->conn;
+  uint32_t begin = usmp_port_millis();
+
+  usmp_conn_close(conn, USMP_ERR_CLOSED, begin);
+  flush(ctx);
+  while (usmp_conn_state(conn) == USMP_CONN_CLOSING && usmp_port_millis() - begin < CLOSE_WAIT_MS) turn(ctx, 100);
 }
 
 void usmp_close(usmp_t *ctx)
 {
-  if (!ctx || !ctx->work) return;
-  lock(ctx);
-  usmp_conn_t *conn = &ctx->work->conn;
-  uint32_t begin = usmp_port_millis();
-  usmp_conn_close(conn, USMP_ERR_CLOSED, begin);
-  flush(ctx);
-  while (usmp_conn_state(conn) == USMP_CONN_CLOSING && usmp_port_millis() - begin < CLOSE_WAIT_MS) turn(ctx, 100);
+  if (!ctx || !has_locks(ctx)) return;
+  bool locked = lock(ctx);
+  if (ctx->work && locked) say_goodbye(ctx);
   close_transport(ctx);
-  ctx->established = false;
+  ctx->established = ctx->wake = ctx->replaced = false;
   ctx->state = USMP_STATE_IDLE;
+  ctx->ended = USMP_OK;
   usmp_workspace_give_back(ctx);
-  unlock(ctx);
-  destroy_mutexes(ctx);
+  if (locked) unlock(ctx);
+  usmp_workspace_destroy_locks(ctx);
 }

@@ -8,13 +8,15 @@
      usmp_send(&ctx, data, len);
 
    Threads: different sessions share nothing but the pool below. On one session, any threads may call usmp_send,
-   usmp_ping, usmp_rekey and usmp_keepalive_tick while another waits in usmp_recv; none of them waits behind it.
+   usmp_ping, usmp_rekey, usmp_keepalive_tick and usmp_wake while another waits in usmp_recv; none of them waits behind it,
+   nor does it wait behind a usmp_send whose peer does not read.
    Two threads in usmp_recv take turns. usmp_connect, usmp_reconnect and usmp_close exclude everything else by
    the application's care, not by a lock.
 
    Memory: a session needs USMP_WORKSPACE_SIZE bytes. Put them into scratch and scratch_len, else they are
    taken from a static pool of USMP_POOL_SIZE sessions (connect from one thread at a time then). No heap. A server
-   over UDP or on a serial line needs two for each session. */
+   over UDP or on a serial line needs two for each session. A session that has ended gives them back as soon as its last
+   message was read; usmp_close is still good style. */
 #ifndef USMP_H
 #define USMP_H
 
@@ -22,12 +24,19 @@
 
 #include "usmp/connection.h"
 #include "usmp/cookie.h"
+#include "usmp_frame.h"
 #include "usmp_port.h"
 #include "usmp_transport.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* Of this library, not of the published component nor of the wire (USMP_WIRE_VERSION). */
+#define USMP_VERSION_MAJOR 0
+#define USMP_VERSION_MINOR 1
+#define USMP_VERSION_PATCH 0
+const char *usmp_get_version(void); /* the same as text */
 
 #ifndef USMP_DEFAULT_PORT
 #define USMP_DEFAULT_PORT 9000
@@ -46,10 +55,21 @@ extern "C" {
 #define USMP_ERR_REPLAY_DETECTED USMP_ERR_REPLAYED
 #define USMP_ERR_BUFFER_OVERFLOW USMP_ERR_MESSAGE_TOO_LARGE
 #define USMP_ERR_MUTEX_FAILED USMP_ERR_LIMIT
+#define USMP_ERR_PEER_CLOSED USMP_ERR_CLOSED
+static inline const char *usmp_strerror(int err)
+{
+  return usmp_err_name(err);
+}
+
+#define USMP_SESSION_KEY_LEN USMP_KEY_SIZE
+#define USMP_HANDSHAKE_SCRATCH_LEN 1024 /* too little here: such a scratch is not used, see USMP_WORKSPACE_SIZE */
+typedef uint8_t usmp_cipher_suite_t;
 
 typedef enum usmp_state {
   USMP_STATE_IDLE,
+  USMP_STATE_CONNECTING_SOCKET, /* never here: transports connect before usmp_connect */
   USMP_STATE_AWAITING_CHALLENGE,
+  USMP_STATE_CALCULATING_ECDH, /* never seen from outside */
   USMP_STATE_AWAITING_SESSION_OK,
   USMP_STATE_ESTABLISHED,
   USMP_STATE_ERROR
@@ -64,9 +84,12 @@ typedef enum usmp_state {
 #endif
 #define USMP_INBOX_SIZE 512
 /* Datagrams: messages that came while the application was sending, 2 bytes more for each. What does not fit is not
-   acknowledged, and sent again by the peer. */
+   acknowledged, and sent again by the peer. Other transports keep there what is being sent. */
 #ifndef USMP_BACKLOG_SIZE
 #define USMP_BACKLOG_SIZE 1024
+#endif
+#if USMP_BACKLOG_SIZE < 64
+#error "USMP_BACKLOG_SIZE is at least 64"
 #endif
 
 typedef struct usmp_workspace {
@@ -74,7 +97,10 @@ typedef struct usmp_workspace {
   uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
   uint8_t tx[USMP_TX_BUFFER_SIZE(USMP_TX_FRAMES)];
   uint8_t inbox[USMP_INBOX_SIZE];
-  uint8_t backlog[USMP_BACKLOG_SIZE];
+  union {
+    uint8_t backlog[USMP_BACKLOG_SIZE]; /* datagrams */
+    uint8_t outbox[USMP_BACKLOG_SIZE];  /* all others */
+  };
   usmp_conn_t conn;
   usmp_config_t config;
   uint16_t inbox_at;
@@ -82,25 +108,40 @@ typedef struct usmp_workspace {
   uint16_t backlog_len;
   uint16_t message_len;
   bool message_waits; /* in `message`, behind those of the backlog */
-  bool taken; /* from the pool */
+  bool too_large;     /* the first message did not fit, and that was said once */
+  bool control_came;  /* a PING or PONG, since usmp_recv was called */
 } usmp_workspace_t;
 
 #define USMP_WORKSPACE_SIZE sizeof(usmp_workspace_t)
 
+/* For recv_timeout_ms. */
+#define USMP_RECV_FOREVER UINT32_MAX
+/* usmp_recv waits so long where recv_timeout_ms is 0, as in the published component, which has no such field. */
+#define USMP_RECV_DEFAULT_MS 500u
+
+/* To be zeroed (`usmp_t ctx = {0}`). Where nothing but psk, psk_len and keepalive_ms was set, as firmware for the
+   published component may have it, usmp_connect notices, and takes all other settings for zero. */
 typedef struct usmp {
   /* To be set before usmp_connect. */
   const uint8_t *psk; /* stays the caller's, and valid as long as the session */
   size_t psk_len;
-  uint32_t keepalive_ms;    /* silence before a PING; 0: neither PING nor watchdog. May change at any time. */
-  uint32_t recv_timeout_ms; /* usmp_recv returns 0 after so long; 0: it waits for a message or the end */
+  /* Silence before a PING; 0: neither PING nor watchdog. May change at any time. The session ends with IDLE_TIMEOUT
+     when nothing came for USMP_IDLE_MS, or for two keepalives and USMP_STEP_MS if that is longer. */
+  uint32_t keepalive_ms;
+  /* usmp_recv returns 0 after so long. 0: after USMP_RECV_DEFAULT_MS, and sooner when what came was only a PING or a
+     PONG. USMP_RECV_FOREVER: it returns with a message or the end. May change at any time. */
+  uint32_t recv_timeout_ms;
   uint8_t cipher_suite;     /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
   bool allow_weak_psk;      /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
+  bool drop_late;           /* UDP: no message that is older than the last one read; for commands (usmp/config.h) */
   void *scratch;            /* aligned as for any object, or null */
   size_t scratch_len;
 
   /* To be read. */
   bool established;
-  bool timed_out; /* usmp_recv returned 0 because nothing came, not for an empty message */
+  bool timed_out; /* usmp_recv returned 0 because no message came, not for an empty message */
+  bool woken;     /* ... because of usmp_wake */
+  usmp_err_t last_err; /* the last error that a call on this session returned */
   usmp_state_t state;
   uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client: its own; server: the peer's */
   uint8_t session_id[USMP_SESSION_ID_LEN];
@@ -110,18 +151,27 @@ typedef struct usmp {
   usmp_workspace_t *work;
   usmp_workspace_t *beside; /* server, not over TCP: where a client that was restarted makes a new handshake */
   struct usmp_listener_s *listener; /* server: where it came from */
+  usmp_lockout_entry_t failures;    /* server over UDP: of handshakes beside the session, whatever device id they name */
 #if USMP_THREADS
   usmp_mutex_t tx_mutex; /* the engine, and sending */
   usmp_mutex_t rx_mutex; /* waiting for input */
+  bool own_mutexes;      /* not those of a place in the pool */
 #endif
-  bool reading;
-  bool open; /* the transport is */
+  usmp_err_t ended; /* why, when the memory was given back already */
+  uint16_t users;   /* calls of the application that are under way */
+  bool reading;     /* a thread is in the transport's recv, without the lock */
+  bool sending;     /* one is in its send */
+  bool open;        /* the transport is */
+  bool broken;      /* it takes nothing more */
   bool replaced;
+  bool wake;
+  struct usmp *self; /* this struct, once it was made ready */
 } usmp_t;
 
 /* ---- client ---- */
 
-/* Connects and waits for the handshake. 0, or less than zero with the transport closed. */
+/* Takes the transport over and waits for the handshake. 0, or less than zero with the transport closed, whatever the
+   reason. */
 usmp_err_t usmp_connect(usmp_t *ctx, usmp_transport_t *transport);
 /* Dials again and makes a new session; nothing of the old one is taken over. */
 usmp_err_t usmp_reconnect(usmp_t *ctx);
@@ -135,12 +185,17 @@ usmp_err_t usmp_step(usmp_t *ctx);
 /* ---- both roles ---- */
 
 /* Sends a message of up to 1808 bytes. Streams: it was handed to the transport. Datagrams: it was acknowledged, unless
-   another thread is in usmp_recv and sees to that. */
+   another thread is in usmp_recv and sees to that. While a peer does not read it waits, and holds up no other call;
+   when the peer takes nothing for USMP_IDLE_MS, the session ends with TRANSPORT_FAILED. */
 usmp_err_t usmp_send(usmp_t *ctx, const uint8_t *data, uint16_t len);
-/* The length of a message, 0 after recv_timeout_ms (or for an empty message), or less than zero. With
-   USMP_ERR_MESSAGE_TOO_LARGE the message still waits for a larger buffer. USMP_ERR_REPLACED (server over UDP
+/* The length of a message, 0 after recv_timeout_ms (or for an empty message: timed_out tells), or less than zero. After
+   USMP_ERR_MESSAGE_TOO_LARGE the message waits for one more call with a larger buffer; when that is too small again it says
+   so again, and drops the message. USMP_ERR_REPLACED (server over UDP
    or on a serial line) says that a new session has taken the place of the old one: go on with the next call. */
 int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len);
+/* From another thread: the one in usmp_recv returns 0 within 250 ms, with `woken` and `timed_out` set; when none is there, the
+   next call does. Returns 0, or why there is no session. */
+usmp_err_t usmp_wake(usmp_t *ctx);
 /* True when usmp_recv would return a message at once. */
 bool usmp_message_waits(usmp_t *ctx);
 usmp_err_t usmp_ping(usmp_t *ctx);
@@ -170,8 +225,8 @@ typedef int (*usmp_find_psk_fn)(void *context, const uint8_t device_id[USMP_DEVI
 #endif
 
 typedef struct usmp_listener_s {
-  /* Waits up to wait_ms for a new peer. 1 and its transport; 0: none yet; less than zero: failed. A datagram
-     listener lets only HELLOs with a good cookie through, and leaves that datagram in `first`. There is a peer at once
+  /* Waits up to wait_ms for a new peer. 1 and its transport; 0: none yet, and it may be called again before the time is
+     over; anything else: failed. A datagram listener lets only HELLOs with a good cookie through, and leaves that datagram in `first`. There is a peer at once
      when something stands in `first` already: on a line a client may begin anew in the same breath as it says BYE. */
   int (*accept)(struct usmp_listener_s *listener, usmp_transport_t *peer, uint32_t wait_ms);
   void (*close)(struct usmp_listener_s *listener);
@@ -189,7 +244,7 @@ typedef struct usmp_listener_s {
 /* Makes an opened listener (usmp_listener_tcp_init and the like) ready; find_psk as in usmp_config_t. Over UDP a thread in
    usmp_recv calls it as well, when a client was restarted. */
 usmp_err_t usmp_listen(usmp_listener_t *listener, usmp_find_psk_fn find_psk, void *context);
-/* Waits for a peer (wait_ms at most) and for its handshake. ctx->cipher_suite is the suite for devices whose
+/* Waits for a peer (wait_ms, and no less) and for its handshake. ctx->cipher_suite is the suite for devices whose
    credential names none. 0; USMP_ERR_NOT_CONNECTED when nobody came; else why the handshake failed. A device that fails
    five times at its address is locked out for a while (usmp/lockout.h). The listener must outlive its sessions. */
 usmp_err_t usmp_accept(usmp_listener_t *listener, usmp_t *ctx, uint32_t wait_ms);

@@ -1,4 +1,7 @@
-/* What a platform provides to the application layer (usmp.h). The engine in usmp/ needs none of it. */
+/* What a platform provides to the application layer (usmp.h). The engine in usmp/ needs none of it.
+
+   The ports of this project define device id, random, delay, millis, log and watchdog as weak symbols: a program may
+   define any of them itself, as programs for the published component do. */
 #ifndef USMP_PORT_H
 #define USMP_PORT_H
 
@@ -20,10 +23,37 @@ void usmp_port_delay_ms(uint32_t ms);
 /* Milliseconds, growing within one boot; may wrap. */
 uint32_t usmp_port_millis(void);
 
-/* level: 'E', 'W', 'I'. Nothing secret is ever logged. */
+/* Called at least once a second while a call of usmp.h waits, by the task that waits: feeds its watchdog. */
+void usmp_port_wdt_feed(void);
+
+/* level: 'E', 'W', 'I', 'D'. Nothing secret is ever logged. */
 void usmp_port_log(char level, const char *tag, const char *msg);
 
-/* The crypto table, ready for use; null when the library could not be started. */
+/* What is less important than the level is not handed to usmp_port_log. INFO at the start, which is all that the
+   library itself says. To be set before threads use sessions. */
+typedef enum usmp_log_level {
+  USMP_LOG_LEVEL_NONE,
+  USMP_LOG_LEVEL_ERROR,
+  USMP_LOG_LEVEL_WARN,
+  USMP_LOG_LEVEL_INFO,
+  USMP_LOG_LEVEL_DEBUG
+} usmp_log_level_t;
+
+void usmp_set_log_level(usmp_log_level_t level);
+usmp_log_level_t usmp_get_log_level(void);
+
+/* To usmp_port_log, if the level lets it through. */
+void usmp_log(char level, const char *tag, const char *msg);
+#define USMP_LOGE(tag, msg) usmp_log('E', tag, msg)
+#define USMP_LOGW(tag, msg) usmp_log('W', tag, msg)
+#define USMP_LOGI(tag, msg) usmp_log('I', tag, msg)
+#ifdef USMP_DISABLE_DEBUG
+#define USMP_LOGD(tag, msg) ((void)0)
+#else
+#define USMP_LOGD(tag, msg) usmp_log('D', tag, msg)
+#endif
+
+/* The crypto table, ready for use; null when the library could not be started. Not a hook that a program replaces. */
 const usmp_crypto_t *usmp_port_crypto(void);
 
 /* Mutexes, for programs that use one session from several threads. A build for a system without threads

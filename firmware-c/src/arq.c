@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "usmp/errors.h"
+
 #define FIRST_RTO_MS 500
 #define MIN_RTO_MS 100
 #define MAX_RTO_MS 5000
@@ -66,6 +68,13 @@ void usmp_arq_lost(usmp_arq_t *arq, bool handshake)
   arq->resend = true;
 }
 
+bool usmp_arq_last_chance(usmp_arq_t *arq)
+{
+  bool first = arq->sends < 3;
+  arq->sends = 3;
+  return first;
+}
+
 int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq,
                      uint8_t out[USMP_UTACK_MAX_SIZE])
 {
@@ -75,8 +84,8 @@ int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t t
   out[2] = (uint8_t)type;
   usmp_store32(out + 3, seq);
   if (!key || type < USMP_TYPE_DATA) return USMP_UTACK_SIZE;
-  int err = crypto->hmac_sha256(key, USMP_KEY_SIZE, out, USMP_UTACK_SIZE, mac);
-  if (err < 0) return err;
+  int err = usmp_hmac_sha256(crypto, key, USMP_KEY_SIZE, out, USMP_UTACK_SIZE, mac);
+  if (err != USMP_OK) return err;
   memcpy(out + USMP_UTACK_SIZE, mac, USMP_UTACK_MAC_SIZE);
   return USMP_UTACK_MAX_SIZE;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "connection_internal.h"
+#include "usmp/callbacks.h"
 #include "usmp/cobs.h"
 
 #define ACK_ROOM 16 /* in front of the queue: the one acknowledgement that waits to leave */
@@ -14,6 +15,7 @@
 #define PING_TIMEOUT 5000u /* datagrams: the answer to a PING is taken for lost */
 #define GAP_BITS 10 /* a gap between two PINGs: 0 to 1000 ms */
 #define GAP_MASK ((1u << GAP_BITS) - 1)
+#define HELD_UP 10000u /* twice the longest retransmission timeout: who looks so late could not look before */
 
 /* The bit of an event that waits to be fetched. */
 #define PENDING(kind) (1u << (kind))
@@ -72,9 +74,11 @@ static void keys_changed(usmp_conn_t *conn)
   conn->tx_old = (uint16_t)(conn->tx_tail - conn->tx_head);
 }
 
-static int fail(usmp_conn_t *conn, int error)
+int usmp_conn_fail(usmp_conn_t *conn, int error)
 {
   if (conn->state == USMP_CONN_CLOSED) return conn->error;
+  /* An attempt with a wrong proof ends with that, whatever else ends it. */
+  if (conn->state == USMP_CONN_AWAIT_HELLO_ACK && conn->u.server.last_wrong) error = conn->u.server.last_wrong;
   conn->state = USMP_CONN_CLOSED;
   conn->error = (int8_t)error;
   conn->events |= PENDING(USMP_EVENT_CLOSED);
@@ -101,10 +105,13 @@ void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8
   usmp_session_init(&conn->u.session, keys, id, suite, client, usmp_conn_is_datagram(conn));
   if (usmp_conn_is_datagram(conn)) clear_queue(conn);
   conn->state = USMP_CONN_ESTABLISHED;
-  conn->heard_at = conn->sent_at = conn->now;
+  conn->heard_at = conn->sent_at = conn->refilled_at = conn->now;
+  conn->flood_budget = USMP_FLOOD_BUDGET_MS;
+  conn->rekey_from = conn->now - USMP_REKEY_BUDGET_MS;
   conn->pinged_at = conn->now - SECOND; /* as if four had left then */
   conn->ping_gaps = 0;
   conn->pings_open = 0;
+  conn->pongs = 0;
   conn->events |= PENDING(USMP_EVENT_CONNECTED);
 }
 
@@ -203,7 +210,7 @@ static bool rekey_unacknowledged(const usmp_conn_t *conn)
   return usmp_conn_is_datagram(conn) && head(conn) && head(conn)[3] == USMP_TYPE_REKEY;
 }
 
-/* ---- our PINGs ---- */
+/* ---- time ---- */
 
 static uint32_t or_default(uint32_t ms, uint32_t otherwise)
 {
@@ -227,9 +234,51 @@ static uint32_t larger(uint32_t a, uint32_t b)
   return a > b ? a : b;
 }
 
-/* Until one more PING may leave: at most four in any second, those behind a REKEY and those of keepalive included. With
-   as many PONGs it stays under the flood limit even of a peer that counts every PONG. The last four are known by the time
-   of the newest and the three gaps before it, so that the rule is exact and takes four bytes. */
+/* ---- budgets: what the peer may cost us, and our own PONGs ---- */
+
+/* While this end does not read, the peer's frames pile up without its fault, so the time counts in full. */
+static void refill(usmp_conn_t *conn)
+{
+  uint32_t elapsed = conn->now - conn->refilled_at;
+  uint32_t full = conn->paused ? UINT32_MAX / 2 : USMP_FLOOD_BUDGET_MS;
+
+  conn->refilled_at = conn->now;
+  if (elapsed > INT32_MAX) return; /* a clock that ran back */
+  if (conn->flood_budget < full) conn->flood_budget += smaller(elapsed, full - conn->flood_budget);
+  if (elapsed >= SECOND) conn->pongs = 0; /* all were older than refilled_at */
+}
+
+static bool afford(usmp_conn_t *conn, uint32_t cost)
+{
+  refill(conn);
+  if (conn->flood_budget < cost) return false;
+  conn->flood_budget -= cost;
+  return true;
+}
+
+/* False when eight have left within a second. */
+static bool may_pong(usmp_conn_t *conn)
+{
+  while (conn->pongs > 0 && (uint16_t)(conn->now - conn->pong_times[conn->pongs - 1]) >= SECOND) conn->pongs--;
+  return conn->pongs < USMP_MAX_PONGS_PER_SECOND;
+}
+
+static int pong(usmp_conn_t *conn)
+{
+  if (!may_pong(conn)) return USMP_OK;
+  int err = queue_sealed(conn, USMP_TYPE_PONG, NULL, 0);
+  if (err == USMP_ERR_QUEUE_FULL) return USMP_OK; /* what fills the queue is a sign of life as well */
+  if (err != USMP_OK) return err;
+  memmove(conn->pong_times + 1, conn->pong_times, sizeof conn->pong_times - sizeof conn->pong_times[0]);
+  conn->pong_times[0] = (uint16_t)conn->now;
+  conn->pongs++;
+  return USMP_OK;
+}
+
+/* ---- our PINGs ---- */
+
+/* Until one more PING may leave: at most four in any second, those behind a REKEY and those of keepalive included. The last
+   four are known by the time of the newest and the three gaps before it, so that the rule is exact and takes four bytes. */
 static uint32_t ping_allowed_left(const usmp_conn_t *conn, uint32_t now)
 {
   uint32_t gaps = conn->ping_gaps;
@@ -237,7 +286,8 @@ static uint32_t ping_allowed_left(const usmp_conn_t *conn, uint32_t now)
   return span >= SECOND ? 0 : left(conn->pinged_at, SECOND - span, now);
 }
 
-/* Until a PING is due: one that is wanted, or the client's keepalive. While the queue is full none is. */
+/* Until a PING is due: one that is wanted, or keepalive's: the client's, and that of either side that does not read. While
+   the queue is full none is. */
 static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
 {
   uint32_t keepalive = or_default(conn->config->keepalive_ms, USMP_KEEPALIVE_MS);
@@ -245,20 +295,23 @@ static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
   if (conn->state != USMP_CONN_ESTABLISHED || room_for(conn, USMP_SEAL_OVERHEAD) > queue_room(conn)) return UINT32_MAX;
   uint32_t allowed = ping_allowed_left(conn, now);
   if (conn->ping_wanted) return allowed;
-  if (!conn->u.session.client) return UINT32_MAX;
-  uint32_t unasked = larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now));
-  return larger(smaller(left(conn->sent_at, keepalive, now), unasked), allowed);
+  bool paused = conn->paused;
+  if (!conn->u.session.client && !paused) return UINT32_MAX;
+  if (paused) keepalive = smaller(keepalive, USMP_KEEPALIVE_MS);
+  uint32_t due = left(conn->sent_at, keepalive, now);
+  if (!paused) due = smaller(due, larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now)));
+  return larger(due, allowed);
 }
 
 static int ping(usmp_conn_t *conn)
 {
   int err = queue_sealed(conn, USMP_TYPE_PING, NULL, 0);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   uint32_t since = conn->now - conn->pinged_at;
   conn->ping_gaps = conn->ping_gaps << GAP_BITS | smaller(since, SECOND);
   conn->pinged_at = conn->now;
   if (usmp_conn_is_datagram(conn) && since >= PING_TIMEOUT) conn->pings_open = 0;
-  if (conn->pings_open < USMP_MAX_CONTROL_PER_SECOND) conn->pings_open++;
+  if (conn->pings_open < USMP_MAX_PINGS_OPEN) conn->pings_open++;
   conn->ping_wanted = false;
   return USMP_OK;
 }
@@ -290,10 +343,12 @@ static int judge(usmp_conn_t *conn, int error)
                  (usmp_conn_is_serial(conn) && (frame || conn->state < USMP_CONN_ESTABLISHED));
 
   if (error >= 0) return error;
-  if (dropped && !platform && error != USMP_ERR_CLOSED) return drop(conn, error);
+  if (conn->state == USMP_CONN_CLOSED) return conn->error;
+  /* BYE and a flood are the peer's own. */
+  if (dropped && !platform && error != USMP_ERR_CLOSED && error != USMP_ERR_FLOOD) return drop(conn, error);
   /* On a line nothing else would tell the peer that the session is over; a BYE is not answered. */
   if (usmp_conn_is_serial(conn) && error != USMP_ERR_CLOSED) usmp_conn_close(conn, error, conn->now);
-  return fail(conn, error);
+  return usmp_conn_fail(conn, error);
 }
 
 /* A sealed frame that did not open. On a line, what is not authentic is noise that fooled the CRC, or left from an
@@ -341,7 +396,7 @@ static int delivered(usmp_conn_t *conn)
   bool rekey = rekey_unacknowledged(conn);
 
   pop(conn);
-  if (conn->state == USMP_CONN_CLOSING && !head(conn)) return fail(conn, -conn->hint);
+  if (conn->state == USMP_CONN_CLOSING && !head(conn)) return usmp_conn_fail(conn, -conn->hint);
   return rekey && conn->u.session.rekey_open ? want_ping(conn) : USMP_OK;
 }
 
@@ -377,33 +432,19 @@ static void acknowledged_by(usmp_conn_t *conn)
 
 /* ---- established ---- */
 
-static bool flooded(usmp_conn_t *conn)
-{
-  if (conn->control_count == 0 || conn->now - conn->control_since >= 1000) {
-    conn->control_since = conn->now;
-    conn->control_count = 0;
-  }
-  if (conn->control_count == USMP_MAX_CONTROL_PER_SECOND) return true;
-  conn->control_count++;
-  return false;
-}
-
 static int on_control(usmp_conn_t *conn, uint32_t type)
 {
-  bool answer = type == USMP_TYPE_PONG && conn->pings_open > 0;
-  if (answer) conn->pings_open--;
-  if (!answer && flooded(conn)) return USMP_ERR_FLOOD;
-  if (type == USMP_TYPE_PONG) {
-    conn->events |= PENDING(USMP_EVENT_PONG);
-    return USMP_OK;
-  }
-  int err = queue_sealed(conn, USMP_TYPE_PONG, NULL, 0);
-  return err == USMP_ERR_QUEUE_FULL ? USMP_OK : err; /* what fills the queue is a sign of life as well */
+  if (type == USMP_TYPE_PONG && conn->pings_open > 0) conn->pings_open--; /* an answer */
+  else if (!afford(conn, USMP_FLOOD_COST_CONTROL_MS)) return USMP_ERR_FLOOD;
+  if (type == USMP_TYPE_PING) return pong(conn);
+  conn->events |= PENDING(USMP_EVENT_PONG);
+  return USMP_OK;
 }
 
 static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
 {
-  int result = usmp_session_rekeyed(&conn->u.session, conn->config->crypto, salt);
+  bool affordable = afford(conn, USMP_FLOOD_COST_REKEY_MS);
+  int result = affordable ? usmp_session_rekeyed(&conn->u.session, conn->config->crypto, salt) : USMP_ERR_FLOOD;
 
   usmp_wipe(salt, USMP_REKEY_SALT_SIZE);
   if (result == 1 && rekey_unacknowledged(conn)) clear_queue(conn);
@@ -415,6 +456,7 @@ static int on_data(usmp_conn_t *conn, const usmp_frame_t *frame, size_t len)
 {
   usmp_fragment_t *fragment = &conn->fragment;
 
+  if (usmp_conn_is_datagram(conn) && conn->config->drop_late && frame->seq < fragment->next) return USMP_ERR_SEQ_MISMATCH;
   int done = usmp_fragment_push(fragment, frame->type, frame->seq, len);
   if (done < 0) return done;
   bool stream = conn->config->stream_fragments;
@@ -445,13 +487,25 @@ static int dispatch(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text,
   return on_control(conn, frame->type);
 }
 
+/* What is taken in although a message still lies in its buffer (datagrams): it is opened elsewhere. */
+static bool is_control(const usmp_frame_t *frame)
+{
+  bool control = (frame->type >= USMP_TYPE_PING && frame->type <= USMP_TYPE_BYE) || frame->type == USMP_TYPE_REKEY;
+  return control && frame->length <= USMP_SEAL_OVERHEAD + USMP_REKEY_SALT_SIZE;
+}
+
 static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   usmp_session_t *s = &conn->u.session;
   uint8_t *text = conn->message + (conn->config->stream_fragments ? 0 : usmp_fragment_begin(&conn->fragment));
+  uint8_t aside[USMP_REKEY_SALT_SIZE];
   int epochs = s->epoch_count;
   int epoch;
 
+  if (usmp_conn_is_datagram(conn) && conn->paused) {
+    if (!is_control(frame)) return USMP_ERR_QUEUE_FULL; /* not acknowledged: it comes again */
+    text = aside;
+  }
   int len = usmp_session_open(s, conn->config->crypto, frame, text, &epoch);
   if (usmp_conn_is_datagram(conn) && epoch >= 0 && (len >= 0 || len == USMP_ERR_REPLAYED)) {
     acknowledge(conn, frame, s->epochs[epoch].key);
@@ -459,9 +513,11 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (len < 0) return judge_unopened(conn, len);
   conn->heard_at = conn->now;
   acknowledged_by(conn);
-  if (s->epoch_count < epochs && conn->fragment.frames > 0) { /* pieces under two keys are not one message */
+  if (s->epoch_count < epochs) { /* the peer has gone over to newer keys, and its numbers start from 0 */
+    bool broken = conn->fragment.frames > 0; /* pieces under two keys are not one message */
     conn->fragment.frames = 0;
-    if (!usmp_conn_is_datagram(conn) || is_data(frame)) return USMP_ERR_BAD_FRAGMENT;
+    conn->fragment.next = 0;
+    if (broken && (!usmp_conn_is_datagram(conn) || is_data(frame))) return USMP_ERR_BAD_FRAGMENT;
   }
   return dispatch(conn, frame, text, (size_t)len);
 }
@@ -553,9 +609,8 @@ void usmp_conn_transport_ended(usmp_conn_t *conn, int error)
 {
   if (!conn || conn->state == USMP_CONN_CLOSED) return;
   bool refused = conn->state == USMP_CONN_AWAIT_CHALLENGE || conn->state == USMP_CONN_AWAIT_SESSION_OK;
-  if (refused) error = USMP_ERR_HANDSHAKE_REFUSED;
-  if (error == 0) error = USMP_ERR_TRUNCATED;
-  fail(conn, error);
+  error = error == 0 ? USMP_ERR_TRUNCATED : usmp_known_error(error, USMP_ERR_TRANSPORT_FAILED);
+  usmp_conn_fail(conn, refused ? USMP_ERR_HANDSHAKE_REFUSED : error);
 }
 
 /* ---- the application's commands ---- */
@@ -564,7 +619,7 @@ void usmp_conn_transport_ended(usmp_conn_t *conn, int error)
 static int command_result(usmp_conn_t *conn, int err)
 {
   if (err >= 0 || err == USMP_ERR_QUEUE_FULL || err == USMP_ERR_INVALID_ARGUMENT) return err;
-  return fail(conn, err);
+  return usmp_conn_fail(conn, err);
 }
 
 static int not_connected(usmp_conn_t *conn, uint32_t now)
@@ -577,13 +632,13 @@ static int not_connected(usmp_conn_t *conn, uint32_t now)
 int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32_t now)
 {
   int err = not_connected(conn, now);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   if (!message && len) return USMP_ERR_INVALID_ARGUMENT;
   if (len > USMP_MAX_MESSAGE_LEN) return USMP_ERR_MESSAGE_TOO_LARGE;
   size_t frames = usmp_fragment_count(len);
   if (frames * room_for(conn, USMP_SEAL_OVERHEAD) + len > queue_room(conn)) return USMP_ERR_QUEUE_FULL;
   if (rekey_unacknowledged(conn)) return USMP_ERR_QUEUE_FULL;
-  if (frames > USMP_SEQ_END - conn->u.session.tx_next) return fail(conn, USMP_ERR_SEQ_EXHAUSTED);
+  if (frames > USMP_SEQ_END - conn->u.session.tx_next) return usmp_conn_fail(conn, USMP_ERR_SEQ_EXHAUSTED);
 
   do {
     size_t part = len > USMP_MAX_DATA_LEN ? USMP_MAX_DATA_LEN : len;
@@ -597,7 +652,7 @@ int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32
 int usmp_conn_ping(usmp_conn_t *conn, uint32_t now)
 {
   int err = not_connected(conn, now);
-  return err < 0 ? err : command_result(conn, want_ping(conn));
+  return err != USMP_OK ? err : command_result(conn, want_ping(conn));
 }
 
 int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
@@ -606,29 +661,42 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   uint8_t salt[USMP_REKEY_SALT_SIZE];
 
   int err = not_connected(conn, now);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   bool datagram = usmp_conn_is_datagram(conn);
   if (datagram && head(conn)) return USMP_ERR_QUEUE_FULL;
   if (2 * room_for(conn, salt_room) > queue_room(conn)) return USMP_ERR_QUEUE_FULL; /* and the PING */
-  if (conn->config->random(conn->config->context, salt, sizeof salt) != 0) return fail(conn, USMP_ERR_RANDOM_FAILED);
+  uint32_t budget = smaller(now - conn->rekey_from, USMP_REKEY_BUDGET_MS);
+  if (budget < USMP_REKEY_COST_MS) return USMP_ERR_INVALID_ARGUMENT;
+  int drawn = conn->config->random(conn->config->context, salt, sizeof salt);
+  err = usmp_callback_result(drawn, USMP_ERR_RANDOM_FAILED);
+  if (err != USMP_OK) return usmp_conn_fail(conn, err);
 
   uint8_t *frame = reserve(conn, salt_room);
   int len = usmp_session_rekey(&conn->u.session, conn->config->crypto, salt, frame);
   usmp_wipe(salt, sizeof salt);
   if (len < 0) return command_result(conn, len);
+  conn->rekey_from = now - budget + USMP_REKEY_COST_MS;
   commit(conn, (size_t)len);
   keys_changed(conn);
   /* The peer's answer to a PING under the new key confirms it; on datagrams once the REKEY has arrived. */
   return datagram ? USMP_OK : command_result(conn, want_ping(conn));
 }
 
+void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now)
+{
+  conn->now = conn->heard_at = now;
+  refill(conn); /* the time until now by the rule that held until now */
+  conn->paused = paused;
+}
+
 void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now)
 {
   if (!conn || conn->state == USMP_CONN_CLOSED || conn->state == USMP_CONN_CLOSING) return;
   conn->now = now;
+  reason = usmp_known_error(reason, USMP_ERR_ABORTED);
   bool bye = conn->state == USMP_CONN_ESTABLISHED && queue_sealed(conn, USMP_TYPE_BYE, NULL, 0) == USMP_OK;
   if (!bye || !usmp_conn_is_datagram(conn)) {
-    fail(conn, reason);
+    usmp_conn_fail(conn, reason);
     return;
   }
   conn->state = USMP_CONN_CLOSING;
@@ -683,6 +751,7 @@ static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
   const usmp_config_t *config = conn->config;
 
   if (conn->state >= USMP_CONN_ESTABLISHED) {
+    if (conn->paused) return UINT32_MAX;
     return left(conn->heard_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
   }
   if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) return UINT32_MAX; /* a line is always open */
@@ -703,11 +772,26 @@ uint32_t usmp_conn_poll_timeout(const usmp_conn_t *conn, uint32_t now)
   return smaller(smaller(life_left(conn, now), ping_left(conn, now)), loss_left(conn, now));
 }
 
+/* Whether the frame under way was repeated for long enough. A message may wait for an application that does not take it, as
+   long as its peer shows life. */
+static bool is_given_up(const usmp_conn_t *conn)
+{
+  uint32_t age = conn->now - conn->arq.first_sent_at;
+  uint32_t type = head(conn)[3];
+  bool message = type == USMP_TYPE_DATA || type == USMP_TYPE_DATA_FRAG;
+
+  if (message && age < USMP_LONGEST_PATIENCE_MS) age = smaller(age, conn->now - conn->heard_at);
+  return age >= USMP_PATIENCE_MS;
+}
+
 static int frame_lost(usmp_conn_t *conn)
 {
   bool session = conn->state >= USMP_CONN_ESTABLISHED;
 
-  if (session && conn->now - conn->arq.first_sent_at >= USMP_PATIENCE_MS) return USMP_ERR_TRANSPORT_FAILED;
+  if (session && is_given_up(conn)) {
+    /* Who was held up itself sends once more, as the acknowledgement may have come meanwhile. */
+    if (conn->now - conn->arq.sent_at < HELD_UP || !usmp_arq_last_chance(&conn->arq)) return USMP_ERR_TRANSPORT_FAILED;
+  }
   usmp_arq_lost(&conn->arq, is_handshake_type(head(conn)[3]));
   if (session) return USMP_OK;
   return conn->on_lost ? conn->on_lost(conn) : USMP_OK;
@@ -720,7 +804,7 @@ void usmp_conn_handle_timeout(usmp_conn_t *conn, uint32_t now)
   if (!conn || conn->state == USMP_CONN_CLOSED) return;
   conn->now = now;
   if (life_left(conn, now) == 0) {
-    fail(conn, conn->state >= USMP_CONN_ESTABLISHED ? USMP_ERR_IDLE_TIMEOUT : USMP_ERR_HANDSHAKE_TIMEOUT);
+    usmp_conn_fail(conn, conn->state >= USMP_CONN_ESTABLISHED ? USMP_ERR_IDLE_TIMEOUT : USMP_ERR_HANDSHAKE_TIMEOUT);
     return;
   }
   if (loss_left(conn, now) == 0) err = frame_lost(conn);

@@ -13,7 +13,7 @@ static int send_answer(usmp_conn_t *conn)
   uint8_t mac[USMP_MAC_SIZE];
 
   int err = usmp_client_answer(&conn->u.client, conn->config, mac);
-  return err < 0 ? err : usmp_conn_queue_plain(conn, USMP_TYPE_HELLO_ACK, 2, mac, sizeof mac);
+  return err != USMP_OK ? err : usmp_conn_queue_plain(conn, USMP_TYPE_HELLO_ACK, 2, mac, sizeof mac);
 }
 
 /* A forged CHALLENGE must not keep the answer to the good one back: they take turns. */
@@ -78,10 +78,10 @@ int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const 
                           uint32_t now)
 {
   int err = usmp_conn_init(conn, config, buffers, now);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   if (!config->psk) return USMP_ERR_INVALID_ARGUMENT;
   err = usmp_psk_check(config->psk, config->psk_len, config->allow_weak_psk);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
 
   conn->state = USMP_CONN_AWAIT_CHALLENGE;
   conn->handshake = on_handshake;
@@ -89,6 +89,6 @@ int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const 
   for (size_t i = 0; i < USMP_DEVICE_ID_LEN; i++) conn->device_id[i] = config->device_id[i];
   err = usmp_client_start(&conn->u.client, config);
   if (err == USMP_OK) err = send_hello(conn);
-  if (err < 0) usmp_conn_wipe(conn);
+  if (err != USMP_OK) usmp_conn_wipe(conn);
   return err;
 }

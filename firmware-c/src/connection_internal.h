@@ -21,6 +21,9 @@ bool usmp_conn_is_accepted(usmp_conn_t *conn, const usmp_frame_t *frame);
 /* Datagrams: acknowledges a frame of the handshake whose acknowledgement may have been lost. */
 void usmp_conn_acknowledge_again(usmp_conn_t *conn, const usmp_frame_t *frame);
 
+/* Ends the connection. Returns why: `error`, or what had ended it before. */
+int usmp_conn_fail(usmp_conn_t *conn, int error);
+
 /* From the handshake to the session. */
 void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,
                          uint8_t suite, bool client);

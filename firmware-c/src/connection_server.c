@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "connection_internal.h"
+#include "usmp/callbacks.h"
 
 static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
@@ -11,38 +12,50 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) {
     return USMP_ERR_BAD_PAYLOAD;
   }
-  int refusal = config->find_psk(config->context, frame->payload, &found);
+  int refusal = usmp_find_psk_result(config->find_psk(config->context, frame->payload, &found));
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
-  if (refusal == 0 && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
+  if (refusal == USMP_OK && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
   /* Judges something always, so that a known device and an unknown one take the same time. */
-  const uint8_t *psk = refusal ? frame->payload + USMP_HELLO_PUBLIC : found.psk;
-  int weak = usmp_psk_check(psk, refusal ? USMP_KEY_SIZE : found.psk_len, config->allow_weak_psk);
-  if (refusal == 0) refusal = weak;
+  bool known = refusal == USMP_OK;
+  const uint8_t *psk = known ? found.psk : frame->payload + USMP_HELLO_PUBLIC;
+  int weak = usmp_psk_check(psk, known ? found.psk_len : USMP_KEY_SIZE, config->allow_weak_psk);
+  if (known) refusal = weak;
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
+  /* On a line the time of the attempt begins with its first HELLO, and no further one moves it. */
+  if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) conn->heard_at = conn->now;
   conn->state = USMP_CONN_AWAIT_HELLO_ACK;
-  if (usmp_conn_is_serial(conn)) conn->heard_at = conn->now; /* the time of the handshake begins */
   usmp_conn_acknowledge_plain(conn, frame);
   return usmp_conn_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
 }
 
-/* A second HELLO. On a line the client has started anew; on datagrams it may be the same one again, with or without its
-   cookie. */
+/* A second HELLO. An attempt is for one device. On a line the client has started again; on datagrams it may be the same one
+   again, with or without its cookie. */
 static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   const usmp_server_t *server = &conn->u.server;
 
-  if (usmp_conn_is_serial(conn)) return on_hello(conn, frame);
-  if (!usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
+  if (!usmp_conn_is_serial(conn) && !usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
   if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) return USMP_ERR_BAD_PAYLOAD;
-  if (memcmp(frame->payload, conn->device_id, USMP_DEVICE_ID_LEN) != 0 ||
-      memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
+  if (memcmp(frame->payload, conn->device_id, USMP_DEVICE_ID_LEN) != 0) return USMP_ERR_UNEXPECTED_PACKET;
+  if (usmp_conn_is_serial(conn)) return on_hello(conn, frame);
+  if (memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
     return USMP_ERR_UNEXPECTED_PACKET;
   }
   if (frame->length == USMP_HELLO_COOKIE_SIZE && !usmp_conn_is_accepted(conn, frame)) return USMP_ERR_BAD_COOKIE;
   usmp_conn_acknowledge_again(conn, frame);
   return USMP_OK;
+}
+
+/* Where one does not end the handshake, a few end the attempt. */
+static int wrong_proof(usmp_conn_t *conn, int error)
+{
+  usmp_server_t *server = &conn->u.server;
+
+  server->last_wrong = error;
+  server->wrong_proofs++;
+  return server->wrong_proofs < USMP_MAX_WRONG_PROOFS ? error : usmp_conn_fail(conn, error);
 }
 
 static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
@@ -53,7 +66,7 @@ static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
 
   if (frame->length != USMP_MAC_SIZE) return USMP_ERR_BAD_PAYLOAD;
   int err = usmp_server_hello_ack(server, conn->config->crypto, frame->payload, &keys);
-  if (err < 0) return err;
+  if (err != USMP_OK) return wrong_proof(conn, err);
   memcpy(session_ok, server->session_ok, sizeof session_ok);
   usmp_conn_acknowledge_plain(conn, frame);
   usmp_conn_establish(conn, &keys, session_ok, server->suite, false);
@@ -76,7 +89,7 @@ int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const 
                           uint32_t now)
 {
   int err = usmp_conn_init(conn, config, buffers, now);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   if (!config->find_psk) return USMP_ERR_INVALID_ARGUMENT;
   conn->state = USMP_CONN_AWAIT_HELLO;
   conn->handshake = on_handshake;

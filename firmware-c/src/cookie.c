@@ -16,8 +16,8 @@ static int make(const usmp_cookie_jar_t *jar, const uint8_t *address, size_t add
   if (address_len > USMP_COOKIE_MAX_ADDRESS) return USMP_ERR_INVALID_ARGUMENT;
   usmp_store32(text, slot);
   memcpy(text + 4, address, address_len);
-  int err = jar->crypto->hmac_sha256(jar->secret, sizeof jar->secret, text, 4 + address_len, mac);
-  if (err == 0) memcpy(cookie, mac, USMP_COOKIE_SIZE);
+  int err = usmp_hmac_sha256(jar->crypto, jar->secret, sizeof jar->secret, text, 4 + address_len, mac);
+  if (err == USMP_OK) memcpy(cookie, mac, USMP_COOKIE_SIZE);
   return err;
 }
 
@@ -35,7 +35,7 @@ int usmp_cookie_check(const usmp_cookie_jar_t *jar, const uint8_t *address, size
 
   for (uint32_t age = 0; age <= 1 && age <= slot; age++) {
     int err = make(jar, address, address_len, slot - age, expected);
-    if (err < 0) return err;
+    if (err != USMP_OK) return err;
     if (usmp_equal(expected, cookie, USMP_COOKIE_SIZE)) return USMP_OK;
   }
   return USMP_ERR_BAD_COOKIE;
@@ -47,15 +47,15 @@ int usmp_cookie_gate(const usmp_cookie_jar_t *jar, const uint8_t *address, size_
   usmp_frame_t frame;
 
   int err = usmp_frame_decode(datagram, len, &frame);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   if (frame.type != USMP_TYPE_HELLO) return USMP_ERR_UNEXPECTED_PACKET;
   if (frame.length == USMP_HELLO_COOKIE_SIZE) {
     err = usmp_cookie_check(jar, address, address_len, seconds, frame.payload + USMP_HELLO_COOKIE);
-    return err < 0 ? err : 1;
+    return err == USMP_OK ? 1 : err;
   }
   if (frame.length != USMP_HELLO_SIZE) return USMP_ERR_BAD_PAYLOAD;
   err = usmp_cookie_make(jar, address, address_len, seconds, answer->retry + USMP_HEADER_SIZE);
-  if (err == 0) err = usmp_frame_encode(answer->retry, USMP_TYPE_HELLO_RETRY, 0, USMP_COOKIE_SIZE);
+  if (err == USMP_OK) err = usmp_frame_encode(answer->retry, USMP_TYPE_HELLO_RETRY, 0, USMP_COOKIE_SIZE);
   if (err > 0) err = usmp_utack_build(jar->crypto, NULL, frame.type, frame.seq, answer->utack);
   return err < 0 ? err : 0;
 }

@@ -6,7 +6,7 @@ static const uint16_t nibble_table[16] = {
   0xA001, 0x6C00, 0x7800, 0xB401, 0x5000, 0x9C01, 0x8801, 0x4400,
 };
 
-uint16_t usmp_crc16(uint16_t crc, const uint8_t *bytes, size_t len)
+uint16_t usmp_crc16_update(uint16_t crc, const uint8_t *bytes, size_t len)
 {
   while (len--) {
     crc = (uint16_t)(crc ^ *bytes++);

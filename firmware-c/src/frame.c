@@ -5,8 +5,8 @@
 
 static uint16_t frame_crc(const uint8_t *frame, size_t payload_len)
 {
-  uint16_t crc = usmp_crc16(USMP_CRC16_INIT, frame, USMP_AAD_SIZE);
-  return usmp_crc16(crc, frame + USMP_HEADER_SIZE, payload_len);
+  uint16_t crc = usmp_crc16_update(USMP_CRC16_INIT, frame, USMP_AAD_SIZE);
+  return usmp_crc16_update(crc, frame + USMP_HEADER_SIZE, payload_len);
 }
 
 void usmp_frame_header(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)

@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "usmp/errors.h"
+#include "usmp/callbacks.h"
 #include "usmp/handshake.h"
 
 /* nonce and server_public stand in the transcript as they came in the CHALLENGE. */
@@ -12,8 +12,9 @@ static uint8_t *challenge_of(usmp_client_t *c)
 int usmp_client_start(usmp_client_t *c, const usmp_config_t *me)
 {
   memset(c, 0, sizeof *c);
-  if (me->random(me->context, c->secret, sizeof c->secret) != 0) return USMP_ERR_RANDOM_FAILED;
-  return me->crypto->x25519(c->secret, NULL, c->transcript.client_public);
+  int err = usmp_callback_result(me->random(me->context, c->secret, sizeof c->secret), USMP_ERR_RANDOM_FAILED);
+  if (err == USMP_OK) err = usmp_x25519(me->crypto, c->secret, NULL, c->transcript.client_public);
+  return err;
 }
 
 int usmp_client_retry(usmp_client_t *c, const uint8_t cookie[USMP_COOKIE_SIZE])
@@ -56,9 +57,9 @@ int usmp_client_challenge(usmp_client_t *c, const usmp_config_t *me,
   if (c->challenge_count > 1 && memcmp(c->u.other, payload, USMP_CHALLENGE_SIZE) == 0) return 1;
   memcpy(challenge_of(&next), payload, USMP_CHALLENGE_SIZE);
   int err = derive(&next, me, &next.u.keys);
-  if (err == 0 && c->challenge_count > 0) memcpy(next.u.other, challenge_of(c), USMP_CHALLENGE_SIZE);
+  if (err == USMP_OK && c->challenge_count > 0) memcpy(next.u.other, challenge_of(c), USMP_CHALLENGE_SIZE);
   next.challenge_count = c->challenge_count > 0 ? 2 : 1;
-  if (err == 0) *c = next;
+  if (err == USMP_OK) *c = next;
   usmp_wipe(&next, sizeof next);
   return err;
 }
@@ -77,10 +78,10 @@ int usmp_client_session_ok(usmp_client_t *c, const usmp_config_t *me,
   for (uint8_t i = 0; i < c->challenge_count && err == USMP_ERR_AUTH_FAILED; i++) {
     if (i > 0) usmp_client_swap(c);
     err = usmp_server_mac(me->crypto, me->psk, me->psk_len, &c->transcript, payload, expected);
-    if (err == 0 && !usmp_equal(expected, payload + USMP_SESSION_OK_MAC, sizeof expected)) err = USMP_ERR_AUTH_FAILED;
+    if (err == USMP_OK && !usmp_equal(expected, payload + USMP_SESSION_OK_MAC, sizeof expected)) err = USMP_ERR_AUTH_FAILED;
   }
   usmp_wipe(expected, sizeof expected);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
   if (c->challenge_count > 1) return derive(c, me, keys);
   *keys = c->u.keys;
   return USMP_OK;

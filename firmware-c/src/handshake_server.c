@@ -1,19 +1,20 @@
 #include <string.h>
 
-#include "usmp/errors.h"
+#include "usmp/callbacks.h"
 #include "usmp/handshake.h"
 
 static int draw(const usmp_config_t *me, uint8_t *out, size_t len)
 {
-  return me->random(me->context, out, len) == 0 ? USMP_OK : USMP_ERR_RANDOM_FAILED;
+  return usmp_callback_result(me->random(me->context, out, len), USMP_ERR_RANDOM_FAILED);
 }
 
 static int make_keys_and_nonces(usmp_server_t *s, const usmp_config_t *me)
 {
   int err = draw(me, s->secret, sizeof s->secret);
-  if (err == 0) err = draw(me, s->transcript.nonce, sizeof s->transcript.nonce);
-  if (err == 0) err = draw(me, s->session_ok, USMP_SESSION_ID_LEN);
-  return err ? err : me->crypto->x25519(s->secret, NULL, s->transcript.server_public);
+  if (err == USMP_OK) err = draw(me, s->transcript.nonce, sizeof s->transcript.nonce);
+  if (err == USMP_OK) err = draw(me, s->session_ok, USMP_SESSION_ID_LEN);
+  if (err == USMP_OK) err = usmp_x25519(me->crypto, s->secret, NULL, s->transcript.server_public);
+  return err;
 }
 
 int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_credential_t *credential,
@@ -26,21 +27,23 @@ int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_cred
 
   memset(&next, 0, sizeof next);
   next.suite = credential->suite;
-  next.refusal = (int8_t)refusal;
+  next.wrong_proofs = s->wrong_proofs;
+  next.last_wrong = s->last_wrong;
+  next.refusal = refusal;
   /* Drawn always, so that a known device and an unknown one take the same time. */
   int err = draw(me, no_psk, sizeof no_psk);
-  if (refusal) {
+  if (refusal != USMP_OK) {
     psk = no_psk;
     psk_len = sizeof no_psk;
   }
   memcpy(next.transcript.client_public, hello + USMP_HELLO_PUBLIC, USMP_KEY_SIZE);
-  if (err == 0) err = make_keys_and_nonces(&next, me);
-  if (err == 0) err = usmp_client_mac(me->crypto, psk, psk_len, &next.transcript, hello, next.expected_mac);
-  if (err == 0) {
+  if (err == USMP_OK) err = make_keys_and_nonces(&next, me);
+  if (err == USMP_OK) err = usmp_client_mac(me->crypto, psk, psk_len, &next.transcript, hello, next.expected_mac);
+  if (err == USMP_OK) {
     err = usmp_server_mac(me->crypto, psk, psk_len, &next.transcript, next.session_ok,
                           next.session_ok + USMP_SESSION_OK_MAC);
   }
-  if (err == 0) {
+  if (err == USMP_OK) {
     memcpy(challenge, next.transcript.nonce, USMP_CHALLENGE_NONCE_SIZE);
     memcpy(challenge + USMP_CHALLENGE_PUBLIC, next.transcript.server_public, USMP_KEY_SIZE);
     *s = next;
@@ -53,8 +56,8 @@ int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_cred
 int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto,
                           const uint8_t mac[USMP_MAC_SIZE], usmp_keys_t *keys)
 {
-  if (!usmp_equal(s->expected_mac, mac, USMP_MAC_SIZE)) {
-    return s->refusal ? s->refusal : USMP_ERR_AUTH_FAILED;
-  }
+  bool equal = usmp_equal(s->expected_mac, mac, USMP_MAC_SIZE);
+  if (s->refusal != USMP_OK) return s->refusal; /* even if somebody guessed the random key */
+  if (!equal) return USMP_ERR_AUTH_FAILED;
   return usmp_derive_keys(crypto, s->secret, s->transcript.client_public, &s->transcript, keys);
 }

@@ -12,9 +12,9 @@ int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_
   uint8_t shared[USMP_KEY_SIZE];
   uint8_t info[sizeof label + 2 * USMP_KEY_SIZE];
 
-  int err = crypto->x25519(secret, peer_public, shared);
-  if (err == 0 && usmp_is_zero(shared, sizeof shared)) err = USMP_ERR_LOW_ORDER_POINT;
-  if (err == 0) {
+  int err = usmp_x25519(crypto, secret, peer_public, shared);
+  if (err == USMP_OK && usmp_is_zero(shared, sizeof shared)) err = USMP_ERR_LOW_ORDER_POINT;
+  if (err == USMP_OK) {
     memcpy(info, label, sizeof label);
     memcpy(info + sizeof label, transcript->client_public, USMP_KEY_SIZE);
     memcpy(info + sizeof label + USMP_KEY_SIZE, transcript->server_public, USMP_KEY_SIZE);
@@ -22,6 +22,7 @@ int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_
                       sizeof info, (uint8_t *)keys);
   }
   usmp_wipe(shared, sizeof shared);
+  if (err != USMP_OK) usmp_wipe(keys, sizeof *keys);
   return err;
 }
 
@@ -39,7 +40,7 @@ int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZ
   memcpy(info, label, sizeof label);
   memcpy(info + sizeof label, session_id, USMP_SESSION_ID_LEN);
   int err = usmp_hkdf64(crypto, salt, USMP_REKEY_SALT_SIZE, keys, sizeof keys, info, sizeof info, keys);
-  if (err == 0) {
+  if (err == USMP_OK) {
     memcpy(new_tx, keys, USMP_KEY_SIZE);
     memcpy(new_rx, keys + USMP_KEY_SIZE, USMP_KEY_SIZE);
   }

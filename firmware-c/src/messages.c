@@ -22,7 +22,7 @@ static int transcript_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_
   at += USMP_KEY_SIZE;
   memcpy(at, transcript->server_public, USMP_KEY_SIZE);
   at += USMP_KEY_SIZE;
-  return crypto->hmac_sha256(psk, psk_len, text, (size_t)(at - text), mac);
+  return usmp_hmac_sha256(crypto, psk, psk_len, text, (size_t)(at - text), mac);
 }
 
 int usmp_client_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len,

@@ -12,7 +12,7 @@ int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allow_weak)
   unsigned distinct = 0;
   bool random = psk_len >= MIN_TEXT_SIZE;
 
-  if (psk_len < USMP_MIN_PSK_SIZE) return USMP_ERR_WEAK_PSK;
+  if (psk_len < USMP_MIN_PSK_SIZE || psk_len > USMP_MAX_PSK_SIZE) return USMP_ERR_WEAK_PSK;
   if (allow_weak) return USMP_OK;
   for (size_t i = 0; i < psk_len; i++) {
     if (!memchr(psk, psk[i], i)) distinct++;
@@ -30,11 +30,11 @@ int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, s
   uint8_t out[2 * USMP_KEY_SIZE];
 
   if (!crypto || !master || !device_id || !psk) return USMP_ERR_INVALID_ARGUMENT;
-  if (master_len < USMP_KEY_SIZE || usmp_psk_check(master, master_len, false) < 0) return USMP_ERR_WEAK_PSK;
+  if (master_len < USMP_KEY_SIZE || usmp_psk_check(master, master_len, false) != USMP_OK) return USMP_ERR_WEAK_PSK;
   memcpy(info, label, sizeof label);
   memcpy(info + sizeof label, device_id, USMP_DEVICE_ID_LEN);
   int err = usmp_hkdf64(crypto, NULL, 0, master, master_len, info, sizeof info, out);
-  if (err == 0) memcpy(psk, out, USMP_KEY_SIZE); /* the first block of HKDF does not depend on L */
+  if (err == USMP_OK) memcpy(psk, out, USMP_KEY_SIZE); /* the first block of HKDF does not depend on L */
   usmp_wipe(out, sizeof out);
   return err;
 }

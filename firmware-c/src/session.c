@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "usmp/errors.h"
+#include "usmp/callbacks.h"
 
 void usmp_session_init(usmp_session_t *s, const usmp_keys_t *keys, const uint8_t id[USMP_SESSION_ID_LEN],
                        uint8_t suite, bool client, bool datagram)
@@ -37,8 +37,9 @@ int usmp_session_seal(usmp_session_t *s, const usmp_crypto_t *crypto, uint32_t t
   uint32_t seq = s->tx_next++;
   make_nonce(s, seq, nonce);
   usmp_frame_header(frame, type, seq, len + USMP_SEAL_OVERHEAD);
-  int err = crypto->seal(s->suite, s->tx_key, nonce, frame, frame + USMP_PLAINTEXT_OFFSET, len);
-  if (err < 0) return err;
+  int sealed = crypto->seal(s->suite, s->tx_key, nonce, frame, frame + USMP_PLAINTEXT_OFFSET, len);
+  int err = usmp_callback_result(sealed, USMP_ERR_CRYPTO_FAILED);
+  if (err != USMP_OK) return err;
   return usmp_frame_finish(frame, len + USMP_SEAL_OVERHEAD);
 }
 
@@ -63,7 +64,7 @@ static void settle_epoch(usmp_session_t *s, int epoch)
 {
   if (epoch == s->epoch_count - 1) s->rekey_open = s->rekey_won = false;
   if (epoch == 0) return;
-  s->epoch_count = (uint8_t)(s->epoch_count - epoch);
+  s->epoch_count = (unsigned)(s->epoch_count - epoch) & 3u;
   memmove(&s->epochs[0], &s->epochs[epoch], s->epoch_count * sizeof s->epochs[0]);
   usmp_wipe(&s->epochs[s->epoch_count], (size_t)(USMP_MAX_EPOCHS - s->epoch_count) * sizeof s->epochs[0]);
 }
@@ -93,7 +94,7 @@ int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp
   }
   if (is_datagram(s) && fresh == 0) return USMP_ERR_REPLAYED;
   err = check_outside(s, frame);
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
 
   /* Tries the epochs from the oldest. On a stream the tag is judged before the order, and all others are tried too: a good
      frame out of order is told from a forged one. */
@@ -104,10 +105,13 @@ int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp
     i = n % count;
     if ((fresh >> i & 1) != (n < count)) continue;
     err = crypto->open(s->suite, s->epochs[i].key, nonce, frame->header, nonce + USMP_NONCE_SIZE, (size_t)len, out);
+    if (err == USMP_OK) break;
+    usmp_wipe(out, (size_t)len);
+    err = usmp_open_error(err);
   }
   if (err == USMP_ERR_DECRYPT_FAILED && *epoch >= 0) return USMP_ERR_REPLAYED;
   if (err == USMP_ERR_DECRYPT_FAILED && !is_datagram(s) && !s->heard) return USMP_ERR_SUITE_MISMATCH;
-  if (err < 0) return err;
+  if (err != USMP_OK) return err;
 
   if (frame->seq == USMP_SEQ_END || !(fresh >> i & 1)) {
     usmp_wipe(out, (size_t)len);
@@ -120,12 +124,6 @@ int usmp_session_open(usmp_session_t *s, const usmp_crypto_t *crypto, const usmp
   return len;
 }
 
-static void keep_old_tx(usmp_session_t *s)
-{
-  memcpy(s->old_tx_key, s->tx_key, USMP_KEY_SIZE);
-  s->tx_next = 0;
-}
-
 int usmp_session_rekey(usmp_session_t *s, const usmp_crypto_t *crypto,
                        const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame)
 {
@@ -135,12 +133,14 @@ int usmp_session_rekey(usmp_session_t *s, const usmp_crypto_t *crypto,
   memcpy(frame + USMP_PLAINTEXT_OFFSET, salt, USMP_REKEY_SALT_SIZE);
   int len = usmp_session_seal(s, crypto, USMP_TYPE_REKEY, frame, USMP_REKEY_SALT_SIZE);
   if (len < 0) return len;
-  keep_old_tx(s);
-  memset(&newest->window, 0, sizeof newest->window);
+  memcpy(s->old_tx_key, s->tx_key, USMP_KEY_SIZE);
   int err = usmp_derive_rekey(crypto, s->tx_key, newest[-1].key, salt, s->id, s->tx_key, newest->key);
+  if (err != USMP_OK) return err;
+  memset(&newest->window, 0, sizeof newest->window);
+  s->tx_next = 0;
   s->epoch_count++;
   s->rekey_open = true;
-  return err < 0 ? err : len;
+  return len;
 }
 
 int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
@@ -154,16 +154,18 @@ int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
   /* It must come under the newest key there is, or cross our own REKEY. */
   if (s->epoch_count != 1 && !crossed) return USMP_ERR_UNEXPECTED_PACKET;
   if (won) s->epochs[2] = *peers; /* ours; what the server sent before it learned so can still be read */
-  memset(&peers->window, 0, sizeof peers->window);
   int err = usmp_derive_rekey(crypto, s->epochs[0].key, crossed ? s->old_tx_key : s->tx_key, salt, s->id,
                               peers->key, tx);
+  if (err != USMP_OK) return err;
+  memset(&peers->window, 0, sizeof peers->window);
   s->epoch_count = won ? 3 : 2;
   s->rekey_won = won;
   if (!won) {
-    keep_old_tx(s);
+    memcpy(s->old_tx_key, s->tx_key, USMP_KEY_SIZE);
     memcpy(s->tx_key, tx, USMP_KEY_SIZE);
+    s->tx_next = 0;
     s->rekey_open = false;
   }
   usmp_wipe(tx, sizeof tx);
-  return err < 0 ? err : crossed && !won;
+  return crossed && !won;
 }

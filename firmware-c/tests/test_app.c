@@ -1,9 +1,15 @@
 /* The application layer: published names, threads, transports that misbehave, and the POSIX port for real. */
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -45,7 +51,10 @@ static void *echo_run(void *argument)
   echo_t *echo = argument;
 
   while (echo->sessions > 0) {
-    usmp_t ctx = {.keepalive_ms = 20000, .scratch = &echo->memory, .scratch_len = sizeof echo->memory};
+    usmp_t ctx = {.keepalive_ms = 20000,
+                  .recv_timeout_ms = USMP_RECV_FOREVER,
+                  .scratch = &echo->memory,
+                  .scratch_len = sizeof echo->memory};
     if (usmp_accept(&echo->listener, &ctx, 1000) < 0) continue;
     echo->sessions--;
     echo_session(&ctx);
@@ -80,6 +89,7 @@ static usmp_t new_session(void)
   ctx.psk = psk;
   ctx.psk_len = sizeof psk - 1;
   ctx.keepalive_ms = 15000;
+  ctx.recv_timeout_ms = USMP_RECV_FOREVER;
   return ctx;
 }
 
@@ -117,7 +127,7 @@ static void sessions_over_tcp_and_udp(void **state)
     ctx.recv_timeout_ms = 50;
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
     assert_true(ctx.timed_out);
-    ctx.recv_timeout_ms = 0;
+    ctx.recv_timeout_ms = USMP_RECV_FOREVER;
     assert_int_equal(usmp_send(&ctx, sent, 100), USMP_OK);
     while (!usmp_message_waits(&ctx)) assert_int_equal(usmp_step(&ctx), USMP_OK);
     assert_int_equal(usmp_recv(&ctx, got, 99), USMP_ERR_MESSAGE_TOO_LARGE);
@@ -170,7 +180,8 @@ static void restarted_client_gets_in_at_once(void **state)
     before[i] = new_session();
     before[i].scratch = &memory[i];
     before[i].scratch_len = sizeof memory[i];
-    assert_int_equal(usmp_connect(&before[i], &transport), USMP_OK);
+    usmp_transport_t line = transport;
+    assert_int_equal(usmp_connect(&before[i], &line), USMP_OK);
     round_trip(&before[i], 300);
     /* Who writes this address on datagrams, without reading what comes back, changes nothing. */
     for (unsigned n = 0; n < 40; n++) {
@@ -362,7 +373,7 @@ static int boasting_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 /* After the end every call says why, whatever it is. */
 static void expect_ended(usmp_t *ctx, int err)
 {
-  int expected = ctx->work ? err : USMP_ERR_NOT_CONNECTED; /* without a session there never was one */
+  int expected = ctx->ended ? err : USMP_ERR_NOT_CONNECTED; /* without a session there never was one */
 
   for (int again = 0; again < 2; again++) {
     assert_int_equal(usmp_recv(ctx, got, sizeof got), expected);
@@ -512,6 +523,157 @@ static void memory_comes_from_scratch_or_the_pool(void **state)
   echo_join(&echo);
 }
 
+/* ---- descriptors ---- */
+
+static bool is_open(int fd)
+{
+  return fcntl(fd, F_GETFD) != -1;
+}
+
+static void failed_connect_leaves_its_descriptor_open(void **state)
+{
+  static const uint8_t weak[15] = {1};
+  usmp_t ctx[USMP_POOL_SIZE + 1];
+  usmp_transport_t transport = {0};
+
+  (void)state;
+  echo_start(&echo, false, 0);
+  for (int i = 0; i <= USMP_POOL_SIZE; i++) { /* the last one finds no memory */
+    ctx[i] = new_session();
+    dial(&transport, false);
+    int fd = transport.fd;
+    assert_int_equal(usmp_connect_async(&ctx[i], &transport), i < USMP_POOL_SIZE ? USMP_OK : USMP_ERR_LIMIT);
+    assert_int_equal(is_open(fd), i < USMP_POOL_SIZE);
+  }
+  for (int i = 0; i <= USMP_POOL_SIZE; i++) usmp_close(&ctx[i]);
+  ctx[0].psk = weak;
+  ctx[0].psk_len = sizeof weak;
+  for (int i = 0; i < 2; i++) { /* a weak key, and a transport that cannot receive */
+    dial(&transport, false);
+    int fd = transport.fd;
+    if (i == 1) transport.recv = NULL;
+    assert_true(usmp_connect(&ctx[0], &transport) < 0);
+    assert_false(is_open(fd));
+  }
+  echo_join(&echo);
+}
+
+/* Programs for the published component close or destroy their own struct as well, when its number may be another's. */
+static void callers_struct_closes_a_descriptor_of_somebody_else(void **state)
+{
+  usmp_t ctx = new_session();
+  usmp_transport_t transport = {0};
+
+  (void)state;
+  echo_start(&echo, false, 1);
+  dial(&transport, false);
+  int fd = transport.fd;
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  transport.close(&transport);
+  round_trip(&ctx, 10);
+  usmp_close(&ctx);
+  echo_join(&echo);
+  assert_false(is_open(fd));
+  assert_int_equal(dup2(STDOUT_FILENO, fd), fd); /* the same number once more */
+  transport.destroy(&transport);
+  assert_true(is_open(fd));
+  assert_true(usmp_connect(&ctx, &transport) < 0); /* it has no line any more */
+  assert_true(is_open(fd));
+  close(fd);
+}
+
+static void long_host_name_is_cut(void **state)
+{
+  char name[USMP_HOST_MAX + 1];
+  usmp_t ctx = new_session();
+  usmp_transport_t transport = {0};
+
+  (void)state;
+  echo_start(&echo, false, 1);
+  /* An address that needs all of its 200 characters. */
+  snprintf(name, sizeof name, "127.0.0.%0192d", 1);
+  assert_int_equal(usmp_transport_tcp_init(&transport, name, echo.listener.port), 0);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  round_trip(&ctx, 10);
+  usmp_close(&ctx);
+  echo_join(&echo);
+  memset(name, 'a', sizeof name - 1);
+  name[sizeof name - 1] = 0;
+  assert_int_equal(usmp_transport_tcp_init(&transport, name, 9000), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_transport_udp_init(&transport, name, 9000), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_transport_serial_init(&transport, name, 0), USMP_ERR_INVALID_ARGUMENT);
+}
+
+/* ---- signals ---- */
+
+static _Atomic int signals;
+
+static void on_signal(int number)
+{
+  int before = errno;
+  (void)number;
+  signals++;
+  errno = before;
+}
+
+/* Takes nothing before the sender has been interrupted many times. */
+static void *reads_late(void *argument)
+{
+  static uint8_t bytes[65536];
+  int fd = accept(*(int *)argument, NULL, NULL);
+
+  for (int seen = signals; signals - seen < 100;) usmp_port_delay_ms(1);
+  while (read(fd, bytes, sizeof bytes) > 0) continue;
+  close(fd);
+  return NULL;
+}
+
+static void signals_end_a_session(void **state)
+{
+  struct sigaction action = {.sa_handler = on_signal}; /* no SA_RESTART */
+  struct itimerval every = {{0, 2000}, {0, 2000}};
+  const struct itimerval never = {{0, 0}, {0, 0}};
+  usmp_transport_t transport = {0};
+  static uint8_t piece[4096];
+  pthread_t reader;
+  sigset_t mask;
+
+  (void)state;
+  sigemptyset(&mask);
+  sigaddset(&mask, SIGALRM);
+  pthread_sigmask(SIG_BLOCK, &mask, NULL); /* for the threads: this one takes them all */
+  echo_start(&echo, false, 1);
+  usmp_t ctx = new_session();
+  usmp_listener_t deaf;
+  assert_int_equal(usmp_listener_tcp_init(&deaf, "127.0.0.1", 0), 0);
+  assert_int_equal(fcntl(deaf.fd, F_SETFL, 0), 0);
+  assert_int_equal(pthread_create(&reader, NULL, reads_late, &deaf.fd), 0);
+  sigaction(SIGALRM, &action, NULL);
+  setitimer(ITIMER_REAL, &every, NULL);
+  pthread_sigmask(SIG_UNBLOCK, &mask, NULL);
+
+  dial(&transport, false);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  for (int i = 0; i < 20; i++) round_trip(&ctx, 1000);
+  int before = signals;
+  ctx.recv_timeout_ms = 100;
+  assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
+  assert_true(ctx.timed_out && signals > before);
+  usmp_close(&ctx);
+  echo_join(&echo);
+
+  assert_int_equal(usmp_transport_tcp_init(&transport, "127.0.0.1", deaf.port), 0);
+  for (size_t sent_bytes = 0; sent_bytes < 16u << 20;) {
+    int n = transport.send(&transport, piece, sizeof piece);
+    assert_true(n > 0);
+    sent_bytes += (size_t)n;
+  }
+  transport.close(&transport);
+  setitimer(ITIMER_REAL, &never, NULL);
+  pthread_join(reader, NULL);
+  deaf.close(&deaf);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -522,6 +684,10 @@ int main(void)
     cmocka_unit_test(rubbish_datagrams),
     cmocka_unit_test(failing_devices_are_locked_out), cmocka_unit_test(restarted_client_gets_in_at_once),
     cmocka_unit_test(memory_comes_from_scratch_or_the_pool),
+    cmocka_unit_test(failed_connect_leaves_its_descriptor_open),
+    cmocka_unit_test(callers_struct_closes_a_descriptor_of_somebody_else),
+    cmocka_unit_test(long_host_name_is_cut),
+    cmocka_unit_test(signals_end_a_session),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -324,7 +324,8 @@ static void rekeys_in_a_row_do_not_flood(void **state)
     pair_connect(&pair, kinds[n / 2], a_suite(n));
     side_t *initiator = n % 2 ? &pair.client : &pair.server;
     side_t *other = n % 2 ? &pair.server : &pair.client;
-    for (unsigned i = 0; i < 20; i++) rekey_and_confirm(initiator, other, i);
+    for (unsigned i = 0; i < 16; i++) rekey_and_confirm(initiator, other, i);
+    assert_int_equal(usmp_conn_rekey(&initiator->conn, pair.now), USMP_ERR_INVALID_ARGUMENT); /* 16 in a burst (5.2) */
     assert_int_equal(initiator->pongs, 4);
     assert_int_equal(usmp_conn_poll_timeout(&initiator->conn, pair.now), 1000);
     pair_run(&pair, 999);
@@ -332,8 +333,9 @@ static void rekeys_in_a_row_do_not_flood(void **state)
     pair_run(&pair, 1);
     pair_settle(&pair);
     assert_int_equal(initiator->pongs, 5); /* one for all that waited */
-    /* Both sides at once, across the wrap of the clock: the other has four of its own in the same second. */
-    for (unsigned i = 0; i < 20; i++) {
+    pair_run(&pair, 64000);
+    /* Both sides at once: the other has four of its own in the same second. */
+    for (unsigned i = 0; i < 16; i++) {
       rekey_and_confirm(other, initiator, i);
       rekey_and_confirm(initiator, other, i);
       pair_run(&pair, 333);
@@ -385,6 +387,267 @@ static void a_stall_makes_no_flood(void **state)
   pair_settle(&pair);
   assert_int_equal(pair.client.closed + pair.server.closed, 0);
   assert_int_equal(pair.client.conn.pings_open + pair.server.conn.pings_open, 0);
+}
+
+/* Seals what an honest client does not, and hands it to the server. */
+static void client_seals(uint8_t type, size_t len)
+{
+  uint8_t frame[USMP_MAX_FRAME_SIZE];
+
+  memset(frame + USMP_PLAINTEXT_OFFSET, type, len);
+  int sealed = usmp_session_seal(&pair.client.conn.u.session, pair_crypto(), type, frame, len);
+  assert_true(sealed > 0);
+  int taken = usmp_conn_receive(&pair.server.conn, frame, (size_t)sealed, pair.now);
+  assert_true(taken == sealed || usmp_conn_error(&pair.server.conn) < 0);
+  pair_events(&pair.server);
+}
+
+/* What is sealed for the server's answers is thrown away, PONGs are counted. */
+static unsigned pongs_sent(void)
+{
+  const uint8_t *bytes;
+  size_t len;
+  unsigned count = 0;
+
+  while ((len = usmp_conn_poll_transmit(&pair.server.conn, &bytes)) > 0) {
+    for (size_t at = 0; bytes[0] == USMP_MAGIC_0 && at < len; at += USMP_HEADER_SIZE + (size_t)usmp_load16(bytes + at + 8)) {
+      count += bytes[at + 3] == USMP_TYPE_PONG;
+    }
+    usmp_conn_transmitted(&pair.server.conn, len, pair.now);
+  }
+  return count;
+}
+
+/* As many PINGs as an honest peer makes in a minute, after a minute in which the network stood still. */
+static void pings_that_piled_up_for_a_minute_are_no_flood(void **state)
+{
+  (void)state;
+  pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  for (unsigned n = 0; n < 3; n++) {
+    unsigned pongs = 0;
+    for (unsigned i = 0; i < 480; i++) {
+      client_seals(USMP_TYPE_PING, 0);
+      pongs += pongs_sent();
+    }
+    assert_int_equal(pongs, 8); /* a published peer takes no more in a second */
+    assert_int_equal(usmp_conn_error(&pair.server.conn), 0);
+    pair.now += 60000;
+  }
+  for (unsigned i = 0; i < 512; i++) client_seals(USMP_TYPE_PING, 0);
+  assert_int_equal(usmp_conn_error(&pair.server.conn), 0);
+  client_seals(USMP_TYPE_PING, 0);
+  assert_int_equal(usmp_conn_error(&pair.server.conn), USMP_ERR_FLOOD);
+}
+
+/* On datagrams a frame of the peer's own ends the session too, and nothing else does. */
+static void rekeys_without_end_are_a_flood(void **state)
+{
+  uint8_t frame[USMP_MAX_FRAME_SIZE];
+  uint8_t salt[USMP_REKEY_SALT_SIZE] = {7};
+
+  (void)state;
+  pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  for (unsigned i = 0; i < 65; i++) {
+    usmp_session_t *session = &pair.client.conn.u.session;
+    int len = usmp_session_rekey(session, pair_crypto(), salt, frame);
+    assert_true(len > 0);
+    session->rekey_open = false; /* it does not wait for an answer */
+    session->epoch_count = 1;
+    session->epochs[0] = session->epochs[1];
+    int taken = usmp_conn_receive(&pair.server.conn, frame, (size_t)len, pair.now);
+    assert_int_equal(taken, i < 64 ? len : USMP_ERR_FLOOD);
+  }
+  pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  for (unsigned i = 0; i < 513; i++) {
+    assert_int_equal(usmp_conn_error(&pair.server.conn), 0);
+    client_seals(USMP_TYPE_PING, 0);
+    pongs_sent();
+  }
+  assert_int_equal(usmp_conn_error(&pair.server.conn), USMP_ERR_FLOOD);
+}
+
+/* ---- ends that do not read ---- */
+
+static bool none_to_server(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)bytes, (void)len;
+  return to != &p->server;
+}
+
+static void an_end_that_does_not_read_shows_life(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    pair_connect(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+    pair.server.config.keepalive_ms = UINT32_MAX; /* even with its keepalive off */
+    usmp_conn_set_paused(&pair.server.conn, true, pair.now);
+    if (kinds[n] != USMP_KIND_DATAGRAM) pair.carry = none_to_server; /* its driver reads nothing */
+    pair_run(&pair, 10 * 60 * 1000);
+    assert_int_equal(pair.client.closed + pair.server.closed, 0);
+    assert_true(usmp_conn_poll_timeout(&pair.server.conn, pair.now) <= USMP_KEEPALIVE_MS);
+    usmp_conn_set_paused(&pair.server.conn, false, pair.now); /* its idle time starts now */
+    pair.carry = nothing_at_all;
+    pair_run(&pair, 25000);
+    assert_int_equal(pair.server.closed, 0);
+    pair_run(&pair, 36000);
+    assert_int_equal(pair.server.reason, USMP_ERR_IDLE_TIMEOUT);
+  }
+}
+
+/* What piled up while the receiver did not read is no flood, however long that was. */
+static void pings_that_came_while_nobody_read_are_no_flood(void **state)
+{
+  (void)state;
+  pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  usmp_conn_set_paused(&pair.server.conn, true, pair.now);
+  pair.now += 300000;
+  usmp_conn_set_paused(&pair.server.conn, false, pair.now);
+  for (unsigned i = 0; i < 512 + 2400; i++) client_seals(USMP_TYPE_PONG, 0);
+  assert_int_equal(usmp_conn_error(&pair.server.conn), 0);
+  client_seals(USMP_TYPE_PONG, 0);
+  assert_int_equal(usmp_conn_error(&pair.server.conn), USMP_ERR_FLOOD);
+}
+
+/* A message under way is repeated as long as the peer shows life, ten minutes at most; a peer that is gone costs 30 s. */
+static void a_message_waits_for_a_peer_that_does_not_read(void **state)
+{
+  (void)state;
+  for (unsigned minutes = 9; minutes <= 11; minutes += 2) {
+    pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+    usmp_conn_set_paused(&pair.server.conn, true, pair.now);
+    send_text(&pair.client, 1000, 3);
+    pair_run(&pair, minutes * 60 * 1000);
+    assert_int_equal(pair.client.reason, minutes == 9 ? 0 : USMP_ERR_TRANSPORT_FAILED);
+    assert_int_equal(pair.server.messages, 0);
+    if (minutes == 11) continue;
+    usmp_conn_set_paused(&pair.server.conn, false, pair.now);
+    pair_run(&pair, 6000);
+    assert_int_equal(pair.server.messages, 1);
+  }
+}
+
+/* Its process stood still for a minute while an acknowledgement was lost: it asks once more before it gives up. */
+static void who_was_held_up_sends_once_more(void **state)
+{
+  (void)state;
+  for (unsigned answered = 0; answered < 2; answered++) {
+    pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+    pair.client.config.idle_ms = UINT32_MAX;
+    pair.carry = nothing_at_all;
+    send_text(&pair.client, 100, 1);
+    pair_settle(&pair);
+    pair.now += 50000;
+    if (answered) pair.carry = NULL;
+    usmp_conn_handle_timeout(&pair.client.conn, pair.now);
+    assert_int_equal(usmp_conn_error(&pair.client.conn), 0);
+    pair_run(&pair, 6000);
+    assert_int_equal(pair.server.messages, answered);
+    assert_int_equal(usmp_conn_error(&pair.client.conn), answered ? 0 : USMP_ERR_TRANSPORT_FAILED);
+  }
+}
+
+/* ---- commands ---- */
+
+/* A stop overtakes the command before it: that one must not come behind it. */
+static void a_datagram_older_than_the_newest_is_not_delivered(void **state)
+{
+  (void)state;
+  for (unsigned drop = 0; drop < 2; drop++) {
+    usmp_session_t *session = &pair.client.conn.u.session;
+    pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+    pair.server.config.drop_late = drop;
+    for (unsigned rekeyed = 0; rekeyed < 2; rekeyed++) {
+      uint32_t seqs[] = {9, 7, 8, 10, 1};
+      unsigned before = pair.server.messages;
+      const uint8_t *bytes;
+      for (unsigned i = 0; i < 5; i++) {
+        session->tx_next = seqs[i];
+        client_seals(USMP_TYPE_DATA, 20);
+        assert_int_equal(usmp_conn_poll_transmit(&pair.server.conn, &bytes), USMP_UTACK_MAX_SIZE); /* all are acknowledged */
+        usmp_conn_transmitted(&pair.server.conn, 0, pair.now);
+      }
+      assert_int_equal(pair.server.messages - before, drop ? 2 : 5);
+      if (drop) assert_int_equal(usmp_conn_last_drop(&pair.server.conn), USMP_ERR_SEQ_MISMATCH);
+      session->tx_next = 11;
+      assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), 0); /* numbers start again from 0 */
+      pair_run(&pair, 1000);
+    }
+  }
+}
+
+/* ---- guesses ---- */
+
+static void a_proof(const uint8_t mac[USMP_MAC_SIZE])
+{
+  uint8_t packet[128];
+  bool serial = pair.server.config.kind == USMP_KIND_SERIAL;
+
+  memcpy(packet + 4 + USMP_HEADER_SIZE, mac, USMP_MAC_SIZE);
+  int len = usmp_frame_encode(packet + 4, USMP_TYPE_HELLO_ACK, 2, USMP_MAC_SIZE);
+  const uint8_t *bytes = packet + 4;
+  if (serial) {
+    len = (int)usmp_cobs_encode(packet + 4, (size_t)len, packet);
+    packet[len++] = 0;
+    bytes = packet;
+  }
+  int taken = usmp_conn_receive(&pair.server.conn, bytes, (size_t)len, pair.now);
+  assert_true(taken == len || usmp_conn_error(&pair.server.conn) < 0);
+  pair_events(&pair.server);
+}
+
+static void hello_again(void)
+{
+  usmp_buffers_t buffers = {pair.client.frame,         pair.client.message,         pair.client.tx,
+                            sizeof pair.client.frame, sizeof pair.client.message, sizeof pair.client.tx};
+  assert_int_equal(usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now), 0);
+  pair_flush(&pair, &pair.client);
+  pair_feed(&pair, &pair.server);
+  pair_flush(&pair, &pair.server); /* the CHALLENGE waits in the client's inbox */
+}
+
+/* On datagrams and lines anybody can send a wrong proof: some do no harm, and five end it. */
+static void keys_cannot_be_guessed_without_end(void **state)
+{
+  static const uint8_t wrong[USMP_MAC_SIZE] = {1};
+
+  (void)state;
+  for (unsigned n = 1; n < 3; n++) {
+    for (unsigned guesses = 4; guesses <= 5; guesses++) {
+      pair_open(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+      hello_again();
+      for (unsigned i = 0; i < guesses; i++) a_proof(wrong);
+      assert_int_equal(usmp_conn_error(&pair.server.conn), guesses == 5 ? USMP_ERR_AUTH_FAILED : 0);
+      pair_feed(&pair, &pair.client);
+      pair_run(&pair, 1000);
+      assert_int_equal(usmp_conn_established(&pair.server.conn), guesses == 4);
+    }
+    /* Nor by starting again: neither the count nor the deadline moves. */
+    for (unsigned guess = 0; guess < 2; guess++) {
+      unsigned ms = 0;
+      pair_open(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+      for (; usmp_conn_error(&pair.server.conn) == 0; ms += 100) {
+        assert_true(ms <= 10000);
+        if (kinds[n] == USMP_KIND_SERIAL || ms == 0) hello_again();
+        pair.client.inbox_len = pair.client.datagrams = 0;
+        if (guess && ms % 2000 == 1000) a_proof(wrong);
+        pair.now += 100;
+        usmp_conn_handle_timeout(&pair.server.conn, pair.now);
+        pongs_sent();
+      }
+      assert_int_equal(usmp_conn_error(&pair.server.conn), guess ? USMP_ERR_AUTH_FAILED : USMP_ERR_HANDSHAKE_TIMEOUT);
+      assert_int_equal(ms, guess ? 9100 : 10000);
+    }
+    /* An attempt is for one device. */
+    pair_open(&pair, kinds[n], USMP_CIPHER_DEFAULT);
+    hello_again();
+    pair.client.config.device_id[5] ^= 1;
+    hello_again();
+    assert_int_equal(usmp_conn_last_drop(&pair.server.conn), USMP_ERR_UNEXPECTED_PACKET);
+    pair.now += 4000;
+    a_proof(wrong); /* ... and one wrong proof is what it ends with */
+    usmp_conn_transport_ended(&pair.server.conn, 0);
+    assert_int_equal(usmp_conn_error(&pair.server.conn), USMP_ERR_AUTH_FAILED);
+  }
 }
 
 static void ping_waits_for_room(void **state)
@@ -647,32 +910,25 @@ static bool no_pong(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
   return to != &p->server || bytes[0] == 0xAC || bytes[3] != USMP_TYPE_PONG;
 }
 
-/* Seals what an honest client does not, and hands it to the server. */
-static void client_seals(uint8_t type, uint32_t seq)
+/* The same under a number of the test's own choice. */
+static void client_seals_as(uint8_t type, uint32_t seq)
 {
-  usmp_session_t *session = &pair.client.conn.u.session;
-  uint8_t frame[USMP_MAX_FRAME_SIZE];
-
-  session->tx_next = seq;
-  memset(frame + USMP_PLAINTEXT_OFFSET, type, 9);
-  int len = usmp_session_seal(session, pair_crypto(), type, frame, 9);
-  assert_true(len > 0);
-  assert_int_equal(usmp_conn_receive(&pair.server.conn, frame, (size_t)len, pair.now), len);
-  pair_events(&pair.server);
+  pair.client.conn.u.session.tx_next = seq;
+  client_seals(type, 9);
 }
 
 static void pieces_under_two_keys_are_not_one_message(void **state)
 {
   (void)state;
   pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
-  client_seals(USMP_TYPE_DATA_FRAG, 7);
+  client_seals_as(USMP_TYPE_DATA_FRAG, 7);
   pair.carry = no_pong;
   assert_int_equal(usmp_conn_rekey(&pair.server.conn, pair.now), 0);
   pair_settle(&pair);
-  client_seals(USMP_TYPE_DATA, 8); /* the next number, but under the new key */
+  client_seals_as(USMP_TYPE_DATA, 8); /* the next number, but under the new key */
   assert_int_equal(pair.server.messages, 0);
   assert_int_equal(pair.server.conn.last_drop, USMP_ERR_BAD_FRAGMENT);
-  client_seals(USMP_TYPE_DATA, 9);
+  client_seals_as(USMP_TYPE_DATA, 9);
   assert_int_equal(pair.server.messages, 1);
   assert_int_equal(pair.server.conn.event_len, 9);
 }
@@ -739,6 +995,14 @@ int main(void)
     cmocka_unit_test(pings_leave_when_they_may),
     cmocka_unit_test(a_stall_makes_no_flood),
     cmocka_unit_test(ping_waits_for_room),
+    cmocka_unit_test(pings_that_piled_up_for_a_minute_are_no_flood),
+    cmocka_unit_test(rekeys_without_end_are_a_flood),
+    cmocka_unit_test(an_end_that_does_not_read_shows_life),
+    cmocka_unit_test(pings_that_came_while_nobody_read_are_no_flood),
+    cmocka_unit_test(a_message_waits_for_a_peer_that_does_not_read),
+    cmocka_unit_test(who_was_held_up_sends_once_more),
+    cmocka_unit_test(a_datagram_older_than_the_newest_is_not_delivered),
+    cmocka_unit_test(keys_cannot_be_guessed_without_end),
     cmocka_unit_test(junk_datagrams_change_nothing),
     cmocka_unit_test(forged_handshake_datagrams_do_not_end_it),
     cmocka_unit_test(forged_acknowledgements_are_not_believed),

@@ -125,7 +125,7 @@ static void first_datagram_is_answered_at_once(void **state)
 static void second_message_of_a_piece_is_not_held_up(void **state)
 {
   usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000};
+  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
   uint8_t got[64];
 
   (void)state;
@@ -141,7 +141,7 @@ static void second_message_of_a_piece_is_not_held_up(void **state)
 static void session_that_ends_at_once_has_begun(void **state)
 {
   usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000};
+  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
   uint8_t got[64];
 
   (void)state;
@@ -200,7 +200,7 @@ static void hello_behind_a_bye_opens_the_next_session(void **state)
   start_peer(USMP_KIND_SERIAL, true);
   assert_int_equal(usmp_listen(&listener, find_psk, NULL), USMP_OK);
   for (int i = 0; i < 20; i++) {
-    usmp_t ctx = {.keepalive_ms = 20000};
+    usmp_t ctx = {.keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
     assert_int_equal(usmp_accept(&listener, &ctx, 0), USMP_OK);
     assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, 0), 0);
     put_on_the_line();
@@ -267,7 +267,7 @@ static void *receive_one(void *argument)
 static void nothing_waits_behind_a_blocked_receive(void **state)
 {
   usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000};
+  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
   pthread_t receiver;
   void *result;
 

@@ -6,7 +6,7 @@ export default defineConfig({
   target: 'es2022',
   platform: 'browser',
   // Types of sister packages come from what they publish, not from their sources.
-  dts: { compilerOptions: { types: [], paths: {} } },
+  dts: { banner: '/// <reference lib="esnext.disposable" />', compilerOptions: { types: [], paths: {} } },
   sourcemap: true,
   clean: true,
   treeshake: true,

@@ -5,7 +5,7 @@ const common: Options = {
     'src/index.ts',
     'src/frame.ts',
     'src/crypto-noble.ts',
-    'src/checks.ts',
+    'src/options.ts',
     'src/datagram.ts',
     'src/passphrase.ts',
   ],
@@ -25,6 +25,10 @@ export default defineConfig([
     ...common,
     format: ['esm', 'cjs'],
     clean: true,
-    dts: { only: true, compilerOptions: { types: ['node'], paths: {} } },
+    dts: {
+      only: true,
+      banner: '/// <reference lib="esnext.disposable" />',
+      compilerOptions: { types: ['node'], paths: {} },
+    },
   },
 ])

@@ -1,11 +1,11 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/crypto-node.ts'],
+  entry: ['src/index.ts', 'src/crypto-node.ts', 'src/key-files.ts'],
   format: ['esm', 'cjs'],
   target: 'es2022',
   // Types of sister packages come from what they publish, not from their sources.
-  dts: { compilerOptions: { types: ['node'], paths: {} } },
+  dts: { banner: '/// <reference lib="esnext.disposable" />', compilerOptions: { types: ['node'], paths: {} } },
   sourcemap: true,
   clean: true,
   treeshake: true,

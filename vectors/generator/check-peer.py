@@ -29,6 +29,7 @@ KNOWN = [
     ("session", "ERROR_IGNORED", None, "the peer ends the session when it receives ERROR"),
     ("session", "INSIDE", None, "the peer does not look inside PING, PONG and BYE"),
     ("session", "FLOOD", None, "the peer takes the time from a clock, not from the caller, and its window begins with the call of recv"),
+    ("session", "OWN_REKEYS", None, "the peer does not limit its own rekeys"),
     ("session", "SEQ_END", "three pieces", "the peer sends the first pieces of a message that it cannot finish"),
     ("fragment", "EMPTY_PIECE", None, "the peer counts bytes where it asks whether a message is half built"),
     ("utack", "MALFORMED", "behind it", "the peer takes surplus bytes"),

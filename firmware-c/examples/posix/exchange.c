@@ -27,7 +27,7 @@ int exchange_messages(usmp_t *ctx, const exchange_plan_t *plan)
 
 int exchange_echo(usmp_t *ctx)
 {
-  ctx->recv_timeout_ms = 0;
+  ctx->recv_timeout_ms = USMP_RECV_FOREVER;
   for (;;) {
     int len = usmp_recv(ctx, got, sizeof got);
     if (len < 0) return len;

@@ -13,8 +13,9 @@ static int greet(usmp_t *ctx)
   uint8_t reply[USMP_MAX_DATA_LEN];
 
   if (usmp_send(ctx, (const uint8_t *)hello, (uint16_t)strlen(hello)) != 0) return -1;
-  int len = usmp_recv(ctx, reply, sizeof reply);
-  if (len < 0) return -1;
+  int len = 0;
+  for (int tries = 0; len == 0 && tries < 20; tries++) len = usmp_recv(ctx, reply, sizeof reply); /* half a second each */
+  if (len <= 0) return -1;
   printf("reply: %.*s\n", len, (const char *)reply);
   fflush(stdout);
   return 0;

@@ -1,4 +1,4 @@
-/* Datagrams (WIRE section 5): acknowledgements, round-trip estimate, retransmission of one frame. */
+/* Datagrams (specification, sections 7.3 to 7.6): acknowledgements, round-trip estimate, retransmission of one frame. */
 #ifndef USMP_ARQ_H
 #define USMP_ARQ_H
 
@@ -16,7 +16,7 @@ typedef struct usmp_arq {
   uint16_t srtt; /* 0: no sample yet */
   uint16_t rttvar;
   uint16_t rto;
-  uint8_t sends; /* of the frame under way, 2 for any more; 0: nothing is under way */
+  uint8_t sends; /* of the frame under way, 2 for any more, 3 behind usmp_arq_last_chance; 0: nothing is under way */
   bool resend;   /* its time is up */
 } usmp_arq_t;
 
@@ -29,6 +29,9 @@ uint32_t usmp_arq_wait(const usmp_arq_t *arq, uint32_t now);
 
 /* To be called when usmp_arq_wait says 0. */
 void usmp_arq_lost(usmp_arq_t *arq, bool handshake);
+
+/* True once for each frame. */
+bool usmp_arq_last_chance(usmp_arq_t *arq);
 
 /* Writes a UTACK: with a mac for the types from 0x05 on, if there is a key. Returns its length. */
 USMP_MUST_CHECK int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type,

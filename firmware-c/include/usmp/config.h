@@ -8,7 +8,8 @@
 extern "C" {
 #endif
 
-typedef int (*usmp_random_fn)(void *context, uint8_t *out, size_t len); /* 0 when all bytes are random */
+/* Fills `out`. 0 when all bytes are random; anything else ends the connection (usmp/callbacks.h). */
+typedef int (*usmp_random_fn)(void *context, uint8_t *out, size_t len);
 
 /* What a server knows about a device. */
 typedef struct usmp_credential {
@@ -27,8 +28,13 @@ typedef enum usmp_kind {
 typedef struct usmp_config {
   const usmp_crypto_t *crypto;
   usmp_random_fn random;
-  /* Server: the PSK of a device. Returns 0; or USMP_ERR_UNKNOWN_DEVICE (or another error to record), which the peer
-     cannot tell from a wrong PSK; or USMP_ERR_LOCKED_OUT, and the HELLO is not answered. The suite is preset. */
+  /* Server: the PSK of a device. Returns
+       0                        `found` names its key, of 16 to 1024 bytes; the suite is preset;
+       USMP_ERR_UNKNOWN_DEVICE  which the peer cannot tell from a wrong PSK, nor any of the following;
+       USMP_ERR_CRYPTO_FAILED, USMP_ERR_RANDOM_FAILED or USMP_ERR_TRANSPORT_FAILED
+                                the look-up itself failed: recorded as such, and no failure of the device;
+       USMP_ERR_LOCKED_OUT      the HELLO is not answered.
+     Anything else (an esp_err_t, an errno, true) refuses the device like USMP_ERR_UNKNOWN_DEVICE. */
   int (*find_psk)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found);
   void *context; /* handed to random and find_psk */
   const uint8_t *psk; /* client */
@@ -41,6 +47,10 @@ typedef struct usmp_config {
   uint8_t suite;                         /* 0: USMP_CIPHER_DEFAULT */
   uint8_t kind;                          /* usmp_kind_t */
   bool allow_weak_psk; /* also a PSK that usmp_psk_check refuses; not one under 16 bytes */
+  /* Datagrams: a message that is older than the newest one handed over is dropped, acknowledged and counted with
+     USMP_ERR_SEQ_MISMATCH, instead of handed over late. For commands: one that was overtaken must not undo a newer one.
+     Without it messages come as they arrive (specification 7.7). */
+  bool drop_late;
   bool stream_fragments; /* hand each fragment over by itself: `message` need hold 452 bytes only */
 } usmp_config_t;
 

@@ -78,16 +78,18 @@ struct usmp_conn {
   uint32_t state;
   union {
     int (*handshake)(usmp_conn_t *conn, const usmp_frame_t *frame);
-    uint32_t control_since; /* established: begin of the second in which PING and PONG are counted */
+    uint32_t refilled_at; /* established: up to when flood_budget and pongs are reckoned */
   };
   union {
     int (*on_lost)(usmp_conn_t *conn); /* client: a datagram of the handshake was lost */
-    uint32_t ping_gaps; /* established: ms between our last four PINGs, 10 bits each, newest lowest, 1000 at most */
+    uint32_t flood_budget; /* established: what the peer may spend (4.8), ms */
   };
   uint32_t now;      /* as the caller said last */
   uint32_t heard_at; /* last authenticated frame; before: when the awaited step began */
   uint32_t sent_at;
   uint32_t pinged_at; /* established: our last PING */
+  uint32_t rekey_from; /* established: our own rekeys (5.2) have had the time since then for their budget */
+  uint32_t ping_gaps; /* ms between our last four PINGs, 10 bits each, newest lowest, 1000 at most */
   uint16_t tx_cap;
   uint16_t tx_head;
   uint16_t tx_tail;
@@ -95,12 +97,14 @@ struct usmp_conn {
   uint16_t event_len;
   uint16_t dropped;
   uint16_t accepted[2]; /* datagrams: CRCs of the handshake frames taken, to know their repeats */
+  uint16_t pong_times[USMP_MAX_PONGS_PER_SECOND]; /* of our last PONGs, newest first: the lower half of the clock */
   uint8_t events;
   uint8_t ack_len : 4; /* a UTACK that waits; 15 at most */
   bool serial : 1;
   bool ping_wanted : 1;
-  uint8_t control_count : 4; /* in this second; 8 at most */
-  uint8_t pings_open : 4;    /* no PONG has answered yet; 8 at most */
+  bool paused : 1; /* the driver does not read */
+  uint8_t pongs : 4;      /* how many of pong_times are of the last second */
+  uint8_t pings_open : 4; /* no PONG has answered yet; 8 at most */
   int8_t error;
   int8_t last_drop;
   uint8_t hint; /* code of an ERROR frame; while closing: why */
@@ -132,21 +136,30 @@ USMP_MUST_CHECK int usmp_conn_receive(usmp_conn_t *conn, const uint8_t *bytes, s
 /* Seals a message and queues it whole. USMP_ERR_QUEUE_FULL leaves everything as it was. */
 USMP_MUST_CHECK int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32_t now);
 
-/* Asks for a PING. At most 4 leave in any second, those of keepalive and rekey included: it leaves at once, or when
-   that and the queue allow it (usmp_conn_poll_timeout tells); those asked for until then are one. */
+/* Asks for a PING. At most 4 leave in any second, those of keepalive and rekey included: it leaves at once, or when that
+   and the queue allow it (usmp_conn_poll_timeout tells); those asked for until then are one. */
 USMP_MUST_CHECK int usmp_conn_ping(usmp_conn_t *conn, uint32_t now);
 
-/* Changes the keys of both directions. Datagrams: only when nothing is queued (USMP_ERR_QUEUE_FULL), and
+/* Changes the keys of both directions. 16 in a burst, and one in 4 s in the long run; one that comes earlier, or while an
+   earlier one is unconfirmed, is USMP_ERR_INVALID_ARGUMENT. Datagrams: only when nothing is queued (USMP_ERR_QUEUE_FULL), and
    nothing can be sent until the peer has acknowledged it. A peer of the published releases loses frames
    that cross it: rekey towards such a peer only when nothing is under way, or connect anew instead. */
 USMP_MUST_CHECK int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now);
 
+/* Of an established connection: says whether the driver reads. While it does not, because the application takes no messages, the peer must go on hearing
+   of this end and this end must not judge the peer's silence (specification 4.7, 4.9): a PING leaves whenever nothing was
+   sent for the keepalive time (20 s at most), at a server too, and the idle time stands still; it starts again with `paused`
+   false. Datagrams go on to be handed over: of a paused connection's, messages are dropped without an acknowledgement, so that
+   the peer sends them again, and the message in the buffer stays as it is. */
+void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now);
+
 /* Ends the connection: BYE is queued if there is a session and room. `reason` is what the event will say:
-   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED. */
+   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED, which stands for any number
+   that is no error of usmp/errors.h too. */
 void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now);
 
 /* The transport has ended, or failed with an error: a client in its handshake was refused (a reset is what a refusal
-   often looks like); else TRUNCATED or that error. */
+   often looks like); else TRUNCATED (for 0), that error, or USMP_ERR_TRANSPORT_FAILED for a number that is none. */
 void usmp_conn_transport_ended(usmp_conn_t *conn, int error);
 
 /* Bytes to hand to the transport: a piece of the stream, or one whole datagram. They stay where they are

@@ -1,4 +1,4 @@
-/* Packet types, sizes and timers of wire version 2 (WIRE sections 1-7). */
+/* Packet types, sizes and timers of wire version 2 (specification, appendix A). */
 #ifndef USMP_CONSTANTS_H
 #define USMP_CONSTANTS_H
 
@@ -64,6 +64,7 @@
 #define USMP_KEY_SIZE 32
 #define USMP_MAC_SIZE 32
 #define USMP_MIN_PSK_SIZE 16
+#define USMP_MAX_PSK_SIZE 1024 /* more is not a key but a wrong length */
 #define USMP_DEVICE_ID_LEN 6
 #define USMP_SESSION_ID_LEN 16
 #define USMP_COOKIE_SIZE 16
@@ -81,8 +82,20 @@
 #define USMP_UTACK_MAX_SIZE (USMP_UTACK_SIZE + USMP_UTACK_MAC_SIZE)
 
 #define USMP_SEQ_END 0xFFFFFFFFu /* never sent */
-#define USMP_MAX_CONTROL_PER_SECOND 8
-#define USMP_PATIENCE_MS 30000u /* a datagram that is not acknowledged so long after its first sending is lost */
+/* PING and PONG (specification 4.7): PONGs that leave in any second, own PINGs that may be open. */
+#define USMP_MAX_PONGS_PER_SECOND 8
+#define USMP_MAX_PINGS_OPEN 8
+/* Flood budget and own rekeys (4.8, 5.2), in milliseconds of refill. */
+#define USMP_FLOOD_BUDGET_MS 64000u
+#define USMP_FLOOD_COST_CONTROL_MS 125u
+#define USMP_FLOOD_COST_REKEY_MS 1000u
+#define USMP_REKEY_BUDGET_MS 64000u
+#define USMP_REKEY_COST_MS 4000u
+#define USMP_MAX_WRONG_PROOFS 5 /* in an attempt, on datagrams and lines (3.12) */
+/* A datagram that is not acknowledged so long after its first sending is lost; DATA is not while the peer shows life, for
+   the second time at most (7.5). */
+#define USMP_PATIENCE_MS 30000u
+#define USMP_LONGEST_PATIENCE_MS 600000u
 
 /* Times where the configuration says 0; a build may set its own. */
 #ifndef USMP_HANDSHAKE_MS

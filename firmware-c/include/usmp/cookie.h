@@ -1,4 +1,4 @@
-/* The server's cookie (WIRE section 3): no state is kept for a datagram until its sender has shown that
+/* The server's cookie (specification, section 7.2): no state is kept for a datagram until its sender has shown that
    it receives at its address. */
 #ifndef USMP_COOKIE_H
 #define USMP_COOKIE_H

@@ -14,7 +14,8 @@ extern "C" {
 #endif
 
 typedef struct usmp_crypto {
-  /* Each returns 0, or USMP_ERR_CRYPTO_FAILED when the library failed. */
+  /* Each returns 0, or USMP_ERR_CRYPTO_FAILED when the library failed. The core takes anything but 0 for a failure
+     (usmp/callbacks.h). */
 
   int (*hmac_sha256)(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
                      uint8_t mac[USMP_MAC_SIZE]);
@@ -32,6 +33,13 @@ typedef struct usmp_crypto {
   int (*open)(uint8_t suite, const uint8_t key[USMP_KEY_SIZE], const uint8_t nonce[USMP_NONCE_SIZE],
               const uint8_t aad[USMP_AAD_SIZE], const uint8_t *text, size_t len, uint8_t *out);
 } usmp_crypto_t;
+
+/* Two functions of the table with what they return judged (usmp/callbacks.h); the core calls them in no other way. Each gives
+   0 or USMP_ERR_CRYPTO_FAILED. */
+USMP_MUST_CHECK int usmp_hmac_sha256(const usmp_crypto_t *crypto, const uint8_t *key, size_t key_len,
+                                     const uint8_t *data, size_t len, uint8_t mac[USMP_MAC_SIZE]);
+USMP_MUST_CHECK int usmp_x25519(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE], const uint8_t *peer,
+                                uint8_t out[USMP_KEY_SIZE]);
 
 /* HKDF-SHA256 (RFC 5869) with 64 bytes of output, which may lie where ikm does. info_len is at most
    USMP_HKDF_INFO_MAX. */

@@ -1,4 +1,4 @@
-/* A message of up to four frames (WIRE section 4): DATA_FRAG … DATA, consecutive, nothing between. */
+/* A message of up to four frames (specification, section 4.6): DATA_FRAG … DATA, consecutive, nothing between. */
 #ifndef USMP_FRAGMENT_H
 #define USMP_FRAGMENT_H
 

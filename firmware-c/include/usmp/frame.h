@@ -1,4 +1,4 @@
-/* The frame header (WIRE section 1): the one copy that wire, CRC and AAD use. */
+/* The frame header (specification, section 1.1): the one copy that wire, CRC and AAD use. */
 #ifndef USMP_FRAME_H
 #define USMP_FRAME_H
 

@@ -1,4 +1,4 @@
-/* The handshake of wire version 2 (WIRE section 3): one function a message, no I/O.
+/* The handshake of wire version 2 (specification, section 3): one function a message, no I/O.
    Every function leaves the state untouched when it fails, so that a datagram can be dropped. */
 #ifndef USMP_HANDSHAKE_H
 #define USMP_HANDSHAKE_H
@@ -47,7 +47,7 @@ USMP_MUST_CHECK int usmp_client_answer(const usmp_client_t *c, const usmp_config
 /* Exchanges the CHALLENGE at hand and the other one. */
 void usmp_client_swap(usmp_client_t *c);
 
-/* Checks a SESSION_OK payload and gives the keys of the CHALLENGE it belongs to. */
+/* Checks a SESSION_OK payload and gives the keys of the CHALLENGE it belongs to. They are written with 0 only. */
 USMP_MUST_CHECK int usmp_client_session_ok(usmp_client_t *c, const usmp_config_t *me,
                                            const uint8_t payload[USMP_SESSION_OK_SIZE], usmp_keys_t *keys);
 
@@ -60,16 +60,18 @@ typedef struct usmp_server {
   uint8_t expected_mac[USMP_MAC_SIZE];
   uint8_t session_ok[USMP_SESSION_OK_SIZE];
   uint8_t suite;
-  int8_t refusal; /* why no PSK was found; the handshake goes on with a random one (W14) */
+  uint8_t wrong_proofs; /* of the attempt, restarts included (specification 3.12) */
+  int last_wrong;       /* what was wrong with the last one; 0: there was none */
+  int refusal;          /* why no PSK was found; the handshake goes on with a random one (W14) */
 } usmp_server_t;
 
-/* Answers HELLO. `refusal` is 0 or the error under which the finished handshake will fail; the credential's
-   psk is ignored then. */
+/* Answers HELLO, the first of an attempt (with `s` of zeros) or one that starts again within it. `refusal` is 0 or the error under which the finished handshake will fail, whatever its proof is; the
+   credential's psk is ignored then. */
 USMP_MUST_CHECK int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me,
                                       const usmp_credential_t *credential, int refusal,
                                       const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE]);
 
-/* Checks HELLO_ACK, then derives the keys: the mac needs no Diffie-Hellman (W8). */
+/* Checks HELLO_ACK, then derives the keys: the mac needs no Diffie-Hellman (W8). The keys are written with 0 only. */
 USMP_MUST_CHECK int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto,
                                           const uint8_t mac[USMP_MAC_SIZE], usmp_keys_t *keys);
 

@@ -1,4 +1,4 @@
-/* The key schedule of wire version 2 (WIRE sections 3 and 4). */
+/* The key schedule of wire version 2 (specification, sections 3.8 and 5.1). */
 #ifndef USMP_KEYS_H
 #define USMP_KEYS_H
 
@@ -14,12 +14,12 @@ typedef struct usmp_keys {
 } usmp_keys_t;
 
 /* X25519, then HKDF over the transcript. USMP_ERR_LOW_ORDER_POINT when the shared secret is zero; after an error the
-   keys mean nothing. */
+   keys are wiped. */
 USMP_MUST_CHECK int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE],
                                      const uint8_t peer_public[USMP_KEY_SIZE],
                                      const usmp_transcript_t *transcript, usmp_keys_t *keys);
 
-/* After a REKEY: tx and rx as the initiator names them, in and out. */
+/* After a REKEY: tx and rx as the initiator names them, in and out. After an error the new keys are as they were. */
 USMP_MUST_CHECK int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZE],
                                       const uint8_t rx[USMP_KEY_SIZE],
                                       const uint8_t salt[USMP_REKEY_SALT_SIZE],

@@ -1,4 +1,4 @@
-/* Where the fields stand in handshake payloads (WIRE section 2), and what the macs cover (section 3). */
+/* Where the fields stand in handshake payloads (specification, sections 3.2 to 3.6), and what the macs cover (section 3.7). */
 #ifndef USMP_MESSAGES_H
 #define USMP_MESSAGES_H
 

@@ -1,4 +1,4 @@
-/* The receive counter of one key: exact order on streams, a 64-wide window on datagrams (WIRE section 4).
+/* The receive counter of one key: exact order on streams, a 64-wide window on datagrams (specification, sections 4.2 and 4.5).
 
         seen bit 63 ............... bit 1   bit 0
         seq      next-64            next-2  next-1 | next and above are new

@@ -1,4 +1,4 @@
-/* The established session (WIRE section 4): seal, open, rekey. No I/O, no time. */
+/* The established session (specification, sections 4 and 5): seal, open, rekey. No I/O, no time. */
 #ifndef USMP_SESSION_H
 #define USMP_SESSION_H
 
@@ -21,8 +21,8 @@ typedef struct usmp_epoch {
 
 typedef struct usmp_session {
   uint32_t tx_next;
-  uint8_t epoch_count;
   uint8_t suite;
+  uint8_t epoch_count;
   bool client;
   bool datagram;
   bool heard;      /* one frame at least was authenticated */
@@ -56,7 +56,7 @@ USMP_MUST_CHECK int usmp_session_rekey(usmp_session_t *s, const usmp_crypto_t *c
                                        const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame);
 
 /* Obeys a REKEY that usmp_session_open has just opened. When both sides started one at once, the client's
-   wins: returns 1 when our own was given up for it, else 0 or an error. */
+   wins: returns 1 when our own was given up for it, else 0 or an error, which leaves the keys as they were. */
 USMP_MUST_CHECK int usmp_session_rekeyed(usmp_session_t *s, const usmp_crypto_t *crypto,
                                          const uint8_t salt[USMP_REKEY_SALT_SIZE]);
 

@@ -38,7 +38,7 @@ static void transmit(usmp_line_t *line, uint32_t now)
   while ((len = usmp_conn_poll_transmit(&line->conn, &bytes)) > 0) {
     size_t taken = line->uart->write(bytes, len);
     if (taken == 0) return;
-    usmp_conn_transmitted(&line->conn, taken, now);
+    usmp_conn_transmitted(&line->conn, taken < len ? taken : len, now);
   }
 }
 
@@ -49,7 +49,8 @@ static bool receive(usmp_line_t *line, uint32_t now, usmp_event_t *event)
     if (usmp_conn_poll_event(&line->conn, event)) return true;
     if (line->chunk_at == line->chunk_len) {
       line->chunk_at = 0;
-      line->chunk_len = (uint8_t)line->uart->read(line->chunk, sizeof line->chunk);
+      size_t got = line->uart->read(line->chunk, sizeof line->chunk);
+      line->chunk_len = got <= sizeof line->chunk ? (uint8_t)got : 0; /* more than there is room for is no length */
       if (line->chunk_len == 0) return false;
     }
     size_t left = (size_t)(line->chunk_len - line->chunk_at);

@@ -4,7 +4,7 @@ file(GLOB usmp_sources ${usmp_root}/src/*.c ${usmp_root}/api/*.c ${CMAKE_CURRENT
 
 idf_component_register(
   SRCS ${usmp_sources} ${usmp_root}/crypto/psa.c ${usmp_root}/crypto/psa_locked.c
-  INCLUDE_DIRS ${usmp_root}/include ${CMAKE_CURRENT_LIST_DIR}
+  INCLUDE_DIRS ${usmp_root}/include ${CMAKE_CURRENT_LIST_DIR}/include
   PRIV_REQUIRES mbedtls lwip freertos esp_timer esp_hw_support log)
 
 # Options of Kconfig in the names the code uses. Public: the size of usmp_t and its memory depend on them.

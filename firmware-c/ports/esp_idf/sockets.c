@@ -7,16 +7,29 @@
 
 #define LONGEST_WAIT_MS 60000u
 
-static bool wait_for(int fd, uint32_t wait_ms, bool write)
+static int select_one(int fd, uint32_t wait_ms, bool write)
 {
-  fd_set set;
-  if (wait_ms > LONGEST_WAIT_MS) wait_ms = LONGEST_WAIT_MS;
   struct timeval wait = {.tv_sec = (time_t)(wait_ms / 1000u), .tv_usec = (suseconds_t)(wait_ms % 1000u * 1000u)};
+  fd_set set;
 
-  if (fd < 0) return false;
   FD_ZERO(&set);
   FD_SET(fd, &set);
-  return select(fd + 1, write ? NULL : &set, write ? &set : NULL, NULL, &wait) > 0;
+  return select(fd + 1, write ? NULL : &set, write ? &set : NULL, NULL, &wait);
+}
+
+static bool wait_for(int fd, uint32_t wait_ms, bool write)
+{
+  uint32_t begin = usmp_port_millis();
+  uint32_t elapsed = 0;
+  int ready;
+
+  if (fd < 0) return false;
+  if (wait_ms > LONGEST_WAIT_MS) wait_ms = LONGEST_WAIT_MS;
+  do {
+    ready = select_one(fd, wait_ms - elapsed, write);
+    elapsed = usmp_port_millis() - begin;
+  } while (ready < 0 && errno == EINTR && elapsed < wait_ms);
+  return ready > 0;
 }
 
 bool usmp_esp_readable(int fd, uint32_t wait_ms)
@@ -101,6 +114,13 @@ int usmp_esp_bind(int port, int socktype)
   return -1;
 }
 
+/* The first four bytes of an entry of the lockout; listeners are bound to IPv4. */
+void usmp_esp_address(const struct sockaddr_in *from, uint8_t out[USMP_ADDRESS_MAX])
+{
+  memset(out, 0, USMP_ADDRESS_MAX);
+  memcpy(out, &from->sin_addr.s_addr, 4);
+}
+
 static int available(usmp_transport_t *t)
 {
   return usmp_esp_readable(t->fd, 0);
@@ -109,7 +129,7 @@ static int available(usmp_transport_t *t)
 void usmp_esp_transport(usmp_transport_t *t, int fd, usmp_kind_t kind)
 {
   memset(t, 0, sizeof *t);
-  t->close = usmp_esp_close;
+  t->close = t->destroy = usmp_esp_close;
   t->available = available;
   t->kind = kind;
   t->fd = fd;

@@ -16,6 +16,9 @@ bool usmp_esp_writable(int fd, uint32_t wait_ms);
 
 int usmp_esp_set_nonblocking(int fd); /* 0, or less than zero */
 
+/* The address of a peer without its port, as usmp_transport_t has it. */
+void usmp_esp_address(const struct sockaddr_in *from, uint8_t out[USMP_ADDRESS_MAX]);
+
 /* Fills in a transport of an open socket; send and recv are the caller's. */
 void usmp_esp_transport(usmp_transport_t *t, int fd, usmp_kind_t kind);
 void usmp_esp_close(usmp_transport_t *t);

@@ -3,12 +3,12 @@
 
 #include "sockets.h"
 
-#define SEND_WAIT_MS 10000u
+#define SEND_WAIT_MS USMP_IDLE_MS /* a peer that reads slowly is given the time that silence is */
 #define BACKLOG 4
 
 static bool would_block(void)
 {
-  return errno == EAGAIN || errno == EWOULDBLOCK;
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
 }
 
 static int tcp_transport_send(usmp_transport_t *t, const uint8_t *data, size_t len)
@@ -16,7 +16,7 @@ static int tcp_transport_send(usmp_transport_t *t, const uint8_t *data, size_t l
   for (;;) {
     ssize_t sent = send(t->fd, data, len, 0);
     if (sent > 0) return (int)sent;
-    if (sent == 0 || !would_block() || !usmp_esp_writable(t->fd, SEND_WAIT_MS)) return -1;
+    if (sent == 0 || !would_block() || !usmp_esp_writable(t->fd, SEND_WAIT_MS)) return USMP_ERR_TRANSPORT_FAILED;
   }
 }
 
@@ -25,7 +25,7 @@ static int tcp_transport_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
   if (!usmp_esp_readable(t->fd, t->wait_ms)) return 0;
   ssize_t got = recv(t->fd, buf, max_len, 0);
   if (got > 0) return (int)got;
-  return got < 0 && would_block() ? 0 : -1;
+  return got < 0 && would_block() ? 0 : USMP_ERR_TRANSPORT_FAILED;
 }
 
 static void take_socket(usmp_transport_t *t, int fd)
@@ -63,7 +63,9 @@ int usmp_transport_tcp_init(usmp_transport_t *t, const char *server_ip, int port
 static int tcp_accept_peer(usmp_listener_t *listener, usmp_transport_t *peer, uint32_t wait_ms)
 {
   if (!usmp_esp_readable(listener->fd, wait_ms)) return 0;
-  int fd = accept(listener->fd, NULL, NULL);
+  struct sockaddr_in from;
+  socklen_t from_len = sizeof from;
+  int fd = accept(listener->fd, (struct sockaddr *)&from, &from_len);
   if (fd < 0) return would_block() || errno == ECONNABORTED ? 0 : -1;
   if (usmp_esp_set_nonblocking(fd) < 0) {
     close(fd);
@@ -71,6 +73,7 @@ static int tcp_accept_peer(usmp_listener_t *listener, usmp_transport_t *peer, ui
   }
   init(peer);
   take_socket(peer, fd);
+  usmp_esp_address(&from, peer->peer_address);
   return 1;
 }
 
@@ -81,5 +84,7 @@ int usmp_listener_tcp_init(usmp_listener_t *listener, int port)
   listener->close = usmp_esp_close_listener;
   listener->port = port;
   listener->fd = usmp_esp_bind(port, SOCK_STREAM);
-  return listener->fd >= 0 && listen(listener->fd, BACKLOG) == 0 ? 0 : USMP_ERR_UNREACHABLE;
+  if (listener->fd >= 0 && listen(listener->fd, BACKLOG) == 0) return 0;
+  usmp_esp_close_listener(listener);
+  return USMP_ERR_UNREACHABLE;
 }

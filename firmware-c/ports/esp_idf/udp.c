@@ -6,7 +6,7 @@
 
 static int udp_transport_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  return send(t->fd, data, len, 0) < 0 ? -1 : (int)len;
+  return send(t->fd, data, len, 0) < 0 ? USMP_ERR_TRANSPORT_FAILED : (int)len; /* lost, and repeated in time */
 }
 
 /* The socket is connected: what comes from other addresses is not seen here. */
@@ -91,6 +91,7 @@ static int udp_accept_peer(usmp_listener_t *listener, usmp_transport_t *peer, ui
   if (fd < 0) return 0;
   forget_queued(listener);
   init(peer, fd);
+  usmp_esp_address(&from, peer->peer_address);
   memcpy(listener->first, datagram, (size_t)len);
   listener->first_len = (size_t)len;
   return 1;

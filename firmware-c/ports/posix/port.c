@@ -8,6 +8,9 @@
 
 #include "usmp_posix.h"
 
+/* Programs may define the hooks of usmp_port.h that are marked so themselves. */
+#define HOOK __attribute__((weak))
+
 static uint8_t device_id[USMP_DEVICE_ID_LEN];
 static bool device_id_set;
 
@@ -28,7 +31,7 @@ int usmp_posix_parse_device_id(const char *text, uint8_t id[USMP_DEVICE_ID_LEN])
   return 0;
 }
 
-int usmp_port_get_device_id(uint8_t *out, size_t len)
+HOOK int usmp_port_get_device_id(uint8_t *out, size_t len)
 {
   unsigned byte;
 
@@ -47,7 +50,7 @@ int usmp_port_get_device_id(uint8_t *out, size_t len)
   return 0;
 }
 
-int usmp_port_random(uint8_t *out, size_t len)
+HOOK int usmp_port_random(uint8_t *out, size_t len)
 {
   while (len > 0) {
     ssize_t got = getrandom(out, len, 0);
@@ -59,23 +62,25 @@ int usmp_port_random(uint8_t *out, size_t len)
   return 0;
 }
 
-void usmp_port_delay_ms(uint32_t ms)
+HOOK void usmp_port_delay_ms(uint32_t ms)
 {
   struct timespec time = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000L};
-  nanosleep(&time, NULL);
+  while (nanosleep(&time, &time) != 0 && errno == EINTR) continue; /* a signal does not shorten it */
 }
 
-uint32_t usmp_port_millis(void)
+HOOK uint32_t usmp_port_millis(void)
 {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   return (uint32_t)((uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u);
 }
 
-void usmp_port_log(char level, const char *tag, const char *msg)
+HOOK void usmp_port_log(char level, const char *tag, const char *msg)
 {
   fprintf(stderr, "%c %s: %s\n", level, tag, msg);
 }
+
+HOOK void usmp_port_wdt_feed(void) {}
 
 /* A fixed number of mutexes instead of a heap: two a session. */
 #define MUTEXES 64

@@ -1,4 +1,3 @@
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <string.h>
@@ -6,8 +5,6 @@
 #include <unistd.h>
 
 #include "internal.h"
-
-#define SEND_WAIT_MS 10000
 
 static speed_t speed_of(int baud)
 {
@@ -48,22 +45,18 @@ static int open_line(const char *path, int baud)
 
 static int serial_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  for (;;) {
-    ssize_t sent = write(t->fd, data, len);
-    if (sent > 0) return (int)sent;
-    if (sent < 0 && errno == EINTR) continue;
-    struct pollfd poller = {.fd = t->fd, .events = POLLOUT};
-    bool full = sent < 0 && errno == EAGAIN;
-    if (!full || poll(&poller, 1, SEND_WAIT_MS) <= 0) return -1;
-  }
+  ssize_t sent;
+
+  do {
+    sent = write(t->fd, data, len);
+  } while (usmp_posix_may_send_again(t->fd, sent));
+  return sent > 0 ? (int)sent : USMP_ERR_TRANSPORT_FAILED;
 }
 
 static int serial_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 {
   if (!usmp_posix_readable(t->fd, t->wait_ms)) return 0;
-  ssize_t got = read(t->fd, buf, max_len);
-  if (got > 0) return (int)got;
-  return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+  return usmp_posix_received(read(t->fd, buf, max_len));
 }
 
 static int serial_reconnect(usmp_transport_t *t)
@@ -85,12 +78,12 @@ static void serial_from(usmp_transport_t *t, int fd)
 
 int usmp_transport_serial_init(usmp_transport_t *t, const char *path, int baud)
 {
-  if (!t || !path || strlen(path) >= USMP_HOST_MAX) return USMP_ERR_INVALID_ARGUMENT;
+  if (!t || !path) return USMP_ERR_INVALID_ARGUMENT;
   serial_from(t, -1);
-  t->close = usmp_posix_close;
+  t->close = t->destroy = usmp_posix_close;
   t->reconnect = serial_reconnect;
-  usmp_posix_remember(t, path, baud);
-  return serial_reconnect(t);
+  int err = usmp_posix_remember(t, path, baud);
+  return err < 0 ? err : serial_reconnect(t);
 }
 
 /* Unplugged: such a line is readable for ever, and has nothing to read. */

@@ -11,6 +11,7 @@
 #include "internal.h"
 
 #define CONNECT_WAIT_MS 5000u
+#define LONGEST_WAIT_MS 60000u
 
 static struct addrinfo *resolve(const char *host, int port, int socktype, int flags)
 {
@@ -24,12 +25,11 @@ static struct addrinfo *resolve(const char *host, int port, int socktype, int fl
 
 static bool connected(int fd, const struct addrinfo *address)
 {
-  struct pollfd poller = {.fd = fd, .events = POLLOUT};
   int error = 0;
   socklen_t len = sizeof error;
 
   if (connect(fd, address->ai_addr, address->ai_addrlen) == 0) return true;
-  if (errno != EINPROGRESS || poll(&poller, 1, (int)CONNECT_WAIT_MS) <= 0) return false;
+  if (errno != EINPROGRESS || !usmp_posix_writable(fd, CONNECT_WAIT_MS)) return false;
   return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0 && error == 0;
 }
 
@@ -89,10 +89,43 @@ size_t usmp_posix_address(const struct sockaddr_storage *from, uint8_t out[USMP_
   return 4;
 }
 
+static bool wait_for(int fd, short events, uint32_t wait_ms)
+{
+  struct pollfd poller = {.fd = fd, .events = events};
+  uint32_t begin = usmp_port_millis();
+  uint32_t elapsed = 0;
+  int ready;
+
+  do {
+    uint32_t left = wait_ms - elapsed;
+    ready = poll(&poller, 1, left > LONGEST_WAIT_MS ? (int)LONGEST_WAIT_MS : (int)left);
+    elapsed = usmp_port_millis() - begin;
+  } while (ready < 0 && errno == EINTR && elapsed < wait_ms);
+  return ready > 0;
+}
+
 bool usmp_posix_readable(int fd, uint32_t wait_ms)
 {
-  struct pollfd poller = {.fd = fd, .events = POLLIN};
-  return poll(&poller, 1, wait_ms > 60000 ? 60000 : (int)wait_ms) > 0;
+  return wait_for(fd, POLLIN, wait_ms);
+}
+
+bool usmp_posix_writable(int fd, uint32_t wait_ms)
+{
+  return wait_for(fd, POLLOUT, wait_ms);
+}
+
+bool usmp_posix_may_send_again(int fd, ssize_t sent)
+{
+  if (sent >= 0) return false;
+  if (errno == EINTR) return true;
+  return (errno == EAGAIN || errno == EWOULDBLOCK) && usmp_posix_writable(fd, USMP_POSIX_SEND_WAIT_MS);
+}
+
+int usmp_posix_received(ssize_t got)
+{
+  if (got > 0) return (int)got;
+  bool later = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
+  return later ? 0 : USMP_ERR_TRANSPORT_FAILED;
 }
 
 int usmp_posix_available(usmp_transport_t *t)
@@ -112,8 +145,11 @@ void usmp_posix_close_listener(usmp_listener_t *listener)
   listener->fd = -1;
 }
 
-void usmp_posix_remember(usmp_transport_t *t, const char *host, int port)
+int usmp_posix_remember(usmp_transport_t *t, const char *host, int port)
 {
-  snprintf(t->host, sizeof t->host, "%s", host);
+  size_t len = strlen(host);
+  if (len >= sizeof t->host) return USMP_ERR_INVALID_ARGUMENT;
+  memcpy(t->host, host, len + 1);
   t->port = port;
+  return USMP_OK;
 }

@@ -1,34 +1,26 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "internal.h"
 
-#define SEND_WAIT_MS 10000
-
 static int tcp_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  for (;;) {
-    ssize_t sent = send(t->fd, data, len, MSG_NOSIGNAL);
-    if (sent > 0) return (int)sent;
-    if (sent < 0 && errno == EINTR) continue;
-    struct pollfd poller = {.fd = t->fd, .events = POLLOUT};
-    bool full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-    if (!full || poll(&poller, 1, SEND_WAIT_MS) <= 0) return -1;
-  }
+  ssize_t sent;
+
+  do {
+    sent = send(t->fd, data, len, MSG_NOSIGNAL);
+  } while (usmp_posix_may_send_again(t->fd, sent));
+  return sent > 0 ? (int)sent : USMP_ERR_TRANSPORT_FAILED;
 }
 
 static int tcp_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 {
   if (!usmp_posix_readable(t->fd, t->wait_ms)) return 0;
-  ssize_t got = recv(t->fd, buf, max_len, 0);
-  if (got > 0) return (int)got;
-  bool later = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
-  return later ? 0 : -1;
+  return usmp_posix_received(recv(t->fd, buf, max_len, 0));
 }
 
 static int tcp_reconnect(usmp_transport_t *t)
@@ -47,7 +39,7 @@ void usmp_posix_tcp_from(usmp_transport_t *t, int fd)
   memset(t, 0, sizeof *t);
   t->send = tcp_send;
   t->recv = tcp_recv;
-  t->close = usmp_posix_close;
+  t->close = t->destroy = usmp_posix_close;
   t->available = usmp_posix_available;
   t->kind = USMP_KIND_STREAM;
   t->fd = fd;
@@ -58,8 +50,8 @@ int usmp_transport_tcp_init(usmp_transport_t *t, const char *server_ip, int port
   if (!t || !server_ip) return USMP_ERR_INVALID_ARGUMENT;
   usmp_posix_tcp_from(t, -1);
   t->reconnect = tcp_reconnect;
-  usmp_posix_remember(t, server_ip, port);
-  return tcp_reconnect(t);
+  int err = usmp_posix_remember(t, server_ip, port);
+  return err < 0 ? err : tcp_reconnect(t);
 }
 
 static int tcp_accept(usmp_listener_t *listener, usmp_transport_t *peer, uint32_t wait_ms)
@@ -83,7 +75,10 @@ int usmp_listener_tcp_init(usmp_listener_t *listener, const char *host, int port
   listener->accept = tcp_accept;
   listener->close = usmp_posix_close_listener;
   listener->fd = usmp_posix_bind(host, port, SOCK_STREAM, false);
-  if (listener->fd < 0 || listen(listener->fd, 8) != 0) return USMP_ERR_UNREACHABLE;
+  if (listener->fd < 0 || listen(listener->fd, 8) != 0) {
+    usmp_posix_close_listener(listener);
+    return USMP_ERR_UNREACHABLE;
+  }
   listener->port = usmp_posix_bound_port(listener->fd);
   return 0;
 }

@@ -8,7 +8,7 @@
 
 static int udp_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  return send(t->fd, data, len, MSG_NOSIGNAL) < 0 ? -1 : (int)len;
+  return send(t->fd, data, len, MSG_NOSIGNAL) < 0 ? USMP_ERR_TRANSPORT_FAILED : (int)len; /* lost, and repeated in time */
 }
 
 /* The socket is connected: the kernel drops what comes from other addresses. */
@@ -31,7 +31,7 @@ void usmp_posix_udp_from(usmp_transport_t *t, int fd)
   memset(t, 0, sizeof *t);
   t->send = udp_send;
   t->recv = udp_recv;
-  t->close = usmp_posix_close;
+  t->close = t->destroy = usmp_posix_close;
   t->available = usmp_posix_available;
   t->kind = USMP_KIND_DATAGRAM;
   t->fd = fd;
@@ -42,8 +42,8 @@ int usmp_transport_udp_init(usmp_transport_t *t, const char *server_ip, int port
   if (!t || !server_ip) return USMP_ERR_INVALID_ARGUMENT;
   usmp_posix_udp_from(t, -1);
   t->reconnect = udp_reconnect;
-  usmp_posix_remember(t, server_ip, port);
-  return udp_reconnect(t);
+  int err = usmp_posix_remember(t, server_ip, port);
+  return err < 0 ? err : udp_reconnect(t);
 }
 
 /* Address and port in a form that does not depend on padding. Returns the length. */

@@ -42,6 +42,32 @@ EXPORT(exchange_address) uint8_t *exchange_address(void)
   return exchange;
 }
 
+/* Enumerations cross over by name: the host knows no number of theirs. */
+static const char *const kinds[] = {
+  [USMP_KIND_STREAM] = "stream", [USMP_KIND_DATAGRAM] = "datagram", [USMP_KIND_SERIAL] = "serial"};
+static const char *const event_kinds[] = {[USMP_EVENT_NONE] = "none",
+                                          [USMP_EVENT_CONNECTED] = "connected",
+                                          [USMP_EVENT_PONG] = "pong",
+                                          [USMP_EVENT_MESSAGE] = "message",
+                                          [USMP_EVENT_CLOSED] = "closed"};
+
+static size_t put_text(const char *text)
+{
+  size_t len = strlen(text);
+  memcpy(exchange, text, len);
+  return len;
+}
+
+/* The number of the kind whose name is in the exchange, for `start`; -1: there is none of that name. */
+int find_kind(size_t len);
+EXPORT(find_kind) int find_kind(size_t len)
+{
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    if (strlen(kinds[i]) == len && memcmp(kinds[i], exchange, len) == 0) return (int)i;
+  }
+  return -1;
+}
+
 /* Takes PSK (32 bytes) and device id (6 bytes) from the exchange; a server lets in any device with that PSK. */
 int start(int is_client, int kind, int suite, uint32_t now);
 EXPORT(start) int start(int is_client, int kind, int suite, uint32_t now)
@@ -124,27 +150,24 @@ EXPORT(handle_timeout) void handle_timeout(uint32_t now)
   usmp_conn_handle_timeout(&conn, now);
 }
 
-/* The next event's kind, 0 if there is none; a message is left in the exchange. */
-int next_event(void);
-EXPORT(next_event) int next_event(void)
+/* Fetches the next event. The length of its kind's name, which is left in the exchange; 0: there is none. */
+size_t next_event(void);
+EXPORT(next_event) size_t next_event(void)
 {
-  if (!usmp_conn_poll_event(&conn, &event)) return USMP_EVENT_NONE;
-  if (event.kind == USMP_EVENT_MESSAGE) memcpy(exchange, event.data, event.len);
-  return (int)event.kind;
+  return usmp_conn_poll_event(&conn, &event) ? put_text(event_kinds[event.kind]) : 0;
 }
 
-size_t event_length(void);
-EXPORT(event_length) size_t event_length(void)
+/* Of a "message"; it is left in the exchange, and its length returned. */
+size_t event_message(void);
+EXPORT(event_message) size_t event_message(void)
 {
+  memcpy(exchange, event.data, event.len);
   return event.len;
 }
 
-/* Of a CLOSED event; the name of the error is left in the exchange, and its length returned. */
+/* Of a "closed"; the name of the error is left in the exchange, and its length returned. */
 size_t event_reason(void);
 EXPORT(event_reason) size_t event_reason(void)
 {
-  const char *name = usmp_err_name(event.reason);
-  size_t len = strlen(name);
-  memcpy(exchange, name, len);
-  return len;
+  return put_text(usmp_err_name(event.reason));
 }

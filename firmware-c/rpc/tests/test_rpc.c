@@ -1,4 +1,5 @@
 /* JSON-RPC: requests, their answers, what is refused with which code, and the time to live. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,6 +46,15 @@ static int bare_error(usmp_rpc_call_t *call)
   return USMP_RPC_BUSY;
 }
 
+/* What a platform's functions return, handed on: none of it is success. */
+static int any_code;
+
+static int any_error(usmp_rpc_call_t *call)
+{
+  usmp_json_put_bool(&call->result, "half", true);
+  return any_code;
+}
+
 static int long_result(usmp_rpc_call_t *call)
 {
   for (int i = 0; i < 1000; i++) usmp_json_put_integer(&call->result, "n", i);
@@ -59,7 +69,7 @@ static int infinite_result(usmp_rpc_call_t *call)
 }
 
 static const usmp_rpc_method_t methods[] = {
-  {"lamp", set_lamp}, {"own", own_error}, {"bare", bare_error}, {"long", long_result}, {"infinite", infinite_result},
+  {"lamp", set_lamp}, {"own", own_error}, {"bare", bare_error}, {"any", any_error}, {"long", long_result}, {"infinite", infinite_result},
 };
 
 static int begin(void **state)
@@ -214,6 +224,17 @@ static void test_errors_of_methods(void **state)
   refused("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"infinite\"}", "1", USMP_RPC_INTERNAL_ERROR);
 }
 
+static void test_only_0_is_the_success_of_a_method(void **state)
+{
+  static const int codes[] = {1, 127, 255, 256, 261, 0x1102, -1, -200, INT_MIN, INT_MAX};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+    any_code = codes[i];
+    refused("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"any\"}", "1", any_code);
+  }
+}
+
 static void test_never_writes_beyond_its_room(void **state)
 {
   static const char message[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lamp\",\"params\":{\"level\":1}}";
@@ -343,6 +364,7 @@ int main(void)
     TEST(test_unknown_methods),
     TEST(test_wrong_parameters),
     TEST(test_errors_of_methods),
+    TEST(test_only_0_is_the_success_of_a_method),
     TEST(test_never_writes_beyond_its_room),
     TEST(test_old_requests_are_not_carried_out),
     TEST(test_refused_requests_are_measured),

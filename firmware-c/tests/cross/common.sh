@@ -17,6 +17,12 @@ need() {
   exit 3
 }
 
+# emulate COMMAND…: bounded by processor time, which other work on the machine does not use up. The hour catches an emulator
+# that sleeps for ever.
+emulate() {
+  (ulimit -t 1800 && exec timeout 3600 "$@")
+}
+
 # objects FOLDER COMPILER… -- SOURCES…: compiles each source into the folder.
 objects() {
   local folder=$1 compiler=() source

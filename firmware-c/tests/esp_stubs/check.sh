@@ -69,10 +69,23 @@ converse() {
   [ $ok = 1 ]
 }
 
+check "the package" "$ROOT/tests/esp_stubs/package.sh"
 for target in rv32 xtensa; do
   check "compiled for $target with the defaults" "$build" $target "$out/$target"
   check "compiled for $target with the other options" "$build" $target "$out/$target-others" "${others[@]}"
 done
+
+# run_port_test CFLAGS: test_port.c on a chip that the flags describe.
+run_port_test() {
+  local folder=$out/host-port$1
+  CFLAGS=$1 "$build" host "$folder" && timeout 120 "$folder/build/test_port" >"$folder/test.log" 2>&1 && return
+  cat "$folder/test.log" >&2
+  return 1
+}
+
+check "five ids of five chips, and addresses of peers" run_port_test ""
+check "the same without Wi-Fi, as the ESP32-H2" run_port_test -DSTUB_NO_WIFI
+check "the same without radio, as the ESP32-P4" run_port_test -DSTUB_NO_RADIO
 for kind in tcp udp; do
   check "server and $kind client run here" converse $kind "$(random_hex)"
 done

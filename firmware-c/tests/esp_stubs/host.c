@@ -1,11 +1,13 @@
 /* What ESP-IDF would do, done by Linux: with it ports/esp_idf and its examples run on this machine.
-   The "eFuse" and the "NVS" come from the environment: STUB_MAC, STUB_SECRET (hex). */
+   The "eFuse" and the "NVS" come from the environment: STUB_MAC, STUB_SECRET (hex). A STUB_MAC of 8 bytes is the EUI-64 of
+   a chip with IEEE 802.15.4: maker, ff fe, number. */
 #define _GNU_SOURCE
 #include <esp_event.h>
 #include <esp_log.h>
 #include <esp_mac.h>
 #include <esp_netif.h>
 #include <esp_random.h>
+#include <esp_task_wdt.h>
 #include <esp_timer.h>
 #include <freertos/FreeRTOS.h>
 #include <freertos/semphr.h>
@@ -44,7 +46,31 @@ static size_t hex_variable(const char *name, uint8_t *out, size_t max_len)
 
 esp_err_t esp_efuse_mac_get_default(uint8_t *mac)
 {
-  return hex_variable("STUB_MAC", mac, 6) == 6 ? ESP_OK : -1;
+  return hex_variable("STUB_MAC", mac, 8) >= 6 ? ESP_OK : -1;
+}
+
+esp_err_t esp_read_mac(uint8_t *mac, esp_mac_type_t type)
+{
+  static const uint8_t offsets[] = {0, 1, 2, 3};
+  uint8_t base[8];
+  size_t len = hex_variable("STUB_MAC", base, sizeof base);
+
+  if (len != 6 && len != 8) return -1;
+  memcpy(mac, base, 3);
+  memcpy(mac + 3, base + len - 3, 3);
+  mac[5] = (uint8_t)(mac[5] + offsets[type]);
+  return ESP_OK;
+}
+
+esp_err_t esp_task_wdt_status(TaskHandle_t task)
+{
+  (void)task;
+  return ESP_OK;
+}
+
+esp_err_t esp_task_wdt_reset(void)
+{
+  return ESP_OK;
 }
 
 void esp_fill_random(void *buf, size_t len)

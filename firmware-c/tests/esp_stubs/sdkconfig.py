@@ -19,7 +19,8 @@ def main():
     output = pathlib.Path(sys.argv[1])
     output.mkdir(parents=True, exist_ok=True)
     root = output / "Kconfig.all"
-    root.write_text("".join(f'source "{pathlib.Path(path).resolve()}"\n' for path in arguments[:split]))
+    sources = "".join(f'source "{pathlib.Path(path).resolve()}"\n' for path in arguments[:split])
+    root.write_text('config MBEDTLS_THREADING_C\n    bool "of ESP-IDF"\n' + sources)
     config = kconfiglib.Kconfig(str(root))
     for assignment in arguments[split + 1:]:
         name, value = assignment.split("=")

@@ -19,9 +19,10 @@ result() { # NAME STATUS
   if [ "$2" -eq 0 ]; then echo "ok      $1"; else echo "FAILED  $1"; sed 's/^/        /' "$dir/log"; fi
 }
 
-wait_for_port() { # tcp only: UDP clients repeat what is lost
-  for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
-    "$python" -c "import socket; socket.create_connection(('127.0.0.1', $1), 0.2)" 2>/dev/null && return
+wait_for_port() { # TRANSPORT PORT: until a server is there, a minute at most (Linux tells which sockets are bound)
+  hex=$(printf ':%04X ' "$2")
+  for _ in $(seq 600); do
+    grep -q "$hex" "/proc/net/$1" && return
     sleep 0.1
   done
 }
@@ -32,7 +33,7 @@ for transport in tcp udp; do
   for suite in aes chacha; do
     port=$((port + 1))
     start "$python" "$here/python_peer.py" server $transport $port $suite "$dir/psk"
-    if [ $transport = tcp ]; then wait_for_port $port; else sleep 1; fi
+    wait_for_port $transport $port
     for binary in usmp-peer usmp-peer-bearssl; do
       for size in 0 452 1808; do
         timeout 60 "$build/$binary" --connect $transport:127.0.0.1:$port --psk-file "$dir/psk" --suite $suite \
@@ -44,7 +45,7 @@ for transport in tcp udp; do
 
     port=$((port + 1))
     start "$build/usmp-peer" --listen $transport:127.0.0.1:$port --psk-file "$dir/psk" --suite $suite --echo
-    sleep 0.3
+    wait_for_port $transport $port
     timeout 60 "$python" "$here/python_peer.py" client $transport $port $suite "$dir/psk" > "$dir/log" 2>&1
     result "Python client to usmp-peer, $transport, $suite" $?
     timeout 60 "$build/usmp-peer-bearssl" --connect $transport:127.0.0.1:$port --psk-file "$dir/psk" --suite $suite \
@@ -54,11 +55,21 @@ for transport in tcp udp; do
   done
 done
 
+# Firmware as the published examples have it: idle for two keepalives, then bursts.
+for transport in tcp udp; do
+  port=$((port + 1))
+  start "$python" "$here/python_peer.py" server $transport $port aes "$dir/psk"
+  wait_for_port $transport $port
+  timeout 90 "$build/published-loop" $transport 127.0.0.1 $port > "$dir/log" 2>&1
+  result "the main loop of the published examples with the Python server, $transport" $?
+  kill "$server"
+done
+
 # A wrong PSK is refused, and says so nowhere on the wire.
 port=$((port + 1))
 printf 'another key, as long as the first' > "$dir/other"
 start "$python" "$here/python_peer.py" server tcp $port aes "$dir/psk"
-wait_for_port $port
+wait_for_port tcp $port
 timeout 20 "$build/usmp-peer" --connect tcp:127.0.0.1:$port --psk-file "$dir/other" --exchange 1 > "$dir/log" 2>&1
 grep -q 'failed HANDSHAKE_REFUSED' "$dir/log"
 result "the Python server refuses a wrong PSK" $?

@@ -34,6 +34,8 @@ void usmp_port_delay_ms(uint32_t ms)
   while (board_millis() - begin < ms) continue;
 }
 
+void usmp_port_wdt_feed(void) {}
+
 void usmp_port_log(char level, const char *tag, const char *msg)
 {
   const char head[] = {'l', 'o', 'g', ' ', level, ' ', 0};

@@ -8,7 +8,7 @@ measure() {
   shift 2
   $link_image "$OUT/measure-$backend.elf" "$@" -I"$ROOT/tests" "$ROOT/tests/rv32/measure.c" \
     -Wl,--defsym=__stack_size=32K -Wl,-Map="$OUT/measure-$backend.map"
-  timeout 60 "${QEMU[@]}" -kernel "$OUT/measure-$backend.elf" </dev/null | tr -d '\r' | sed "s/^/$backend /"
+  emulate "${QEMU[@]}" -kernel "$OUT/measure-$backend.elf" </dev/null | tr -d '\r' | sed "s/^/$backend /"
   echo "$backend map $OUT/measure-$backend.map"
 }
 

@@ -17,4 +17,4 @@ python3 "$ROOT/tools/vectors_to_c.py" "$ROOT/../vectors" "$OUT/vectors_data.c"
 $link_image "$OUT/vectors-$backend.elf" -Wno-overlength-strings -Wl,--defsym=__ram_size=16M -Wl,--defsym=__stack_size=64K \
   -I"$ROOT/tests" -I"$ROOT/tests/cross" -DUSMP_TEST_ITERATIONS=1 "$ROOT/tests/cross/vectors_main.c" "$ROOT/tests/rv32/console.c" \
   "$ROOT/tests/vectors.c" "$OUT/vectors_data.c"
-timeout 120 "${QEMU[@]}" -kernel "$OUT/vectors-$backend.elf" </dev/null
+emulate "${QEMU[@]}" -kernel "$OUT/vectors-$backend.elf" </dev/null

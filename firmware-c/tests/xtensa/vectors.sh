@@ -18,5 +18,5 @@ python3 "$ROOT/tools/vectors_to_c.py" "$ROOT/../vectors" "$OUT/vectors_data.c"
   "$ROOT/tests/xtensa/start.S" "$ROOT/tests/xtensa/console.c" "$ROOT/tests/xtensa/arithmetic.c" \
   -DUSMP_TEST_ITERATIONS=1 "$ROOT/tests/cross/vectors_main.c" "$ROOT/tests/vectors.c" "$OUT/vectors_data.c" "$ROOT/crypto/bearssl.c" \
   "$OUT"/usmp/*.o "$OUT"/bearssl/*.o -o "$OUT/vectors.elf"
-timeout 300 qemu-system-xtensa -M sim -cpu lx106 -display none -serial none -monitor none -semihosting \
+emulate qemu-system-xtensa -M sim -cpu lx106 -display none -serial none -monitor none -semihosting \
   -kernel "$OUT/vectors.elf" </dev/null

@@ -1,5 +1,7 @@
 import { asUsmpError, Session, SharedLine, type Transport, type UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import type { AcceptOptions } from './connect.js'
+import { acceptAllTable } from './options.js'
 import { webRandom } from './random.js'
 
 /** Options of {@link acceptAll}. */
@@ -16,6 +18,12 @@ export interface AcceptAllOptions extends AcceptOptions {
  * @throws UsmpError INVALID_ARGUMENT or another of the family `usage`
  */
 export async function* acceptAll(line: Transport, options: AcceptAllOptions): AsyncGenerator<Session, void, undefined> {
+  try {
+    checkOptions('acceptAll', options, acceptAllTable)
+  } catch (error) {
+    line.abort()
+    throw error
+  }
   const { onRefused, ...rest } = options
   const shared = new SharedLine(line)
   const over = new AbortController()
@@ -60,6 +68,8 @@ export async function* acceptAll(line: Transport, options: AcceptAllOptions): As
     done = true
     wake()
   })
+  // Told below; the consumer may be busy with a session when it happens.
+  accepting.catch(() => {})
   try {
     for (;;) {
       while (!waiting && !done) await new Promise<void>((resolve) => (wake = resolve))

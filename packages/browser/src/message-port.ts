@@ -1,4 +1,4 @@
-import { type Transport, UsmpError } from '@usmp/core'
+import { MAX_FRAME, type Transport, UsmpError } from '@usmp/core'
 import { Valve } from './valve.js'
 
 /** Bytes that may be under way before the other side has read them. */
@@ -30,16 +30,24 @@ export function messagePortTransport(port: MessagePort): Transport {
     finish()
   }
 
+  /** The other side has read. It cannot have read more than was sent: that would switch back pressure off. */
   function taken(bytes: number): void {
+    if (bytes <= 0 || bytes > unread) return end(new UsmpError('BAD_MAGIC', `${bytes} bytes read, of ${unread} sent`))
     unread -= bytes
     if (!blocked || unread > WINDOW / 2) return
     blocked = false
     valve.drain()
   }
 
+  /** Copied: the other side may go on writing to memory that both share. */
+  function arrived({ buffer, byteOffset, byteLength }: ArrayBufferView): void {
+    if (byteLength > MAX_FRAME) end(new UsmpError('TRAILING_BYTES', `a message of more than ${MAX_FRAME} bytes`))
+    else valve.push(new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength)))
+  }
+
   port.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
     // Not `instanceof`: the port may be of another frame, whose Uint8Array is another one.
-    if (ArrayBuffer.isView(data)) valve.push(new Uint8Array(data.buffer, data.byteOffset, data.byteLength))
+    if (ArrayBuffer.isView(data)) arrived(data)
     else if (Number.isSafeInteger(data)) taken(data as number)
     else if (data === null) end()
     else end(new UsmpError('BAD_MAGIC', 'a message that is not bytes'))

@@ -96,7 +96,7 @@ export async function openWebSocket(
       const { signal: until } = listening
       socket.addEventListener('open', () => resolve(webSocketTransport(socket)), { signal: until })
       socket.addEventListener('close', ({ code }) => fail(`the connection failed (${code})`), { signal: until })
-      const timer = setTimeout(() => fail(`no answer within ${timeout} ms`), timeout)
+      const timer = timeout > 0 ? setTimeout(() => fail(`no answer within ${timeout} ms`), timeout) : undefined
       until.addEventListener('abort', () => clearTimeout(timer))
       signal?.addEventListener('abort', () => reject(new UsmpError('ABORTED', undefined, { cause: signal.reason })), {
         signal: until,

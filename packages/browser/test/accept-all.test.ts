@@ -1,6 +1,6 @@
 import { Session, SharedLine, UsmpError } from '@usmp/core'
 import { expect, onTestFinished, test } from 'vitest'
-import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, until } from '../../node/test/helpers.ts'
+import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, turns, until } from '../../node/test/helpers.ts'
 import { type AcceptAllOptions, acceptAll } from '../src/accept-all.ts'
 import { webRandom } from '../src/random.ts'
 import { serialTransport } from '../src/web-serial.ts'
@@ -64,6 +64,35 @@ test('a wrong key is told, and the session that stands goes on', async () => {
   expect(textOf(await session.receive())).toBe('still here')
 })
 
+test('strangers with a wrong proof end the loop for nobody', async () => {
+  const refused: string[] = []
+  const { sessions, start } = page({ handshakeTimeout: 200, onRefused: (_, { code }) => refused.push(code) })
+  const first = sessions.next()
+  for (let n = 1; n <= 3; n++) {
+    const stranger = start(OTHER_PSK).catch((error: UsmpError) => error)
+    await until(() => refused.length === n)
+    expect(await stranger).toBeInstanceOf(UsmpError)
+  }
+  const device = await start()
+  expect((await first).value).toMatchObject({ sessionId: device.sessionId })
+  expect(new Set(refused)).toEqual(new Set(['AUTH_FAILED']))
+})
+
+test('a look-up that fails ends no loop, and the next HELLO finds the key', async () => {
+  const refused: string[] = []
+  let asked = 0
+  const authorize = () => {
+    if (++asked === 1) throw new Error('no database')
+    return { psk: PSK }
+  }
+  const { sessions, start } = page({ authorize, onRefused: (_, { code }) => refused.push(code) })
+  const first = sessions.next()
+  await expect(start()).rejects.toMatchObject({ code: 'HANDSHAKE_TIMEOUT' })
+  const device = await start()
+  expect((await first).value).toMatchObject({ sessionId: device.sessionId })
+  expect(refused).toEqual([])
+})
+
 test('a weak key that authorize answers turns one device away, and the line is served on', async () => {
   const refused: string[] = []
   const keys = [new Uint8Array(32), PSK]
@@ -77,6 +106,28 @@ test('a weak key that authorize answers turns one device away, and the line is s
   const device = await start()
   expect((await first).value).toMatchObject({ sessionId: device.sessionId })
   expect(refused).toEqual([`${DEVICE_ID} WEAK_PSK`])
+})
+
+test('a fault while the page is busy with a session ends the loop when it asks for the next, and not the process', async () => {
+  const seen: unknown[] = []
+  const note = (error: unknown) => seen.push(error)
+  process.on('unhandledRejection', note)
+  onTestFinished(() => void process.off('unhandledRejection', note))
+  const fault = new Error('the list of the page is full')
+  let told = false
+  const { sessions, start } = page({
+    handshakeTimeout: 800,
+    onRefused: () => {
+      told = true
+      throw fault
+    },
+  })
+  await Promise.all([start(), next(sessions)])
+  await expect(start(OTHER_PSK)).rejects.toBeInstanceOf(UsmpError)
+  await until(() => told)
+  await turns()
+  expect(seen).toEqual([])
+  await expect(sessions.next()).rejects.toBe(fault)
 })
 
 test('the signal ends the session and the loop, and gives the port back', async () => {

@@ -6,6 +6,7 @@ import { WebSocketDoor } from '../../node/src/websocket.ts'
 import { describeAdapter } from '../../node/test/adapter-suite.ts'
 import { codeOf, collect, DEVICE_ID_BYTES, PSK, pattern, textOf, until } from '../../node/test/helpers.ts'
 import { ManualPeer } from '../../node/test/manual-peer.ts'
+import { browserCredentials, type CredentialsPage } from '../src/credentials.ts'
 import { browserDeviceId } from '../src/device-id.ts'
 import { messagePortTransport } from '../src/message-port.ts'
 import { webRandom } from '../src/random.ts'
@@ -61,11 +62,14 @@ describeAdapter({
     let arrived: (transport: Transport) => void
     const server = new Promise<Transport>((resolve) => (arrived = resolve))
     const reception = {
-      enter: () => ({ host: '127.0.0.1', abort: new AbortController(), deviceId: undefined }),
+      enter: (connection: { destroy(): void }) => {
+        const abort = new AbortController()
+        return { host: '127.0.0.1', abort, deviceId: undefined, connection }
+      },
       receive: (transport: Transport) => arrived(transport),
       refused: () => {},
     }
-    const door = new WebSocketDoor({ host: '127.0.0.1', port: 0 }, reception, 1_000)
+    const door = new WebSocketDoor({ host: '127.0.0.1', port: 0 }, reception, { upgradeTimeout: 1_000, maxIdle: 10 })
     await door.listen(() => {})
     const near = new WsWebSocket(door.url)
     await once(near, 'open')
@@ -149,6 +153,37 @@ describe('message ports', () => {
     }
   })
 
+  test.each([1e12, -1, 0])('a report that %d bytes were read does not switch back pressure off', async (report) => {
+    const { port1, port2 } = new MessageChannel()
+    const server = Session.accept(messagePortTransport(port2), { ...common, authorize: () => ({ psk: PSK }) })
+    const peer = await ManualPeer.connected(messagePortTransport(port1))
+    const session = await server
+    port1.postMessage(report)
+    expect((await session.closed).code).toBe('BAD_MAGIC')
+    await until(() => peer.ended)
+  })
+
+  test('memory that the other side still writes to is copied first, and nothing longer than a frame is', async () => {
+    const { port1, port2 } = new MessageChannel()
+    const arrived: Uint8Array[] = []
+    let cause: unknown
+    messagePortTransport(port2).open({
+      receive: (bytes) => arrived.push(bytes),
+      drain() {},
+      end: (error) => (cause = error),
+    })
+    const shared = new Uint8Array(new SharedArrayBuffer(3)).fill(1)
+    port1.postMessage(shared)
+    await until(() => arrived.length > 0)
+    shared.fill(2)
+    expect([...arrived[0]!]).toEqual([1, 1, 1])
+    port1.postMessage(new Uint8Array(493))
+    await until(() => cause !== undefined)
+    expect(cause).toMatchObject({ code: 'TRAILING_BYTES' })
+    expect(arrived).toHaveLength(1)
+    port1.close()
+  })
+
   test('a peer that ignores the window does not fill the memory', async () => {
     const { port1, port2 } = new MessageChannel()
     const server = Session.accept(messagePortTransport(port2), { ...common, authorize: () => ({ psk: PSK }) })
@@ -210,4 +245,47 @@ describe('device id of a browser', () => {
     expect(browserDeviceId(storage as never)).toBe(id)
     expect(browserDeviceId({ getItem: () => null, setItem: () => {} })).not.toBe(id)
   })
+})
+
+describe('credentials of a browser', () => {
+  const id = '02:00:00:00:00:01'
+  const key = '0f'.repeat(8) + 'a5'.repeat(24)
+
+  function pageAt(hash: string, kept = new Map<string, string>()) {
+    const shown: string[] = []
+    const page: CredentialsPage = {
+      location: { hash, pathname: '/app', search: '?x=1' },
+      history: { state: null, replaceState: (_state, _unused, url) => void shown.push(String(url)) },
+      localStorage: { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value) },
+    }
+    return { page, kept, shown }
+  }
+
+  test('come by the address once, leave it, and are there when the page is opened again', () => {
+    const { page, kept, shown } = pageAt(`#id=${id}&key=${key}`)
+    const credentials = browserCredentials(page)
+    expect(credentials).toEqual({ deviceId: id, psk: Uint8Array.from(Buffer.from(key, 'hex')) })
+    expect(shown).toEqual(['/app?x=1'])
+    expect(browserCredentials(pageAt('', kept).page)).toEqual(credentials)
+    expect(browserDeviceId(pageAt('', kept).page.localStorage)).toBe(id)
+  })
+
+  test('are undefined where there never were any, also beside an id made at random', () => {
+    const { page, kept } = pageAt('#chapter-3')
+    expect(browserCredentials(page)).toBeUndefined()
+    browserDeviceId(page.localStorage)
+    expect(browserCredentials(page)).toBeUndefined()
+    expect(kept.size).toBe(1)
+  })
+
+  test.each([`#id=${id}`, `#key=${key}`, `#id=nobody&key=${key}`, `#id=${id}&key=xyz${key}`])(
+    '%s is refused and not kept',
+    (hash) => {
+      const { page, kept } = pageAt(hash)
+      expect(() => browserCredentials(page)).toThrow(
+        expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.not.stringContaining(key) }),
+      )
+      expect(kept.size).toBe(0)
+    },
+  )
 })

@@ -25,13 +25,36 @@ function run(text: string, scope: Record<string, unknown>, result = 'undefined')
   return new AsyncFunction(...Object.keys(all), `${code}\nreturn ${result}`)(...Object.values(all)) as Promise<unknown>
 }
 
-test('the page and its server talk to each other', async () => {
+/** What a window has, opened at an address. */
+function pageAt(address: string): browser.CredentialsPage {
+  const kept = new Map<string, string>()
+  const location = new URL(address)
+  return {
+    location,
+    history: {
+      state: null,
+      replaceState: (_state, _unused, url) => void (location.href = new URL(url!, location).href),
+    },
+    localStorage: { getItem: (name) => kept.get(name) ?? null, setItem: (name, value) => void kept.set(name, value) },
+  }
+}
+
+test('a browser gets id and key by the printed address, and talks with a server that knows both beforehand', async () => {
   const listen = (options: node.ListenOptions) =>
     node.listen({
       ...options,
       websocket: { ...options.websocket, host: '127.0.0.1', port: 0 } as node.WebSocketOptions,
     })
-  const server = (await run('origins:', { listen, keys: () => PSK }, 'server')) as node.Server
+  const master = crypto.getRandomValues(new Uint8Array(32))
+  const { deriveDevicePsk } = node
+  const printed: string[] = []
+  const id = await run(
+    'console.log',
+    { deriveDevicePsk, master, console: { log: (line: string) => printed.push(line) } },
+    'id',
+  )
+  const allowed = new Set([id])
+  const server = (await run('origins:', { listen, allowed, deriveDevicePsk, master }, 'server')) as node.Server
   onTestFinished(() => server.close())
   const connect = async (url: string, options: browser.ConnectOptions) => {
     const { pathname } = new URL(url)
@@ -47,9 +70,11 @@ test('the page and its server talk to each other', async () => {
       return greeting
     }
   })()
-  await run('wss://', { connect, browserDeviceId: () => DEVICE_ID })
+  const page = pageAt(printed[0]!)
+  await run('wss://', { connect, browserCredentials: () => browser.browserCredentials(page) })
   expect(await greeted).toBe('hello')
   expect(shown.splice(0)).toEqual(['hello, page'])
+  expect(String(page.location)).toBe('https://app.example/')
 })
 
 test('a serial port: the page is the client', async () => {

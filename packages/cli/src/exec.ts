@@ -9,6 +9,12 @@ import type { Output } from './output.js'
 const GRACE = 2_000
 const NEWLINE = Buffer.from('\n')
 
+/** How a command ended: with an exit code, or by a signal. */
+export interface CommandEnd {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+}
+
 /**
  * Runs a shell command beside a session: each message is a line of its input, each line of its output is a message.
  * When the command ends, so does the session, and the other way round.
@@ -20,7 +26,7 @@ export async function runBeside(
   command: string,
   output: Output,
   onMessage: () => boolean,
-): Promise<{ code: number | null; signal: NodeJS.Signals | null }> {
+): Promise<CommandEnd> {
   const child = spawn(command, {
     shell: true,
     // A group of its own: what the shell starts can be ended with it, and Ctrl-C is for us alone.
@@ -29,6 +35,8 @@ export async function runBeside(
     env: { ...process.env, USMP_DEVICE_ID: session.deviceId, USMP_SESSION_ID: session.sessionId },
   })
   const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
+  // A command that cannot be started is told below; until then nobody waits for it.
+  ended.catch(() => {})
   // The command may end without having read everything.
   child.stdin!.on('error', () => {})
   void hasten(session, child, ended)

@@ -71,6 +71,7 @@ function exitCodeOfCode(code: ErrorCode): ExitCode {
       return ExitCode.REFUSED
     // The server accepted our proof, so it may know the key, and yet could not prove that it does.
     case 'AUTH_FAILED':
+    case 'UNTRUSTED_CERTIFICATE':
       return ExitCode.IDENTITY_CHANGED
     case 'BAD_MAGIC':
     case 'BAD_VERSION':

@@ -1,8 +1,12 @@
 import { MAX_MESSAGE, UsmpError } from '@usmp/core'
 
 const NEWLINE = 0x0a
+const CARRIAGE_RETURN = 0x0d
+const BOM = Buffer.from('\uFEFF')
+/** Bytes of a line that are kept: a message, with what is cut off it. */
+const MAX_LINE = BOM.length + MAX_MESSAGE + 1
 
-/** One line of input, without its newline. */
+/** One line of input, without its line end. */
 export interface Line {
   /** From 1. */
   readonly number: number
@@ -13,8 +17,8 @@ export interface Line {
 }
 
 /**
- * The lines of a stream of bytes. An unfinished last line counts. Holds no more than one message; a longer line is
- * measured and let go of.
+ * The lines of a stream of bytes, which end with LF or, as on Windows, CR LF. A BOM before the first one is not a part of it.
+ * An unfinished last line counts. Holds no more than one message; a longer line is measured and let go of.
  */
 export async function* readLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<Line, void, undefined> {
   let number = 0
@@ -23,11 +27,12 @@ export async function* readLines(source: AsyncIterable<Uint8Array>): AsyncGenera
 
   function append(part: Uint8Array): void {
     length += part.length
-    if (length <= MAX_MESSAGE) parts.push(part)
+    if (length <= MAX_LINE) parts.push(part)
     else parts = []
   }
   function finish(): Line {
-    const line = { number: ++number, length, bytes: length <= MAX_MESSAGE ? Buffer.concat(parts) : undefined }
+    const bytes = length <= MAX_LINE ? textOfLine(Buffer.concat(parts), number === 0) : undefined
+    const line = lineOf(++number, bytes, bytes?.length ?? length)
     length = 0
     parts = []
     return line
@@ -43,6 +48,16 @@ export async function* readLines(source: AsyncIterable<Uint8Array>): AsyncGenera
     append(chunk.subarray(start))
   }
   if (length > 0) yield finish()
+}
+
+/** A line without the CR at its end, and without a BOM if it is the first. */
+function textOfLine(line: Buffer, first: boolean): Buffer {
+  const start = first && line.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0
+  return line.subarray(start, line.at(-1) === CARRIAGE_RETURN ? -1 : undefined)
+}
+
+function lineOf(number: number, bytes: Buffer | undefined, length: number): Line {
+  return { number, length, bytes: length <= MAX_MESSAGE ? bytes : undefined }
 }
 
 /** Why a line was not sent. */

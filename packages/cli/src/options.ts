@@ -1,9 +1,12 @@
+import { isIPv6 } from 'node:net'
 import { type CipherSuite, formatDeviceId, parseDeviceId, UsmpError } from '@usmp/core'
 import { type Command, Option } from 'commander'
 import { parseSuite } from './key-files.js'
 
+/** This machine alone, as the library has it: a server is in the network only where somebody says so. */
+const DEFAULT_HOST = '127.0.0.1'
 const DEFAULT_PORT = 9000
-const WHERE = 'Give --tcp HOST:PORT, --udp HOST:PORT, --ws URL or --serial PATH.'
+const WHERE = 'Give its URL, such as usmp://192.168.1.20:9000, or --tcp, --udp, --ws or --serial.'
 const LONGEST_WAIT = 1_000_000
 
 /** Where a server is or listens. */
@@ -18,8 +21,10 @@ export interface Line {
   readonly baudRate?: number
 }
 
-/** The options of every command that connects to a server, which is in one of three places. */
+/** The options of every command that connects to a server, which is in one of these places. */
 export interface PeerOptions {
+  /** Its URL, as the library takes it. */
+  readonly url?: string
   readonly tcp?: Address
   readonly udp?: Address
   readonly ws?: URL
@@ -27,11 +32,18 @@ export interface PeerOptions {
   readonly id: string
   readonly pskFile: string
   readonly suite?: CipherSuite
+  /** A PEM file with the authorities to trust for `wss`. */
+  readonly ca?: string
 }
 
 export function addPeerOptions(command: Command): Command {
   return command
-    .addOption(new Option('--tcp <HOST:PORT>', 'the server').argParser(parseAddress).conflicts(['udp', 'ws', 'serial']))
+    .argument('[URL]', 'the server: usmp://HOST:PORT, usmp+udp://HOST:PORT, ws://…, wss://… or serial:///dev/…')
+    .addOption(
+      new Option('--tcp <HOST:PORT>', '… or its host and port')
+        .argParser(parseAddress)
+        .conflicts(['udp', 'ws', 'serial']),
+    )
     .addOption(
       new Option('--udp <HOST:PORT>', '… or the server over UDP').argParser(parseAddress).conflicts(['ws', 'serial']),
     )
@@ -39,14 +51,16 @@ export function addPeerOptions(command: Command): Command {
       new Option('--ws <URL>', '… or its WebSocket, ws:// or wss://').argParser(parseWebSocket).conflicts('serial'),
     )
     .addOption(serialOption('… or the serial port to it'))
+    .option('--ca <FILE>', 'for wss://: trust these certificates (PEM) instead of the well-known authorities')
     .requiredOption('--id <AA:BB:CC:DD:EE:FF>', 'the device id, six bytes', parseId)
-    .requiredOption('--psk-file <FILE>', 'the key of this device: 32 raw bytes, or hex')
+    .requiredOption('--psk-file <FILE>', 'the key of this device: hex digits, or 32 raw bytes')
     .addOption(suiteOption())
     .addOption(jsonOption())
 }
 
 export function suiteOption(): Option {
-  return new Option('--suite <aes|chacha>', 'cipher suite, the same at both ends (default: aes)').argParser(readSuite)
+  const description = 'aes-256-gcm or chacha20-poly1305 (aes, chacha), the same at both ends (default: aes)'
+  return new Option('--suite <NAME>', description).argParser(readSuite)
 }
 
 export function jsonOption(): Option {
@@ -54,15 +68,17 @@ export function jsonOption(): Option {
 }
 
 /**
- * `host:port`, `[::1]:port`, or a host alone for port 9000.
+ * `host:port`, `[::1]:port`, `[fe80::1%eth0]:port`, a host alone for port 9000, or a port alone for this machine.
  * @throws UsmpError INVALID_ARGUMENT
  */
 export function parseAddress(text: string): Address {
-  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]/\s]+))(?::(\d{1,5}))?$/i.exec(text)
-  const port = Number(match?.[3] ?? DEFAULT_PORT)
-  if (match && port <= 65535) return { host: match[1] ?? match[2]!, port }
+  const full = /^\d{1,5}$/.test(text) ? `${DEFAULT_HOST}:${text}` : text
+  const [, ipv6, name, digits] = /^(?:\[([^[\]/\s]+)\]|([^:[\]/\s]+))(?::(\d{1,5}))?$/.exec(full) ?? []
+  const host = ipv6 === undefined || isIPv6(ipv6) ? (ipv6 ?? name) : undefined
+  const port = Number(digits ?? DEFAULT_PORT)
+  if (host !== undefined && port <= 65535) return { host, port }
   throw new UsmpError('INVALID_ARGUMENT', `an address must look like HOST:PORT, not ${JSON.stringify(text)}`, {
-    hint: 'For example 192.168.1.20:9000, gateway.local:9000 or [::1]:9000; ports go up to 65535.',
+    hint: 'For example 192.168.1.20:9000, gateway.local:9000, [::1]:9000, or 9000 for a port of this machine; ports go up to 65535. `usmp connect` and `usmp ping` take a URL without --tcp.',
   })
 }
 
@@ -71,11 +87,12 @@ export function parseAddress(text: string): Address {
  * @throws UsmpError INVALID_ARGUMENT
  */
 export function parseWebSocket(text: string): URL {
-  if (!/^wss?:/i.test(text)) return new URL(`ws://${hostPort(parseAddress(text))}/`)
-  if (URL.canParse(text)) return new URL(text)
+  const url = /^wss?:/i.test(text) ? text : `ws://${hostPort(parseAddress(text))}/`
+  if (URL.canParse(url)) return new URL(url)
   throw new UsmpError(
     'INVALID_ARGUMENT',
     `--ws must look like ws://HOST:PORT/ or HOST:PORT, not ${JSON.stringify(text)}`,
+    { hint: 'For example ws://127.0.0.1:8080/usmp or wss://gateway.example/usmp.' },
   )
 }
 
@@ -93,18 +110,36 @@ export function serialOption(description: string): Option {
 
 /**
  * Where the server is, as {@link connect} takes it.
- * @throws UsmpError INVALID_ARGUMENT if no option says so
+ * @throws UsmpError INVALID_ARGUMENT if no option says so, or two do
  */
-export function urlOf({ tcp, udp, ws, serial }: PeerOptions): string {
+export function urlOf({ url, tcp, udp, ws, serial, ca }: PeerOptions): string {
+  const place = optionsUrl({ tcp, udp, ws, serial })
+  if (url !== undefined && place !== undefined) {
+    throw new UsmpError('INVALID_ARGUMENT', `two servers are given, ${url} and ${place}`, { hint: WHERE })
+  }
+  const server = url ?? place
+  if (server === undefined) throw new UsmpError('INVALID_ARGUMENT', 'there is no server to connect to', { hint: WHERE })
+  if (ca !== undefined && !/^wss:/i.test(server)) {
+    throw new UsmpError('INVALID_ARGUMENT', '--ca belongs to wss://', {
+      hint: 'Nothing else has certificates: the pre-shared key proves who the server is.',
+    })
+  }
+  return server
+}
+
+type Places = { readonly [Place in 'tcp' | 'udp' | 'ws' | 'serial']: PeerOptions[Place] | undefined }
+
+function optionsUrl({ tcp, udp, ws, serial }: Places): string | undefined {
   if (tcp) return `usmp://${hostPort(tcp)}`
   if (udp) return `usmp+udp://${hostPort(udp)}`
   if (ws) return ws.href
   if (serial) return `serial:${encodeURI(serial.path)}${serial.baudRate ? `?baud=${serial.baudRate}` : ''}`
-  throw new UsmpError('INVALID_ARGUMENT', 'there is no server to connect to', { hint: WHERE })
+  return undefined
 }
 
+/** As it stands in a URL: the `%` before the zone of an IPv6 address is written as `%25` there (RFC 6874). */
 function hostPort({ host, port }: Address): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`
+  return `${host.includes(':') ? `[${host.replace('%', '%25')}]` : host}:${port}`
 }
 
 /** @throws UsmpError INVALID_ARGUMENT */
@@ -132,5 +167,7 @@ export function parseCount(text: string): number {
 function readSuite(text: string): CipherSuite {
   const suite = parseSuite(text)
   if (suite) return suite
-  throw new UsmpError('INVALID_ARGUMENT', `--suite must be aes or chacha, not ${JSON.stringify(text)}`)
+  throw new UsmpError('INVALID_ARGUMENT', `there is no cipher suite ${JSON.stringify(text)}`, {
+    hint: 'There are aes-256-gcm (or aes, the default) and chacha20-poly1305 (or chacha).',
+  })
 }

@@ -1,15 +1,17 @@
 import { UsmpError } from '@usmp/core'
 import { type ExitCode, exitCodeOf, OutputFailed, Unanswered } from './exit-code.js'
+import { printable, printableBytes, printableJson, textOf } from './printable.js'
 
 const NEWLINE = Buffer.from('\n')
-const TAB = 0x09
 
 /** What can be said as JSON. */
 export type Fields = Readonly<Record<string, unknown>>
 
 /**
  * The two outputs of a command: results on stdout, and on stderr what happens besides. With `--json` both are one JSON
- * object a line, each with its `event`.
+ * object a line, each with its `event`. Nothing that a device or a server wrote can command the terminal: control and
+ * direction characters are shown as `\x1b`, and JSON writes them as `\u001b`. Only messages that go into a file or a pipe
+ * stay as they are.
  */
 export class Output {
   readonly json: boolean
@@ -34,32 +36,44 @@ export class Output {
    */
   message(data: Uint8Array, prefix: string, fields: Fields): Promise<void> {
     if (this.json) return this.result('', { event: 'message', ...fields, ...readable(data) })
-    const line = prefix !== '' || process.stdout.isTTY ? harmless(data) : data
-    return this.write(Buffer.concat([Buffer.from(prefix), line, NEWLINE]))
+    if (prefix === '' && !process.stdout.isTTY) return this.write(Buffer.concat([data, NEWLINE]))
+    return this.write(`${printable(prefix)}${printableBytes(data)}\n`)
   }
 
-  /** A line of result for people, or the same as an object. Waits while stdout is full. */
+  /** Lines of result for people, or the same as an object. Waits while stdout is full. */
   result(text: string, fields: Fields): Promise<void> {
-    return this.write(this.json ? `${JSON.stringify(fields)}\n` : `${text}\n`)
+    return this.write(this.json ? `${printableJson(fields)}\n` : `${printableLines(text)}\n`)
   }
 
   /** Bytes for stdout as they are. Waits while stdout is full. */
   async write(data: Uint8Array | string): Promise<void> {
     if (this.#broken.signal.aborted || process.stdout.write(data)) return
-    this.#drained ??= new Promise<void>((resolve) => {
+    this.#drained ??= this.#waitForDrain()
+    await this.#drained
+  }
+
+  #waitForDrain(): Promise<void> {
+    const { signal } = this.#broken
+    return new Promise((resolve) => {
       const done = () => {
+        process.stdout.off('drain', done)
+        signal.removeEventListener('abort', done)
         this.#drained = undefined
         resolve()
       }
       process.stdout.once('drain', done)
-      this.#broken.signal.addEventListener('abort', done, { once: true })
+      signal.addEventListener('abort', done)
     })
-    await this.#drained
   }
 
-  /** What is going on. */
-  status(text: string, fields: Fields): void {
-    process.stderr.write(this.json ? `${JSON.stringify(fields)}\n` : `${text}\n`)
+  /**
+   * What is going on.
+   * @param text one line
+   * @param advice more lines for people, which stand below it
+   */
+  status(text: string, fields: Fields, advice = ''): void {
+    const below = advice && `\n  ${printableLines(advice)}`
+    process.stderr.write(this.json ? `${printableJson(fields)}\n` : `${printable(text)}${below}\n`)
   }
 
   /** Something that the caller should change. */
@@ -70,9 +84,8 @@ export class Output {
   /** What went wrong, why probably, and what to do. Returns the exit code for it. */
   error(error: unknown): ExitCode {
     const { code, message, hint } = explainError(error)
-    const advice = hint ? `\n  ${hint}` : ''
     const exitCode = exitCodeOf(error)
-    this.status(`error: ${message} [${code}]${advice}`, { event: 'error', code, message, hint, exit_code: exitCode })
+    this.status(`error: ${message} [${code}]`, { event: 'error', code, message, hint, exit_code: exitCode }, hint)
     return exitCode
   }
 
@@ -87,27 +100,15 @@ export class Output {
   }
 }
 
-/** The bytes with their control characters, except tabs, as `\x1b`; those of two bytes (U+0080 to U+009F) too. */
-export function harmless(data: Uint8Array): Uint8Array {
-  const shown: Uint8Array[] = []
-  let start = 0
-  data.forEach((byte, at) => {
-    const inPair = byte >= 0x80 && byte <= 0x9f && data[at - 1] === 0xc2
-    if ((byte >= 0x20 && byte !== 0x7f && !inPair) || byte === TAB) return
-    shown.push(data.subarray(start, inPair ? at - 1 : at))
-    shown.push(Buffer.from(`\\x${byte.toString(16).padStart(2, '0')}`))
-    start = at + 1
-  })
-  return Buffer.concat([...shown, data.subarray(start)])
-}
-
 /** `text` where the bytes are UTF-8, else `hex`. */
 export function readable(data: Uint8Array): { text: string } | { hex: string } {
-  try {
-    return { text: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data) }
-  } catch {
-    return { hex: Buffer.from(data).toString('hex') }
-  }
+  const text = textOf(data)
+  return text === undefined ? { hex: Buffer.from(data).toString('hex') } : { text }
+}
+
+/** Several lines that this program has put together. */
+function printableLines(text: string): string {
+  return text.split('\n').map(printable).join('\n')
 }
 
 function explainError(error: unknown): { code: string; message: string; hint: string | undefined } {

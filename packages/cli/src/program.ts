@@ -11,6 +11,7 @@ import { ExitCode, OutputFailed } from './exit-code.js'
 import {
   addPeerOptions,
   jsonOption,
+  type PeerOptions,
   parseAddress,
   parseCount,
   parseId,
@@ -26,14 +27,14 @@ const HELP = `
 A first session, on one machine in two terminals:
   usmp keygen psk --out device.key
   usmp serve --tcp 127.0.0.1:9000 --psk-file device.key --echo
-  usmp connect --tcp 127.0.0.1:9000 --id aa:bb:cc:dd:ee:ff --psk-file device.key
+  usmp connect usmp://127.0.0.1:9000 --id aa:bb:cc:dd:ee:ff --psk-file device.key
 
 Exit codes:
   0 ok           1 internal fault, or output that cannot be written
   2 wrong usage                       3 unreachable, or gone too early
-  4 timeout      5 refused, or wrong key               6 the server could not prove that it knows the key
-  7 a violation of the protocol
-  130, 143: ended by SIGINT or SIGTERM before it was done`
+  4 timeout      5 refused, or wrong key               6 the server could not prove who it is
+  7 a violation of the protocol, or different cipher suites
+  129, 130, 143: ended by SIGHUP, SIGINT or SIGTERM before it was done`
 
 const SERVE_HELP = `
 Each message of a device is a line on stdout, with the device id in front if there are several devices.
@@ -41,7 +42,7 @@ Behind an id, and on a terminal, control characters in it are shown as \\x0a; --
 Each line on stdin is sent to every device that is connected; lines wait until there is one.
 The fastest device sets the pace. One that falls 64 lines behind misses lines; that is told on stderr.
 With --exec CMD, CMD is run for each session: messages are lines on its stdin, its stdout lines are messages,
-USMP_DEVICE_ID and USMP_SESSION_ID are in its environment.
+USMP_DEVICE_ID and USMP_SESSION_ID are in its environment. At most 100 run at once, and one for each device.
 
 --psk-table is a JSON object from device id to key in hex; "*" stands for every other device:
   {"aa:bb:cc:dd:ee:ff": "<64 hex digits>"}
@@ -59,7 +60,7 @@ INPUT is hex digits, or the name of a file with bytes or hex digits in it; "-" o
 Frames may stand one behind the other. The exit code is 7 if there is a fault in them.
 
 --key-file is a JSON object; each key is tried:
-  {"session_id": "<32 hex digits>", "keys": ["<64 hex digits>", …], "suite": "aes" or "chacha"}`
+  {"session_id": "<32 hex digits>", "keys": ["<64 hex digits>", …], "suite": "aes-256-gcm" or "chacha20-poly1305"}`
 
 const VECTORS_HELP = `
 CMD is started once. Each line on its stdin is a call, a JSON object: {"call": "crc16", "input": "313233"}.
@@ -101,11 +102,17 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
   const longAction = <T>(command: LongRun<T>) =>
     action<T>((options, output) => command(options, output, stopOnSignals(output)))
 
+  /** The same for one whose argument is the server. */
+  const peerAction =
+    <T extends PeerOptions>(command: LongRun<T>) =>
+    (url: string | undefined, options: T) =>
+      longAction(command)(url === undefined ? options : { ...options, url })
+
   const program = new Command('usmp')
     .description('Encrypted sessions between devices and programs, from the command line.')
     .version(manifest.version)
     .addHelpText('after', HELP)
-    .helpCommand(false)
+    .helpCommand('help [COMMAND]', 'this, or what there is about a command')
     .exitOverride()
     // Errors of usage are told in the same form as all others.
     .configureOutput({ outputError: () => {} })
@@ -114,9 +121,8 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
   const keygen = program.command('keygen').description('make keys')
   keygen
     .command('psk')
-    .description('make a pre-shared key of 32 random bytes, or derive that of one device')
+    .description('make a pre-shared key of 32 random bytes, as 64 hex digits, or derive that of one device')
     .option('--out <FILE>', 'where to write it, readable by you alone; never overwrites; "-" is stdout')
-    .option('--hex', 'as hex digits instead of raw bytes')
     .option('--device <AA:BB:CC:DD:EE:FF>', 'derive the key of this device …', parseId)
     .option('--master-file <FILE>', '… from this master key, a key file too')
     .addOption(jsonOption())
@@ -125,14 +131,20 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
   program
     .command('serve')
     .description('listen for devices')
-    .option('--tcp <HOST:PORT>', 'where to listen; port 0 takes a free one', parseAddress)
+    .option(
+      '--tcp <HOST:PORT>',
+      'where to listen: 0.0.0.0:9000 for the network, 9000 for this machine alone, 0 for a free port',
+      parseAddress,
+    )
     .option('--udp <HOST:PORT>', 'the same for UDP; both may be given', parseAddress)
     .option('--ws <HOST:PORT>', '… for WebSockets, also as ws://HOST:PORT/PATH', parseWebSocket)
     .option('--tls-cert <FILE>', 'serve wss:// with this certificate (PEM, with its chain) …')
     .option('--tls-key <FILE>', '… and its private key (PEM)')
     .option('--origin <ORIGIN...>', 'web pages that may connect, as https://app.example; none where left out')
     .addOption(serialOption('… on a serial port'))
-    .addOption(new Option('--psk-file <FILE>', 'one key for all devices: 32 raw bytes, or hex').conflicts('pskTable'))
+    .addOption(
+      new Option('--psk-file <FILE>', 'one key for all devices: hex digits, or 32 raw bytes').conflicts('pskTable'),
+    )
     .option('--psk-table <FILE>', 'the key of each device, see below')
     .addOption(new Option('--echo', 'send every message back').conflicts('exec'))
     .option('--exec <CMD>', 'run a shell command beside each session')
@@ -144,17 +156,17 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .action(longAction<ServeCommandOptions>((options, ...rest) => serveCommand(complete(options), ...rest)))
 
   addPeerOptions(program.command('connect').description('connect as a device: lines are messages'))
-    .option('--retry', 'connect again when the session or the server is lost; a wrong key ends this')
+    .option('--retry', 'connect again whenever the session or the server is lost, until it is stopped')
     .option('-1, --one', 'end with the first message from the server')
     .option('-W, --wait <SECONDS>', 'wait so long for the connection and for answers', parseSeconds)
     .addHelpText('after', CONNECT_HELP)
-    .action(longAction<ConnectCommandOptions>(connectCommand))
+    .action(peerAction<ConnectCommandOptions>(connectCommand))
 
   addPeerOptions(program.command('ping').description('measure round trips through a session'))
     .option('-c, --count <NUMBER>', 'how many', parseCount, 5)
     .addOption(secondsOption('-i, --interval <SECONDS>', 'pause between them, at least 0.25 in effect', 1))
     .addOption(secondsOption('-W, --wait <SECONDS>', 'wait so long for the connection and for each answer', 5))
-    .action(longAction<PingCommandOptions>(pingCommand))
+    .action(peerAction<PingCommandOptions>(pingCommand))
 
   program
     .command('inspect')
@@ -203,8 +215,10 @@ function report(error: unknown, output: Output): number {
 }
 
 function usageError({ message }: CommanderError): UsmpError {
-  return new UsmpError('INVALID_ARGUMENT', message.replace(/^error: /, ''), {
-    hint: '`usmp --help` and `usmp COMMAND --help` tell what there is.',
+  // Commander guesses what was meant in a line of its own.
+  const [what = '', guess] = message.replace(/^error: /, '').split('\n')
+  return new UsmpError('INVALID_ARGUMENT', what, {
+    hint: `${guess ? `${guess} ` : ''}\`usmp help\` and \`usmp help COMMAND\` tell what there is.`,
   })
 }
 

@@ -4,15 +4,15 @@ import type { Output } from './output.js'
 /** Ends a command from outside: by a signal of the system, or because nobody reads its output any more. */
 export interface Stop {
   readonly signal: AbortSignal
-  /** The exit code by convention for a program that a signal ended: 130 for SIGINT, 143 for SIGTERM; 0 otherwise. */
+  /** The exit code by convention for a program that a signal ended: 129 for SIGHUP, 130 for SIGINT, 143 for SIGTERM; else 0. */
   readonly exitCode: number
 }
 
-/** From here on SIGINT and SIGTERM end the command in order. A second one ends it at once. */
+/** From here on SIGHUP (the terminal is gone), SIGINT and SIGTERM end the command in order. A second one ends it at once. */
 export function stopOnSignals(output: Output): Stop {
   const controller = new AbortController()
   let exitCode = 0
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  for (const name of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
     process.once(name, () => {
       exitCode = 128 + constants.signals[name]
       controller.abort(name)

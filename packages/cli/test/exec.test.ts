@@ -1,5 +1,7 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { as, DEVICE, keyFile, serving, usmp } from './usmp.js'
+import { as, DEVICE, directory, keyFile, serving, usmp } from './usmp.js'
 
 async function withCommand(command: string, ...args: string[]) {
   return serving('--psk-file', await keyFile(), '--exec', command, ...args)
@@ -45,6 +47,21 @@ describe('serve --exec', () => {
     await client.says('stdout', /started/)
     client.end()
     await server.says('stderr', /the command ended by SIGKILL/)
+  })
+
+  test('a device that comes again waits until its first command has ended', async () => {
+    const gate = join(await directory(), 'gate')
+    // It does not end with its input, as the first one of a device that vanished may not.
+    const server = await withCommand(`echo begun; cat > /dev/null; while [ ! -e ${gate} ]; do sleep 0.05; done`)
+    const options = await as(server.address)
+    const first = usmp('connect', ...options)
+    await first.says('stdout', /begun/)
+    const second = usmp('connect', ...options)
+    await server.says('stderr', /its command waits/)
+    expect(second.stdout).toBe('')
+    await writeFile(gate, '')
+    await second.says('stdout', /begun/)
+    expect(first.stdout).toBe('begun\n')
   })
 
   test('-1: one message for the command, then end', async () => {

@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, existsSync, openSync } from 'node:fs'
+import { chmod } from 'node:fs/promises'
 import type { Socket } from 'node:net'
+import { join } from 'node:path'
 import { encodeFrame, errorCodes, FrameDecoder, PacketType, UsmpError } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { exitCodeOf } from '../src/exit-code.js'
@@ -31,7 +33,7 @@ describe('every error code has its exit code', () => {
     for (const code of errorCodes) (byExit[exitCodeOf(new UsmpError(code))] ??= []).push(code)
     expect(Object.keys(byExit)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
     expect(byExit[0]).toEqual(['CLOSED'])
-    expect(byExit[6]).toEqual(['AUTH_FAILED'])
+    expect(byExit[6]).toEqual(['UNTRUSTED_CERTIFICATE', 'AUTH_FAILED'])
     expect(exitCodeOf(new Error('a bug'))).toBe(1)
   })
 })
@@ -74,7 +76,7 @@ describe('1, internal, or output that cannot be written', () => {
       return child
     }
 
-    test.each([[['--help']], [['keygen', 'psk', '--hex']], [['inspect', 'cdab']]])('%s', async (args) => {
+    test.each([[['--help']], [['keygen', 'psk']], [['inspect', 'cdab']]])('%s', async (args) => {
       await expectFailure(onFullDisk(...args))
     })
 
@@ -112,7 +114,11 @@ describe('2, usage', () => {
     ['a port that cannot be', ['connect', '--tcp', 'h:65536', ...peer], 'HOST:PORT'],
     ['a port that is no number', ['connect', '--tcp', 'h:usmp', ...peer], 'HOST:PORT'],
     ['a device id that is none', ['connect', '--tcp', 'h:1', '--id', 'aa:bb', '--psk-file', 'x'], 'aa:bb:cc:dd:ee:ff'],
-    ['a suite that does not exist', ['connect', '--tcp', 'h:1', ...peer, '--suite', 'rot13'], 'aes or chacha'],
+    [
+      'a suite that does not exist',
+      ['connect', '--tcp', 'h:1', ...peer, '--suite', 'rot13'],
+      'chacha20-poly1305 (or chacha)',
+    ],
     ['no time to wait', ['connect', '--tcp', 'h:1', ...peer, '-W', '0'], 'seconds over 0'],
     ['a count that is none', ['ping', '--tcp', 'h:1', ...peer, '-c', '1.5'], 'whole number'],
     ['serve without a key', ['serve', '--tcp', '127.0.0.1:0'], '--psk-table'],
@@ -143,7 +149,9 @@ describe('2, usage', () => {
     ['of one byte value', 'ab'.repeat(32), 'repeats'],
     ['a passphrase', 'correct horse battery staple', 'A passphrase is not a key'],
     ['a typed text in hex', Buffer.from('correct horse bat').toString('hex'), 'looks like a typed text'],
-    ['empty', '', '0 bytes'],
+    ['empty', '', 'the key is empty'],
+    ['a passphrase of 32 characters', 'correct horse battery staple, 32', 'A passphrase is not a key'],
+    ['a digit too few', KEY.slice(1), '63 hex digits: one is missing'],
   ])('a weak key: %s', async (_, content, hint) => {
     const path = await file(content)
     const run = await done('connect', '--tcp', 'h:1', '--id', DEVICE, '--psk-file', path)
@@ -172,6 +180,46 @@ describe('2, usage', () => {
     const run = await done('connect', '--tcp', await deserted(), '--id', DEVICE, '--psk-file', path)
     expect(run.code).toBe(3)
     expect(run.stderr).toContain(`warning: ${path} holds secrets and others can read it (mode 0644): chmod 600`)
+  })
+})
+
+describe('who may touch a key file', () => {
+  test('others may write it: warned of, also for a table', async () => {
+    for (const [option, content] of [
+      ['--psk-file', KEY],
+      ['--psk-table', JSON.stringify({ '*': KEY })],
+    ] as const) {
+      const path = await file(content, 'open.key')
+      await chmod(path, 0o602)
+      const server = await serving(option, path)
+      await server.says(
+        'stderr',
+        /warning: .*open\.key holds secrets and others can change it \(mode 0602\): chmod 600/,
+      )
+    }
+  })
+
+  test('others may replace it, as its folder is open to them: warned of, by keygen as well', async () => {
+    const folder = await directory()
+    await chmod(folder, 0o777)
+    const out = join(folder, 'device.key')
+    const warning = `warning: others can put another file in the place of ${out} (${folder} has mode 0777): chmod go-w`
+    expect((await done('keygen', 'psk', '--out', out)).stderr).toContain(warning)
+    expect((await done('connect', 'usmp://127.0.0.1:1', '--id', DEVICE, '--psk-file', out)).stderr).toContain(warning)
+  })
+})
+
+describe('a daemon without a terminal', () => {
+  test('serve < /dev/null goes on, and ends with BYE by SIGTERM', async () => {
+    const args = [PROGRAM, 'serve', '--tcp', '0', '--psk-file', await keyFile()]
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    onTestFinished(() => void child.kill('SIGKILL'))
+    const [, address] = /listening on (\S+)/.exec(String((await once(child.stderr!, 'data'))[0]))!
+    const client = usmp('connect', ...(await as(address!)))
+    await client.says('stderr', /connected/)
+    child.kill('SIGTERM')
+    expect(await client.exit()).toBe(0)
+    expect(client.stderr).toContain('the session was closed: by the peer')
   })
 })
 
@@ -239,13 +287,56 @@ describe('7, protocol', () => {
     expect(run.code).toBe(7)
     expect(run.stderr).toContain('BAD_MAGIC')
   })
+})
 
-  test('different suites', async () => {
-    const server = await serving('--psk-file', await keyFile(), '--suite', 'chacha')
+describe('different suites at both ends are exit code 7 and SUITE_MISMATCH at both ends', () => {
+  const chacha = async (...args: string[]) => serving('--psk-file', await keyFile(), '--suite', 'chacha', ...args)
+
+  test('when the server speaks first', async () => {
+    const server = await chacha('-W', '3')
     const run = usmp('connect', ...(await as(server.address)))
     server.write('x\n')
     expect(await run.exit()).toBe(7)
     expect(run.stderr).toContain('SUITE_MISMATCH')
+    expect(await server.exit()).toBe(7)
+    expect(server.stderr).toContain('SUITE_MISMATCH')
+  })
+
+  test('when the client speaks first, and at the end of its input', async () => {
+    const server = await chacha('-W', '3', '--json')
+    const run = usmp('connect', ...(await as(server.address)), '--json').end('x\n')
+    expect(await run.exit()).toBe(7)
+    expect(run.objects('stderr').at(-1)).toMatchObject({ event: 'error', code: 'SUITE_MISMATCH', exit_code: 7 })
+    expect(run.stderr).toMatch(/different cipher suites/)
+    expect(await server.exit()).toBe(7)
+    expect(server.objects('stderr').at(-1)).toMatchObject({ event: 'error', code: 'SUITE_MISMATCH', exit_code: 7 })
+  })
+
+  test('when nobody says anything', async () => {
+    const server = await chacha()
+    const run = usmp('connect', ...(await as(server.address)))
+    expect(await run.exit()).toBe(7)
+    await server.says('stderr', /SUITE_MISMATCH/)
+  })
+
+  test('ping', async () => {
+    const run = await done('ping', ...(await as((await chacha()).address)))
+    expect(run.code).toBe(7)
+    expect(run.stderr).toContain('SUITE_MISMATCH')
+  })
+
+  test('--retry tells it, and goes on', async () => {
+    const run = usmp('connect', ...(await as((await chacha()).address)), '--retry')
+    await run.says('stderr', /SUITE_MISMATCH\]; next attempt in/)
+    await run.says('stderr', /different cipher suites/)
+  })
+
+  test('on UDP, where nobody says no: ping names it as likely', async () => {
+    const server = usmp('serve', '--udp', '127.0.0.1:0', '--psk-file', await keyFile(), '--suite', 'chacha')
+    const [, address] = await server.says('stderr', /listening on UDP ([\d.]+:\d+)/)
+    const run = await done('ping', `usmp+udp://${address}`, '--id', DEVICE, '--psk-file', await keyFile(), '-W', '1')
+    expect(run.code).toBe(4)
+    expect(run.stderr).toContain('different cipher suites? Compare --suite.')
   })
 })
 

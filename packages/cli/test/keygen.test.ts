@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { connect, parsePsk, readPskFile } from '@usmp/node'
 import { describe, expect, test } from 'vitest'
-import { DEVICE, directory, done, file, KEY, PROGRAM, Run } from './usmp.js'
+import { DEVICE, directory, done, file, KEY, PROGRAM, Run, serving } from './usmp.js'
 
 /** The check value of the specification, section 10.2. */
 const MASTER = Array.from({ length: 32 }, (_, index) => (0xa0 + index).toString(16)).join('')
@@ -12,19 +13,39 @@ const DERIVED = 'dbaa092ef0c18dc7c7390c6412720d9707aaa4a8e69649481e33eb5012cc6e3
 const onTerminal = ['--import', 'data:text/javascript,process.stdout.isTTY=true']
 
 describe('keygen psk', () => {
-  test('writes 32 random bytes that only the owner can read, and says nothing of them', async () => {
+  test('writes a key as 64 hex digits that only the owner can read, and says nothing of them', async () => {
     const out = join(await directory(), 'device.key')
     const run = await done('keygen', 'psk', '--out', out)
     expect(run.code).toBe(0)
-    const key = await readFile(out)
-    expect(key).toHaveLength(32)
+    const key = await readFile(out, 'utf8')
+    expect(key).toMatch(/^[0-9a-f]{64}\n$/)
     expect((await stat(out)).mode & 0o777).toBe(0o600)
     expect(run.stdout).toBe('')
     expect(run.stderr).toContain('device.key')
-    expect(run.stderr).not.toContain(key.toString('hex'))
-    const again = await done('keygen', 'psk', '--hex')
-    expect(again.stdout).toMatch(/^[0-9a-f]{64}\n$/)
-    expect(again.stdout.trim()).not.toBe(key.toString('hex'))
+    expect(run.stderr).not.toContain(key.trim())
+  })
+
+  test('writes hex digits into a pipe too, and another key each time', async () => {
+    const [first, second] = [await done('keygen', 'psk'), await done('keygen', 'psk')]
+    expect(first.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+    expect(second.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+    expect(first.stdout).not.toBe(second.stdout)
+  })
+
+  test('what it wrote is read by parsePsk and readPskFile, by the command, and by nothing as it stands', async () => {
+    const out = join(await directory(), 'device.psk')
+    await done('keygen', 'psk', '--out', out)
+    const psk = await readPskFile(out)
+    expect(parsePsk(await readFile(out, 'utf8'))).toEqual(psk)
+    const server = await serving('--psk-file', out, '--echo')
+    const session = await connect(`usmp://${server.address}`, { deviceId: DEVICE, psk })
+    await session.close()
+    const raw = connect(`usmp://${server.address}`, { deviceId: DEVICE, psk: await readFile(out) })
+    await expect(raw).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      message: expect.stringContaining('hex digits'),
+      hint: expect.stringContaining('readPskFile(path)'),
+    })
   })
 
   test('does not overwrite a key', async () => {
@@ -57,12 +78,12 @@ describe('keygen psk', () => {
 
   test('derives the key of a device from a master key', async () => {
     const master = await file(`${MASTER}\n`)
-    const run = await done('keygen', 'psk', '--hex', '--device', '24:6F:28:A1:B2:C3', '--master-file', master)
+    const run = await done('keygen', 'psk', '--device', '24:6F:28:A1:B2:C3', '--master-file', master)
     expect(run.stdout).toBe(`${DERIVED}\n`)
     const out = join(await directory(), 'k')
     const json = await done('keygen', 'psk', '--json', '--device', DEVICE, '--master-file', master, '--out', out)
     expect(json.objects('stderr')).toEqual([{ event: 'key', file: out, device_id: DEVICE }])
-    expect(await readFile(out)).toHaveLength(32)
+    expect(await readFile(out, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/)
   })
 
   test('a master key needs 32 bytes, and a device its master key', async () => {
@@ -73,10 +94,11 @@ describe('keygen psk', () => {
     expect(half.stderr).toContain('--master-file')
   })
 
-  test('shows a key on a terminal only when asked to, and then in hex', async () => {
+  test('shows a key on a terminal only when asked to', async () => {
     const silent = new Run(['keygen', 'psk'], onTerminal).end()
     expect(await silent.exit()).toBe(2)
     expect(silent.stdout).toBe('')
+    expect(silent.stderr).toContain('no output file given')
     const asked = new Run(['keygen', 'psk', '--out', '-'], onTerminal).end()
     expect(await asked.exit()).toBe(0)
     expect(asked.stdout).toMatch(/^[0-9a-f]{64}\n$/)

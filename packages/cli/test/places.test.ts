@@ -69,6 +69,18 @@ describe('where a server can be', () => {
     expect(ping.stdout).toMatch(/^1: [\d.]+ ms\n2: [\d.]+ ms\n$/)
   })
 
+  test('--serial: serve waits for a port that is not there, also without stdin', { timeout: 60_000 }, async () => {
+    const psk = ['--psk-file', await keyFile(KEY)]
+    const cable = await Cable.plugged()
+    await cable.unplug()
+    const server = new Run(['serve', '--serial', cable.far, ...psk]).end()
+    await server.says('stderr', /cannot be opened[\s\S]*cannot be opened/)
+    await cable.plug()
+    const client = new Run(['connect', '--serial', cable.near, ...id, ...psk]).end('over a line\n')
+    expect(await client.exit()).toBe(0)
+    await server.says('stdout', /over a line/)
+  })
+
   test.each([
     [['connect', ...id], /no server to connect to/],
     [['connect', '--tcp', 'a', '--ws', 'b', ...id], /cannot be used with/],

@@ -14,11 +14,15 @@ const WAIT = 20_000
 /** The C core's host program, with either of its crypto libraries. */
 export const cPrograms = { psa: 'usmp-peer', bearssl: 'usmp-peer-bearssl' } as const
 
+/** Firmware as the published examples have it: its own hooks, and a main loop that polls (firmware-c/tests/peer). */
+export const publishedLoop = join(cFolder, 'published-loop')
+
 /** Compiles the host programs; costs little when they are there. */
 export function buildCPeers(): void {
   const options: ExecFileSyncOptions = { stdio: ['ignore', 'ignore', 'inherit'] }
   execFileSync('cmake', ['-S', source, '-B', cFolder], options)
-  execFileSync('cmake', ['--build', cFolder, '--parallel', '2', '--target', ...Object.values(cPrograms)], options)
+  const targets = [...Object.values(cPrograms), 'published-loop']
+  execFileSync('cmake', ['--build', cFolder, '--parallel', '2', '--target', ...targets], options)
 }
 
 /** The C host program at work (firmware-c/README.md has its options). */

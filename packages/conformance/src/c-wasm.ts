@@ -29,21 +29,17 @@ interface Exports {
   transmit(now: number): number
   timeout(now: number): number
   handle_timeout(now: number): void
+  find_kind(length: number): number
   next_event(): number
-  event_length(): number
+  event_message(): number
   event_reason(): number
 }
 
-const kinds = { stream: 0, datagram: 1, serial: 2 } as const
 const NEVER = 0xffffffff
-const CONNECTED = 1
-const PONG = 2
-const MESSAGE = 3
-const CLOSED = 4
 
 export interface CEngineOptions {
   readonly role: 'client' | 'server'
-  readonly kind: keyof typeof kinds
+  readonly kind: 'stream' | 'datagram' | 'serial'
   readonly suite: number
   readonly psk: Uint8Array
   readonly deviceId: Uint8Array
@@ -69,8 +65,9 @@ export class CEngine {
     const { exports } = new platform.Instance(module, { usmp: { random } })
     this.#exports = exports as Exports
     this.#exports._initialize()
+    const kind = this.#exports.find_kind(this.#putText(options.kind))
     this.#put(Buffer.concat([options.psk, options.deviceId]))
-    const result = this.#exports.start(Number(options.role === 'client'), kinds[options.kind], options.suite, now)
+    const result = this.#exports.start(Number(options.role === 'client'), kind, options.suite, now)
     if (result !== 0) throw new Error(`the C engine did not start: ${result}`)
     this.#drain(now)
   }
@@ -145,15 +142,24 @@ export class CEngine {
 
   #drain(now: number): void {
     for (let length: number; (length = this.#exports.transmit(now)) > 0; ) this.#out.push(this.#get(length))
-    for (let kind: number; (kind = this.#exports.next_event()) !== 0; ) this.events.push(this.#describe(kind))
+    for (let length: number; (length = this.#exports.next_event()) > 0; ) {
+      this.events.push(this.#describe(this.#getText(length)))
+    }
   }
 
-  #describe(kind: number): string {
-    if (kind === CONNECTED) return 'connected'
-    if (kind === PONG) return 'pong'
-    if (kind === MESSAGE) return `message ${Buffer.from(this.#get(this.#exports.event_length())).toString('hex')}`
-    if (kind === CLOSED) return `closed ${Buffer.from(this.#get(this.#exports.event_reason())).toString()}`
-    throw new Error(`an event of kind ${kind}`)
+  #describe(kind: string): string {
+    if (kind === 'message') return `message ${Buffer.from(this.#get(this.#exports.event_message())).toString('hex')}`
+    if (kind === 'closed') return `closed ${this.#getText(this.#exports.event_reason())}`
+    return kind
+  }
+
+  #putText(text: string): number {
+    this.#put(Buffer.from(text))
+    return text.length
+  }
+
+  #getText(length: number): string {
+    return Buffer.from(this.#get(length)).toString()
   }
 
   #put(bytes: Uint8Array): void {

@@ -158,6 +158,21 @@ describe('life of a session', () => {
     expect((await peer.next('message')).hex).toBe(Buffer.from(message(3)).toString('hex'))
   })
 
+  test('a published device that sends 80 readings at once keeps its session with a slow application of ours', async () => {
+    // Fifty times as fast as in life: 50 ms for each reading instead of 2.5 s, and an idle limit of 1 s.
+    const { peer, session } = await acceptPeer({ keepalive: 300, idleTimeout: 1_000 })
+    for (let i = 0; i < 80; i++) await peer.send(message(i))
+    await peer.command('ping')
+    for (let i = 0; i < 80; i++) {
+      expect(await session.receive()).toEqual(message(i))
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    expect(session.signal.aborted).toBe(false)
+    await session.ping()
+    await peer.send(message(9))
+    expect(await session.receive()).toEqual(message(9))
+  })
+
   test('our BYE ends the session at the published server', async () => {
     const { peer, session } = await connectToPeer()
     await session.close()

@@ -1,5 +1,5 @@
 import { wipe } from './bytes.js'
-import { REPLAY_WINDOW } from './constants.js'
+import { PacketType, REPLAY_WINDOW } from './constants.js'
 import { isHandshakeType } from './utack.js'
 
 /** Retransmission timeouts, ms (specification, section 7.6). */
@@ -10,6 +10,8 @@ const MAX_TIMEOUT = 5_000
 const MAX_HANDSHAKE_TIMEOUT = 1_000
 /** A frame whose timeout passes so long after its first sending, ms, is lost (specification, section 7.5). */
 const PATIENCE = 30_000
+/** A message has its time again with every sign of life, but not for longer than this, ms: its receiver may be slow. */
+const MAX_PATIENCE = 600_000
 /** Waits are longer by up to this share, so that endpoints which lost the network together do not stay in step. */
 const JITTER = 1 / 8
 
@@ -61,10 +63,12 @@ export interface Outgoing {
 }
 
 interface UnderWay extends Outgoing {
+  readonly firstSentAt: number
   sentAt: number
   /** When to send again, or to give it up. */
   dueAt: number
-  readonly lostAfter: number
+  /** It was sent once more although its time was over, as this end had looked too late. */
+  overslept: boolean
   /** Whether the next acknowledgement tells the round trip: it was sent once, and has not been acknowledged. */
   samples: boolean
 }
@@ -78,6 +82,7 @@ export class Arq {
   readonly #maxUnderWay: number
   readonly #stretch: number
   #frames: UnderWay[] = []
+  #peerHeardAt = Number.NEGATIVE_INFINITY
   #backedOffAt = Number.NEGATIVE_INFINITY
 
   /**
@@ -108,8 +113,13 @@ export class Arq {
 
   /** Notes that a frame has been sent for the first time. */
   sent(frame: Outgoing, now: number): void {
-    const lostAfter = frame.vital ? now + PATIENCE : Number.POSITIVE_INFINITY
-    this.#frames.push({ ...frame, sentAt: now, dueAt: this.#nextSend(now), lostAfter, samples: true })
+    const dueAt = this.#nextSend(now)
+    this.#frames.push({ ...frame, firstSentAt: now, sentAt: now, dueAt, overslept: false, samples: true })
+  }
+
+  /** The peer has shown that it lives: messages that its application does not take yet have more time. */
+  peerHeard(now: number): void {
+    this.#peerHeardAt = now
   }
 
   /**
@@ -141,10 +151,17 @@ export class Arq {
     return earliest
   }
 
+  /** When {@link handleTimeout} will find that a frame is lost, if nothing comes until then; infinite if never. */
+  get lossAt(): number {
+    let earliest = Number.POSITIVE_INFINITY
+    for (const frame of this.#frames) earliest = Math.min(earliest, Math.max(frame.dueAt, this.#lostAfter(frame)))
+    return earliest
+  }
+
   /**
    * What the time asks for.
-   * @returns the frames to send again; `lost`: a frame that was repeated for 30 s in vain, and without which the session
-   * cannot go on
+   * @returns the frames to send again; `lost`: a frame that was repeated for as long as it may be, in vain, and without
+   * which the session cannot go on
    */
   handleTimeout(now: number): { repeats: Uint8Array[]; lost: Outgoing | undefined } {
     const repeats: Uint8Array[] = []
@@ -155,7 +172,11 @@ export class Arq {
         this.#roundTrip.backOff(isHandshakeType(frame.type) ? MAX_HANDSHAKE_TIMEOUT : MAX_TIMEOUT)
         this.#backedOffAt = now
       }
-      if (now >= frame.lostAfter) return { repeats: [], lost: frame }
+      if (now >= this.#lostAfter(frame)) {
+        // This end was held up for longer than the whole timeout: the peer may have had no chance.
+        if (frame.overslept || now - frame.dueAt < frame.dueAt - frame.sentAt) return { repeats: [], lost: frame }
+        frame.overslept = true
+      }
       frame.samples = false
       frame.sentAt = now
       frame.dueAt = this.#nextSend(now)
@@ -167,6 +188,14 @@ export class Arq {
   /** Forgets everything. */
   clear(): void {
     this.#remove(() => true)
+  }
+
+  /** A timeout that passes at this time or later makes the frame lost (specification, section 7.5). */
+  #lostAfter({ type, vital, firstSentAt }: UnderWay): number {
+    if (!vital) return Number.POSITIVE_INFINITY
+    const isMessage = type === PacketType.DATA || type === PacketType.DATA_FRAG
+    if (!isMessage) return firstSentAt + PATIENCE
+    return Math.min(Math.max(firstSentAt, this.#peerHeardAt) + PATIENCE, firstSentAt + MAX_PATIENCE)
   }
 
   #nextSend(now: number): number {

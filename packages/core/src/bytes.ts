@@ -24,6 +24,21 @@ export function copyBytes(bytes: Uint8Array, start = 0, end: number = bytes.leng
   return new Uint8Array(bytes.subarray(start, end))
 }
 
+/**
+ * An array for a secret of `length` bytes, all zero. It has memory of its own: V8 keeps small arrays (up to 64 bytes) in its
+ * heap, moves them, and leaves copies behind that {@link wipe} does not reach.
+ */
+export function secretBytes(length: number): Uint8Array {
+  return new Uint8Array(new ArrayBuffer(length))
+}
+
+/** A copy of secret `bytes[start..end)` in memory of its own, see {@link secretBytes}. */
+export function copySecret(bytes: Uint8Array, start = 0, end: number = bytes.length): Uint8Array {
+  const copy = secretBytes(end - start)
+  copy.set(bytes.subarray(start, end))
+  return copy
+}
+
 /** Whether two byte strings of equal length are equal, in a time that does not depend on their contents. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false

@@ -1,9 +1,7 @@
-import { assertBytes, copyBytes, EMPTY, wipe } from './bytes.js'
-import { assertExtensions, assertSuite, assertTime } from './checks.js'
+import { assertBytes, copyBytes, copySecret, EMPTY, wipe } from './bytes.js'
 import { encodeSerial, SerialDecoder } from './cobs.js'
 import {
   CipherSuite,
-  DEVICE_ID_SIZE,
   MAX_PLAINTEXT,
   PacketType,
   packetTypeName,
@@ -17,7 +15,7 @@ import { nobleProvider } from './crypto-noble.js'
 import type { DatagramLink, DatagramOptions, Opened, Plain } from './datagram.js'
 import { FrameDecoder } from './deframer.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
-import { Reassembler, splitMessage } from './fragment.js'
+import { assertMessage, Reassembler, splitMessage } from './fragment.js'
 import { decodeFrame, encodeFrame, type Frame } from './frame.js'
 import { type ClientConfig, type ClientState, startClient, stepClient, wipeClient } from './handshake/client.js'
 import type { Established, HandshakeFrame } from './handshake/result.js'
@@ -30,9 +28,10 @@ import {
   stepServer,
   wipeServer,
 } from './handshake/server.js'
-import { Liveness } from './liveness.js'
+import { Budget, Liveness } from './liveness.js'
 import { describeErrorFrame } from './messages.js'
-import { assertPsk } from './psk.js'
+import { authorizationTable, checkOptions, clientTable, serverTable } from './options.js'
+import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic, SessionCipher } from './session.js'
 import { isHandshakeType, isUtack } from './utack.js'
 
@@ -50,6 +49,11 @@ const SERVER_HANDSHAKE_TIMEOUT = 10_000
 const FIXED_SIZE_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.BYE, PacketType.REKEY]
 /** What a peer causes that does not hold the key. */
 const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
+/** Wrong proofs that end an attempt where one alone does not (specification, section 3.12). */
+const MAX_WRONG_PROOFS = 5
+/** The budget for rekeys of our own, ms, and what each costs: 16 at once, and one in 4 s (specification, section 5.2). */
+const REKEY_BUDGET = 64_000
+const REKEY_COST = 4_000
 /** What a decoder accepts; shared by all connections. */
 const ONLY_VERSION: Record<WireVersion, readonly number[]> = { 1: [WIRE_VERSION_1], 2: [WIRE_VERSION] }
 const BOTH_VERSIONS: readonly number[] = [WIRE_VERSION, WIRE_VERSION_1]
@@ -59,17 +63,22 @@ const KEEPALIVE = 20_000
 export const IDLE_TIMEOUT = 60_000
 /** On datagrams, how long the answer to a PING is waited for before another one goes, ms: as long as a frame may take. */
 const PING_TIMEOUT = 5_000
-/** On datagrams, how long the end waits for a BYE to arrive once all messages have, ms: a courtesy must not hold it up. */
-const BYE_TIME = 2_000
-/** On datagrams, how long the end waits for the next acknowledgement while messages have not arrived, ms. */
-const CLOSE_TIME = 10_000
+/** How long a close takes at most, ms: the rest leaves, then the BYE (specification, section 4.10). */
+const CLOSE_TIMEOUT = 5_000
+/** The same where the place is needed, or was never to be had. */
+const SHORT_CLOSE_TIMEOUT = 1_000
+const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_DEVICE']
 
 /**
  * The good ends, of which every session has one: made once, as a stack trace costs more than the rest of an end, and says
  * nothing here.
  */
-const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
-const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer')
+export const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
+const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer', {
+  hint:
+    'Nothing is wrong. If it comes again and again soon after connecting, another device has the same device id, and each ' +
+    'takes the place of the other: the wire does not say why a session ends, the events of the server do.',
+})
 
 /** Times are from 0 to 2147483647 ms, almost 25 days: as far as timers of every platform go. */
 interface CommonOptions {
@@ -77,7 +86,7 @@ interface CommonOptions {
   readonly random: RandomSource
   /** Default: noble. */
   readonly provider?: CryptoProvider
-  /** ms; client: for each step, default 5000; server: for the whole handshake, default 10000. */
+  /** ms; client: for each step, default 5000; server: for the whole handshake, default 10000. 0 for never. */
   readonly handshakeTimeout?: number
   /** ms without sending, or without hearing, after which a PING goes out; 0 for never. Default: client 20000, server 0. */
   readonly keepalive?: number
@@ -162,6 +171,11 @@ interface ServerHandshake {
   suite: CipherSuite
   psk: Uint8Array | undefined
   state: ServerState
+  /** Where a wrong proof does not end the handshake: how many there were, and the last one. */
+  wrongProofs: number
+  wrongProof: UsmpError | undefined
+  /** The same for a key that could not be looked up. */
+  lookupFailure: UsmpError | undefined
 }
 
 interface Open {
@@ -169,10 +183,13 @@ interface Open {
   readonly cipher: SessionCipher
   readonly liveness: Liveness
   readonly reassembler: Reassembler
+  /** What rekeys of our own have left. */
+  readonly rekeys: Budget
   /** On datagrams, once this side has asked for the end: what comes when everything sent has arrived. */
   closing?: UsmpError
-  /** When the end no longer waits for that. */
-  closeBy?: number | undefined
+  /** How long the end waits for that, ms, and until when. Nothing that arrives moves it. */
+  closeTimeout: number
+  closeBy: number
 }
 
 interface Closed {
@@ -205,18 +222,12 @@ export class Connection {
   #handshakeDeadline: number
   /** On datagrams: acknowledgements, repeats, order. */
   readonly #link: DatagramLink | undefined
-  /** Server: the last proof that was wrong, where that alone does not end the handshake. */
-  #wrongProof: UsmpError | undefined
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
   /** What an ERROR frame claimed; unauthenticated, only ever shown to a person. */
   #peerClaim: string | undefined
 
   private constructor(options: CommonOptions, phase: Phase, timeout: number, versions: readonly number[], now: number) {
-    assertTime('handshakeTimeout', options.handshakeTimeout)
-    assertTime('keepalive', options.keepalive)
-    assertTime('idleTimeout', options.idleTimeout)
-    assertExtensions(options.extensions)
     if (options.unsafeWireVersion1 && options.kind === 'datagram') {
       throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
     }
@@ -229,7 +240,7 @@ export class Connection {
     this.#phase = phase
     this.#versions = versions
     this.#decoder = new FrameDecoder(versions)
-    this.#handshakeTimeout = options.handshakeTimeout ?? timeout
+    this.#handshakeTimeout = (options.handshakeTimeout ?? timeout) || Number.POSITIVE_INFINITY
     this.#handshakeDeadline = now + this.#handshakeTimeout
     if (options.kind !== 'datagram') return
     if (!options.datagramLink) {
@@ -246,16 +257,15 @@ export class Connection {
    * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
    */
   static client(options: ClientOptions, now: number): Connection {
-    assertBytes('deviceId', options.deviceId, DEVICE_ID_SIZE)
+    checkOptions('Connection.client', options, clientTable)
     assertPsk(options.psk, options.allowWeakPsk)
-    assertSuite(options.suite)
     const provider = options.provider ?? nobleProvider
     const wireVersion = options.unsafeWireVersion1 ? WIRE_VERSION_1 : WIRE_VERSION
     const config: ClientConfig = {
       provider,
       wireVersion,
       deviceId: copyBytes(options.deviceId),
-      psk: copyBytes(options.psk),
+      psk: copySecret(options.psk),
       severalChallenges: !isStrict(options.kind),
     }
     const { state, send } = startClient(config, provider.generateKeyPair(checkedRandom(options.random)))
@@ -272,6 +282,7 @@ export class Connection {
    * @throws UsmpError INVALID_ARGUMENT
    */
   static server(options: ServerOptions, now: number): Connection {
+    checkOptions('Connection.server', options, serverTable)
     const config: ServerConfig = {
       provider: options.provider ?? nobleProvider,
       random: checkedRandom(options.random),
@@ -286,6 +297,9 @@ export class Connection {
       suite: CipherSuite.AES_256_GCM,
       psk: undefined,
       state: serverStart,
+      wrongProofs: 0,
+      wrongProof: undefined,
+      lookupFailure: undefined,
     }
     const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
     // A line waits for its first HELLO without limit.
@@ -342,14 +356,16 @@ export class Connection {
    * of a session.
    */
   receiveEnd(cause?: unknown): void {
-    switch (this.#phase.kind) {
+    const phase = this.#phase
+    switch (phase.kind) {
       case 'closed':
         return
       case 'client-handshake':
-        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(this.#phase.state, cause))
+        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(phase.state, cause))
         return
       default:
-        if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
+        if (phase.kind === 'open' && phase.closing) this.#fail(phase.closing)
+        else if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
         else this.#fail(new UsmpError('TRUNCATED', this.#decoder.pending > 0 ? 'in the middle of a frame' : undefined))
     }
   }
@@ -363,15 +379,14 @@ export class Connection {
       else this.#link?.handleTimeout(now)
       return
     }
-    const due = phase.liveness.due(now)
-    if (due === 'idle') this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
-    else if (due === 'ping') this.#keepAlive(phase, now)
+    if (now >= phase.liveness.idleAt) this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
+    else this.#pingIfDue(phase, now)
     if (this.#link && this.#phase === phase) this.#handleLinkTimeout(phase, this.#link, now)
   }
 
   /** Says whether the transport is being read; while it is not, the peer's silence does not end the session. */
   setReading(reading: boolean, now: number): void {
-    if (this.#link) this.#link.reading = reading
+    this.#link?.setReading(reading, now)
     if (this.#phase.kind === 'open') this.#phase.liveness.setReading(reading, now)
   }
 
@@ -385,16 +400,35 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
-    if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
-    assertSuite(answer?.suite)
+    const authorization = answer ?? { psk: PSK_STAND_IN }
+    checkAuthorization(authorization)
+    const { psk: given, suite = CipherSuite.AES_256_GCM } = authorization
     if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
-    const psk = answer ? copyBytes(answer.psk) : undefined
-    const { state, send } = authorizeServer(phase.config, phase.state, psk ?? null)
+    const psk = copySecret(given)
+    const { state, send } = authorizeServer(phase.config, phase.state, psk, answer !== null)
     wipe(phase.psk)
     phase.psk = psk
-    phase.suite = answer?.suite ?? CipherSuite.AES_256_GCM
+    phase.suite = suite
     phase.state = state
     this.#sendHandshake(send, now)
+  }
+
+  /**
+   * Server: tells the peer, in place of an answer to a `hello` event, that the key could not be looked up. It may come again
+   * when that is repaired; on datagrams and serial lines even within this handshake (specification, section 3.10).
+   * @param reason PSK_LOOKUP_FAILED
+   */
+  failLookup(reason: UsmpError): void {
+    const phase = this.#phase
+    if (phase.kind !== 'server-handshake' || phase.state.kind !== 'awaiting-psk') return
+    const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
+    this.#transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: this.#wireVersion }))
+    // Guesses that were made in this attempt are counted for this device: no other may begin in it.
+    if (isStrict(this.#kind) || phase.wrongProof) return this.#fail(reason)
+    phase.lookupFailure = reason
+    phase.state = serverStart
+    // The same HELLO again is another attempt to find the key.
+    this.#link?.restartHandshake()
   }
 
   /**
@@ -403,7 +437,7 @@ export class Connection {
    * datagrams QUEUE_FULL, if 64 messages wait
    */
   send(message: Uint8Array, now: number): void {
-    assertBytes('message', message)
+    assertMessage(message)
     const phase = this.#open()
     const fragments = splitMessage(message)
     if (this.#link) return this.#post(phase, this.#link, fragments, now)
@@ -436,8 +470,9 @@ export class Connection {
    * @throws UsmpError NOT_CONNECTED (or why the session ended)
    */
   ping(now: number): void {
-    this.#open().liveness.wantPing()
-    this.handleTimeout(now)
+    const phase = this.#open()
+    phase.liveness.wantPing()
+    this.#pingIfDue(phase, now)
     // Throws if that was the end.
     this.#open()
   }
@@ -445,35 +480,42 @@ export class Connection {
   /**
    * Changes the keys of the session; a `rekeyed` event follows when the peer has used them. Towards published peers do
    * this only while nothing is under way: they lose what crosses it (specification, section 5.7).
-   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT while one is under way or on wire
-   * version 1, SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
+   * @throws UsmpError NOT_CONNECTED (or why the session ended), INVALID_ARGUMENT while one is under way, for more than 16
+   * in a burst and one in 4 s, or on wire version 1; SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
    */
   rekey(now: number): void {
-    const phase = this.#open()
+    this.#open()
     if (this.#wireVersion === WIRE_VERSION_1) throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 has no REKEY')
+    // First, as it is code of the caller, which may begin a rekey itself or end the session.
+    const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
+    const phase = this.#open()
     if (phase.cipher.rekeying || this.#link?.rekeyWaiting) {
       throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
     }
-    const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
+    if (!phase.rekeys.spend(REKEY_COST, now)) {
+      throw new UsmpError('INVALID_ARGUMENT', 'rekeys come too fast: at most 16 in a burst, and one in 4 s')
+    }
     if (this.#link) {
       this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt })
       this.#sendReady(phase, this.#link, now)
     } else this.#orEnd(() => this.#transmit(phase.cipher.startRekey(salt)))
-    // The PONG is the frame under the new keys that completes the change. It may have to
-    // wait: nine PINGs in a second would be a flood.
+    // The PONG is the frame under the new keys that completes the change. It may have to wait for the limit of PINGs.
     phase.liveness.wantNewPing()
-    this.handleTimeout(now)
+    this.#pingIfDue(phase, now)
   }
 
   /**
    * Ends the session with a BYE, or the handshake without. On datagrams the end comes when everything that was sent, and
-   * then the BYE, has arrived, or has been repeated long enough. Never throws.
+   * then the BYE, has arrived, or when it has taken {@link closeTimeout}. Never throws.
+   * @param by a time at which it ends at the latest
    */
-  close(reason: UsmpError = CLOSED_HERE): void {
+  close(reason: UsmpError = CLOSED_HERE, by: number = Number.POSITIVE_INFINITY): void {
     const phase = this.#phase
-    if (this.#link && phase.kind === 'open' && phase.cipher.remaining > this.#link.waitingFrames) {
-      if (!phase.closing) this.#link.post([{ type: PacketType.BYE, plaintext: EMPTY }])
+    if (this.#link && phase.kind === 'open' && (phase.closing || phase.cipher.remaining > this.#link.waitingFrames)) {
+      if (!phase.closing) this.#link.postBye()
       phase.closing ??= reason
+      phase.closeTimeout = Math.min(phase.closeTimeout, closeTimeout(reason))
+      phase.closeBy = Math.min(phase.closeBy, by)
       return
     }
     try {
@@ -481,6 +523,12 @@ export class Connection {
     } catch {
       // No number left, or the provider failed: it ends all the same, without the courtesy.
     }
+    this.#fail(reason)
+  }
+
+  /** Ends the connection at once, without a BYE. Never throws. */
+  abort(reason: UsmpError): void {
+    this.#transmits = []
     this.#fail(reason)
   }
 
@@ -496,8 +544,26 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return undefined
     let deadline = phase.kind === 'open' ? phase.liveness.deadline : this.#handshakeDeadline
-    if (this.#link) deadline = Math.min(deadline, this.#link.deadline, this.#closeBy)
+    if (this.#link) deadline = Math.min(deadline, this.#link.deadline)
+    if (phase.kind === 'open') deadline = Math.min(deadline, phase.closeBy)
     return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
+  }
+
+  /**
+   * When {@link handleTimeout} will end the connection, if nothing comes until then; undefined if never. What waits in the
+   * transport has to be read first (specification, section 4.9).
+   */
+  get endsAt(): number | undefined {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return undefined
+    let end = phase.kind === 'open' ? Math.min(phase.liveness.idleAt, phase.closeBy) : this.#handshakeDeadline
+    if (this.#link) end = Math.min(end, this.#link.lossAt)
+    return end === Number.POSITIVE_INFINITY ? undefined : end
+  }
+
+  /** When an authentic frame of the peer came last, or reading went on, ms; undefined without a session. */
+  get lastHeard(): number | undefined {
+    return this.#phase.kind === 'open' ? this.#phase.liveness.lastHeard : undefined
   }
 
   pollEvent(): ConnectionEvent | undefined {
@@ -562,7 +628,8 @@ export class Connection {
     else this.#link?.acceptHandshake(frame)
     if (step.send) this.#sendHandshake(step.send, now)
     if (step.state.kind !== 'awaiting-psk' || !begins) return
-    if (!isStrict(this.#kind)) this.#handshakeDeadline = now + this.#handshakeTimeout
+    // One deadline for an attempt, whatever else the device sends.
+    if (this.#handshakeDeadline === Number.POSITIVE_INFINITY) this.#handshakeDeadline = now + this.#handshakeTimeout
     wipeServer(before)
     // The same device again while it is looked up: the answer under way will do.
     if (before.kind === 'awaiting-psk') return
@@ -574,7 +641,7 @@ export class Connection {
 
   #openSession(established: Established, suite: CipherSuite, now: number): void {
     const client = this.#phase.kind === 'client-handshake'
-    this.#wipePsk()
+    this.#wipePsk(this.#phase)
     const ordered = this.#ordered
     const keepalive = this.#keepalive ?? (client ? KEEPALIVE : 0)
     const idleTimeout = this.#idleTimeout ?? IDLE_TIMEOUT
@@ -586,6 +653,9 @@ export class Connection {
         now,
       ),
       reassembler: new Reassembler(),
+      rekeys: new Budget(REKEY_BUDGET, now),
+      closeTimeout: Number.POSITIVE_INFINITY,
+      closeBy: Number.POSITIVE_INFINITY,
     }
     const { deviceId, sessionId, wireVersion } = established
     // The cipher keeps its own session id: a listener may do with this one what it likes.
@@ -598,6 +668,8 @@ export class Connection {
     if (isHandshakeType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
     const seen = phase.cipher.keyOfSeen(frame.seq)
     if (!link.reading && !seen && !FIXED_SIZE_TYPES.includes(frame.type)) {
+      // It will come again. Until then it says that the peer lives, and may be as slow as this end.
+      if (phase.cipher.isGenuine(frame)) link.peerHeard(now)
       throw new UsmpError('QUEUE_FULL', 'the application does not read')
     }
     try {
@@ -619,6 +691,7 @@ export class Connection {
     const opened = { type: frame.type, seq: frame.seq, plaintext: cipher.open(frame) }
     phase.liveness.heard(now)
     if (this.#link) {
+      this.#link.peerHeard(now)
       this.#link.acknowledge(frame, cipher.receiveKey)
       this.#link.handshakeAnswered()
       if (cipher.epoch !== epoch) this.#handleAll(phase, this.#link.beginEpoch(), now)
@@ -686,6 +759,7 @@ export class Connection {
       case PacketType.BYE:
         return this.#fail(phase.closing ?? CLOSED_THERE)
       case PacketType.REKEY:
+        phase.liveness.countRekey(now)
         this.#link?.sealBegun(phase.cipher)
         phase.cipher.acceptRekey(plaintext)
         return
@@ -701,7 +775,7 @@ export class Connection {
       return
     }
     phase.liveness.countControl(now)
-    if (type === PacketType.PING) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
+    if (type === PacketType.PING && phase.liveness.takePong(now)) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
   }
 
   // ─── frames out ───
@@ -718,11 +792,12 @@ export class Connection {
     phase.liveness.pinged(now)
   }
 
-  #keepAlive(phase: Open, now: number): void {
+  #pingIfDue(phase: Open, now: number): void {
+    if (!phase.liveness.isPingDue(now)) return
     try {
       this.#sendPing(phase, now)
     } catch {
-      // The connection has ended and reports why; a timer has nobody to tell.
+      // The connection has ended and reports why.
     }
   }
 
@@ -763,35 +838,24 @@ export class Connection {
   #receiveUtack(link: DatagramLink, bytes: Uint8Array, now: number): void {
     const phase = this.#phase
     if (phase.kind === 'closed') return
-    const owed = link.owesMessages
     const verdict = link.receiveUtack(bytes, now)
     if (verdict === 'malformed') this.#count('BAD_PAYLOAD')
     if (verdict === 'forged') this.#count('DECRYPT_FAILED')
     if (verdict !== 'good' || phase.kind !== 'open') return
     this.#sendReady(phase, link, now)
-    if (phase.closing && link.idle) return this.#fail(phase.closing)
-    if (owed) phase.closeBy = undefined
-    this.#planClose(phase, link, now)
-  }
-
-  #planClose(phase: Open, link: DatagramLink, now: number): void {
-    if (phase.closing) phase.closeBy ??= now + (link.owesMessages ? CLOSE_TIME : BYE_TIME)
+    if (phase.closing && link.idle) this.#fail(phase.closing)
   }
 
   #handleLinkTimeout(phase: Open, link: DatagramLink, now: number): void {
     const lost = link.handleTimeout(now)
-    this.#planClose(phase, link, now)
-    if (lost || now >= this.#closeBy) {
+    phase.closeBy = Math.min(phase.closeBy, now + phase.closeTimeout)
+    if (lost || now >= phase.closeBy) {
       if (phase.closing && !link.owesMessages) return this.#fail(phase.closing)
       const detail = lost ? `${packetTypeName(lost.type)} ${lost.seq} was not acknowledged` : 'messages did not arrive'
-      return this.#fail(new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' }))
+      return this.#fail(cutShort(phase.closing, detail))
     }
     this.#handleAll(phase, link.expire(now), now)
     this.#sendReady(phase, link, now)
-  }
-
-  get #closeBy(): number {
-    return (this.#phase.kind === 'open' ? this.#phase.closeBy : undefined) ?? Number.POSITIVE_INFINITY
   }
 
   // ─── faults and ends ───
@@ -811,9 +875,18 @@ export class Connection {
     if (this.#phase.kind === 'closed') return
     const line = this.#kind === 'serial'
     if (line && (authentic || error.family === 'platform')) return this.close(error)
-    if (isStrict(this.#kind) || error.family === 'platform') return this.#fail(error)
+    // Nobody but the peer causes a flood, as its frames are authentic.
+    if (isStrict(this.#kind) || error.family === 'platform' || error.code === 'FLOOD') return this.#fail(error)
     this.#count(error.code)
-    if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) this.#wrongProof = error
+    if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) {
+      this.#countWrongProof(this.#phase, error)
+    }
+  }
+
+  /** Counts a guess; restarts of the handshake give no more of them (specification, section 3.12). */
+  #countWrongProof(phase: ServerHandshake, error: UsmpError): void {
+    phase.wrongProof = error
+    if (++phase.wrongProofs === MAX_WRONG_PROOFS) this.#fail(error)
   }
 
   #count(code: ErrorCode): void {
@@ -821,22 +894,27 @@ export class Connection {
     this.#dropped.set(code, (this.#dropped.get(code) ?? 0) + 1)
   }
 
-  /** Ends the connection, once; later calls change nothing. */
-  #fail(reason: UsmpError): void {
-    if (this.#phase.kind === 'closed') return
-    this.#wipeSecrets()
+  /** Ends the connection, once; later calls change nothing. An attempt to guess a key is told as such, however it ends. */
+  #fail(cause: UsmpError): void {
+    const phase = this.#phase
+    if (phase.kind === 'closed') return
+    const reason = (phase.kind === 'server-handshake' && phase.wrongProof) || cause
     this.#phase = { kind: 'closed', reason }
     this.#events.push({ kind: 'closed', reason })
+    try {
+      this.#wipeSecrets(phase)
+    } catch {
+      // A provider that cannot wipe a key must not keep the connection from its end.
+    }
   }
 
-  #wipePsk(): void {
-    if (this.#phase.kind === 'client-handshake') wipe(this.#phase.config.psk)
-    if (this.#phase.kind === 'server-handshake') wipe(this.#phase.psk)
+  #wipePsk(phase: Phase): void {
+    if (phase.kind === 'client-handshake') wipe(phase.config.psk)
+    if (phase.kind === 'server-handshake') wipe(phase.psk)
   }
 
-  #wipeSecrets(): void {
-    const phase = this.#phase
-    this.#wipePsk()
+  #wipeSecrets(phase: Phase): void {
+    this.#wipePsk(phase)
     this.#link?.clear()
     if (phase.kind === 'client-handshake') wipeClient(phase.state)
     if (phase.kind === 'server-handshake') wipeServer(phase.state)
@@ -890,12 +968,15 @@ export class Connection {
     return new UsmpError('HANDSHAKE_REFUSED', `before CHALLENGE${this.#claim()}`, {
       ...options,
       awaited: PacketType.CHALLENGE,
-      hint: 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
+      hint:
+        this.#peerClaim === 'INTERNAL'
+          ? 'The server could not look up the key of this device; its log says why. Try again later.'
+          : 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
     })
   }
 
   #timeoutError(phase: ClientHandshake | ServerHandshake): UsmpError {
-    if (this.#wrongProof) return this.#wrongProof
+    if (phase.kind === 'server-handshake' && phase.lookupFailure) return phase.lookupFailure
     const step = phase.state.kind.replaceAll('-', ' ')
     const drops = this.#drops()
     // A server does not answer a wrong proof on datagrams.
@@ -914,6 +995,29 @@ export class Connection {
     if (!this.#dropped) return ''
     return `dropped ${[...this.#dropped].map(([code, count]) => `${count} × ${code}`).join(', ')}`
   }
+}
+
+/**
+ * How long a close takes at most, ms: 5 s, and 1 s for a session that was replaced or turned away, and when the server stops
+ * (specification, section 4.10).
+ */
+export function closeTimeout({ code }: UsmpError): number {
+  return SHORT_CLOSES.includes(code) ? SHORT_CLOSE_TIMEOUT : CLOSE_TIMEOUT
+}
+
+/**
+ * How a session ends that was closed before everything had left or arrived: who asked for a good end must hear of it, who
+ * had another reason has that.
+ */
+export function cutShort(closing: UsmpError | undefined, detail: string): UsmpError {
+  if (closing && closing.code !== 'CLOSED') return closing
+  return new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' })
+}
+
+/** @throws UsmpError INVALID_ARGUMENT, WEAK_PSK */
+export function checkAuthorization(answer: Authorization): void {
+  checkOptions('the answer of authorize', answer, authorizationTable)
+  assertPsk(answer.psk, answer.allowWeakPsk)
 }
 
 /** Whether a transport ended because of what the peer sent on it. */

@@ -47,8 +47,9 @@ export const MIN_PSK_SIZE = 16
 export const SEQ_LIMIT = 0xffffffff
 /** Width of the replay window on datagram transports, in sequence numbers. */
 export const REPLAY_WINDOW = 64
-/** More PING and PONG frames than this in one second are a flood. */
-export const MAX_CONTROL_PER_SECOND = 8
+/** Most PINGs, and most PONGs, that an end sends in any second (specification, section 4.7). */
+export const MAX_PINGS_PER_SECOND = 4
+export const MAX_PONGS_PER_SECOND = 8
 
 /** Packet types (specification, section 2). 0x0C–0xFE are free for extensions. */
 export const PacketType = {

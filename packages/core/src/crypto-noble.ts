@@ -5,9 +5,10 @@ import { montgomery } from '@noble/curves/abstract/montgomery.js'
 import { hkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { assertBytes, copyBytes, wipe } from './bytes.js'
+import { assertBytes, copySecret, wipe } from './bytes.js'
 import { CipherSuite, KEY_SIZE, PUBLIC_KEY_SIZE } from './constants.js'
 import type { Aead, CryptoProvider, KeyPair } from './crypto.js'
+import { assertSuite } from './options.js'
 
 /** The prime of X25519 (RFC 7748). */
 const P = 2n ** 255n - 19n
@@ -36,7 +37,7 @@ export const nobleProvider: CryptoProvider = {
   generateKeyPair: (random) => keyPair(random(KEY_SIZE)),
   keyPairFromPrivate(privateKey) {
     assertBytes('privateKey', privateKey, KEY_SIZE)
-    return keyPair(copyBytes(privateKey))
+    return keyPair(copySecret(privateKey))
   },
   hmacSha256: (key, message) => hmac(sha256, key, message),
   hkdfSha256: (ikm, salt, info, length) => hkdf(sha256, ikm, salt, info, length),
@@ -59,9 +60,15 @@ function keyPair(privateKey: Uint8Array): KeyPair {
   }
 }
 
+const ciphers = {
+  [CipherSuite.AES_256_GCM]: gcm,
+  [CipherSuite.CHACHA20_POLY1305]: chacha20poly1305,
+} satisfies Record<CipherSuite, unknown>
+
 function aead(suite: CipherSuite, key: Uint8Array): Aead {
-  const cipher = suite === CipherSuite.AES_256_GCM ? gcm : chacha20poly1305
-  const ownKey = copyBytes(key)
+  assertSuite(suite)
+  const cipher = ciphers[suite]
+  const ownKey = copySecret(key)
   return {
     seal(nonce, aad, plaintext, out) {
       out.set(cipher(ownKey, nonce, aad).encrypt(plaintext))

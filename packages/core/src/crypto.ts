@@ -40,6 +40,9 @@ export interface CryptoProvider {
   hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array
   /** HKDF-SHA256 (RFC 5869), `length` bytes. */
   hkdfSha256(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array
-  /** A key of 32 bytes, ready for many calls. The provider makes its own copy. */
+  /**
+   * A key of 32 bytes, ready for many calls. The provider makes its own copy.
+   * @throws for a suite that it does not know: no other one may stand in for it
+   */
   aead(suite: CipherSuite, key: Uint8Array): Aead
 }

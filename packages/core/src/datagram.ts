@@ -1,5 +1,5 @@
 import { Arq, type Outgoing } from './arq.js'
-import { assertInteger, copyBytes, EMPTY, equalBytes, wipe } from './bytes.js'
+import { assertInteger, copyBytes, copySecret, EMPTY, equalBytes, wipe } from './bytes.js'
 import { PacketType } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
@@ -56,10 +56,12 @@ export class DatagramLink {
   #sealed: Outgoing[] = []
   #urgent: Plain[][] = []
   #messages: Plain[][] = []
+  /** The last frame, which waits for all others. It needs no place among them. */
+  #bye: Plain[] | undefined
+  #byeSent = false
   /** Something was posted that {@link sendReady} has not looked at. */
   #posted = false
-  /** While the application does not read, messages are not taken, so not acknowledged. */
-  reading = true
+  #reading = true
 
   /**
    * @param jitter at random from 0 up to, and not including, 1
@@ -136,6 +138,7 @@ export class DatagramLink {
     if (!utack) return 'malformed'
     const isGood = (key: Uint8Array) => verifyUtack(this.#provider, datagram, key)
     const verdict = this.#arq.acknowledge(utack.type, utack.seq, now, isGood)
+    if (verdict === 'good' && !isHandshakeType(utack.type)) this.peerHeard(now)
     return verdict === 'none' ? 'late' : verdict === 'bad' ? 'forged' : 'good'
   }
 
@@ -154,7 +157,7 @@ export class DatagramLink {
   /** How many sequence numbers the waiting frames will use. */
   get waitingFrames(): number {
     const waiting = [...this.#urgent, ...this.#messages]
-    return waiting.reduce((sum, frames) => sum + frames.length, this.#begun.length)
+    return waiting.reduce((sum, frames) => sum + frames.length, this.#begun.length + (this.#bye ? 1 : 0))
   }
 
   /** Whether everything that was posted has arrived. */
@@ -180,10 +183,18 @@ export class DatagramLink {
     this.#posted = true
   }
 
-  /** Lets PING, PONG or REKEY wait, before all messages. */
+  /** Lets PING, PONG or REKEY wait, before all messages: one PING that waits is enough, and behind a BYE nothing is sent. */
   postUrgent(frame: Plain): void {
+    if (this.#byeSent) return
     if (frame.type === PacketType.PONG && this.#urgent.length >= MAX_URGENT) return
+    if (frame.type === PacketType.PING && this.#urgent.some(([first]) => first?.type === PacketType.PING)) return
     this.#urgent.push([frame])
+    this.#posted = true
+  }
+
+  /** Lets a BYE wait, behind everything else. */
+  postBye(): void {
+    this.#bye = [{ type: PacketType.BYE, plaintext: EMPTY }]
     this.#posted = true
   }
 
@@ -232,12 +243,16 @@ export class DatagramLink {
 
   #nextParcel(): Plain[] | undefined {
     if (this.#begun.length > 0) return this.#begun
-    return this.#urgent[0] ?? this.#messages[0]
+    return this.#urgent[0] ?? this.#messages[0] ?? this.#bye
   }
 
   #takeFrame(parcel: Plain[]): void {
     if (parcel === this.#urgent[0]) this.#urgent.shift()
     else if (parcel === this.#messages[0]) this.#messages.shift()
+    else if (parcel === this.#bye) {
+      this.#bye = undefined
+      this.#byeSent = true
+    }
     this.#begun = parcel.slice(1)
   }
 
@@ -254,6 +269,27 @@ export class DatagramLink {
     const { repeats, lost } = this.#arq.handleTimeout(now)
     for (const bytes of repeats) this.#transmit(bytes)
     return lost
+  }
+
+  /** When {@link handleTimeout} will find a frame lost, if nothing comes until then; infinite if never. */
+  get lossAt(): number {
+    return this.#arq.lossAt
+  }
+
+  /** The peer has shown that it lives. */
+  peerHeard(now: number): void {
+    this.#arq.peerHeard(now)
+  }
+
+  /** While the application does not read, messages are not taken, so not acknowledged. */
+  get reading(): boolean {
+    return this.#reading
+  }
+
+  /** Says whether the application takes messages. */
+  setReading(reading: boolean, now: number): void {
+    this.#reading = reading
+    this.#order?.setReading(reading, now)
   }
 
   // ─── order of what arrives ───
@@ -298,6 +334,7 @@ export class DatagramLink {
     this.#begun = []
     this.#urgent = []
     this.#messages = []
+    this.#bye = undefined
     this.#posted = false
     this.#order?.flush(0)
   }
@@ -306,7 +343,7 @@ export class DatagramLink {
 /** Seals a frame, and keeps the key for its acknowledgement. */
 function seal(cipher: SessionCipher, { type, plaintext }: Plain, alone: boolean): Outgoing {
   const { sendEpoch: epoch, nextSeq: seq } = cipher
-  const key = copyBytes(cipher.sendKey)
+  const key = copySecret(cipher.sendKey)
   const bytes = type === PacketType.REKEY ? cipher.startRekey(plaintext) : cipher.seal(type, plaintext)
   return { type, seq, bytes, key, epoch, alone, vital: true }
 }

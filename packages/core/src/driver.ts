@@ -1,11 +1,15 @@
-import { toHex } from './bytes.js'
-import { assertSuite } from './checks.js'
-import { type Clock, systemClock } from './clock.js'
+import { onAbort } from './abort.js'
+import { copyBytes, toHex } from './bytes.js'
+import { afterReading, type Clock, systemClock } from './clock.js'
 import {
   type Authorization,
+  CLOSED_HERE,
   type ClientOptions,
   Connection,
   type ConnectionEvent,
+  checkAuthorization,
+  closeTimeout,
+  cutShort,
   IDLE_TIMEOUT,
   type ServerOptions,
   type TransportKind,
@@ -13,14 +17,18 @@ import {
 import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from './constants.js'
 import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
+import { assertMessage } from './fragment.js'
 import { Inbox } from './inbox.js'
-import { assertPsk } from './psk.js'
+import { abortableTable, acceptTable, checkOptions, connectTable } from './options.js'
+import { PSK_STAND_IN } from './psk.js'
 import type { Transport, TransportSink } from './transport.js'
 
 /** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
 const FLUSH_BYTES = 64 * 1024
 /** What every message costs besides its bytes, so that empty ones count too. */
 const FRAME_OVERHEAD = HEADER_SIZE + SEAL_OVERHEAD
+/** A transport that takes nothing ends the session after this time, ms, though the peer shows that it lives. */
+const MAX_BLOCKED = 600_000
 /** Most `send` calls that may wait for the transport at once. */
 const MAX_WAITING_SENDS = 1024
 
@@ -64,6 +72,8 @@ interface Identity {
 }
 
 const utf8 = new TextEncoder()
+/** In place of options that were left out. */
+const NO_OPTIONS: Abortable = {}
 
 /**
  * An established session, as an application uses it. One consumer reads (`receive`, `for await` or `readable`); any number
@@ -86,12 +96,10 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #rekeys: Waiter<void>[] = []
   #onConnected: Waiter<Session> | undefined
   #authorize: AcceptOptions['authorize'] | undefined
-  /** Why the application could not say whether a device is known; told instead of UNKNOWN_DEVICE. */
-  #lookupFailure: UsmpError | undefined
-  /** The transport wants no more bytes. */
-  #blocked = false
-  /** When a transport that takes nothing ends the session. */
-  #blockedUntil = Number.POSITIVE_INFINITY
+  /** What is wrong with what the application knows of a device. On the wire that is an unknown one; the application hears the truth. */
+  #badEntry: UsmpError | undefined
+  /** Since when the transport wants no more bytes; undefined while it takes them. */
+  #blockedSince: number | undefined
   #paused = false
   #flushPlanned = false
   #plannedBytes = 0
@@ -100,8 +108,10 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #yielding = false
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array | string> | undefined
-  #timer: unknown
+  #stopTimer: (() => void) | undefined
   #timerAt = Number.POSITIVE_INFINITY
+  /** Since `close`: what the end will be called, and when it comes at the latest. */
+  #closing: { readonly reason: UsmpError; by: number } | undefined
   #teardown: Promise<void> | undefined
   readonly #closed: Promise<UsmpError>
   #resolveClosed!: (reason: UsmpError) => void
@@ -120,21 +130,29 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /**
    * Performs the client's handshake over a transport.
-   * @throws UsmpError of the handshake or transport; ABORTED
+   * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK; of the handshake or transport; ABORTED
    */
   static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
-    const { clock = systemClock, signal } = options
-    const connection = orAbort(transport, () => Connection.client({ ...options, kind: transport.kind }, clock.now()))
+    const { clock = systemClock, signal, ...rest } = options
+    const connection = orAbort(transport, () => {
+      checkOptions('Session.connect', options, connectTable)
+      throwIfAborted(signal)
+      return Connection.client({ ...rest, kind: transport.kind }, clock.now())
+    })
     return new Session(connection, transport, clock, options.idleTimeout).#start(signal)
   }
 
   /**
    * Performs the server's handshake over a transport.
-   * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
+   * @throws UsmpError INVALID_ARGUMENT; of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-    const { clock = systemClock, signal, authorize } = options
-    const connection = orAbort(transport, () => Connection.server({ ...options, kind: transport.kind }, clock.now()))
+    const { clock = systemClock, signal, authorize, ...rest } = options
+    const connection = orAbort(transport, () => {
+      checkOptions('Session.accept', options, acceptTable)
+      throwIfAborted(signal)
+      return Connection.server({ ...rest, kind: transport.kind }, clock.now())
+    })
     const session = new Session(connection, transport, clock, options.idleTimeout)
     session.#authorize = authorize
     return session.#start(signal)
@@ -202,11 +220,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /**
    * Sends a message of 0 to 1808 bytes, text as UTF-8. Resolves when it is handed to the transport, waits while the
-   * transport is full; says nothing about the arrival.
+   * transport is full; says nothing about the arrival. The message is sealed or copied before the call returns, so the
+   * buffer may be filled again at once.
    * @throws UsmpError MESSAGE_TOO_LARGE; ABORTED before it was handed over; QUEUE_FULL if 1024 calls wait already; the
    * reason of the end if the session has ended
    */
-  async send(message: Uint8Array | string, { signal }: Abortable = {}): Promise<void> {
+  async send(message: Uint8Array | string, options: Abortable = NO_OPTIONS): Promise<void> {
+    const signal = signalOf('send', options)
     throwIfAborted(signal)
     this.#throwIfEnded()
     const bytes = typeof message === 'string' ? utf8.encode(message) : message
@@ -214,32 +234,41 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (this.#waitingSends.length >= MAX_WAITING_SENDS) {
       throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_SENDS} messages wait for the transport`)
     }
+    assertMessage(bytes)
     await this.#wait<void>(signal, (waiter) => {
-      const entry = { message: bytes, ...waiter }
+      const entry = { message: bytes === message ? copyBytes(bytes) : bytes, ...waiter }
       this.#waitingSends.push(entry)
-      return () => remove(this.#waitingSends, entry)
+      return () => {
+        remove(this.#waitingSends, entry)
+        this.#closeWhenSent()
+      }
     })
   }
 
   /**
-   * Sends a message if the transport takes it right now, for data that may be dropped.
-   * @returns false if it was dropped, because the transport is full
-   * @throws UsmpError MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   * Sends a message if the transport takes it right now, for data that may be dropped. Nothing that a peer or the network
+   * does makes it throw, so that a timer may call it.
+   * @returns false if it was dropped, because the transport is full or the session has ended
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE
    */
   trySend(message: Uint8Array | string): boolean {
-    this.#throwIfEnded()
-    if (this.#full || this.#waitingSends.length > 0) return false
-    this.#sendNow(typeof message === 'string' ? utf8.encode(message) : message)
-    return true
+    const bytes = typeof message === 'string' ? utf8.encode(message) : message
+    assertMessage(bytes)
+    if (this.#endReason || this.#full || this.#waitingSends.length > 0) return false
+    return this.#unlessEnded(() => this.#sendNow(bytes))
   }
 
   /**
-   * Sends one frame of a registered extension type, 0 to 452 bytes.
-   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   * Sends one frame of a registered extension type, 0 to 452 bytes. Like {@link trySend} it may be called by a timer.
+   * @returns false if it was dropped, because the session has ended, or 64 messages wait (on datagrams)
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE
    */
-  sendExtension(type: number, data: Uint8Array): void {
-    this.#planFlush()
-    this.#connection.sendExtension(type, data, this.#clock.now())
+  sendExtension(type: number, data: Uint8Array): boolean {
+    if (this.#endReason) return false
+    return this.#unlessEnded(() => {
+      this.#planFlush()
+      this.#connection.sendExtension(type, data, this.#clock.now())
+    })
   }
 
   // ─── receiving ───
@@ -248,8 +277,18 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * The next message, or undefined after a good end. One call at a time.
    * @throws UsmpError the reason of any other end; ABORTED
    */
-  receive({ signal }: Abortable = {}): Promise<Uint8Array | undefined> {
-    if (signal?.aborted) return Promise.reject(abortError(signal))
+  receive(options: Abortable = NO_OPTIONS): Promise<Uint8Array | undefined> {
+    if (options !== NO_OPTIONS) return this.#receiveUntil(options)
+    return this.#take(undefined)
+  }
+
+  async #receiveUntil(options: Abortable): Promise<Uint8Array | undefined> {
+    const signal = signalOf('receive', options)
+    throwIfAborted(signal)
+    return this.#take(signal)
+  }
+
+  #take(signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
     const message = this.#inbox.take()
     if (!message) return this.#wait<Uint8Array | undefined>(signal, (waiter) => this.#inbox.wait(waiter))
     if (this.#paused && this.#inbox.roomy) this.#resume()
@@ -297,7 +336,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * Measures the round trip in ms. At most 4 PINGs leave in a second; calls that overlap share one.
    * @throws UsmpError ABORTED; the reason of the end if the session ends before the answer
    */
-  ping({ signal }: Abortable = {}): Promise<number> {
+  async ping(options: Abortable = NO_OPTIONS): Promise<number> {
+    const signal = signalOf('ping', options)
     return this.#wait<number>(signal, (waiter) => {
       this.#planFlush()
       this.#connection.ping(this.#clock.now())
@@ -309,10 +349,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   /**
    * Changes the session keys; resolves when the peer has used the new ones. Towards published peers only while nothing is
    * under way, as they lose what crosses it.
-   * @throws UsmpError INVALID_ARGUMENT while one is under way, or on wire version 1; ABORTED (the change goes on); the
-   * reason of the end if the session has ended
+   * @throws UsmpError INVALID_ARGUMENT while one is under way, for more than 16 in a burst and one in 4 s, or on wire version
+   * 1; ABORTED (the change goes on); the reason of the end if the session has ended
    */
-  rekey({ signal }: Abortable = {}): Promise<void> {
+  async rekey(options: Abortable = NO_OPTIONS): Promise<void> {
+    const signal = signalOf('rekey', options)
     return this.#wait<void>(signal, (waiter) => {
       this.#planFlush()
       this.#connection.rekey(this.#clock.now())
@@ -322,12 +363,16 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   }
 
   /**
-   * Ends the session with a BYE; resolves when the transport has ended. Calling it again, or after the end, is harmless.
+   * Ends the session: what `send` has accepted leaves first, then a BYE; nothing more is sent or received. Resolves when the
+   * transport has ended, and never rejects. Calling it again, or after the end, is harmless.
+   *
+   * All of it takes 5 s at most, and 1 s for the reasons REPLACED, SHUTDOWN and DUPLICATE_DEVICE; then the transport is cut
+   * off. If messages had not left by then (on datagrams: had not arrived) a session without another reason ends as
+   * TRANSPORT_FAILED.
    * @param reason what the session's own side is told; default CLOSED
    */
-  async close(reason?: UsmpError): Promise<void> {
-    this.#connection.close(reason)
-    this.#pump()
+  async close(reason: UsmpError = CLOSED_HERE): Promise<void> {
+    this.#beginClose(reason)
     await this.#closed
     await this.#teardown
   }
@@ -366,7 +411,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #start(signal: AbortSignal | undefined): Promise<Session> {
     return this.#wait<Session>(signal, (waiter) => {
       this.#onConnected = waiter
-      this.#transport.open(new Session.#Sink(this))
+      this.#useTransport((transport) => transport.open(new Session.#Sink(this)))
       this.#pump()
       return () => {
         this.#connection.close(abortError(signal))
@@ -381,7 +426,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#armTimer()
     for (let event = this.#connection.pollEvent(); event; event = this.#connection.pollEvent()) this.#dispatch(event)
     // Not after the end: a transport that closes has to read up to the end of the peer.
-    if (!this.#paused && !this.#teardown && this.#inbox.full) this.#pause()
+    if (!this.#paused && !this.#teardown && !this.#closing && this.#inbox.full) this.#pause()
   }
 
   #flush(): void {
@@ -390,14 +435,39 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (!frame) return
     const frames = [frame]
     for (let next = this.#connection.pollTransmit(); next; next = this.#connection.pollTransmit()) frames.push(next)
-    if (!this.#teardown) this.#setBlocked(!this.#transport.write(frames))
+    if (!this.#teardown) this.#setBlocked(!this.#useTransport((transport) => transport.write(frames)))
   }
 
-  /** A peer that takes nothing for as long as it may be silent is gone, or holds this end up on purpose. */
+  /** Applications bring their own transports: one that throws, at once or later, has failed like one that says so. */
+  #useTransport<T>(use: (transport: Transport) => T): T | undefined {
+    const fail = (error: unknown) => {
+      this.#planFlush()
+      this.#connection.abort(asUsmpError(error, 'TRANSPORT_FAILED'))
+    }
+    try {
+      const result = use(this.#transport)
+      if (result instanceof Promise) result.catch(fail)
+      return result
+    } catch (error) {
+      fail(error)
+      return undefined
+    }
+  }
+
   #setBlocked(blocked: boolean): void {
-    if (!blocked) this.#blockedUntil = Number.POSITIVE_INFINITY
-    else if (!this.#blocked) this.#blockedUntil = this.#clock.now() + this.#blockedTimeout
-    this.#blocked = blocked
+    if (!blocked) this.#blockedSince = undefined
+    else this.#blockedSince ??= this.#clock.now()
+  }
+
+  /**
+   * When a transport that takes nothing ends the session: a peer that is silent as well is gone, and one that only says
+   * that it lives may be slow for a while, or holds this end up on purpose.
+   */
+  get #blockedUntil(): number {
+    const since = this.#blockedSince
+    if (since === undefined) return Number.POSITIVE_INFINITY
+    const silentSince = Math.max(since, this.#connection.lastHeard ?? since)
+    return Math.min(silentSince + this.#blockedTimeout, since + Math.max(MAX_BLOCKED, this.#blockedTimeout))
   }
 
   #sendNow(message: Uint8Array): void {
@@ -431,7 +501,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   /** Whether the transport, or the connection itself (on datagrams), wants no more messages for now. */
   get #full(): boolean {
-    return this.#blocked || this.#connection.full
+    return this.#blockedSince !== undefined || this.#connection.full
   }
 
   #drain(): void {
@@ -449,47 +519,68 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
         reject(error)
       }
     }
+    this.#closeWhenSent()
   }
 
   #pause(): void {
     this.#paused = true
     // On datagrams acknowledgements must still come in; the connection leaves messages aside by itself.
-    if (this.#transport.kind !== 'datagram') this.#transport.pause()
+    if (this.#transport.kind !== 'datagram') this.#useTransport((transport) => transport.pause())
     this.#connection.setReading(false, this.#clock.now())
+    // From now on PINGs go out that the peer does not wait for.
+    this.#armTimer()
   }
 
   #resume(): void {
     this.#paused = false
     this.#connection.setReading(true, this.#clock.now())
-    this.#transport.resume()
+    this.#useTransport((transport) => transport.resume())
     this.#armTimer()
   }
 
   /** Keeps one timer. It may be early, never late: a deadline that moved away is looked at again when it fires. */
   #armTimer(): void {
-    const deadline = Math.min(this.#connection.pollTimeout() ?? Number.POSITIVE_INFINITY, this.#blockedUntil)
+    const closeBy = this.#reason ? undefined : this.#closing?.by
+    const deadline = Math.min(
+      this.#connection.pollTimeout() ?? Number.POSITIVE_INFINITY,
+      this.#blockedUntil,
+      closeBy ?? Number.POSITIVE_INFINITY,
+    )
     if (deadline === Number.POSITIVE_INFINITY) return this.#disarmTimer()
     if (deadline >= this.#timerAt) return
     this.#disarmTimer()
     this.#timerAt = deadline
-    this.#timer = this.#clock.setTimer(
-      () => {
-        this.#timerAt = Number.POSITIVE_INFINITY
-        this.#connection.handleTimeout(this.#clock.now())
-        if (this.#clock.now() >= this.#blockedUntil) {
-          this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
-        }
-        this.#pump()
-        this.#sendWaiting()
-      },
-      Math.max(0, Math.ceil(deadline - this.#clock.now())),
-    )
+    const delay = Math.max(0, Math.ceil(deadline - this.#clock.now()))
+    const timer = this.#clock.setTimer(() => this.#onTimer(deadline), delay)
+    this.#stopTimer = () => this.#clock.clearTimer(timer)
+  }
+
+  /** Reads first, then judges: after a stall what the peer has sent waits behind the timer. */
+  #onTimer(deadline: number): void {
+    const end = Math.min(this.#connection.endsAt ?? Number.POSITIVE_INFINITY, this.#blockedUntil)
+    if (this.#clock.now() < end) return this.#onTime()
+    this.#stopTimer = afterReading(this.#clock, deadline, () => this.#onTime())
+    // Nothing else is to set a timer meanwhile.
+    this.#timerAt = Number.NEGATIVE_INFINITY
+  }
+
+  #onTime(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY
+    this.#connection.handleTimeout(this.#clock.now())
+    if (this.#clock.now() >= this.#blockedUntil) {
+      this.#connection.close(new UsmpError('IDLE_TIMEOUT', 'the peer takes nothing that is sent'))
+    }
+    if (this.#closing && this.#clock.now() >= this.#closing.by) {
+      this.#connection.abort(cutShort(this.#closing.reason, 'the peer did not take what was sent before the close'))
+    }
+    this.#pump()
+    this.#sendWaiting()
   }
 
   #disarmTimer(): void {
-    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#clock.clearTimer(this.#timer)
+    if (this.#timerAt !== Number.POSITIVE_INFINITY) this.#stopTimer?.()
     this.#timerAt = Number.POSITIVE_INFINITY
-    this.#timer = undefined
+    this.#stopTimer = undefined
   }
 
   #dispatch(event: ConnectionEvent): void {
@@ -510,7 +601,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
         this.#authorize = undefined
         return
       case 'message':
-        return this.#inbox.push(event.data)
+        // Nor on streams and lines is anything received behind the own close; there it may take a while.
+        if (!this.#closing) this.#inbox.push(event.data)
+        return
       case 'extension':
         this.dispatchEvent(new ExtensionEvent(event.type, event.data))
         return
@@ -527,31 +620,42 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   async #answerHello(deviceId: string, wireVersion: WireVersion): Promise<void> {
     let answer: Authorization | null = null
-    this.#lookupFailure = undefined
+    this.#badEntry = undefined
     try {
-      answer = (await this.#authorize?.(deviceId, wireVersion)) ?? null
-      if (answer) assertPsk(answer.psk, answer.allowWeakPsk)
-      assertSuite(answer?.suite)
+      answer = await this.#lookUp(deviceId, wireVersion)
+      checkAuthorization(answer ?? { psk: PSK_STAND_IN })
     } catch (error) {
-      // On the wire this is an unknown device; the application hears the truth.
       answer = null
-      this.#lookupFailure = asUsmpError(error, 'PSK_LOOKUP_FAILED')
+      this.#badEntry = asUsmpError(error, 'PSK_LOOKUP_FAILED')
     }
     try {
-      this.#connection.authorize(answer, this.#clock.now())
+      if (this.#badEntry?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(this.#badEntry)
+      else this.#connection.authorize(answer, this.#clock.now())
     } catch (error) {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
     }
     this.#pump()
   }
 
+  /** Whatever the application throws is its own fault, and not that of the device: also one of our errors. */
+  async #lookUp(deviceId: string, wireVersion: WireVersion): Promise<Authorization | null> {
+    try {
+      return (await this.#authorize?.(deviceId, wireVersion)) ?? null
+    } catch (error) {
+      const { message } = asUsmpError(error, 'PSK_LOOKUP_FAILED')
+      throw new UsmpError('PSK_LOOKUP_FAILED', message, { cause: error })
+    }
+  }
+
   #end(connectionReason: UsmpError): void {
-    const reason =
-      connectionReason.code === 'UNKNOWN_DEVICE' && this.#lookupFailure ? this.#lookupFailure : connectionReason
-    this.#blockedUntil = Number.POSITIVE_INFINITY
+    const reason = connectionReason.code === 'UNKNOWN_DEVICE' && this.#badEntry ? this.#badEntry : connectionReason
+    this.#blockedSince = undefined
     this.#disarmTimer()
-    const graceful = reason.family === 'end' && reason.code !== 'TRUNCATED'
-    this.#teardown = graceful ? this.#transport.close(reason) : Promise.resolve(this.#transport.abort(reason))
+    const inTime = !this.#closing || this.#clock.now() < this.#closing.by
+    // A look-up that failed is told to the peer, so its last frame has to leave as well.
+    const isGood = (reason.family === 'end' && reason.code !== 'TRUNCATED') || reason.code === 'PSK_LOOKUP_FAILED'
+    const graceful = inTime && isGood
+    this.#teardown = graceful ? this.#closeTransport(reason) : abortTransport(this.#transport, reason)
     this.#inbox.end(reason.code === 'CLOSED' ? undefined : reason)
     settle(this.#waitingSends, (waiter) => waiter.reject(reason))
     settle(this.#pings, (waiter) => waiter.reject(reason))
@@ -562,8 +666,56 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#resolveClosed(reason)
   }
 
+  // ─── the close ───
+
+  #beginClose(reason: UsmpError): void {
+    if (this.#reason) return
+    const by = this.#clock.now() + closeTimeout(reason)
+    if (this.#closing) this.#closing.by = Math.min(this.#closing.by, by)
+    else this.#closing = { reason, by }
+    // A peer that waits until it is read may not take the rest of ours before that.
+    if (this.#paused) this.#resume()
+    this.#closeWhenSent()
+    this.#pump()
+  }
+
+  /** Since `close`: the BYE, once everything that `send` accepted has left. */
+  #closeWhenSent(): void {
+    if (!this.#closing || this.#waitingSends.length > 0) return
+    this.#planFlush()
+    this.#connection.close(this.#closing.reason, this.#closing.by)
+  }
+
+  /** Lets the transport end in order; one that fails, or takes too long, is cut off. Never rejects. */
+  #closeTransport(reason: UsmpError): Promise<void> {
+    const by = this.#closing?.by ?? this.#clock.now() + closeTimeout(reason)
+    return new Promise((resolve) => {
+      const cutOff = () => resolve(abortTransport(this.#transport, reason))
+      const timer = this.#clock.setTimer(cutOff, Math.max(0, Math.ceil(by - this.#clock.now())))
+      attempt(() => this.#transport.close(reason))
+        .then(resolve, cutOff)
+        .finally(() => this.#clock.clearTimer(timer))
+    })
+  }
+
+  /** Why nothing can be sent any more. */
+  get #endReason(): UsmpError | undefined {
+    return this.#reason ?? this.#closing?.reason
+  }
+
   #throwIfEnded(): void {
-    if (this.#reason) throw this.#reason
+    if (this.#endReason) throw this.#endReason
+  }
+
+  /** Whether `action` succeeded; false if it failed as the session has ended, or has no room. */
+  #unlessEnded(action: () => void): boolean {
+    try {
+      action()
+      return true
+    } catch (error) {
+      if (this.#connection.closedReason || (error instanceof UsmpError && error.code === 'QUEUE_FULL')) return false
+      throw error
+    }
   }
 
   get #established(): Identity {
@@ -576,14 +728,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     return new Promise<T>((resolve, reject) => {
       if (!signal) return void register({ resolve, reject })
       throwIfAborted(signal)
-      const onAbort = () => {
-        cancel()
-        reject(abortError(signal))
-      }
       let settled = false
+      let forget = (): void => {}
       const done = () => {
         settled = true
-        signal.removeEventListener('abort', onAbort)
+        forget()
       }
       const cancel = register({
         resolve: (value) => {
@@ -595,7 +744,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
           reject(error)
         },
       })
-      if (!settled) signal.addEventListener('abort', onAbort, { once: true })
+      if (settled) return
+      forget = onAbort(signal, () => {
+        cancel()
+        reject(abortError(signal))
+      })
     })
   }
 }
@@ -614,13 +767,29 @@ export class ExtensionEvent extends Event {
 }
 
 /** What cannot become a session must not keep a transport that nobody looks after. */
-function orAbort(transport: Transport, begin: () => Connection): Connection {
+function orAbort<T>(transport: Transport, begin: () => T): T {
   try {
     return begin()
   } catch (error) {
-    transport.abort()
+    void abortTransport(transport)
     throw error
   }
+}
+
+/** Never rejects: it is over, whatever the transport thinks of it. */
+function abortTransport(transport: Transport, reason?: UsmpError): Promise<void> {
+  return attempt(() => transport.abort(reason)).catch(() => {})
+}
+
+/** Calls something of the application's; what it throws is a rejection. */
+async function attempt<T>(call: () => T | Promise<T>): Promise<T> {
+  return call()
+}
+
+/** @throws UsmpError INVALID_ARGUMENT */
+function signalOf(caller: string, options: Abortable): AbortSignal | undefined {
+  if (options !== NO_OPTIONS) checkOptions(caller, options, abortableTable)
+  return options.signal
 }
 
 function throwIfAborted(signal: AbortSignal | undefined): void {

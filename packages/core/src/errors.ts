@@ -49,12 +49,18 @@ const errorFacts = {
     message: 'the peer could not be reached',
     hint: 'Is the peer running, and are address, port and firewall right?',
   },
+  UNTRUSTED_CERTIFICATE: {
+    family: 'transport',
+    retryable: false,
+    message: 'the TLS certificate of the server is not accepted',
+    hint: 'See the message for what is wrong with it.',
+  },
   PSK_LOOKUP_FAILED: {
     family: 'platform',
     retryable: true,
     wireCode: WIRE.INTERNAL,
     message: 'the key of the device could not be looked up',
-    hint: 'See the cause. The device saw a wrong key.',
+    hint: 'See the cause. The device was told that the server has a fault, and comes again.',
   },
   BAD_MAGIC: frame('the bytes are not a USMP frame', 'Does the other side speak USMP on this port?'),
   BAD_VERSION: {
@@ -154,7 +160,11 @@ const errorFacts = {
     'Connect anew: fresh keys, fresh numbers.',
   ),
   BAD_FRAGMENT: session('the fragments of a message do not fit together', WIRE.BAD_FRAME, 'The peer is faulty.'),
-  FLOOD: session('more than 8 PING and PONG frames came in a second', WIRE.BAD_FRAME, 'The peer is faulty or hostile.'),
+  FLOOD: session(
+    'more PING, PONG and REKEY frames came than any honest peer sends',
+    WIRE.BAD_FRAME,
+    'The peer is faulty or hostile.',
+  ),
   IDLE_TIMEOUT: session('nothing authentic came for too long', WIRE.TIMEOUT, 'The peer or the network is gone.'),
   REQUEST_TIMEOUT: {
     family: 'session',
@@ -236,8 +246,17 @@ export class UsmpError extends Error {
 
 /** `error` as it is if it is ours, otherwise wrapped under `code` with the original as its cause. */
 export function asUsmpError(error: unknown, code: ErrorCode): UsmpError {
-  if (error instanceof UsmpError) return error
+  if (isUsmpError(error)) return error
   return new UsmpError(code, textOf(error), { cause: error })
+}
+
+/** Anything can be thrown, even a proxy that may not be asked what it is. */
+function isUsmpError(error: unknown): error is UsmpError {
+  try {
+    return error instanceof UsmpError
+  } catch {
+    return false
+  }
 }
 
 /** Anything can be thrown, even what cannot be shown as text. */

@@ -1,4 +1,4 @@
-import { concatBytes } from './bytes.js'
+import { assertBytes, concatBytes } from './bytes.js'
 import { MAX_FRAGMENTS, MAX_MESSAGE, MAX_PLAINTEXT, PacketType } from './constants.js'
 import { UsmpError } from './errors.js'
 
@@ -9,12 +9,21 @@ export interface Fragment {
 }
 
 /**
+ * Checks a message.
+ * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array, MESSAGE_TOO_LARGE over 1808 bytes
+ */
+export function assertMessage(message: Uint8Array): void {
+  assertBytes('message', message)
+  if (message.length > MAX_MESSAGE) throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes`)
+}
+
+/**
  * Cuts a message into 1 to 4 fragments of at most 452 bytes; an empty message is one empty DATA
  * (specification, section 4.6). The pieces are views.
- * @throws UsmpError MESSAGE_TOO_LARGE over 1808 bytes
+ * @throws UsmpError like {@link assertMessage}
  */
 export function splitMessage(message: Uint8Array): Fragment[] {
-  if (message.length > MAX_MESSAGE) throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes`)
+  assertMessage(message)
   // Nearly all of them.
   if (message.length <= MAX_PLAINTEXT) return [{ type: PacketType.DATA, plaintext: message }]
   const count = Math.ceil(message.length / MAX_PLAINTEXT)

@@ -1,11 +1,13 @@
+export { onAbort } from './abort.js'
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
-export { type Clock, systemClock } from './clock.js'
+export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
 export {
   type Authorization,
   type ClientOptions,
   Connection,
   type ConnectionEvent,
+  checkAuthorization,
   type ServerOptions,
   type TransportKind,
 } from './connection.js'
@@ -36,7 +38,7 @@ export {
 export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } from './errors.js'
 export { decodeFrame, encodeFrame, type Frame } from './frame.js'
 export type { CookieGuard } from './handshake/server.js'
-export { assertPsk, deriveDevicePsk } from './psk.js'
+export { assertPsk, deriveDevicePsk, parsePsk } from './psk.js'
 export { type ReconnectOptions, reconnecting } from './reconnect.js'
 export { SharedLine } from './shared-line.js'
-export { streamTransport, type Transport, type TransportSink } from './transport.js'
+export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'

@@ -1,4 +1,4 @@
-import { concatBytes, copyBytes, isZero, wipe } from './bytes.js'
+import { concatBytes, copySecret, isZero, secretBytes, wipe } from './bytes.js'
 import { KEY_SIZE, MAGIC_BYTE_0, MAGIC_BYTE_1, PacketType, type WireVersion } from './constants.js'
 import type { CryptoProvider, KeyPair } from './crypto.js'
 import { UsmpError } from './errors.js'
@@ -60,8 +60,8 @@ export function deriveKeys(
     const info = concatBytes(profile.info, transcript.clientPublic, transcript.serverPublic)
     const material = provider.hkdfSha256(shared, transcript.nonce, info, profile.keyBytes)
     const keys = {
-      clientToServer: copyBytes(material, 0, KEY_SIZE),
-      serverToClient: copyBytes(material, profile.keyBytes - KEY_SIZE),
+      clientToServer: copySecret(material, 0, KEY_SIZE),
+      serverToClient: copySecret(material, profile.keyBytes - KEY_SIZE),
     }
     wipe(material)
     return keys
@@ -116,10 +116,12 @@ export function deriveRekeyKeys(
   salt: Uint8Array,
   sessionId: Uint8Array,
 ): EndKeys {
-  const ikm = initiator ? concatBytes(keys.tx, keys.rx) : concatBytes(keys.rx, keys.tx)
+  const ikm = secretBytes(2 * KEY_SIZE)
+  ikm.set(initiator ? keys.tx : keys.rx)
+  ikm.set(initiator ? keys.rx : keys.tx, KEY_SIZE)
   const material = provider.hkdfSha256(ikm, salt, concatBytes(REKEY_INFO, sessionId), 2 * KEY_SIZE)
-  const first = copyBytes(material, 0, KEY_SIZE)
-  const second = copyBytes(material, KEY_SIZE)
+  const first = copySecret(material, 0, KEY_SIZE)
+  const second = copySecret(material, KEY_SIZE)
   wipe(ikm, material)
   return initiator ? { tx: first, rx: second } : { tx: second, rx: first }
 }

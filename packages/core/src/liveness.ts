@@ -1,12 +1,18 @@
-import { MAX_CONTROL_PER_SECOND } from './constants.js'
+import { MAX_PINGS_PER_SECOND, MAX_PONGS_PER_SECOND } from './constants.js'
 import { UsmpError } from './errors.js'
 
 const SECOND = 1000
+/** PINGs of ours that may be open; more of them tell nothing new. */
+const MAX_OPEN_PINGS = 8
+/** The longest time without sending while nothing is read, ms (specification, section 4.7). */
+const MAX_PAUSED_KEEPALIVE = 20_000
 /**
- * Our own PINGs in any second: with as many PONGs to a peer that does the same it stays under the flood limit of one that
- * counts every PONG.
+ * The budget of a session for frames that a peer can send without end, ms (specification, section 4.8): 512 points, of
+ * which 8 come back in a second, make 125 ms a point.
  */
-const MAX_PINGS_PER_SECOND = MAX_CONTROL_PER_SECOND / 2
+const FLOOD_BUDGET = 64_000
+const CONTROL_COST = 125
+const REKEY_COST = 1_000
 
 /** Intervals in ms; 0 switches one off. */
 export interface LivenessOptions {
@@ -18,27 +24,76 @@ export interface LivenessOptions {
   readonly pingTimeout: number
 }
 
+/** A budget of time, ms: it is full at first, and refills as time passes. */
+export class Budget {
+  readonly #size: number
+  #left: number
+  #refilledAt: number
+
+  constructor(size: number, now: number) {
+    this.#size = size
+    this.#left = size
+    this.#refilledAt = now
+  }
+
+  /** Takes the cost if it is there; false if not. */
+  spend(cost: number, now: number): boolean {
+    this.#left = Math.max(this.#left, Math.min(this.#size, this.#left + now - this.#refilledAt))
+    this.#refilledAt = now
+    if (this.#left < cost) return false
+    this.#left -= cost
+    return true
+  }
+
+  /** Adds a time, beyond the size of the budget too. */
+  add(time: number): void {
+    this.#left += time
+  }
+}
+
+/** How often something may happen in any second. */
+class PerSecond {
+  readonly #limit: number
+  /** The last times, as many as a second may have. */
+  readonly #times: number[] = []
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  note(now: number): void {
+    if (this.#times.length === this.#limit) this.#times.shift()
+    this.#times.push(now)
+  }
+
+  /** From when on it may happen again. */
+  get allowedAt(): number {
+    return this.#times.length < this.#limit ? Number.NEGATIVE_INFINITY : this.#times[0]! + SECOND
+  }
+}
+
 /** The clock side of a session: keepalive, idle end, round trips, flood guard (specification, sections 4.7–4.9). */
 export class Liveness {
   readonly #options: LivenessOptions
   #lastSent: number
   #lastHeard: number
-  #reading = true
+  /** Since when nothing is read; undefined while the transport is read. */
+  #pausedAt: number | undefined
   /** When the PINGs that no PONG has answered were sent; answers come in order. */
   #pings: number[] = []
   #pingWanted = false
   /** Somebody waits for a PONG. */
   #pongAwaited = false
   #lastPing = Number.NEGATIVE_INFINITY
-  /** When our last PINGs were sent, as many as a second may have. */
-  readonly #recentPings: number[] = []
-  #windowStart = Number.NEGATIVE_INFINITY
-  #controlFrames = 0
+  readonly #pingsSent = new PerSecond(MAX_PINGS_PER_SECOND)
+  readonly #pongsSent = new PerSecond(MAX_PONGS_PER_SECOND)
+  readonly #flood: Budget
 
   constructor(options: LivenessOptions, now: number) {
     this.#options = options
     this.#lastSent = now
     this.#lastHeard = now
+    this.#flood = new Budget(FLOOD_BUDGET, now)
   }
 
   sent(now: number): void {
@@ -49,10 +104,22 @@ export class Liveness {
     this.#lastHeard = now
   }
 
-  /** While nothing is read (back pressure) the peer's silence means nothing. */
+  /** When the peer was last heard, or reading went on, ms. */
+  get lastHeard(): number {
+    return this.#lastHeard
+  }
+
+  /**
+   * While nothing is read (back pressure) the peer's silence means nothing, and what it sends piles up: that time refills
+   * the flood budget in full.
+   */
   setReading(reading: boolean, now: number): void {
-    if (reading && !this.#reading) this.#lastHeard = now
-    this.#reading = reading
+    if (!reading) this.#pausedAt ??= now
+    else if (this.#pausedAt !== undefined) {
+      this.#lastHeard = now
+      this.#flood.add(now - this.#pausedAt)
+      this.#pausedAt = undefined
+    }
   }
 
   /** Asks for a PONG: for a PING as soon as the limit allows, unless one is on its way already. */
@@ -70,10 +137,9 @@ export class Liveness {
     this.#pingWanted = false
     if (now >= this.#pingLostAt) this.#pings = []
     this.#lastPing = now
-    if (this.#recentPings.length === MAX_PINGS_PER_SECOND) this.#recentPings.shift()
-    this.#recentPings.push(now)
+    this.#pingsSent.note(now)
     // A peer that never answers does not make the list grow: the idle timeout ends it, and old entries tell nothing.
-    if (this.#pings.length === MAX_CONTROL_PER_SECOND) this.#pings.shift()
+    if (this.#pings.length === MAX_OPEN_PINGS) this.#pings.shift()
     this.#pings.push(now)
   }
 
@@ -84,48 +150,64 @@ export class Liveness {
     return sentAt === undefined ? undefined : now - sentAt
   }
 
+  /** Whether a PONG may leave; then it counts as sent. */
+  takePong(now: number): boolean {
+    if (now < this.#pongsSent.allowedAt) return false
+    this.#pongsSent.note(now)
+    return true
+  }
+
   /**
    * Counts a PING of the peer, or a PONG that answers none of ours. Those that do are no more than our PINGs, and after a
    * stall of the network they come in one heap with the peer's own.
-   * @throws UsmpError FLOOD for the ninth within a second
+   * @throws UsmpError FLOOD if the budget does not cover it
    */
   countControl(now: number): void {
-    if (now - this.#windowStart >= SECOND) {
-      this.#windowStart = now
-      this.#controlFrames = 0
-    }
-    if (++this.#controlFrames > MAX_CONTROL_PER_SECOND) throw new UsmpError('FLOOD')
+    this.#spend(CONTROL_COST, now)
   }
 
-  /** When {@link due} has something to say next; infinite if never. */
+  /**
+   * Counts a REKEY of the peer.
+   * @throws UsmpError FLOOD if the budget does not cover it
+   */
+  countRekey(now: number): void {
+    this.#spend(REKEY_COST, now)
+  }
+
+  /** When the session is idle, or a PING is due; infinite if never. */
   get deadline(): number {
-    return Math.min(this.#idleAt, this.#pingAt)
+    return Math.min(this.idleAt, this.#pingAt)
   }
 
-  /** What is due: the end by silence, or a PING. */
-  due(now: number): 'idle' | 'ping' | undefined {
-    if (now >= this.#idleAt) return 'idle'
-    if (now >= this.#pingAt) return 'ping'
-    return undefined
-  }
-
-  get #idleAt(): number {
+  /** When the peer has been silent for too long; infinite if never. */
+  get idleAt(): number {
     const { idleTimeout } = this.#options
-    return idleTimeout > 0 && this.#reading ? this.#lastHeard + idleTimeout : Number.POSITIVE_INFINITY
+    const counts = idleTimeout > 0 && this.#pausedAt === undefined
+    return counts ? this.#lastHeard + idleTimeout : Number.POSITIVE_INFINITY
+  }
+
+  /** Whether a PING is due. */
+  isPingDue(now: number): boolean {
+    return now >= this.#pingAt
+  }
+
+  #spend(cost: number, now: number): void {
+    if (!this.#flood.spend(cost, now)) throw new UsmpError('FLOOD')
   }
 
   get #pingAt(): number {
-    const allowed =
-      this.#recentPings.length < MAX_PINGS_PER_SECOND ? Number.NEGATIVE_INFINITY : this.#recentPings[0]! + SECOND
+    const allowed = this.#pingsSent.allowedAt
     if (this.#pingWanted) return allowed
-    return Math.max(
-      Math.min(this.#keepaliveAt, this.#pongAwaited ? this.#pingLostAt : Number.POSITIVE_INFINITY),
-      allowed,
-    )
+    const lostAt = this.#pongAwaited ? this.#pingLostAt : Number.POSITIVE_INFINITY
+    return Math.max(Math.min(this.#keepaliveAt, lostAt), allowed)
   }
 
   get #keepaliveAt(): number {
     const { keepalive } = this.#options
+    // The peer sees nothing of an end that does not read but its PINGs, and what it sends is not heard.
+    if (this.#pausedAt !== undefined) {
+      return this.#lastSent + Math.min(keepalive > 0 ? keepalive : MAX_PAUSED_KEEPALIVE, MAX_PAUSED_KEEPALIVE)
+    }
     if (keepalive <= 0) return Number.POSITIVE_INFINITY
     return Math.min(this.#lastSent, Math.max(this.#lastHeard, this.#lastPing)) + keepalive
   }

@@ -1,15 +1,19 @@
+import { onAbort } from './abort.js'
 import type { Clock } from './clock.js'
 import { PacketType } from './constants.js'
 import type { Abortable, Session } from './driver.js'
-import { asUsmpError, type UsmpError } from './errors.js'
+import { asUsmpError, type ErrorCode, type UsmpError } from './errors.js'
+import { checkOptions, reconnectTable } from './options.js'
 
 /** First and longest pause between attempts, ms; each is drawn at random from half of it to all of it. */
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 30_000
+/** The longest pause after a refusal, ms: it may last until a person has registered the device. */
+const LONGEST_REFUSAL_PAUSE = 300_000
 /** A session that the other side ended sooner than this, ms, was no success: servers turn away after the handshake too. */
 const SHORT_SESSION = 10_000
-/** A peer that refuses us, or is faulty, this often in a row will not become another one. */
-const MAX_REFUSALS = 5
+/** What one who accepts, and not one who connects, says of a stranger: the next one may be the right one. */
+const ABOUT_STRANGERS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOCKED_OUT', 'BAD_COOKIE']
 
 /** Options of {@link reconnecting}. */
 export interface ReconnectOptions extends Abortable {
@@ -19,20 +23,26 @@ export interface ReconnectOptions extends Abortable {
   readonly jitter: () => number
   /** Told before each pause: why, and how long it will be in ms. */
   readonly onRetry?: (reason: UsmpError, pause: number) => void
+  /**
+   * Refusals in a row that are the end: the peer refuses our proof or cannot give its own, speaks another wire version, uses
+   * another cipher suite, or breaks the protocol. Default: no number is.
+   */
+  readonly maxRefusals?: number
 }
 
 /**
- * Sessions one after another: when one has ended, the next is made, after a growing pause if that fails. Every item is a
- * new handshake; nothing is queued across. Ends, with the session there is, when `signal` aborts or the consumer leaves the
- * loop.
- * @throws UsmpError of an attempt or a session that repetition cannot help: wrong usage, a failure of the platform, a server
- * that does not know the key; or the last of five in a row for which the peer seems to be the cause: it refuses our proof,
- * speaks another wire version, uses another cipher suite, or breaks the protocol
+ * Sessions one after another: when one has ended, the next is made, after a growing pause if that fails: 30 s at most, after
+ * refusals 5 minutes. Every item is a new handshake; nothing is queued across. Ends, with the session there is, when `signal`
+ * aborts or the consumer leaves the loop.
+ * @throws UsmpError what this program itself has to repair: wrong usage, a failure of the platform; or the last of
+ * `maxRefusals` refusals in a row
  */
 export async function* reconnecting(
   connect: () => Promise<Session>,
   options: ReconnectOptions,
 ): AsyncGenerator<Session, void, undefined> {
+  checkOptions('reconnecting', options, reconnectTable)
+  const { maxRefusals = Number.POSITIVE_INFINITY } = options
   let failures = 0
   let refusals = 0
   while (!options.signal?.aborted) {
@@ -40,14 +50,13 @@ export async function* reconnecting(
     try {
       const session = await connect()
       const begin = options.clock.now()
-      const close = () => void session.close()
-      options.signal?.addEventListener('abort', close, { once: true })
+      const forgetSignal = whenAborted(options.signal, () => void session.close())
       try {
         if (options.signal?.aborted) return
         yield session
         if (!session.signal.aborted || options.clock.now() - begin >= SHORT_SESSION) failures = 0
       } finally {
-        options.signal?.removeEventListener('abort', close)
+        forgetSignal()
         // Whether the consumer asks for the next one or leaves: this one is over.
         await session.close()
       }
@@ -58,25 +67,32 @@ export async function* reconnecting(
       if (reason.code === 'ABORTED') return
     }
     if (options.signal?.aborted) return
-    if (isFinal(reason) || (isRefusal(reason) && ++refusals === MAX_REFUSALS)) throw reason
-    const ceiling = Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** Math.min(failures++, 16))
-    const pause = Math.round(ceiling * (0.5 + options.jitter() / 2))
-    options.onRetry?.(reason, pause)
-    await sleep(pause, options)
+    const refused = isRefusal(reason)
+    if (refused) refusals++
+    if (isFinal(reason) || (refused && refusals >= maxRefusals)) throw reason
+    const pause = refused ? pauseAfter(refusals - 1, LONGEST_REFUSAL_PAUSE) : pauseAfter(failures++, LONGEST_PAUSE)
+    const jittered = Math.round(pause * (0.5 + options.jitter() / 2))
+    options.onRetry?.(reason, jittered)
+    await sleep(jittered, options)
   }
 }
 
-/** Whether nobody on the way can have caused it, or (AUTH_FAILED) somebody poses as the server. */
-function isFinal({ retryable, family, code }: UsmpError): boolean {
-  return !retryable && (family === 'usage' || family === 'platform' || code === 'AUTH_FAILED')
+/** @param count how often in a row it failed before */
+function pauseAfter(count: number, longest: number): number {
+  return Math.min(longest, FIRST_PAUSE * 2 ** Math.min(count, 16))
+}
+
+/** Whether only this program can have caused it, and will the next time. */
+function isFinal({ retryable, family }: UsmpError): boolean {
+  return !retryable && (family === 'usage' || family === 'platform')
 }
 
 /**
- * Whether the peer is most likely the cause, and will be the next time. Anybody on the way can forge what looks so, at
- * least before the session: once proves nothing.
+ * Whether the peer that we connect to is most likely the cause, and will be the next time. Anybody on the way can forge what
+ * looks so, and a person can repair it at the other end, so it makes pauses longer and ends nothing by itself.
  */
-function isRefusal({ retryable, awaited }: UsmpError): boolean {
-  return !retryable || awaited === PacketType.SESSION_OK
+function isRefusal({ retryable, code, awaited }: UsmpError): boolean {
+  return awaited === PacketType.SESSION_OK || (!retryable && !ABOUT_STRANGERS.includes(code))
 }
 
 /** Waits, or returns early when the signal aborts. */
@@ -84,11 +100,15 @@ function sleep(delay: number, { clock, signal }: ReconnectOptions): Promise<void
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const timer = clock.setTimer(done, delay)
+    const forgetSignal = whenAborted(signal, done)
     function done(): void {
       clock.clearTimer(timer)
-      signal?.removeEventListener('abort', done)
+      forgetSignal()
       resolve()
     }
-    signal?.addEventListener('abort', done, { once: true })
   })
+}
+
+function whenAborted(signal: AbortSignal | undefined, callback: () => void): () => void {
+  return signal && !signal.aborted ? onAbort(signal, callback) : () => {}
 }

@@ -1,14 +1,14 @@
 import { REPLAY_WINDOW } from './constants.js'
 
 /**
- * How long something waits for what was sent before it, ms. Its sender has given it up by then: senders have patience for
- * 30 s and one more timeout (specification, section 7.5), and the last repeat may be long under way.
+ * How long something waits for what was sent before it, ms of reading. Senders repeat for 30 s and one more timeout, or for
+ * as long as they see that this end lives (specification, section 7.5): what does not come in this time is not sent any more.
  */
 const MAX_WAIT = 45_000
 
 /**
  * Puts what datagrams brought back into the order of sending (specification, section 7.7). Something waits while a number
- * before it is missing; no longer than 45 s, and never for a number that the replay window has left behind, as that can
+ * before it is missing; no longer than 45 s in which messages are taken, and never for a number that the replay window has left behind, as that can
  * not come any more. So at most 63 frames wait.
  */
 export class Reorder<T> {
@@ -17,6 +17,17 @@ export class Reorder<T> {
   #highest = -1
   readonly #waiting = new Map<number, T>()
   #waitingSince = Number.POSITIVE_INFINITY
+  /** Since when this end takes no messages; undefined while it does. */
+  #pausedAt: number | undefined
+
+  /** While this end takes no messages itself, it does not give them up. */
+  setReading(reading: boolean, now: number): void {
+    if (!reading) this.#pausedAt ??= now
+    else if (this.#pausedAt !== undefined) {
+      this.#waitingSince += now - Math.max(this.#pausedAt, Math.min(this.#waitingSince, now))
+      this.#pausedAt = undefined
+    }
+  }
 
   /**
    * Takes what came with a number that is new; returns what has its turn now, in order. What comes after it was given up
@@ -34,7 +45,7 @@ export class Reorder<T> {
 
   /** When {@link expire} has something to do; infinite if never. */
   get deadline(): number {
-    return this.#waitingSince + MAX_WAIT
+    return this.#pausedAt === undefined ? this.#waitingSince + MAX_WAIT : Number.POSITIVE_INFINITY
   }
 
   /** Gives up the missing numbers in front of what has waited too long. */

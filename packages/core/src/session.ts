@@ -1,4 +1,4 @@
-import { copyBytes, equalBytes, wipe, writeUint32 } from './bytes.js'
+import { copySecret, readUint32, wipe, writeUint32 } from './bytes.js'
 import {
   AUTHENTICATED_HEADER_SIZE,
   type CipherSuite,
@@ -16,13 +16,9 @@ import type { Established } from './handshake/result.js'
 import { deriveRekeyKeys, type EndKeys } from './keys.js'
 import { ReplayWindow } from './replay.js'
 
-/** Bytes of the session id that go into a nonce. */
-const NONCE_SESSION_BYTES = 8
-
-/** Scratch for the AAD of the frame that is being sealed or opened, of whatever session. */
-const aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
-/** The same for its nonce. */
-const nonce = new Uint8Array(NONCE_SIZE)
+/** Bytes of a nonce: the sequence number, then the beginning of the session id. */
+const SEQ_BYTES = 4
+const NONCE_SESSION_BYTES = NONCE_SIZE - SEQ_BYTES
 
 /** A receive key and what was received under it. */
 interface ReceiveEpoch {
@@ -135,9 +131,10 @@ export class SessionCipher {
     const length = SEAL_OVERHEAD + plaintext.length
     const frame = new Uint8Array(HEADER_SIZE + length)
     writeHeader(frame, this.#wireVersion, type, seq, length)
-    writeHeader(aad, this.#wireVersion, type, seq, length)
-    this.#writeNonce(seq)
-    frame.set(nonce, HEADER_SIZE)
+    // Both stand in the frame already. No scratch is shared: a provider that calls back would seal under a wrong nonce.
+    const aad = frame.subarray(0, AUTHENTICATED_HEADER_SIZE)
+    const nonce = frame.subarray(HEADER_SIZE, HEADER_SIZE + NONCE_SIZE)
+    this.#writeNonce(nonce, seq)
     this.#tx.seal(nonce, aad, plaintext, frame.subarray(HEADER_SIZE + NONCE_SIZE))
     finishFrame(frame)
     return frame
@@ -163,20 +160,40 @@ export class SessionCipher {
    */
   open(frame: Frame): Uint8Array {
     this.admit(frame.seq)
+    const { epoch, plaintext } = this.#decrypt(frame)
+    this.#accept(epoch, frame.seq)
+    return plaintext
+  }
+
+  /**
+   * On datagrams: whether a frame whose number is new was sealed by the peer. Nothing changes, so that it can still be
+   * opened when it comes again.
+   */
+  isGenuine(frame: Frame): boolean {
+    try {
+      this.admit(frame.seq)
+      this.#decrypt(frame)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** @throws UsmpError for a frame that is not authentic */
+  #decrypt(frame: Frame): { readonly epoch: ReceiveEpoch; readonly plaintext: Uint8Array } {
     const payload = frame.payload
     if (payload.length < SEAL_OVERHEAD) {
       throw new UsmpError('BAD_PAYLOAD', `a sealed payload has at least ${SEAL_OVERHEAD} bytes`)
     }
-    this.#writeNonce(frame.seq)
-    if (!equalBytes(payload.subarray(0, NONCE_SIZE), nonce)) throw new UsmpError('BAD_NONCE')
+    const nonce = payload.subarray(0, NONCE_SIZE)
+    if (!this.#isNonce(nonce, frame.seq)) throw new UsmpError('BAD_NONCE')
+    const aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
     writeHeader(aad, frame.version, frame.type, frame.seq, payload.length)
     const sealed = payload.subarray(NONCE_SIZE)
     for (const epoch of this.#epochs) {
       if (!this.#ordered && epoch.window.check(frame.seq) !== 'new') continue
       const plaintext = epoch.aead.open(nonce, aad, sealed)
-      if (!plaintext) continue
-      this.#accept(epoch, frame.seq)
-      return plaintext
+      if (plaintext) return { epoch, plaintext }
     }
     // Under the keys that have not seen the number it is nothing, so it is the frame that was seen.
     if (!this.#ordered && this.keyOfSeen(frame.seq)) throw replayed(frame.seq)
@@ -190,7 +207,7 @@ export class SessionCipher {
   startRekey(salt: Uint8Array): Uint8Array {
     if (this.#pending) throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
     const frame = this.seal(PacketType.REKEY, salt)
-    const oldKeys = { tx: copyBytes(this.#txKey), rx: copyBytes(this.#epochs.at(-1)!.key) }
+    const oldKeys = { tx: copySecret(this.#txKey), rx: copySecret(this.#epochs.at(-1)!.key) }
     const next = deriveRekeyKeys(this.#provider, oldKeys, true, salt, this.#sessionId)
     this.#setTx(next.tx)
     this.#epochs.push(this.#epoch(next.rx))
@@ -235,9 +252,16 @@ export class SessionCipher {
     this.#endPending()
   }
 
-  #writeNonce(seq: number): void {
+  /** seq, then the first 8 bytes of the session id (specification, section 4.2). */
+  #writeNonce(nonce: Uint8Array, seq: number): void {
     writeUint32(nonce, 0, seq)
-    for (let i = 0; i < NONCE_SESSION_BYTES; i++) nonce[NONCE_SIZE - NONCE_SESSION_BYTES + i] = this.#sessionId[i]!
+    for (let i = 0; i < NONCE_SESSION_BYTES; i++) nonce[SEQ_BYTES + i] = this.#sessionId[i]!
+  }
+
+  #isNonce(nonce: Uint8Array, seq: number): boolean {
+    if (readUint32(nonce, 0) !== seq) return false
+    for (let i = 0; i < NONCE_SESSION_BYTES; i++) if (nonce[SEQ_BYTES + i] !== this.#sessionId[i]) return false
+    return true
   }
 
   #accept(epoch: ReceiveEpoch, seq: number): void {

@@ -63,9 +63,13 @@ export class SharedLine {
     this.#session = session
   }
 
-  /** Ends the line for everybody, after the last bytes. */
+  /** Ends the line for everybody, after the last bytes. Never rejects: a line that fails is over, too. */
   async close(): Promise<void> {
-    await this.#line.close()
+    try {
+      await this.#line.close()
+    } catch (error) {
+      return this.#end(error)
+    }
     this.#end()
   }
 

@@ -1,6 +1,7 @@
 import { systemClock } from './clock.js'
 import type { TransportKind } from './connection.js'
 import type { UsmpError } from './errors.js'
+import { checkOptions, streamTransportTable } from './options.js'
 
 /** How long a close waits for the peer to take the rest and to end too, ms. */
 const LINGER = 2_000
@@ -18,7 +19,10 @@ export interface TransportSink {
   end(cause?: unknown): void
 }
 
-/** What carries a connection. Every adapter implements it; {@link streamTransport} makes one of two web streams. */
+/**
+ * What carries a connection. A method that throws, or returns a promise that rejects, ends the session as TRANSPORT_FAILED;
+ * what `close` and `abort` throw is dropped. Every adapter implements it; {@link streamTransport} makes one of two web streams.
+ */
 export interface Transport {
   readonly kind: TransportKind
   /** Where the peer is, for people and logs. */
@@ -39,16 +43,22 @@ export interface Transport {
   abort(reason?: UsmpError): void
 }
 
+/** Options of {@link streamTransport}. */
+export interface StreamTransportOptions {
+  readonly kind: TransportKind
+  readonly readable: ReadableStream<Uint8Array>
+  readonly writable: WritableStream<Uint8Array>
+  /** Where the peer is, for people and logs; default the kind. */
+  readonly address?: string
+}
+
 /**
  * A transport made of a pair of web streams of bytes (for `message` and `datagram`: one message a chunk). This is the
  * short way to carry USMP over something of your own.
+ * @throws UsmpError INVALID_ARGUMENT
  */
-export function streamTransport(options: {
-  kind: TransportKind
-  readable: ReadableStream<Uint8Array>
-  writable: WritableStream<Uint8Array>
-  address?: string
-}): Transport {
+export function streamTransport(options: StreamTransportOptions): Transport {
+  checkOptions('streamTransport', options, streamTransportTable)
   const reader = options.readable.getReader()
   const writer = options.writable.getWriter()
   let reading = Promise.resolve()

@@ -159,7 +159,7 @@ const sessionFaults: [string, ErrorCode, (peer: ReturnType<typeof victim>['peer'
   [
     'a flood of PING',
     'FLOOD',
-    (peer) => Array.from({ length: 9 }, () => peer.seal(PacketType.PING, new Uint8Array(0))),
+    (peer) => Array.from({ length: 513 }, () => peer.seal(PacketType.PING, new Uint8Array(0))),
   ],
 ]
 
@@ -183,7 +183,7 @@ describe.each(SIDES)('faults in a session, %s', (side) => {
     for (let bytes = end.pollTransmit(); bytes; bytes = end.pollTransmit()) {
       sent.push(kind === 'serial' ? decodeFrame(cobsDecode(bytes.subarray(1, -1))).type : bytes[3])
     }
-    // A flood is answered until it is one. On a line nothing but a BYE tells the peer.
+    // Of PINGs in one second eight are answered. On a line nothing but a BYE tells the peer.
     const answers = Array(code === 'FLOOD' ? 8 : 0).fill(PacketType.PONG)
     expect(sent).toEqual(kind === 'serial' ? [...answers, PacketType.BYE] : answers)
   }
@@ -214,7 +214,15 @@ describe.each(SIDES)('faults in a session, %s', (side) => {
     },
   )
 
-  test.each(sessionFaults.filter(([, code]) => code !== 'SEQ_MISMATCH'))(
+  test('a flood ends a session on datagrams as well: nobody but the peer can cause it', () => {
+    const { end, peer, receive } = victim(side, 'datagram')
+    for (let i = 0; i < 512; i++) receive(peer.seal(PacketType.PING, new Uint8Array(0)))
+    expect(end.closedReason).toBeUndefined()
+    receive(peer.seal(PacketType.PING, new Uint8Array(0)))
+    expect(end.closedReason?.code).toBe('FLOOD')
+  })
+
+  test.each(sessionFaults.filter(([, code]) => code !== 'SEQ_MISMATCH' && code !== 'FLOOD'))(
     '%s: ends nothing on datagrams, counted',
     (_, code, frames) => {
       const { end, peer, receive, messages } = victim(side, 'datagram')

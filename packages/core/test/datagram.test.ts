@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { PacketType } from '../src/constants.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
 import type { DatagramOptions } from '../src/datagram.ts'
+import { UsmpError } from '../src/errors.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
 import { decodeUtack, encodeUtack, isUtack } from '../src/utack.ts'
 import { cipherOf, connectWith, type FixedSession } from './fixed-session.ts'
@@ -365,23 +366,87 @@ describe('sending', () => {
     expect(pair.reason('client')).toBeUndefined()
   })
 
-  test('closing towards a peer that is gone takes 2 s if nothing is owed, else 10 s, and is no good end', () => {
-    for (const [message, reason] of [
-      [undefined, 'CLOSED'],
-      [text('x'), 'TRANSPORT_FAILED'],
-    ] as const) {
+  test.each([
+    [undefined, undefined, 5_000, 'CLOSED'],
+    ['x', undefined, 5_000, 'TRANSPORT_FAILED'],
+    ['x', 'REPLACED', 1_000, 'REPLACED'],
+    ['x', 'SHUTDOWN', 1_000, 'SHUTDOWN'],
+    ['x', 'DUPLICATE_DEVICE', 1_000, 'DUPLICATE_DEVICE'],
+  ] as const)(
+    'closing towards a peer that is gone, with %s under way, as %s: over after %i ms, and told as %s',
+    (message, reason, takes, told) => {
       let gone = false
       const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet, network: losing(() => gone) }).connect()
       pair.wait(1_000)
       gone = true
-      if (message) pair.send('client', message)
-      pair.act('client', (end) => end.close())
-      expect(codeOf(() => pair.client.send(text('late'), pair.now))).toBe('CLOSED')
-      pair.wait(1_900)
+      if (message) pair.send('client', text(message))
+      pair.act('client', (end) => end.close(reason && new UsmpError(reason)))
+      expect(codeOf(() => pair.client.send(text('late'), pair.now))).toBe(reason ?? 'CLOSED')
+      pair.wait(takes - 1)
       expect(pair.reason('client')).toBeUndefined()
-      pair.wait(message ? 8_200 : 200)
-      expect(pair.reason('client')).toBe(reason)
+      pair.wait(1)
+      expect(pair.reason('client')).toBe(told)
+    },
+  )
+
+  test('a peer that acknowledges late does not keep a session that was closed', () => {
+    // One acknowledgement of each four seconds gets through: until now each of them gave the close ten seconds more.
+    let next = 0
+    const pair = new Pair({
+      kind: 'datagram',
+      client: quiet,
+      server: quiet,
+      network: ({ from, bytes, now }) => {
+        if (from === 'server' && next > 0 && now < next) return []
+        if (from === 'server' && next > 0) next = now + 4_000
+        return [{ bytes, delay: 10 }]
+      },
+    }).connect()
+    pair.wait(1_000)
+    next = pair.now + 4_000
+    for (let i = 0; i < 60; i++) pair.send('client', text(`${i}`))
+    pair.act('client', (end) => end.close())
+    pair.wait(5_000)
+    expect(pair.reason('client')).toBe('TRANSPORT_FAILED')
+  })
+
+  test('a session whose queue is full can be closed: what waits arrives, and then the BYE', () => {
+    const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet }).connect()
+    pair.wait(1_000)
+    const messages: Uint8Array[] = []
+    while (codeOf(() => pair.send('client', text(`${messages.length}`))) === 'no error') {
+      messages.push(text(`${messages.length}`))
     }
+    expect(codeOf(() => pair.send('client', text('one more')))).toBe('QUEUE_FULL')
+    pair.act('client', (end) => end.close())
+    pair.wait(4_000)
+    expect(pair.messages('server')).toEqual(messages)
+    expect([pair.reason('client'), pair.reason('server')]).toEqual(['CLOSED', 'CLOSED'])
+  })
+
+  test('behind a BYE nothing is sent, so that the pings of the peer cannot hold up the end', () => {
+    let lost = true
+    const pair = new Pair({
+      kind: 'datagram',
+      client: quiet,
+      server: quiet,
+      network: ({ from, bytes, now }) => (from === 'client' && now > 1_000 && lost ? [] : [{ bytes, delay: 10 }]),
+    }).connect()
+    pair.wait(1_000)
+    pair.act('client', (end) => end.close())
+    for (let i = 0; i < 4; i++) {
+      pair.act('server', (end) => end.ping(pair.now))
+      pair.wait(300)
+    }
+    lost = false
+    pair.wait(2_000)
+    expect(
+      pair
+        .frames('client')
+        .map((bytes) => decodeFrame(bytes).type)
+        .at(-1),
+    ).toBe(PacketType.BYE)
+    expect([pair.reason('client'), pair.reason('server')]).toEqual(['CLOSED', 'CLOSED'])
   })
 })
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { encodeSerial } from '../src/cobs.ts'
 import { PacketType } from '../src/constants.ts'
+import { UsmpError } from '../src/errors.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
 import { bytesOf, codeOf, concatBytes, flipBit, text, toHex } from './helpers.ts'
 import { DEVICE_ID, Pair, PSK } from './pair.ts'
@@ -70,6 +71,38 @@ describe.each(KINDS)('handshake on a %s transport', (kind) => {
     const pair = new Pair({ kind, authorize: () => undefined, client: { handshakeTimeout: 60_000 } })
     pair.run(10_010)
     expect(pair.reason('server')).toBe('HANDSHAKE_TIMEOUT')
+  })
+
+  test('a look-up that failed is told to the client, and where the handshake stays the next HELLO asks again', () => {
+    let asked = 0
+    const pair: Pair = new Pair({
+      kind,
+      authorize: () => {
+        if (++asked > 1) return { psk: PSK }
+        pair.act('server', (server) => server.failLookup(new UsmpError('PSK_LOOKUP_FAILED', 'no database')))
+        return undefined
+      },
+    })
+    pair.run(9_000)
+    const error = encodeFrame({ type: PacketType.ERROR, payload: Uint8Array.of(7, 0, 0) })
+    const expected = toHex(kind === 'serial' ? encodeSerial(error) : error)
+    expect(pair.sent.server.filter((bytes) => toHex(bytes) === expected)).toHaveLength(1)
+    if (kind === 'stream' || kind === 'message') {
+      expect(pair.reason('server')).toBe('PSK_LOOKUP_FAILED')
+      pair.act('client', (client) => client.receiveEnd())
+      const { closedReason } = pair.client
+      expect([closedReason!.code, closedReason!.retryable, closedReason!.awaited]).toEqual([
+        'HANDSHAKE_REFUSED',
+        true,
+        2,
+      ])
+      expect(closedReason!.hint).toMatch(/could not look up the key/)
+    } else if (kind === 'datagram') {
+      expect([asked, pair.client.established, pair.server.established]).toEqual([2, true, true])
+    } else {
+      expect(pair.reason('client')).toBe('HANDSHAKE_TIMEOUT')
+      expect(pair.run(11_000).reason('server')).toBe('PSK_LOOKUP_FAILED')
+    }
   })
 
   test('ERROR frames in every state are hints and change nothing', () => {

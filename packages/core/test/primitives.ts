@@ -131,6 +131,13 @@ function describePromises(provider: CryptoProvider): void {
   })
 
   describe('AEAD', () => {
+    test.each([0, 3, -1, undefined, 'toString'])(
+      'of a suite that does not exist (%s): no other one stands in',
+      (suite) => {
+        expect(() => provider.aead(suite as CipherSuite, bytesOf(32))).toThrow('CipherSuite')
+      },
+    )
+
     describe.each([
       ['AES-256-GCM', CipherSuite.AES_256_GCM],
       ['ChaCha20-Poly1305', CipherSuite.CHACHA20_POLY1305],

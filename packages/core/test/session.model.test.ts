@@ -64,6 +64,7 @@ function compare(world: TwoSessions, inOrder: boolean): void {
   for (const side of SIDES) {
     const receiver = world.sides![side]
     const sender = world.sides![otherSide(side)]
+    expect(sender.dropped, `${otherSide(side)} closed before it had sent what it had accepted`).toEqual([])
     if (inOrder) {
       // Over datagrams a receiver goes on without what its sender has given up; both sessions are lost then, aloud.
       const lost = world.kind === 'datagram' && [receiver, sender].every(wasLost)

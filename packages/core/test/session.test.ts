@@ -177,6 +177,15 @@ describe('the end', () => {
     expect(pair.reason(otherSide(side))).toBe('CLOSED')
   })
 
+  test('who is ended by its peer is told that another device may have its id: the wire does not say it', () => {
+    const { pair } = session()
+    pair.act('server', (end) => end.close(new UsmpError('REPLACED')))
+    pair.wait(100)
+    expect(pair.reason('server')).toBe('REPLACED')
+    expect(pair.reason('client')).toBe('CLOSED')
+    expect(pair.client.closedReason?.hint).toContain('same device id')
+  })
+
   test('a transport that ends without BYE is TRUNCATED, by a fault TRANSPORT_FAILED with its cause', () => {
     for (const side of SIDES) {
       const quiet = session().pair

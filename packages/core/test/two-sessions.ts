@@ -1,6 +1,6 @@
 import { vi } from 'vitest'
 import type { Clock } from '../src/clock.ts'
-import type { TransportKind } from '../src/connection.ts'
+import { CLOSED_HERE, type TransportKind } from '../src/connection.ts'
 import { CipherSuite } from '../src/constants.ts'
 import { crc16 } from '../src/crc16.ts'
 import { DatagramLink, type DatagramOptions } from '../src/datagram.js'
@@ -138,6 +138,8 @@ export class Witness {
   reason: UsmpError | undefined
   /** Messages whose `send` has resolved, in order. */
   readonly sent: string[] = []
+  /** Messages that `send` had accepted, and that this side's own close has dropped. */
+  readonly dropped: string[] = []
   /** Messages that came out. */
   readonly got: string[] = []
   /** Calls that have not settled. */
@@ -272,17 +274,17 @@ export class TwoSessions {
     const done = witness
       .session!.send(message, { signal: caller.signal })
       .finally(() => witness.waitingSends.delete(caller))
-    this.#follow(witness, 'sends', done, () => witness.sent.push(nameOf(message)))
+    const closing = witness.closing
+    const dropped = (error: unknown) => {
+      if (!closing && error === CLOSED_HERE) witness.dropped.push(nameOf(message))
+    }
+    this.#follow(witness, 'sends', done, () => witness.sent.push(nameOf(message)), dropped)
   }
 
   trySend(side: Side, size: number): void {
     const witness = this.sides![side]
     const message = this.#message(side, size)
-    try {
-      if (witness.session!.trySend(message)) witness.sent.push(nameOf(message))
-    } catch (error) {
-      if (!(error instanceof UsmpError)) throw error
-    }
+    if (witness.session!.trySend(message)) witness.sent.push(nameOf(message))
   }
 
   abortSends(side: Side): void {
@@ -328,7 +330,13 @@ export class TwoSessions {
     else witness.connecting.abort()
   }
 
-  #follow<T>(witness: Witness, what: keyof Witness['open'], promise: Promise<T>, then: () => void = () => {}): void {
+  #follow<T>(
+    witness: Witness,
+    what: keyof Witness['open'],
+    promise: Promise<T>,
+    then: () => void = () => {},
+    failed: (error: unknown) => void = () => {},
+  ): void {
     witness.open[what]++
     promise.then(
       () => {
@@ -337,6 +345,7 @@ export class TwoSessions {
       },
       (error: unknown) => {
         witness.open[what]--
+        failed(error)
         if (!(error instanceof UsmpError)) throw error
       },
     )

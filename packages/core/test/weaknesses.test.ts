@@ -4,7 +4,7 @@ import { PacketType } from '../src/constants.js'
 import type { CryptoProvider } from '../src/crypto.js'
 import { nobleProvider } from '../src/crypto-noble.js'
 import { decodeFrame, encodeFrame } from '../src/frame.js'
-import { bytesOf, text } from './helpers.js'
+import { bytesOf, text, toHex } from './helpers.js'
 import { otherSide, Pair, type Side } from './pair.js'
 
 /** Numbers at which a receiver that looks before it has authenticated goes wrong. */
@@ -29,6 +29,47 @@ describe.each(['client', 'server'] as const)('W7: forged datagrams to a %s', (si
     expect(pair.wait(100).messages(side)).toEqual([text('true'), text('and on')])
     expect(pair.reason(side)).toBeUndefined()
   })
+})
+
+test('a provider that calls back while it seals or opens makes no nonce seal twice', () => {
+  const used: string[] = []
+  let callBack: (() => void) | undefined
+  const callBackOnce = () => {
+    const call = callBack
+    callBack = undefined
+    call?.()
+  }
+  const provider: CryptoProvider = {
+    ...nobleProvider,
+    aead(suite, key) {
+      const aead = nobleProvider.aead(suite, key)
+      return {
+        ...aead,
+        seal(nonce, aad, plaintext, out) {
+          callBackOnce()
+          used.push(`${toHex(key)} ${toHex(nonce)}`)
+          aead.seal(nonce, aad, plaintext, out)
+        },
+        open(nonce, aad, sealed) {
+          callBackOnce()
+          return aead.open(nonce, aad, sealed)
+        },
+      }
+    },
+  }
+  const options = { client: { provider, keepalive: 0 }, server: { provider } }
+  // On datagrams numbers may come in any order, so that the session shows whether its frames were good.
+  const pair = new Pair({ kind: 'datagram', ...options }).connect()
+  const other = new Pair({ kind: 'datagram', seed: 5, ...options }).connect()
+  callBack = () => other.send('client', text('of another session'))
+  pair.send('client', text('a'))
+  callBack = () => other.send('server', text('while one is opened'))
+  pair.wait(100)
+  other.wait(100)
+  expect(pair.messages('server')).toEqual([text('a')])
+  expect(other.messages('server')).toEqual([text('of another session')])
+  expect(other.messages('client')).toEqual([text('while one is opened')])
+  expect(new Set(used).size).toBe(used.length)
 })
 
 describe('W10: forged and malformed datagrams in a handshake', () => {

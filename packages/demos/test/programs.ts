@@ -31,7 +31,8 @@ export function programFolder(files: Iterable<readonly [string, string]>): {
     for (const child of children) child.kill()
     rmSync(folder, { recursive: true })
   })
-  const write = (name: string, text: string) => writeFileSync(join(folder, name), text)
+  // As keys have it: of one that others can read, a warning would stand in the output.
+  const write = (name: string, text: string) => writeFileSync(join(folder, name), text, { mode: 0o600 })
   for (const [name, text] of files) write(name, text)
   return { write, start }
 

@@ -10,20 +10,18 @@ import {
   type Transport,
   UsmpError,
 } from '@usmp/core'
-import { assertSuite, assertTime } from '@usmp/core/checks'
 import { DatagramLink } from '@usmp/core/datagram'
-import { assertSessionOptions } from './checks.js'
+import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
+import { connectTable, sessionsTable } from './options.js'
 import { connectSerial } from './serial-port.js'
-import { connectTcp } from './tcp.js'
+import { allowManyListeners } from './signals.js'
+import { parseTarget, type Target } from './target.js'
+import { CONNECT_TIMEOUT, connectTcp } from './tcp.js'
 import { connectUdp } from './udp.js'
 import { connectWebSocket } from './websocket.js'
-
-const DEFAULT_PORT = 9000
-const NETWORK_SCHEMES = ['usmp:', 'usmp+udp:', 'ws:', 'wss:']
-const CONNECT_TIMEOUT = 10_000
 
 export interface ConnectOptions {
   /** Six bytes, or `aa:bb:cc:dd:ee:ff`. */
@@ -34,9 +32,9 @@ export interface ConnectOptions {
   readonly allowWeakPsk?: boolean
   /** Must be what the server is configured for. Default AES-256-GCM. */
   readonly suite?: CipherSuite
-  /** ms until the transport is there; default 10000. */
+  /** ms until the transport is there; 0 for never; default 10000. */
   readonly connectTimeout?: number
-  /** ms for each step of the handshake; default 5000. */
+  /** ms for each step of the handshake; 0 for never; default 5000. */
   readonly handshakeTimeout?: number
   /** ms of silence after which a PING goes out; 0 for never; default 20000. */
   readonly keepalive?: number
@@ -63,26 +61,28 @@ export interface ConnectOptions {
 export interface SessionsOptions extends ConnectOptions {
   /** Told before each pause: why, and how long it will be in ms. */
   readonly onRetry?: ReconnectOptions['onRetry']
+  /** Refusals in a row that are the end; default: none is, and the pauses between them grow to 5 minutes. */
+  readonly maxRefusals?: number
 }
 
 /**
  * Connects to a server.
  * @param url `usmp://host:port` for TCP, `usmp+udp://host:port` for UDP, the port being 9000 where left out; or `ws://…`,
- * `wss://…`, `serial:///dev/ttyUSB0?baud=115200`
+ * `wss://…`, `serial:///dev/ttyUSB0?baud=115200&rtscts=true` with the options of {@link serialPort}. A link-local IPv6 address
+ * has its zone in it, as text: `usmp://[fe80::1%eth0]`.
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK, UNREACHABLE, HANDSHAKE_REFUSED, HANDSHAKE_TIMEOUT, AUTH_FAILED, ABORTED
  */
 export async function connect(url: string | URL, options: ConnectOptions): Promise<Session> {
-  const target = parseUrl(url)
-  const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal } = options
-  const deviceId = parseDeviceId(options.deviceId)
   // Before the network is asked: a wrong argument is not to hide behind a server that is down.
+  const target = parseTarget(url)
+  checkOptions('connect', options, connectTable)
+  const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal } = options
+  allowManyListeners(signal)
+  const deviceId = parseDeviceId(options.deviceId)
   assertPsk(options.psk, options.allowWeakPsk)
-  assertSuite(options.suite)
-  assertTime('connectTimeout', timeout)
-  assertSessionOptions(options)
   if (!options.provider) await prepareSuite(options.suite)
-  if (target.protocol === 'usmp+udp:') {
-    const transport = await connectUdp(hostOf(target), portOf(target), { signal })
+  if (target.kind === 'udp') {
+    const transport = await connectUdp(target.host, target.port, { timeout, signal })
     return establish(transport, options, deviceId).catch((error: UsmpError) => {
       const { fault: cause } = transport
       if (error.code !== 'HANDSHAKE_TIMEOUT' || !cause) throw error
@@ -100,21 +100,29 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
 
 /**
  * Sessions one after another: reconnects by itself, with growing pauses. Every item is a new handshake, and nothing is
- * queued across. Ends, with the session there is, when `signal` aborts.
- * @throws UsmpError where repeating is useless: wrong usage, a server that does not know the key, or five times in a row a
- * peer that refuses our proof or breaks the protocol
+ * queued across. Ends, with the session there is, when `signal` aborts. A server that refuses the key is tried again as well, as it
+ * may learn it: see `onRetry` and `maxRefusals`.
+ * @throws UsmpError where repeating is useless: wrong usage, a failure of the platform, or the last of `maxRefusals` refusals
  */
 export function sessions(url: string | URL, options: SessionsOptions): AsyncGenerator<Session, void, undefined> {
-  const { signal, onRetry } = options
-  return reconnecting(() => connect(url, options), {
+  checkOptions('sessions', options, sessionsTable)
+  const { onRetry, maxRefusals, ...rest } = options
+  const { signal } = rest
+  allowManyListeners(signal)
+  return reconnecting(() => connect(url, rest), {
     clock: nodeClock,
     jitter: Math.random,
     signal,
     ...(onRetry ? { onRetry } : {}),
+    ...(maxRefusals === undefined ? {} : { maxRefusals }),
   })
 }
 
-async function establish(transport: Transport, options: ConnectOptions, deviceId: Uint8Array): Promise<Session> {
+async function establish(
+  transport: Transport,
+  { connectTimeout, ca, ...options }: ConnectOptions,
+  deviceId: Uint8Array,
+): Promise<Session> {
   try {
     return await Session.connect(transport, {
       ...options,
@@ -130,44 +138,16 @@ async function establish(transport: Transport, options: ConnectOptions, deviceId
   }
 }
 
-function hostOf(url: URL): string {
-  return url.hostname.replace(/^\[|\]$/g, '')
-}
-
-function portOf(url: URL): number {
-  return Number(url.port || DEFAULT_PORT)
-}
-
 function openTransport(
-  target: URL,
-  options: { timeout: number; ca: string | Uint8Array | undefined; signal: AbortSignal | undefined },
+  target: Exclude<Target, { kind: 'udp' }>,
+  { timeout, ca, signal }: { timeout: number; ca: string | Uint8Array | undefined; signal: AbortSignal | undefined },
 ): Promise<Transport> {
-  switch (target.protocol) {
-    case 'ws:':
-    case 'wss:':
-      return connectWebSocket(target, options)
-    case 'serial:':
-      return connectSerial(target, options.signal)
-    default:
-      return connectTcp(hostOf(target), portOf(target), options)
-  }
-}
-
-function parseUrl(url: string | URL): URL {
-  const parsed = urlOf(url)
-  if (parsed && NETWORK_SCHEMES.includes(parsed.protocol) && parsed.hostname !== '') return parsed
-  if (parsed?.protocol === 'serial:') return parsed
-  throw new UsmpError(
-    'INVALID_ARGUMENT',
-    `the address must look like usmp://host:${DEFAULT_PORT}, usmp+udp://host:${DEFAULT_PORT}, ws://host/, wss://host/ or serial:///dev/ttyUSB0, not ${url}`,
-  )
-}
-
-/** Undefined if it is none. Not `URL.canParse` first, which would do the work twice. */
-function urlOf(text: string | URL): URL | undefined {
-  try {
-    return new URL(text)
-  } catch {
-    return undefined
+  switch (target.kind) {
+    case 'tcp':
+      return connectTcp(target.host, target.port, { timeout, signal })
+    case 'websocket':
+      return connectWebSocket(target.url, { host: target.host, timeout, ca, signal })
+    case 'serial':
+      return connectSerial(target.url, signal)
   }
 }

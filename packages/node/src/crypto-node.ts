@@ -8,9 +8,10 @@ import {
   diffieHellman,
   generateKeyPairSync,
   type KeyObject,
-  randomBytes,
+  randomFillSync,
 } from 'node:crypto'
 import { type Aead, CipherSuite, type CryptoProvider, type KeyPair, type RandomSource, wipe } from '@usmp/core'
+import { assertSuite } from '@usmp/core/options'
 import { sodiumAead } from './crypto-sodium.js'
 
 export { prepareSuite } from './crypto-sodium.js'
@@ -22,8 +23,14 @@ const HASH_SIZE = 32
 /** PKCS #8 of an X25519 private key, up to the key itself (RFC 8410). */
 const PKCS8_PREFIX = Buffer.from('302e020100300506032b656e04220420', 'hex')
 
+/**
+ * An array for a secret, outside of V8's heap: there small arrays are moved, and leave copies behind that nobody wipes. A
+ * Buffer of OpenSSL's results has such memory already.
+ */
+const secretBytes = (length: number) => new Uint8Array(new ArrayBuffer(length))
+
 /** Random bytes of the operating system. */
-export const nodeRandom: RandomSource = (length) => new Uint8Array(randomBytes(length))
+export const nodeRandom: RandomSource = (length) => randomFillSync(secretBytes(length))
 
 /**
  * The provider on node:crypto (OpenSSL): an order of magnitude faster than noble in the handshake. Key pairs come from
@@ -38,7 +45,9 @@ export const nodeProvider: CryptoProvider = {
     return keyPair(privateKey as unknown as KeyObject, (publicKey as unknown as JsonWebKey).x!)
   },
   keyPairFromPrivate(privateKey) {
-    const key = createPrivateKey({ key: Buffer.concat([PKCS8_PREFIX, privateKey]), format: 'der', type: 'pkcs8' })
+    const der = Buffer.concat([PKCS8_PREFIX, privateKey])
+    const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })
+    wipe(der)
     return keyPair(key, createPublicKey(key).export({ format: 'jwk' }).x!)
   },
   hmacSha256: hmac,
@@ -55,13 +64,14 @@ function hmac(key: Uint8Array, ...message: readonly Uint8Array[]): Uint8Array {
 /** RFC 5869. Node's `hkdfSync` does the same in more than twice the time. */
 function hkdf(ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
   const secret = hmac(salt, ikm)
-  const out = new Uint8Array(Math.ceil(length / HASH_SIZE) * HASH_SIZE)
-  let block: Uint8Array = new Uint8Array(0)
-  for (let i = 0; i * HASH_SIZE < length; i++) {
-    block = hmac(secret, block, info, Uint8Array.of(i + 1))
-    out.set(block, i * HASH_SIZE)
+  const out = secretBytes(Math.ceil(length / HASH_SIZE) * HASH_SIZE)
+  for (let at = 0; at < length; at += HASH_SIZE) {
+    const previous = out.subarray(Math.max(0, at - HASH_SIZE), at)
+    const block = hmac(secret, previous, info, Uint8Array.of(at / HASH_SIZE + 1))
+    out.set(block, at)
+    wipe(block)
   }
-  wipe(secret, block)
+  wipe(secret)
   return out.subarray(0, length)
 }
 
@@ -79,7 +89,8 @@ function keyPair(initialKey: KeyObject, x: string): KeyPair {
       const jwk = { kty: 'OKP', crv: 'X25519', x: Buffer.from(peerPublic).toString('base64url') }
       const publicKey = createPublicKey({ key: jwk, format: 'jwk' })
       try {
-        return new Uint8Array(diffieHellman({ privateKey, publicKey }))
+        const { buffer, byteOffset, length } = diffieHellman({ privateKey, publicKey })
+        return new Uint8Array(buffer, byteOffset, length)
       } catch {
         // With two valid keys OpenSSL refuses for one reason only, an all-zero result.
         return new Uint8Array(KEY_SIZE)
@@ -91,15 +102,22 @@ function keyPair(initialKey: KeyObject, x: string): KeyPair {
   }
 }
 
+const algorithms = {
+  [CipherSuite.AES_256_GCM]: 'aes-256-gcm',
+  [CipherSuite.CHACHA20_POLY1305]: 'chacha20-poly1305',
+} satisfies Record<CipherSuite, string>
+
 class OpensslAead implements Aead {
   readonly #algorithm: CipherGCMTypes
   /** Bytes and no KeyObject: that is slower to use, larger, and cannot be overwritten. */
   #key: Uint8Array | undefined
 
   constructor(suite: CipherSuite, key: Uint8Array) {
+    assertSuite(suite)
     // The types of Node know ChaCha20-Poly1305 by other functions only.
-    this.#algorithm = (suite === CipherSuite.AES_256_GCM ? 'aes-256-gcm' : 'chacha20-poly1305') as CipherGCMTypes
-    this.#key = new Uint8Array(key)
+    this.#algorithm = algorithms[suite] as CipherGCMTypes
+    this.#key = secretBytes(key.length)
+    this.#key.set(key)
   }
 
   seal(nonce: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, out: Uint8Array): void {

@@ -53,7 +53,8 @@ export function sodiumAead(key: Uint8Array): Aead | undefined {
   if (!sodium) return undefined
   const module = sodium
   const [nonceAt, aadAt, dataAt] = [place + NONCE_AT, place + AAD_AT, place + DATA_AT]
-  let ownKey: Uint8Array | undefined = new Uint8Array(key)
+  let ownKey: Uint8Array | undefined = new Uint8Array(new ArrayBuffer(KEY_SIZE))
+  ownKey.set(key)
 
   function fill(nonce: Uint8Array, aad: Uint8Array, data: Uint8Array): void {
     if (!ownKey) throw new Error('the key was wiped')

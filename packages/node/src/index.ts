@@ -5,6 +5,7 @@ export {
   ExtensionEvent,
   formatDeviceId,
   parseDeviceId,
+  parsePsk,
   Session,
   streamTransport,
   type Transport,
@@ -15,10 +16,11 @@ export { nodeClock } from './clock.js'
 export { type ConnectOptions, connect, type SessionsOptions, sessions } from './connect.js'
 export { nodeProvider, nodeRandom, prepareSuite } from './crypto-node.js'
 export { duplexTransport } from './duplex.js'
-export type { PskEntry, PskFunction, PskOptions, PskSource, PskTable } from './psk-source.js'
+export { readPskFile, readPskTable } from './key-files.js'
+export type { PskContext, PskEntry, PskFunction, PskOptions, PskSource, PskTable } from './psk-source.js'
 export type { SerialLine } from './serial.js'
-export { serialPort } from './serial-port.js'
+export { type SerialOptions, serialPort } from './serial-port.js'
 export { type ListenOptions, listen, RefusedEvent, type Server, SessionEvent, WarningEvent } from './server.js'
-export { connectTcp, tcpTransport } from './tcp.js'
-export { connectUdp, type UdpClientTransport } from './udp.js'
+export { connectTcp, type TcpOptions, tcpTransport } from './tcp.js'
+export { connectUdp, type UdpClientTransport, type UdpOptions } from './udp.js'
 export type { WebSocketOptions } from './websocket.js'

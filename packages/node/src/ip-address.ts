@@ -35,3 +35,12 @@ export function addressBlock(address: string): string {
   const groups = [0, 2, 4, 6].map((at) => ((bytes[at]! << 8) | bytes[at + 1]!).toString(16))
   return `${groups.join(':')}::/64`
 }
+
+/** The address that occurs most often; of equals the first. */
+export function busiestOf(hosts: Iterable<string>): string | undefined {
+  const counts = new Map<string, number>()
+  for (const host of hosts) counts.set(host, (counts.get(host) ?? 0) + 1)
+  let busiest: string | undefined
+  for (const [host, count] of counts) if (count > (counts.get(busiest ?? '') ?? 0)) busiest = host
+  return busiest
+}

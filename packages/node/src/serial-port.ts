@@ -1,23 +1,44 @@
 import { Duplex } from 'node:stream'
 import { type Transport, UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import type { SerialPort } from 'serialport'
 import { duplexTransport } from './duplex.js'
+import { serialPortTable } from './options.js'
 import type { SerialLine } from './serial.js'
 
 const DEFAULT_BAUD_RATE = 115_200
+/** What is no number in the query of an address. */
+const SERIAL_VALUES = new Map<string, boolean>([
+  ['true', true],
+  ['false', false],
+])
 /** How often an open port is asked whether it is still there, ms. */
 const WATCH_INTERVAL = 500
 /** What the poller of a port can be asked for (libuv's UV_READABLE and UV_WRITABLE). */
 const POLL_READABLE = 1
 const POLL_WRITABLE = 2
 
+/** Options of {@link serialPort}. */
+export interface SerialOptions {
+  /** Bits a second; default 115200. */
+  readonly baudRate?: number
+  /** Flow control by the wires RTS and CTS, which have to be connected at both ends. Default false. */
+  readonly rtscts?: boolean
+  /** Level of DTR once the port is open; default true. Many boards reset by a change of DTR or RTS: false leaves them running. */
+  readonly dtr?: boolean
+  /** Level of RTS once the port is open; default true. Not together with `rtscts`, which drives it. */
+  readonly rts?: boolean
+}
+
 /**
  * A serial port as a line for `listen`, by the package `serialport`, which is an optional dependency. 8 data bits, no parity,
- * one stop bit, no flow control, as chips have it.
+ * one stop bit. There is no flow control by XON and XOFF: frames contain these bytes.
  * @param path e.g. `/dev/ttyUSB0` or `COM3`
+ * @throws UsmpError INVALID_ARGUMENT
  */
-export function serialPort(path: string, { baudRate = DEFAULT_BAUD_RATE }: { baudRate?: number } = {}): SerialLine {
-  return { name: path, open: () => openPort(path, baudRate) }
+export function serialPort(path: string, options: SerialOptions = {}): SerialLine {
+  checkSerialOptions('serialPort', options)
+  return { name: path, open: () => openPort(path, options) }
 }
 
 /**
@@ -25,26 +46,63 @@ export function serialPort(path: string, { baudRate = DEFAULT_BAUD_RATE }: { bau
  * @throws UsmpError INVALID_ARGUMENT; UNREACHABLE with the system's error as its cause; ABORTED
  */
 export async function connectSerial(url: URL, signal: AbortSignal | undefined): Promise<Transport> {
-  const { path, baudRate } = parseSerialUrl(url)
+  const { path, options } = parseSerialUrl(url)
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
-  return duplexTransport(await openPort(path, baudRate), 'serial', path)
+  return duplexTransport(await openPort(path, options), 'serial', path)
 }
 
-/** `serial:///dev/ttyUSB0?baud=115200`, or `serial:COM3`. */
-function parseSerialUrl(url: URL): { path: string; baudRate: number } {
-  const baudRate = Number(url.searchParams.get('baud') ?? DEFAULT_BAUD_RATE)
-  const path = decodeURIComponent(url.pathname)
-  if (url.hostname === '' && path !== '' && Number.isInteger(baudRate) && baudRate > 0) return { path, baudRate }
-  throw new UsmpError('INVALID_ARGUMENT', `the address must look like serial:///dev/ttyUSB0?baud=115200, not ${url}`)
+/** @throws UsmpError INVALID_ARGUMENT */
+function checkSerialOptions(caller: string, options: SerialOptions): void {
+  checkOptions(caller, options, serialPortTable)
+  if (options.rtscts !== true || options.rts === undefined) return
+  throw new UsmpError('INVALID_ARGUMENT', `${caller}: rts cannot be set together with rtscts, which drives it`)
 }
 
-async function openPort(path: string, baudRate: number): Promise<Duplex> {
+/** `serial:///dev/ttyUSB0?baud=115200`, or `serial:COM3`; `baud` is short for `baudRate`. */
+function parseSerialUrl(url: URL): { path: string; options: SerialOptions } {
+  const options: Record<string, unknown> = {}
+  for (const [name, text] of url.searchParams) {
+    options[/^baud(rate)?$/i.test(name) ? 'baudRate' : name] = SERIAL_VALUES.get(text) ?? (Number(text) || text)
+  }
+  const path = decoded(url.pathname)
+  if (url.hostname !== '' || url.hash !== '' || !path) {
+    const hint = 'A per cent sign or a # in the path is written as %25 or %23.'
+    const detail = `the address must look like serial:///dev/ttyUSB0?baud=115200, not ${url}`
+    throw new UsmpError('INVALID_ARGUMENT', detail, { hint })
+  }
+  checkSerialOptions(`the address ${url}`, options)
+  return { path, options }
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return undefined
+  }
+}
+
+async function openPort(
+  path: string,
+  { baudRate = DEFAULT_BAUD_RATE, rtscts = false, dtr, rts }: SerialOptions,
+): Promise<Duplex> {
   const { SerialPort } = await load()
+  const port = await new Promise<SerialPort>((resolve, reject) => {
+    const opened = new SerialPort({ path, baudRate, rtscts }, (cause) =>
+      cause ? reject(unreachable(path, cause)) : resolve(opened),
+    )
+  })
+  if (dtr !== undefined || rts !== undefined) await setLevels(port, { dtr: dtr ?? true, rts: rts ?? true })
+  waitForBoth(port)
+  return watched(port, streamOf(port))
+}
+
+/** @throws UsmpError UNREACHABLE if the port has no such wires; it is closed then */
+function setLevels(port: SerialPort, levels: { dtr: boolean; rts: boolean }): Promise<void> {
   return new Promise((resolve, reject) => {
-    const port = new SerialPort({ path, baudRate }, (cause) => {
-      if (cause) return reject(unreachable(path, cause))
-      waitForBoth(port)
-      resolve(watched(port, streamOf(port)))
+    port.set(levels, (cause) => {
+      if (!cause) return resolve()
+      port.close(() => reject(unreachable(`${port.path}: its DTR and RTS cannot be set`, cause)))
     })
   })
 }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server as NetServer, type Socket } from 'node:net'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type AcceptOptions,
   type Authorization,
@@ -8,30 +8,33 @@ import {
   type CryptoProvider,
   type DatagramOptions,
   type ErrorCode,
+  formatDeviceId,
+  parseDeviceId,
   Session,
   type SharedLine,
   type Transport,
   UsmpError,
-  type WireVersion,
 } from '@usmp/core'
-import { assertSuite } from '@usmp/core/checks'
 import { DatagramLink } from '@usmp/core/datagram'
-import { assertLimit, assertSessionOptions } from './checks.js'
+import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
-import { addressBlock } from './ip-address.js'
+import { addressBlock, busiestOf } from './ip-address.js'
 import { Lockout } from './lockout.js'
-import { authorizer, type PskOptions } from './psk-source.js'
+import { listenTable } from './options.js'
+import { type Authorizer, authorizer, type PskOptions } from './psk-source.js'
 import { type SerialLine, shareLine } from './serial.js'
-import { assertPort, formatAddress, startListening, tcpTransport } from './tcp.js'
+import { allowManyListeners } from './signals.js'
+import { assertPort, DEFAULT_HOST, DEFAULT_PORT, formatAddress, startListening, tcpTransport } from './tcp.js'
 import { UdpListener, type UdpVisit } from './udp.js'
 import { type Visitor, WebSocketDoor, type WebSocketOptions } from './websocket.js'
 
 export interface ListenOptions extends PskOptions {
   /**
-   * Default host: all interfaces; default port 9000; port 0 takes a free one, see {@link Server.port}. Left out
-   * together with `udp`, `websocket` and `serial` it means these defaults.
+   * Default host 127.0.0.1, which only this machine reaches: give `0.0.0.0` or `::` to let in devices from the network.
+   * Default port 9000; port 0 takes a free one, see {@link Server.port}. Left out together with `udp`, `websocket` and
+   * `serial` it means these defaults.
    */
   readonly tcp?: { readonly host?: string; readonly port?: number }
   /** The same for UDP, see {@link Server.udpPort}; it may have the same number as the TCP port. */
@@ -45,15 +48,16 @@ export interface ListenOptions extends PskOptions {
   /** What becomes of a second session of one device: it takes the place of the first (default), or is turned away. */
   readonly duplicates?: 'replace' | 'reject'
   /**
-   * Connections at once, in all; default 1000. At any of the three limits a handshake gives way to a newcomer, the oldest of
-   * the address that has most of them, so that idle connections keep nobody out; without one the newcomer is turned away.
+   * Connections at once, in all; default 1000. At this limit and the next one a connection whose session has ended gives way
+   * to a newcomer, the one that has been leaving for longest. Without one the oldest handshake of the address that has most
+   * of them ends, so that idle connections keep nobody out. Without that the newcomer is turned away.
    */
   readonly maxConnections?: number
   /** Connections at once from one address (of IPv6: from one /64, which one host may have for itself); default 250. */
   readonly maxConnectionsPerAddress?: number
-  /** Handshakes at once; default 250. */
+  /** Handshakes at once, where the oldest gives way as above, and answers of a `psk` function awaited at once; default 250. */
   readonly maxHandshakes?: number
-  /** ms for a whole handshake; default 10000. */
+  /** ms for a whole handshake; 0 for never; default 10000. */
   readonly handshakeTimeout?: number
   /**
    * ms without an authentic frame after which a session ends; 0 for never; default 60000. So it does when the
@@ -126,6 +130,11 @@ const OVER = new AbortController()
 const LINE_PAUSE = 500
 /** Until a connection to the WebSocket port has to have asked for a WebSocket, ms; as long as for a handshake. */
 const UPGRADE_TIMEOUT = 10_000
+/** Until a server that closes cuts off everybody who is still there, ms. */
+const CLOSE_TIMEOUT = 3_000
+/** Connections of one device that may be leaving at once, besides the one of its session. */
+const MAX_LEAVING = 2
+const DEFAULT_LIMITS = { maxConnections: 1000, maxConnectionsPerAddress: 250, maxHandshakes: 250 } as const
 
 /**
  * Listens for devices.
@@ -141,35 +150,37 @@ export function listen(options: ListenOptions): Promise<Server> {
  */
 export class Server extends EventTarget implements AsyncIterable<Session> {
   readonly #options: ListenOptions
-  readonly #authorize: AcceptOptions['authorize']
+  readonly #limits: { readonly [K in keyof typeof DEFAULT_LIMITS]: number }
+  readonly #authorize: Authorizer
   /** What all sessions have in common. */
   readonly #sessionOptions: Omit<AcceptOptions, 'authorize' | 'signal'>
   readonly #net: NetServer
   readonly #lockout = new Lockout()
   readonly #connections = new Map<string, number>()
-  #connectionCount = 0
+  /** Everybody who holds a connection, from its first byte to its last. */
+  readonly #visitors = new Set<Visitor>()
   /** In order of arrival. */
   readonly #handshakes = new Set<Visitor>()
+  /** Whose connection is about to end, with the device that has proven itself on it; who left first comes first. */
+  readonly #leaving = new Map<Visitor, string | undefined>()
   readonly #sessions = new Map<string, Session>()
-  readonly #open = new Set<Session>()
+  readonly #open = new Map<Session, Visitor>()
   #backlog: Session[] = []
   #wake: (() => void) | undefined
   #door: WebSocketDoor | undefined
   #line: SharedLine | undefined
+  #lineHold: ReturnType<typeof setInterval> | undefined
   #udp: UdpListener | undefined
   #closing: Promise<void> | undefined
   readonly #onAbort = () => void this.close()
 
-  private constructor(options: ListenOptions) {
+  private constructor(options: ListenOptions = {}) {
     super()
     // Now, and not when the first device comes.
-    assertSessionOptions(options)
-    assertSuite(options.suite)
-    assertLimit('maxConnections', options.maxConnections)
-    assertLimit('maxConnectionsPerAddress', options.maxConnectionsPerAddress)
-    assertLimit('maxHandshakes', options.maxHandshakes)
+    checkOptions('listen', options, listenTable)
     this.#options = options
-    this.#authorize = authorizer(options)
+    this.#limits = { ...DEFAULT_LIMITS, ...defined(limitsOf(options)) }
+    this.#authorize = authorizer(options, this.#limits.maxHandshakes)
     const { handshakeTimeout, idleTimeout, keepalive, extensions, provider = nodeProvider, datagram } = options
     this.#sessionOptions = {
       datagramLink: DatagramLink,
@@ -194,11 +205,16 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     if (tcp || !(udp || websocket || serial)) await this.#listenTcp(tcp ?? {})
     if (udp) await this.#listenUdp(udp)
     if (websocket) await this.#openDoor(websocket)
-    if (serial) void this.#serveLine(serial)
+    if (serial) {
+      // A server keeps its process alive while it listens, also while the port is not there.
+      this.#lineHold = setInterval(() => {}, 2 ** 31 - 1)
+      void this.#serveLine(serial)
+    }
     if (signal?.aborted) {
       await this.close()
       throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
     }
+    allowManyListeners(signal)
     signal?.addEventListener('abort', this.#onAbort)
     if (sharedPsk) {
       process.emitWarning('one key for all devices lets any of them pose as the server to the others', {
@@ -207,7 +223,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     }
   }
 
-  async #listenTcp({ host, port = 9000 }: NonNullable<ListenOptions['tcp']>): Promise<void> {
+  async #listenTcp({ host = DEFAULT_HOST, port = DEFAULT_PORT }: NonNullable<ListenOptions['tcp']>): Promise<void> {
     await startListening(this.#net, host, port)
     this.#net.on('error', (error) => this.#warn('the listening socket had a fault', error))
   }
@@ -218,8 +234,9 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       receive: (transport: Transport, visitor: Visitor) => void this.#receiveVisitor(transport, visitor),
       refused: (address: string, error: UsmpError) => this.#refused(address, undefined, error),
     }
-    this.#door = new WebSocketDoor(options, reception, this.#options.handshakeTimeout ?? UPGRADE_TIMEOUT)
+    const upgradeTimeout = this.#options.handshakeTimeout ?? UPGRADE_TIMEOUT
     try {
+      this.#door = new WebSocketDoor(options, reception, { upgradeTimeout, maxIdle: this.#limits.maxHandshakes })
       await this.#door.listen((error) => this.#warn('the listening socket had a fault', error))
     } catch (error) {
       await this.close()
@@ -236,7 +253,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     return this.#door.url
   }
 
-  async #listenUdp({ host, port = 9000 }: NonNullable<ListenOptions['udp']>): Promise<void> {
+  async #listenUdp({ host = DEFAULT_HOST, port = DEFAULT_PORT }: NonNullable<ListenOptions['udp']>): Promise<void> {
     try {
       assertPort(port)
       this.#udp = await UdpListener.bind(
@@ -296,7 +313,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   /** The established sessions. */
   get sessions(): readonly Session[] {
-    return [...this.#open]
+    return [...this.#open.keys()]
   }
 
   override addEventListener<K extends keyof ServerEvents>(
@@ -319,7 +336,23 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     }
   }
 
-  /** Stops listening, ends handshakes, says BYE to every session; resolves when all is closed. */
+  /**
+   * Ends the session of a device with a BYE, and every handshake that claims its id. To withdraw a key for good, first make the
+   * `psk` function answer null for the device, or it comes back. Resolves when the session has ended; at once if there is none.
+   * @throws UsmpError INVALID_ARGUMENT if it is no device id
+   */
+  async disconnect(deviceId: string): Promise<void> {
+    const id = formatDeviceId(parseDeviceId(deviceId))
+    const reason = new UsmpError('CLOSED', 'the server disconnected the device')
+    for (const visitor of this.#handshakes) if (visitor.deviceId === id) visitor.abort.abort(reason)
+    const session = this.#sessions.get(id)
+    if (session) await this.#endSession(session, this.#open.get(session), reason)
+  }
+
+  /**
+   * Stops listening, ends handshakes, says BYE to every session; resolves when all is closed. Whoever is still there after 3 s
+   * is cut off, so this never takes longer, and it never rejects.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#shutDown()
     return this.#closing
@@ -331,17 +364,20 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   async #shutDown(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    const closed = Promise.all([
+    clearInterval(this.#lineHold)
+    const unbound = Promise.allSettled([
       this.#net.listening ? once(this.#net.close(), 'close') : undefined,
       this.#door?.close(),
     ])
     const reason = new UsmpError('SHUTDOWN')
     for (const visitor of this.#handshakes) visitor.abort.abort(reason)
-    await Promise.all([...this.#open].map((session) => session.close(reason)))
-    await this.#line?.close()
+    const sessions = [...this.#open].map(([session, visitor]) => this.#endSession(session, visitor, reason))
+    const line = Promise.all(sessions).then(() => this.#line?.close())
+    await withTimeout(Promise.allSettled([unbound, line]), CLOSE_TIMEOUT)
+    for (const visitor of this.#visitors) visitor.connection.destroy()
+    await unbound
     await this.#udp?.close()
     this.#wake?.()
-    await closed
   }
 
   #welcome(socket: Socket): void {
@@ -358,15 +394,25 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       socket.destroy()
       return undefined
     }
-    const visitor: Visitor = { host, abort: new AbortController(), deviceId: undefined }
+    const visitor: Visitor = { host, abort: new AbortController(), deviceId: undefined, connection: socket }
     this.#handshakes.add(visitor)
-    this.#count(host, 1)
+    this.#arrive(visitor)
     // Not `once`, which keeps more: it comes once all the same.
-    socket.on('close', () => {
-      this.#handshakes.delete(visitor)
-      this.#count(host, -1)
-    })
+    socket.on('close', () => this.#forget(visitor))
     return visitor
+  }
+
+  #arrive(visitor: Visitor): void {
+    this.#visitors.add(visitor)
+    this.#count(visitor.host, 1)
+  }
+
+  /** The connection is gone. */
+  #forget(visitor: Visitor): void {
+    if (!this.#visitors.delete(visitor)) return
+    this.#handshakes.delete(visitor)
+    this.#leaving.delete(visitor)
+    this.#count(visitor.host, -1)
   }
 
   #welcomeUdp(visit: UdpVisit): void {
@@ -380,9 +426,9 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       this.#refused(transport.address, deviceId, refusal)
       return
     }
-    this.#count(host, 1)
-    visit.onEnd(() => this.#count(host, -1))
-    const visitor = { host, abort: new AbortController(), deviceId: undefined }
+    const visitor: Visitor = { host, abort: new AbortController(), deviceId: undefined, connection: visit }
+    this.#arrive(visitor)
+    visit.onEnd(() => this.#forget(visitor))
     void this.#receiveVisitor(transport, visitor, () => visit.takeOver())
   }
 
@@ -393,43 +439,61 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
         this.#line = shareLine(await line.open(), line.name)
       } catch (error) {
         this.#warn(`the serial line ${line.name} cannot be opened; trying again`, error)
-        await setTimeout(LINE_PAUSE, undefined, { ref: false })
+        await sleep(LINE_PAUSE, undefined, { ref: false })
         continue
       }
       if (this.#closing) await this.#line.close()
       while (this.#line.open) await this.#receiveLineVisitor(this.#line, line.name)
       // A line that ends at once every time must not keep the processor busy.
-      await setTimeout(LINE_PAUSE, undefined, { ref: false })
+      await sleep(LINE_PAUSE, undefined, { ref: false })
     }
   }
 
   /** Waits for the next HELLO on a line and performs its handshake, beside the session that the line may have. */
   async #receiveLineVisitor(line: SharedLine, name: string): Promise<void> {
-    const visitor: Visitor = { host: name, abort: new AbortController(), deviceId: undefined }
+    const transport = line.join()
+    const connection = { destroy: () => transport.abort() }
+    const visitor: Visitor = { host: name, abort: new AbortController(), deviceId: undefined, connection }
     try {
-      const session = await this.#handshake(line.join(), visitor)
-      this.#lockout.succeeded(visitor.host, session.deviceId)
-      line.replaceSession(session)
-      await this.#admit(session)
+      const session = await this.#handshake(transport, visitor)
+      await this.#admit(session, visitor, () => line.replaceSession(session))
     } catch (failure) {
       // Nobody has to say HELLO on a line.
       if (visitor.deviceId) this.#turnedAway(name, visitor, failure)
+      else this.#endHandshake(visitor)
     }
   }
 
   /**
-   * Makes room for one more connection. Where a limit is reached a handshake ends: the oldest, as honest ones take a round
-   * trip or two, of the address that has most of them, so that a flood from one address ends nobody else's.
+   * Makes room for one more connection. At a limit of connections, who leaves anyway gives way first. Otherwise a handshake
+   * ends: the oldest, as honest ones take a round trip or two, of the address that has most of them, so that a flood from one
+   * address ends nobody else's.
    * @returns the limit for which there is no room
    */
   #makeRoom(host: string): UsmpError | undefined {
-    const { maxConnections = 1000, maxConnectionsPerAddress = 250, maxHandshakes = 250 } = this.#options
+    const { maxConnections, maxConnectionsPerAddress, maxHandshakes } = this.#limits
     if ((this.#connections.get(host) ?? 0) >= maxConnectionsPerAddress) {
-      return this.#endOldestHandshake(`${maxConnectionsPerAddress} connections from ${host}`, host)
+      return this.#endOne(`${maxConnectionsPerAddress} connections from ${host}`, host)
     }
-    if (this.#connectionCount >= maxConnections) return this.#endOldestHandshake(`${maxConnections} connections`)
+    if (this.#visitors.size >= maxConnections) return this.#endOne(`${maxConnections} connections`)
     if (this.#handshakes.size >= maxHandshakes) this.#endOldestHandshake(`${maxHandshakes} handshakes at once`)
     return undefined
+  }
+
+  /** @returns the limit, if nobody (from `host`) gives way */
+  #endOne(limit: string, host?: string): UsmpError | undefined {
+    for (const visitor of this.#leaving.keys()) {
+      if (host !== undefined && visitor.host !== host) continue
+      this.#cutOff(visitor)
+      return undefined
+    }
+    return this.#endOldestHandshake(limit, host)
+  }
+
+  #cutOff(visitor: Visitor): void {
+    // It counts no longer, though its connection may take a turn to be gone.
+    this.#forget(visitor)
+    visitor.connection.destroy()
   }
 
   /** @returns the limit, if no handshake (from `host`) holds a connection */
@@ -443,21 +507,13 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     return new UsmpError('LIMIT', limit)
   }
 
-  /** Who has the most handshakes under way; of equals the one with the oldest. */
+  /** Who has the most handshakes under way; of equals the one with the oldest. A handshake on a line holds no connection. */
   #busiestHost(): string | undefined {
-    const counts = new Map<string, number>()
-    for (const { host } of this.#handshakes) {
-      // A handshake on a line holds no connection.
-      if (this.#connections.has(host)) counts.set(host, (counts.get(host) ?? 0) + 1)
-    }
-    const most = Math.max(...counts.values())
-    for (const [host, count] of counts) if (count === most) return host
-    return undefined
+    return busiestOf([...this.#handshakes].filter((visitor) => this.#visitors.has(visitor)).map(({ host }) => host))
   }
 
   #count(host: string, change: number): void {
     const count = (this.#connections.get(host) ?? 0) + change
-    this.#connectionCount += change
     if (count > 0) this.#connections.set(host, count)
     else this.#connections.delete(host)
   }
@@ -465,46 +521,51 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   async #receiveVisitor(transport: Transport, visitor: Visitor, onAdmitted?: () => void): Promise<void> {
     try {
       const session = await this.#handshake(transport, visitor)
-      this.#lockout.succeeded(visitor.host, session.deviceId)
-      await this.#admit(session, onAdmitted)
+      await this.#admit(session, visitor, onAdmitted)
     } catch (failure) {
       this.#turnedAway(transport.address, visitor, failure)
     }
   }
 
-  #turnedAway(address: string, { host, deviceId }: Visitor, failure: unknown): void {
+  #turnedAway(address: string, visitor: Visitor, failure: unknown): void {
+    const { host, deviceId } = visitor
     const error = refusalOf(asUsmpError(failure, 'TRANSPORT_FAILED'))
+    this.#endHandshake(visitor, error)
+    this.#leave(visitor)
     // Only a proof that was wrong counts, and only for the one who claimed the id from this address.
     if (deviceId && isWrongProof(error)) this.#lockout.failed(host, deviceId, nodeClock.now())
     this.#refused(address, deviceId, error)
   }
 
-  async #handshake(transport: Transport, visitor: Visitor): Promise<Session> {
+  #handshake(transport: Transport, visitor: Visitor): Promise<Session> {
     // Wire version 1 knows no cookies.
     const unsafeWireVersion1 = transport.kind !== 'datagram' && this.#options.unsafeWireVersion1 === true
     this.#handshakes.add(visitor)
-    try {
-      return await Session.accept(transport, {
-        ...this.#sessionOptions,
-        unsafeWireVersion1,
-        signal: visitor.abort.signal,
-        authorize: (deviceId, wireVersion) => this.#authorizeVisitor(visitor, deviceId, wireVersion),
-      })
-    } finally {
-      this.#handshakes.delete(visitor)
-      // The socket keeps its visitor to its end, but what belongs to a handshake need not stay as long.
-      visitor.abort = OVER
-    }
+    return Session.accept(transport, {
+      ...this.#sessionOptions,
+      unsafeWireVersion1,
+      signal: visitor.abort.signal,
+      authorize: (deviceId) => this.#authorizeVisitor(visitor, deviceId),
+    })
   }
 
-  async #authorizeVisitor(visitor: Visitor, deviceId: string, wireVersion: WireVersion): Promise<Authorization | null> {
+  /** @param reason why it became no session; a key that is still looked up is not needed then */
+  #endHandshake(visitor: Visitor, reason?: UsmpError): void {
+    this.#handshakes.delete(visitor)
+    if (reason && visitor.abort !== OVER) visitor.abort.abort(reason)
+    // The socket keeps its visitor to its end, but what belongs to a handshake need not stay as long.
+    visitor.abort = OVER
+  }
+
+  async #authorizeVisitor(visitor: Visitor, deviceId: string): Promise<Authorization | null> {
     visitor.deviceId = deviceId
     const lockedOut = this.#lockedOut(visitor.host, deviceId)
     if (lockedOut) {
       visitor.abort.abort(lockedOut)
       return null
     }
-    const answer = await this.#authorize(deviceId, wireVersion)
+    const { signal } = visitor.abort
+    const answer = await this.#authorize(deviceId, { host: visitor.host, signal })
     if (!this.#options.provider) await prepareSuite(answer?.suite)
     return answer
   }
@@ -514,44 +575,72 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     return wait > 0 ? new UsmpError('LOCKED_OUT', `another ${Math.ceil(wait / 1000)} s`) : undefined
   }
 
-  /** Takes in a session that is proven, as the policy for duplicates says; `onAdmitted` is called if it does. */
-  async #admit(session: Session, onAdmitted?: () => void): Promise<void> {
+  /**
+   * Takes in a session that is proven, as the policy for duplicates says; `onAdmitted` is called if it does.
+   * @throws UsmpError why it was turned away
+   */
+  async #admit(session: Session, visitor: Visitor, onAdmitted?: () => void): Promise<void> {
     const older = this.#sessions.get(session.deviceId)
-    if (older && this.#options.duplicates === 'reject') {
-      const error = new UsmpError('DUPLICATE_DEVICE')
-      await session.close(error)
-      throw error
+    const refusal = this.#refusalFor(visitor, older)
+    this.#endHandshake(visitor)
+    this.#lockout.succeeded(visitor.host, session.deviceId)
+    if (refusal) {
+      await this.#endSession(session, visitor, refusal)
+      throw refusal
     }
-    if (this.#closing) {
-      await session.close(new UsmpError('SHUTDOWN'))
-      return
-    }
-    onAdmitted?.()
     this.#sessions.set(session.deviceId, session)
-    this.#open.add(session)
-    void session.closed.then(() => this.#depart(session))
+    this.#open.set(session, visitor)
+    void session.closed.then(() => this.#depart(session, visitor))
     if (session.wireVersion === 1) {
       this.#warn(`${session.deviceId} speaks wire version 1: its encryption is broken, upgrade its firmware`)
     }
     this.#queue(session)
-    this.dispatchEvent(new SessionEvent('session', session, older))
-    void older?.close(new UsmpError('REPLACED'))
+    // One that has ended by itself is not replaced, and takes no last word.
+    this.dispatchEvent(new SessionEvent('session', session, older?.signal.aborted ? undefined : older))
+    onAdmitted?.()
+    if (older) void this.#endSession(older, this.#open.get(older), new UsmpError('REPLACED'))
     this.#wake?.()
     this.#wake = undefined
   }
 
+  /** Why a session that is proven is not taken in. Its handshake may have been called off at the last moment. */
+  #refusalFor({ abort: { signal } }: Visitor, older: Session | undefined): UsmpError | undefined {
+    if (signal.aborted) return signal.reason as UsmpError
+    if (this.#closing) return new UsmpError('SHUTDOWN')
+    const isDuplicate = older && !older.signal.aborted && this.#options.duplicates === 'reject'
+    return isDuplicate ? new UsmpError('DUPLICATE_DEVICE') : undefined
+  }
+
+  #endSession(session: Session, visitor: Visitor | undefined, reason: UsmpError): Promise<void> {
+    if (visitor) this.#leave(visitor, session.deviceId)
+    return session.close(reason)
+  }
+
+  /**
+   * From here on the connection only ends, and is the first to give way. A device has no more than two such connections.
+   * @param deviceId who has proven itself on it
+   */
+  #leave(visitor: Visitor, deviceId?: string): void {
+    if (!this.#visitors.has(visitor)) return
+    this.#leaving.set(visitor, deviceId)
+    if (deviceId === undefined) return
+    const [oldest, ...others] = [...this.#leaving].filter(([, id]) => id === deviceId)
+    if (oldest && others.length >= MAX_LEAVING) this.#cutOff(oldest[0])
+  }
+
   /** Nobody may ever ask for it, so what has ended gives way; it is kept as long as possible for what it received. */
   #queue(session: Session): void {
-    const { maxConnections = 1000 } = this.#options
     this.#backlog.push(session)
-    if (this.#backlog.length <= maxConnections) return
+    if (this.#backlog.length <= this.#limits.maxConnections) return
     const ended = this.#backlog.findIndex(({ signal }) => signal.aborted)
     if (ended >= 0) this.#backlog.splice(ended, 1)
   }
 
-  #depart(session: Session): void {
+  #depart(session: Session, visitor: Visitor): void {
     this.#open.delete(session)
     if (this.#sessions.get(session.deviceId) === session) this.#sessions.delete(session.deviceId)
+    // Its connection may stay a while for the last bytes.
+    this.#leave(visitor, session.deviceId)
     this.dispatchEvent(new SessionEvent('ended', session))
   }
 
@@ -567,6 +656,21 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 /** What stands behind an aborted handshake is the reason that the server gave for it. */
 function refusalOf(error: UsmpError): UsmpError {
   return error.code === 'ABORTED' && error.cause instanceof UsmpError ? error.cause : error
+}
+
+/** Waits for a promise that does not reject, but not longer than `timeout` ms. */
+function withTimeout(promise: Promise<unknown>, timeout: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = nodeClock.setTimer(resolve, timeout)
+    void promise.then(() => {
+      nodeClock.clearTimer(timer)
+      resolve()
+    })
+  })
+}
+
+function limitsOf({ maxConnections, maxConnectionsPerAddress, maxHandshakes }: ListenOptions) {
+  return { maxConnections, maxConnectionsPerAddress, maxHandshakes }
 }
 
 function isWrongProof(error: UsmpError): boolean {

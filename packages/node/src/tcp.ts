@@ -1,8 +1,19 @@
 import { once } from 'node:events'
-import { connect as connectSocket, type Server, type Socket } from 'node:net'
-import { type Transport, UsmpError } from '@usmp/core'
-import { assertTime } from '@usmp/core/checks'
+import { connect as connectSocket, isIPv4, type Server, type Socket } from 'node:net'
+import { type Abortable, type Transport, UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { duplexTransport } from './duplex.js'
+import { tcpTable } from './options.js'
+import { allowManyListeners } from './signals.js'
+
+/** Where a server listens if nothing else is said: reached from this machine only (docs/decisions/0030-local-by-default.md). */
+export const DEFAULT_HOST = '127.0.0.1'
+export const DEFAULT_PORT = 9000
+/** How long an attempt to connect may take where the caller does not say, ms. */
+export const CONNECT_TIMEOUT = 10_000
+
+/** What stands before an IPv4 address in IPv6 (RFC 4291, section 2.5.5.2). */
+const IPV4_MAPPED = '::ffff:'
 
 /** A connected TCP socket as a transport; frames handed over together leave in one write. */
 export function tcpTransport(socket: Socket): Transport {
@@ -10,23 +21,26 @@ export function tcpTransport(socket: Socket): Transport {
   return duplexTransport(socket, 'stream', formatAddress(socket.remoteAddress, socket.remotePort))
 }
 
+/** Options of {@link connectTcp}. */
+export interface TcpOptions extends Abortable {
+  /** ms until the connection is there; 0 for never; default 10000. */
+  readonly timeout?: number
+}
+
 /**
  * Opens a TCP connection.
- * @param timeout ms
  * @throws UsmpError INVALID_ARGUMENT; UNREACHABLE with the system's error as its cause; ABORTED
  */
-export async function connectTcp(
-  host: string,
-  port: number,
-  { timeout, signal }: { timeout: number; signal?: AbortSignal | undefined },
-): Promise<Transport> {
+export async function connectTcp(host: string, port: number, options: TcpOptions = {}): Promise<Transport> {
+  checkOptions('connectTcp', options, tcpTable)
+  const { timeout = CONNECT_TIMEOUT, signal } = options
   assertPort(port)
-  assertTime('timeout', timeout)
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  allowManyListeners(signal)
   const socket = connectSocket({ host, port })
   const giveUp = () => socket.destroy(new Error(`no answer within ${timeout} ms`))
   const onAbort = () => socket.destroy(new Error('aborted'))
-  const timer = setTimeout(giveUp, timeout)
+  const timer = timeout > 0 ? setTimeout(giveUp, timeout) : undefined
   signal?.addEventListener('abort', onAbort)
   try {
     await once(socket, 'connect')
@@ -43,16 +57,15 @@ export async function connectTcp(
 
 /**
  * Begins to listen; resolves when connections can come.
- * @param host default: all interfaces
  * @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had
  */
-export async function startListening(server: Server, host: string | undefined, port: number): Promise<void> {
+export async function startListening(server: Server, host: string, port: number): Promise<void> {
   assertPort(port)
-  server.listen({ ...(host === undefined ? {} : { host }), port })
+  server.listen({ host, port })
   try {
     await once(server, 'listening')
   } catch (cause) {
-    const detail = `cannot listen on ${formatAddress(host ?? '*', port)}: ${(cause as Error).message}`
+    const detail = `cannot listen on ${formatAddress(host, port)}: ${(cause as Error).message}`
     throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: listenHint(cause) })
   }
 }
@@ -80,7 +93,9 @@ function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
-/** `host:port`, with brackets around an IPv6 address. */
+/** `host:port`, with brackets around an IPv6 address. An IPv4 address stays one where a socket of IPv6 took the connection. */
 export function formatAddress(host = 'unknown', port = 0): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  if (!host.includes(':')) return `${host}:${port}`
+  const mapped = host.slice(IPV4_MAPPED.length)
+  return host.toLowerCase().startsWith(IPV4_MAPPED) && isIPv4(mapped) ? `${mapped}:${port}` : `[${host}]:${port}`
 }

@@ -1,8 +1,8 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
-import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
-import { type AddressInfo, isIP, isIPv6 } from 'node:net'
+import { type AddressInfo, isIPv6 } from 'node:net'
 import {
+  type Abortable,
   asUsmpError,
   type CryptoProvider,
   type ErrorCode,
@@ -12,10 +12,14 @@ import {
   UsmpError,
 } from '@usmp/core'
 import { askForCookie, CookieJar, gateHello, isForHandshake } from '@usmp/core/datagram'
+import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeRandom } from './crypto-node.js'
+import { resolveHost } from './host-name.js'
 import { addressBlock, ipBytes } from './ip-address.js'
-import { formatAddress } from './tcp.js'
+import { udpTable } from './options.js'
+import { allowManyListeners } from './signals.js'
+import { assertPort, CONNECT_TIMEOUT, formatAddress } from './tcp.js'
 import { type Rate, RateLimit } from './token-bucket.js'
 
 /**
@@ -33,6 +37,9 @@ const COOKIE_SECRET_SIZE = 32
  * one, and its default of 208 KiB overflows when a thousand devices are at work and the event loop is 30 ms late.
  */
 const RECEIVE_BUFFER = 1024 * 1024
+
+/** How long one address of a name is waited for before the next one is tried too, ms (as RFC 8305, section 5). */
+const NEXT_ADDRESS = 250
 
 /** A socket whose sends are not put off by a look-up of what is an address already. */
 function openSocket(address: string, options: { recvBufferSize?: number } = {}): Socket {
@@ -53,42 +60,66 @@ export interface UdpClientTransport extends Transport {
   readonly fault: Error | undefined
 }
 
-/**
- * A UDP socket for one server. That somebody is there shows only in the handshake.
- * @throws UsmpError UNREACHABLE if the name cannot be resolved; ABORTED
- */
-export async function connectUdp(
-  host: string,
-  port: number,
-  { signal }: { signal?: AbortSignal | undefined } = {},
-): Promise<UdpClientTransport> {
-  let address = host
-  try {
-    if (!isIP(host)) address = (await lookup(host)).address
-  } catch (cause) {
-    throw new UsmpError('UNREACHABLE', `${formatAddress(host, port)}: ${(cause as Error).message}`, { cause })
-  }
-  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
-  const socket = openSocket(address)
-  try {
-    const connected = once(socket, 'connect')
-    socket.connect(port, address)
-    await connected
-  } catch (cause) {
-    socket.close()
-    throw new UsmpError('UNREACHABLE', `${formatAddress(host, port)}: ${(cause as Error).message}`, { cause })
-  }
-  return udpTransport(socket)
+/** Options of {@link connectUdp}. */
+export interface UdpOptions extends Abortable {
+  /** ms until the name of the host is resolved; 0 for never; default 10000. */
+  readonly timeout?: number
 }
 
-/** A connected UDP socket as a transport. */
-export function udpTransport(socket: Socket): UdpClientTransport {
+/**
+ * A UDP socket for one server. That somebody is there shows only in the handshake: where a name has several addresses, what
+ * is sent goes to one after the other, until one answers.
+ * @throws UsmpError INVALID_ARGUMENT; UNREACHABLE if the name cannot be resolved; ABORTED
+ */
+export async function connectUdp(host: string, port: number, options: UdpOptions = {}): Promise<UdpClientTransport> {
+  checkOptions('connectUdp', options, udpTable)
+  assertPort(port)
+  const { timeout = CONNECT_TIMEOUT, signal } = options
+  try {
+    allowManyListeners(signal)
+    const addresses = await resolveHost(host, { timeout, signal })
+    return firstToAnswer(await connectSockets(addresses, port))
+  } catch (cause) {
+    if (cause instanceof UsmpError) throw cause
+    throw new UsmpError('UNREACHABLE', `${formatAddress(host, port)}: ${(cause as Error).message}`, { cause })
+  }
+}
+
+/**
+ * A socket for every address that this machine has a way to.
+ * @throws the error of the last address, if there is a way to none
+ */
+async function connectSockets(addresses: readonly string[], port: number): Promise<Socket[]> {
+  const sockets: Socket[] = []
+  let fault: unknown = new Error('the name has no address')
+  for (const address of addresses) {
+    const socket = openSocket(address)
+    try {
+      const connected = once(socket, 'connect')
+      socket.connect(port, address)
+      await connected
+      sockets.push(socket)
+    } catch (error) {
+      socket.close()
+      fault = error
+    }
+  }
+  if (sockets.length === 0) throw fault
+  return sockets
+}
+
+/** A connected UDP socket as a transport; `onFault` hears of what the network reports. */
+export function udpTransport(socket: Socket, onFault: () => void = () => {}): UdpClientTransport {
   const { address, port } = socket.remoteAddress()
   let fault: Error | undefined
   let heard = false
   let open = true
+  const noteFault = (error: Error) => {
+    fault ??= error
+    onFault()
+  }
   // From the first moment on: a socket without an error listener ends the process.
-  socket.on('error', (error) => (fault ??= error))
+  socket.on('error', noteFault)
   const close = () => {
     if (open) socket.close()
     open = false
@@ -107,7 +138,77 @@ export function udpTransport(socket: Socket): UdpClientTransport {
     },
     write(frames) {
       // What the system does not take is lost like any datagram, and repeated.
-      if (open) for (const frame of frames) socket.send(frame, (error) => (fault ??= error ?? undefined))
+      if (open) for (const frame of frames) socket.send(frame, (error) => error && noteFault(error))
+      return true
+    },
+    pause() {},
+    resume() {},
+    async close() {
+      close()
+    },
+    abort: close,
+  }
+}
+
+/**
+ * One transport of the sockets for all addresses of a name. Every {@link NEXT_ADDRESS} ms, and at once where the network says
+ * that nobody is there, one more of them is sent what was sent last, until one answers; the others are closed then. So a
+ * handshake is begun at several addresses, but goes on at one.
+ */
+function firstToAnswer(sockets: readonly Socket[]): UdpClientTransport {
+  const candidates = sockets.map((socket, index) => udpTransport(socket, () => index === tried - 1 && tryNext()))
+  let tried = 0
+  let chosen = candidates.length === 1 ? candidates[0] : undefined
+  let sink: TransportSink | undefined
+  let sent: readonly Uint8Array[] = []
+  let timer: ReturnType<typeof setTimeout> | undefined
+
+  function tryNext(): void {
+    clearTimeout(timer)
+    const next = chosen ? undefined : candidates[tried]
+    if (!next) return
+    tried++
+    next.open({
+      receive(datagram) {
+        choose(next)
+        if (next === chosen) sink?.receive(datagram)
+      },
+      drain() {},
+      end() {},
+    })
+    next.write(sent)
+    timer = setTimeout(tryNext, NEXT_ADDRESS)
+  }
+
+  function choose(answering: UdpClientTransport): void {
+    if (chosen) return
+    chosen = answering
+    clearTimeout(timer)
+    for (const other of candidates) if (other !== answering) other.abort()
+  }
+
+  function close(): void {
+    clearTimeout(timer)
+    for (const candidate of candidates) candidate.abort()
+  }
+
+  return {
+    kind: 'datagram',
+    get address() {
+      return (chosen ?? candidates[0]!).address
+    },
+    get fault() {
+      return chosen ? chosen.fault : candidates.find(({ fault }) => fault)?.fault
+    },
+    open(target) {
+      sink = target
+      if (chosen) chosen.open(target)
+    },
+    write(frames) {
+      if (chosen) return chosen.write(frames)
+      sent = frames
+      if (tried === 0) tryNext()
+      else for (const candidate of candidates.slice(0, tried)) candidate.write(frames)
       return true
     },
     pause() {},
@@ -130,6 +231,8 @@ export interface UdpVisit {
   takeOver(): void
   /** Called once, when the transport has ended. */
   onEnd(callback: () => void): void
+  /** Ends it at once, whatever is still to be sent. */
+  destroy(): void
 }
 
 /** At one address and port: the session, and beside it the handshake of a device that has restarted there. */
@@ -164,12 +267,11 @@ export class UdpListener {
 
   /**
    * Takes a port.
-   * @param host default: all interfaces
    * @param onVisit opens the transport of a visit at once, or aborts it
    * @throws UsmpError TRANSPORT_FAILED if the port cannot be had
    */
   static async bind(
-    { host, port }: { host?: string | undefined; port: number },
+    { host, port }: { host: string; port: number },
     provider: CryptoProvider,
     onVisit: (visit: UdpVisit) => void,
     onFault: (error: unknown) => void,
@@ -179,7 +281,7 @@ export class UdpListener {
       socket.on('error', onFault)
       return new UdpListener(socket, provider, onVisit)
     } catch (cause) {
-      const detail = `cannot listen on UDP ${formatAddress(host ?? '*', port)}: ${(cause as Error).message}`
+      const detail = `cannot listen on UDP ${formatAddress(host, port)}: ${(cause as Error).message}`
       throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: 'Choose another port, or end what holds it.' })
     }
   }
@@ -241,7 +343,7 @@ export class UdpListener {
         const older = place.session
         place.session = visit
         place.handshake = undefined
-        older?.end(new UsmpError('REPLACED'))
+        older?.destroy(new UsmpError('REPLACED'))
       },
       leave: () => {
         if (place.session === visit) place.session = undefined
@@ -324,7 +426,7 @@ class Visit implements UdpVisit {
   }
 
   /** Ends it from the side of the network. */
-  end(reason: UsmpError): void {
+  destroy(reason?: UsmpError): void {
     const sink = this.#sink
     this.#leave()
     sink?.end(reason)
@@ -339,21 +441,17 @@ class Visit implements UdpVisit {
   }
 }
 
-/** All interfaces, of both families where the system has both, unless a host is named. */
-async function bindSocket(host: string | undefined, port: number): Promise<Socket> {
-  const addresses = host === undefined ? ['::', '0.0.0.0'] : [isIP(host) ? host : (await lookup(host)).address]
-  for (const [index, address] of addresses.entries()) {
-    const socket = openSocket(address, { recvBufferSize: RECEIVE_BUFFER })
-    try {
-      // An address needs no look-up, so that this may happen at once.
-      const listening = once(socket, 'listening')
-      socket.bind(port, address)
-      await listening
-      return socket
-    } catch (error) {
-      socket.close()
-      if (index === addresses.length - 1) throw error
-    }
+async function bindSocket(host: string, port: number): Promise<Socket> {
+  const [address = host] = await resolveHost(host, { timeout: 0 })
+  const socket = openSocket(address, { recvBufferSize: RECEIVE_BUFFER })
+  try {
+    // An address needs no look-up, so that this may happen at once.
+    const listening = once(socket, 'listening')
+    socket.bind(port, address)
+    await listening
+    return socket
+  } catch (error) {
+    socket.close()
+    throw error
   }
-  throw new Error('no address to listen on')
 }

@@ -1,11 +1,14 @@
 import { once } from 'node:events'
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
 import { createServer as createHttpsServer } from 'node:https'
-import type { AddressInfo, Socket } from 'node:net'
+import { type AddressInfo, connect as connectNet, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
+import { connect as connectTls } from 'node:tls'
+import { type Abortable, MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket, WebSocketServer } from 'ws'
-import { formatAddress, startListening } from './tcp.js'
+import { certificateError } from './certificate-error.js'
+import { IdleConnections } from './idle-connections.js'
+import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 
 /** How long a close waits for the peer's answer, ms. */
 const LINGER = 2_000
@@ -87,26 +90,37 @@ function isShutdown(reason: UsmpError | undefined): boolean {
 
 // ─── the client ───
 
+interface WebSocketClientOptions extends Abortable {
+  /** That of the URL, with its zone. */
+  readonly host?: string
+  /** ms until the WebSocket is there; 0 for never */
+  readonly timeout: number
+  /** Certificates to trust instead of the well-known ones, PEM. */
+  readonly ca?: string | Uint8Array | undefined
+}
+
 /**
  * Opens a WebSocket.
- * @param timeout ms
- * @param ca certificates to trust instead of the well-known ones, PEM
- * @throws UsmpError UNREACHABLE with the system's error as its cause; INVALID_ARGUMENT; ABORTED
+ * @throws UsmpError UNREACHABLE, UNTRUSTED_CERTIFICATE with the system's error as their cause; INVALID_ARGUMENT; ABORTED
  */
 export async function connectWebSocket(
   url: URL,
-  { timeout, ca, signal }: { timeout: number; ca?: string | Uint8Array | undefined; signal?: AbortSignal | undefined },
+  { host, timeout, ca, signal }: WebSocketClientOptions,
 ): Promise<Transport> {
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
   const socket = open(url, {
     ...common,
-    handshakeTimeout: timeout,
     ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+    // A URL has no zone of a link-local address.
+    ...(host?.includes('%') ? { createConnection: (below: TcpNetConnectOpts) => connectTo(url, host, below) } : {}),
   })
   const abort = () => socket.terminate()
+  let timer: ReturnType<typeof setTimeout> | undefined
   signal?.addEventListener('abort', abort, { once: true })
   try {
     return await new Promise<Transport>((resolve, reject) => {
+      // Not by its own `handshakeTimeout`, which begins anew with every byte.
+      if (timeout > 0) timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
       socket.once('error', reject)
       // Its answer is the only public way to the socket below.
       socket.once('upgrade', (response) =>
@@ -116,11 +130,19 @@ export async function connectWebSocket(
   } catch (cause) {
     // Being called off, it may complain once more.
     socket.on('error', () => {})
+    socket.terminate()
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
-    throw new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
+    throw certificateError(url, cause) ?? new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
   } finally {
+    clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
+}
+
+function connectTo({ protocol }: URL, host: string, options: TcpNetConnectOpts): Socket {
+  // The path of the URL would be taken for that of a local socket.
+  const there = { ...options, host, path: undefined }
+  return protocol === 'wss:' ? connectTls({ ...there, servername: '' }) : connectNet(there)
 }
 
 function open(url: URL, options: object): WebSocket {
@@ -143,9 +165,9 @@ interface CommonServerOptions {
   readonly origins?: readonly string[]
 }
 
-interface OwnServerOptions extends CommonServerOptions {
+export interface OwnServerOptions extends CommonServerOptions {
   readonly server?: undefined
-  /** Default: all interfaces. */
+  /** Default 127.0.0.1, which only this machine reaches; `0.0.0.0` or `::` for all interfaces. */
   readonly host?: string
   /** 0 takes a free one, see {@link Server.websocketUrl}. */
   readonly port: number
@@ -153,8 +175,12 @@ interface OwnServerOptions extends CommonServerOptions {
   readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array }
 }
 
-interface AttachedServerOptions extends CommonServerOptions {
-  /** An HTTP or HTTPS server of the application, which listens and closes itself. */
+export interface AttachedServerOptions extends CommonServerOptions {
+  /**
+   * An HTTP or HTTPS server of the application, which listens and closes itself. Of its connections that ask for nothing,
+   * silent or kept open, at most `maxHandshakes` stay: beyond that the oldest of the address with most of them ends. Set no
+   * `maxConnections` of its own on it, or a much larger one: Node then turns newcomers away before anything can give way.
+   */
   readonly server: HttpServer
 }
 
@@ -163,8 +189,11 @@ export type WebSocketOptions = OwnServerOptions | AttachedServerOptions
 /** A connection from its first byte to its last. */
 export interface Visitor {
   readonly host: string
+  /** Ends its handshake; afterwards it does nothing. */
   abort: AbortController
   deviceId: string | undefined
+  /** What ends at once, whatever is still to be sent. */
+  readonly connection: { destroy(): void }
 }
 
 /** How the server takes in those who come by a WebSocket. */
@@ -175,6 +204,17 @@ export interface Reception {
   refused(address: string, error: UsmpError): void
 }
 
+/** What a {@link WebSocketDoor} keeps to. */
+export interface WebSocketLimits {
+  /** ms until a connection has to have asked for a WebSocket, on a port of our own. */
+  readonly upgradeTimeout: number
+  /** Connections of an HTTP server of the application that ask for nothing. */
+  readonly maxIdle: number
+}
+
+/** Our doors on one HTTP server, by their path. */
+const doorsOf = new WeakMap<HttpServer, Map<string, WebSocketDoor>>()
+
 /** Where WebSockets come in. */
 export class WebSocketDoor {
   readonly #options: WebSocketOptions
@@ -183,22 +223,29 @@ export class WebSocketDoor {
   readonly #webSockets = new WebSocketServer({ ...common, noServer: true, clientTracking: false })
   /** Connections of our own server that have not asked for a WebSocket yet, by their address. */
   readonly #silent = new Map<string, Visitor>()
+  /** Connections of the application's server that have not asked for a WebSocket. */
+  readonly #idle: IdleConnections | undefined
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     this.#upgrade(request, socket as Socket, head)
 
-  /** @param patience ms until a connection has to have asked for a WebSocket */
-  constructor(options: WebSocketOptions, reception: Reception, patience: number) {
+  /** @throws UsmpError INVALID_ARGUMENT if the HTTP server has a door with this path already */
+  constructor(options: WebSocketOptions, reception: Reception, { upgradeTimeout, maxIdle }: WebSocketLimits) {
     this.#options = options
     this.#reception = reception
-    this.#http = options.server ?? createOwnServer(options, patience)
-    if (!options.server) this.#http.on('connection', (socket: Socket) => this.#welcome(socket))
+    this.#http = options.server ?? createOwnServer(options, upgradeTimeout)
+    this.#register()
+    if (options.server) {
+      this.#idle = new IdleConnections(options.server, maxIdle, (address) =>
+        reception.refused(address, new UsmpError('LIMIT', `${maxIdle} connections that ask for nothing`)),
+      )
+    } else this.#http.on('connection', (socket: Socket) => this.#welcome(socket))
     this.#http.on('upgrade', this.#onUpgrade)
   }
 
   /** @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had */
   async listen(onFault: (error: Error) => void): Promise<void> {
     if (this.#options.server) return
-    await startListening(this.#http, this.#options.host, this.#options.port)
+    await startListening(this.#http, this.#options.host ?? DEFAULT_HOST, this.#options.port)
     this.#http.on('error', onFault)
   }
 
@@ -213,11 +260,32 @@ export class WebSocketDoor {
   /** Takes no more connections; resolves when those of our own server are all gone. */
   async close(): Promise<void> {
     this.#http.off('upgrade', this.#onUpgrade)
+    this.#idle?.stop()
+    const doors = doorsOf.get(this.#http)
+    if (doors?.get(this.#path) === this) doors.delete(this.#path)
     if (!this.#options.server && this.#http.listening) await once(this.#http.close(), 'close')
   }
 
   get #path(): string {
     return this.#options.path ?? '/'
+  }
+
+  #register(): void {
+    const doors = doorsOf.get(this.#http) ?? new Map<string, WebSocketDoor>()
+    if (doors.has(this.#path)) {
+      throw new UsmpError(
+        'INVALID_ARGUMENT',
+        `another server takes the WebSockets of ${this.#path} on this HTTP server`,
+      )
+    }
+    doorsOf.set(this.#http, doors.set(this.#path, this))
+  }
+
+  /** Whether nobody else on this HTTP server can answer: all that listen are doors of ours, and this is the first of them. */
+  #isLastResort(path: string): boolean {
+    const doors = doorsOf.get(this.#http)!
+    const [first] = doors.values()
+    return first === this && !doors.has(path) && this.#http.listenerCount('upgrade') === doors.size
   }
 
   /** Before it asks for anything a connection is an idle handshake, and gives way like one. */
@@ -235,13 +303,13 @@ export class WebSocketDoor {
   }
 
   #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const path = request.url?.split('?', 1)[0]
+    const path = request.url?.split('?', 1)[0] ?? ''
+    const address = formatAddress(socket.remoteAddress, socket.remotePort)
+    this.#idle?.forget(address)
     if (path !== this.#path) {
-      // On a server of the application somebody else may be meant.
-      if (this.#http.listenerCount('upgrade') === 1) turnAway(socket, '404 Not Found')
+      if (this.#isLastResort(path)) turnAway(socket, '404 Not Found')
       return
     }
-    const address = formatAddress(socket.remoteAddress, socket.remotePort)
     const { origin } = request.headers
     if (origin !== undefined && !this.#options.origins?.includes(origin)) {
       turnAway(socket, '403 Forbidden')

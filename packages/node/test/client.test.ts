@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
 import { Worker } from 'node:worker_threads'
-import { PacketType, type Session } from '@usmp/core'
+import { PacketType, type Session, type UsmpError } from '@usmp/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect, sessions } from '../src/connect.ts'
 import { connectTcp } from '../src/tcp.ts'
@@ -214,16 +214,65 @@ describe('sessions', () => {
     expect((await loop.next()).done).toBe(true)
   })
 
-  test('a wrong key is given up after five refusals', async () => {
+  /** Lets a pause pass each time that one was told. */
+  async function afterEachPause(pauses: readonly number[], count: number): Promise<void> {
+    for (let n = 1; n <= count; n++) {
+      await until(() => pauses.length >= n)
+      vi.advanceTimersByTime(pauses[n - 1]!)
+    }
+  }
+
+  test('a device that is switched on before it is registered gets in once it is', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const keys = new Map<string, Uint8Array>()
+    const { url, codes } = await startServer({ psk: (id) => keys.get(id) ?? null })
+    const pauses: number[] = []
+    const loop = sessions(url, { ...device, onRetry: (_, pause) => pauses.push(pause) })
+    const next = loop.next()
+    await afterEachPause(pauses, 11)
+    keys.set(DEVICE_ID, PSK)
+    await (await next).value!.ping()
+    await loop.return()
+    expect(codes().filter((code) => code === 'UNKNOWN_DEVICE').length).toBeGreaterThan(5)
+  })
+
+  test('a key store that is away for a while keeps no device away, and does not look like a wrong key', async () => {
+    vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    let isAway = true
+    const psk = async () => {
+      if (isAway) throw new Error('no database')
+      return PSK
+    }
+    const { url, codes } = await startServer({ psk })
+    const pauses: number[] = []
+    const reasons: UsmpError[] = []
+    const onRetry = (reason: UsmpError, pause: number) => {
+      reasons.push(reason)
+      pauses.push(pause)
+    }
+    const loop = sessions(url, { ...device, onRetry, maxRefusals: 1 })
+    const next = loop.next()
+    await afterEachPause(pauses, 12)
+    isAway = false
+    await (await next).value!.ping()
+    await loop.return()
+    expect(Math.max(...pauses), 'the normal pace').toBeLessThanOrEqual(30_000)
+    expect(reasons[0]!.awaited).toBe(PacketType.CHALLENGE)
+    expect(reasons[0]!.message).toContain('INTERNAL')
+    expect(reasons[0]!.hint).toMatch(/could not look up the key/)
+    expect(new Set(codes()), 'and locks nobody out').toEqual(new Set(['PSK_LOOKUP_FAILED']))
+  })
+
+  test('maxRefusals: a wrong key is given up', async () => {
     vi.useFakeTimers({ toFake: ['performance', 'setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const { url, codes } = await startServer()
-    let pauses = 0
-    const failing = failureOf(sessions(url, { ...device, psk: OTHER_PSK, onRetry: () => pauses++ }).next())
-    for (let n = 1; n <= 4; n++) {
-      await until(() => pauses === n)
-      vi.advanceTimersByTime(5_000)
-    }
+    const pauses: number[] = []
+    const options = { ...device, psk: OTHER_PSK, onRetry: (_: unknown, pause: number) => pauses.push(pause) }
+    const failing = failureOf(sessions(url, { ...options, maxRefusals: 5 }).next())
+    await afterEachPause(pauses, 4)
     expect((await failing).code).toBe('HANDSHAKE_REFUSED')
     expect(codes()).toEqual(new Array(5).fill('AUTH_FAILED'))
   })

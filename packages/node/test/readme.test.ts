@@ -27,7 +27,7 @@ function run(name: string, port: number, psk = PSK, timeout: (ms: number) => Abo
   const scope = {
     connect: library.connect,
     sessions: library.sessions,
-    readFile: async () => psk,
+    readPskFile: async () => psk,
     console: { log: (line: string) => out.push(line), error: (line: string) => err.push(line) },
     AbortSignal: { timeout },
     listen: async (options: library.ListenOptions) => {

@@ -29,7 +29,11 @@ const refusedProof = () => new UsmpError('HANDSHAKE_REFUSED', undefined, { await
 /** Sessions whose attempts go as `attempt` says, and what was told about the pauses. */
 function begin(
   attempt: (n: number, clock: SimulatedClock) => Promise<Session>,
-  { jitter = () => 1 - 2 ** -53, signal }: { jitter?: () => number; signal?: AbortSignal } = {},
+  {
+    jitter = () => 1 - 2 ** -53,
+    signal,
+    maxRefusals,
+  }: { jitter?: () => number; signal?: AbortSignal; maxRefusals?: number } = {},
 ) {
   const clock = new SimulatedClock()
   const pauses: number[] = []
@@ -39,6 +43,7 @@ function begin(
     clock,
     jitter,
     signal,
+    ...(maxRefusals === undefined ? {} : { maxRefusals }),
     onRetry: (reason, pause) => {
       reasons.push(reason.code)
       pauses.push(pause)
@@ -132,8 +137,52 @@ describe('reconnecting', () => {
     expect((await made[1]!.closed).code).toBe('CLOSED')
   })
 
-  test('stops after five refusals of the proof in a row, not counting other failures', async () => {
-    const { clock, pauses, state, sessions } = begin((n) => Promise.reject(n % 2 ? refusedProof() : unreachable()))
+  test('a device that is not registered yet goes on for as long as it takes: a refusal is not the end', async () => {
+    const { clock, pauses, reasons, state, sessions } = begin(async (n, clock) => {
+      if (n <= 30) throw refusedProof()
+      return (await sessionPair(clock)).client
+    })
+    const next = sessions.next()
+    for (let n = 1; n <= 30; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(pauses[n - 1]!)
+    }
+    expect((await next).done).toBe(false)
+    expect(state.attempts).toBe(31)
+    expect(new Set(reasons)).toEqual(new Set(['HANDSHAKE_REFUSED']))
+    expect(pauses.slice(0, 3)).toEqual([500, 1_000, 2_000])
+    expect(pauses.slice(-2), 'five minutes at most').toEqual([300_000, 300_000])
+  })
+
+  test('what the server does not refuse is tried at the normal pace, also after refusals', async () => {
+    const { clock, pauses, sessions } = begin((n) => Promise.reject(n > 11 ? unreachable() : refusedProof()))
+    void sessions.next()
+    for (let n = 1; n <= 13; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(pauses[n - 1]!)
+    }
+    expect(pauses.slice(10)).toEqual([300_000, 500, 1_000])
+  })
+
+  test('a stranger at an acceptor makes nobody wait for minutes', async () => {
+    const codes = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOCKED_OUT', 'PSK_LOOKUP_FAILED'] as const
+    const { clock, pauses, state, sessions } = begin((n) => Promise.reject(new UsmpError(codes[n % 4]!)), {
+      maxRefusals: 1,
+    })
+    const next = sessions.next()
+    for (let n = 1; n <= 12; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(30_000)
+    }
+    expect(Math.max(...pauses)).toBe(30_000)
+    expect(await isSettled(next)).toBe(false)
+    expect(state.attempts).toBe(13)
+  })
+
+  test('maxRefusals: so many refusals in a row are the end, not counting other failures', async () => {
+    const { clock, pauses, state, sessions } = begin((n) => Promise.reject(n % 2 ? refusedProof() : unreachable()), {
+      maxRefusals: 5,
+    })
     const failing = failureOf(sessions.next())
     for (let n = 1; n <= 8; n++) {
       await until(() => pauses.length === n)
@@ -141,6 +190,12 @@ describe('reconnecting', () => {
     }
     expect((await failing).code).toBe('HANDSHAKE_REFUSED')
     expect(state.attempts).toBe(9)
+  })
+
+  test.each([0, -1, Number.NaN])('maxRefusals of %s is none', async (maxRefusals) => {
+    const { sessions, state } = begin(() => Promise.reject(unreachable()), { maxRefusals })
+    expect((await failureOf(sessions.next())).code).toBe('INVALID_ARGUMENT')
+    expect(state.attempts).toBe(0)
   })
 
   test('a refusal before the proof is retried: it is a limit or a lockout', async () => {
@@ -156,10 +211,11 @@ describe('reconnecting', () => {
   })
 
   test.each(['BAD_VERSION', 'BAD_PAYLOAD', 'UNEXPECTED_PACKET', 'LOW_ORDER_POINT', 'SUITE_MISMATCH'] as const)(
-    '%s is what anybody on the way can cause: five in a row are the end',
+    '%s is what anybody on the way can cause: a refusal like others',
     async (code) => {
-      const { clock, pauses, state, sessions } = begin((n) =>
-        Promise.reject(n % 2 ? new UsmpError(code) : unreachable()),
+      const { clock, pauses, state, sessions } = begin(
+        (n) => Promise.reject(n % 2 ? new UsmpError(code) : unreachable()),
+        { maxRefusals: 5 },
       )
       const failing = failureOf(sessions.next())
       for (let n = 1; n <= 8; n++) {
@@ -172,12 +228,13 @@ describe('reconnecting', () => {
   )
 
   test('a session that succeeds makes up for the refusals before it', async () => {
-    const { clock, pauses, sessions } = begin(async (n, clock) => {
+    const attempt = async (n: number, clock: SimulatedClock) => {
       if (n % 5 !== 0) throw n % 2 ? refusedProof() : new UsmpError('BAD_VERSION')
       const { client, server } = await sessionPair(clock)
       await Promise.all([server.close(), client.closed])
       return client
-    })
+    }
+    const { clock, pauses, sessions } = begin(attempt, { maxRefusals: 5 })
     let next = sessions.next()
     for (let n = 1; n <= 14; n++) {
       if (n % 5 === 0) {
@@ -190,12 +247,13 @@ describe('reconnecting', () => {
     expect((await next).done).toBe(false)
   })
 
-  test('sessions that end each time by a fault of the peer: five are the end', async () => {
-    const { clock, pauses, sessions } = begin(async (_, clock) => {
+  test('sessions that end each time by a fault of the peer are refusals as well', async () => {
+    const attempt = async (_: number, clock: SimulatedClock) => {
       const { client } = await sessionPair(clock)
       await client.close(new UsmpError('SUITE_MISMATCH'))
       return client
-    })
+    }
+    const { clock, pauses, sessions } = begin(attempt, { maxRefusals: 5 })
     for (let n = 1; n <= 5; n++) {
       expect((await sessions.next()).done).toBe(false)
       if (n === 5) break
@@ -205,7 +263,7 @@ describe('reconnecting', () => {
     expect((await failureOf(sessions.next())).code).toBe('SUITE_MISMATCH')
   })
 
-  test.each(['AUTH_FAILED', 'WEAK_PSK', 'RANDOM_FAILED'] as const)('%s is not retried', async (code) => {
+  test.each(['INVALID_ARGUMENT', 'WEAK_PSK', 'RANDOM_FAILED'] as const)('%s is not retried', async (code) => {
     const { state, sessions } = begin(() => Promise.reject(new UsmpError(code)))
     expect((await failureOf(sessions.next())).code).toBe(code)
     expect(state.attempts).toBe(1)

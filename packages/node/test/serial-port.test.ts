@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
-import type { Session } from '@usmp/core'
+import { type Session, toHex } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, sessions } from '../src/connect.ts'
 import { serialPort } from '../src/serial-port.ts'
@@ -131,7 +131,88 @@ describe('serial ports', () => {
     for (const url of ['serial:', 'serial://host/path', 'serial:///dev/x?baud=fast', 'serial:///dev/x?baud=0']) {
       expect(await codeOf(connect(url, device)), url).toBe('INVALID_ARGUMENT')
     }
+    const stray = await failureOf(connect('serial:///dev/tty%', device))
+    expect([stray.code, stray.hint]).toEqual(['INVALID_ARGUMENT', expect.stringContaining('%25')])
     expect(await codeOf(connect('serial:///dev/x', { ...device, signal: AbortSignal.abort() }))).toBe('ABORTED')
+  })
+
+  test.each([
+    ['serial:///dev/x?baud=9600', ''],
+    ['serial:///dev/x?baudrate=9600', ''],
+    ['serial:///dev/x?baudRate=9600&rtscts=true&dtr=false', ''],
+    ['serial:///dev/x?speed=9600', 'has no option speed; it has baudRate, rtscts, dtr, rts'],
+    ['serial:///dev/x?rtsct=true', 'did you mean rtscts?'],
+    ['serial:///dev/x?rtscts=yes', 'rtscts must be true or false, not the text "yes"'],
+    ['serial:///dev/x?rtscts=true&rts=false', 'rts cannot be set together with rtscts'],
+  ])('%s: no parameter is ignored', async (url, fault) => {
+    const failure = await failureOf(connect(url, device))
+    expect(failure.code).toBe(fault ? 'INVALID_ARGUMENT' : 'UNREACHABLE')
+    expect(failure.message).toContain(fault || 'No such file')
+  })
+
+  test('flow control, speed and control lines reach the port', async () => {
+    const cable = await Cable.plugged()
+    const flags = [
+      'import os, sys, termios',
+      'port = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY)',
+      'settings = termios.tcgetattr(port)',
+      'print(bool(settings[2] & termios.CRTSCTS), settings[4] == termios.B57600)',
+    ].join('\n')
+    const settings = () => execFileSync('python3', ['-c', flags, cable.near], { encoding: 'utf8' }).trim()
+    for (const rtscts of [true, false]) {
+      const port = await serialPort(cable.near, { baudRate: 57_600, rtscts }).open()
+      expect(settings()).toBe(rtscts ? 'True True' : 'False True')
+      port.destroy()
+      await once(port, 'close')
+    }
+    // A pseudo-terminal has no such lines, and says so.
+    const failure = await failureOf(serialPort(cable.near, { dtr: false }).open() as never)
+    expect([failure.code, failure.message]).toEqual([
+      'UNREACHABLE',
+      expect.stringContaining('DTR and RTS cannot be set'),
+    ])
+  })
+
+  test('a server on a serial line alone keeps its process alive, without the port and when it is unplugged', {
+    timeout: 60_000,
+  }, async () => {
+    const cable = await Cable.plugged()
+    await cable.unplug()
+    const program = [
+      `import { listen, serialPort } from ${JSON.stringify(new URL('../dist/index.js', import.meta.url).href)}`,
+      `const server = await listen({ serial: serialPort(${JSON.stringify(cable.far)}), psk: () => Buffer.from('${toHex(PSK)}', 'hex') })`,
+      `server.addEventListener('warning', () => console.log('warning'))`,
+      `server.addEventListener('session', () => console.log('session'))`,
+      `process.on('SIGUSR2', () => server.close())`,
+      'for await (const session of server);',
+      `console.log('closed')`,
+    ]
+    const gateway = spawn(process.execPath, ['--input-type=module', '-e', program.join('\n')], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    onTestFinished(() => void gateway.kill('SIGKILL'))
+    let said = ''
+    gateway.stdout!.on('data', (text) => (said += text))
+    const count = (word: string) => said.split(word).length - 1
+    for (const round of [1, 2]) {
+      const before = count('warning')
+      await until(() => count('warning') >= before + 2, 'the gateway tries again', 20_000)
+      await cable.plug()
+      const stop = new AbortController()
+      for await (const session of sessions(`serial://${cable.near}`, {
+        ...device,
+        handshakeTimeout: 1_000,
+        signal: stop.signal,
+      })) {
+        await session.ping()
+        stop.abort()
+      }
+      expect(count('session')).toBe(round)
+      await cable.unplug()
+    }
+    gateway.kill('SIGUSR2')
+    expect(await once(gateway, 'exit')).toEqual([0, null])
+    expect(said).toContain('closed')
   })
 
   test('the package as it is published finds serialport', async () => {

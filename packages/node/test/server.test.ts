@@ -1,6 +1,14 @@
 import { getEventListeners, once } from 'node:events'
 import type { Session } from '@usmp/core'
-import { decodeFrame, PacketType, packetTypeName, parseDeviceId, type Transport } from '@usmp/core'
+import {
+  decodeFrame,
+  deriveDevicePsk,
+  PacketType,
+  packetTypeName,
+  parseDeviceId,
+  type Transport,
+  UsmpError,
+} from '@usmp/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { listen, type Server, SessionEvent } from '../src/server.ts'
@@ -44,6 +52,21 @@ describe('options of a server', () => {
     for (const options of bad) {
       expect(await codeOf(startServer(options)), JSON.stringify(options)).toBe('INVALID_ARGUMENT')
     }
+  })
+
+  test('psk: (id) => deriveDevicePsk(master, id) lets the devices in', async () => {
+    const master = pattern(32)
+    const { url, codes } = await startServer({ psk: (id) => deriveDevicePsk(master, id) })
+    await (await connect(url, { deviceId: DEVICE_ID, psk: deriveDevicePsk(master, parseDeviceId(DEVICE_ID)) })).close()
+    expect(codes()).toEqual([])
+  })
+
+  test('a row of a database as the answer of psk may have more in it', async () => {
+    const { url, codes } = await startServer({
+      psk: (id) => ({ id, psk: PSK, suite: undefined as never, owner: 'somebody' }),
+    })
+    await (await connect(url, device)).close()
+    expect(codes()).toEqual([])
   })
 
   test('a suite of one device that is none turns this device away, and says why', async () => {
@@ -366,6 +389,10 @@ describe('why a peer was refused', () => {
       'PSK_LOOKUP_FAILED',
       DEVICE_ID,
     ])
+    const usage = () => {
+      throw new UsmpError('INVALID_ARGUMENT', 'in a function of the server')
+    }
+    expect(await refusalFor({ psk: usage }, (url) => connect(url, device))).toEqual(['PSK_LOOKUP_FAILED', DEVICE_ID])
     const nonsense = () => 'a string' as never
     expect(await refusalFor({ psk: nonsense }, (url) => connect(url, device))).toEqual(['INVALID_ARGUMENT', DEVICE_ID])
     const weak = () => new Uint8Array(32)
@@ -422,6 +449,17 @@ describe('why a peer was refused', () => {
     for (const deviceId of [DEVICE_ID, deviceNumber(9)]) traces.push(await traceOf(server.port, deviceId))
     expect(traces[1]).toEqual(traces[0])
     expect(traces[0]).toEqual(['HELLO, 50 bytes', 'CHALLENGE, 76 bytes', 'HELLO_ACK, 44 bytes', 'end'])
+  })
+
+  test('a look-up that failed is told as a fault of the server; a bad entry of a device is not', async () => {
+    const broken = () => {
+      throw new Error('no database')
+    }
+    const failing = await startServer({ psk: broken })
+    expect(await traceOf(failing.server.port, DEVICE_ID)).toEqual(['HELLO, 50 bytes', 'ERROR, 15 bytes', 'end'])
+    const weak = await startServer({ psk: () => new Uint8Array(32) })
+    expect(await traceOf(weak.server.port, DEVICE_ID)).toContain('CHALLENGE, 76 bytes')
+    expect(weak.codes()).toEqual(['WEAK_PSK'])
   })
 })
 

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { addressBlock, ipBytes } from '../src/ip-address.ts'
 import { type ListenOptions, listen, type RefusedEvent, type Server } from '../src/server.ts'
+import { formatAddress } from '../src/tcp.ts'
 import { RateLimit } from '../src/token-bucket.ts'
 import { connectUdp, udpTransport } from '../src/udp.ts'
 import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, pattern, textOf, turns, until } from './helpers.ts'
@@ -53,6 +54,8 @@ async function bareSocket(port: number): Promise<{ send: (datagram: Uint8Array) 
 
 const hello = (cookie: Uint8Array = new Uint8Array(0)) =>
   encodeFrame({ type: PacketType.HELLO, payload: Uint8Array.of(...pattern(38), ...cookie) })
+
+const isChallenge = (datagram: Uint8Array) => datagram[0] === 0xcd && datagram[3] === PacketType.CHALLENGE
 
 describe('UDP server', () => {
   test('serves several devices over one socket, and TCP beside it', async () => {
@@ -212,11 +215,97 @@ describe('UDP server', () => {
     expect(refusals.at(-1)!.error.code).toBe('LOCKED_OUT')
   })
 
+  test('guesses at a key from one port: five of them are one attempt, one failure and one event', async () => {
+    let asked = 0
+    const psk = () => {
+      asked++
+      return PSK
+    }
+    const { server, refusals } = await startUdp({ psk })
+    const transport = await connectUdp(LOOPBACK, server.udpPort)
+    onTestFinished(() => transport.abort())
+    for (let guess = 1; guess <= 10; guess++) {
+      const peer = new ManualPeer(transport, 'client', { psk: OTHER_PSK })
+      await until(() => asked === guess)
+      await until(() => peer.received.some(isChallenge))
+      await until(() => refusals.length === Math.floor(guess / 5), 'an event for each five')
+      peer.deaf = peer.silent = true
+    }
+    expect(refusals.map(({ error, deviceId }) => [error.code, deviceId])).toEqual(
+      Array(2).fill(['AUTH_FAILED', DEVICE_ID]),
+    )
+  })
+
+  test('a device that begins again and again does not get more time for it', async () => {
+    const { server, refusals } = await startUdp({ handshakeTimeout: 300 })
+    const transport = await connectUdp(LOOPBACK, server.udpPort)
+    onTestFinished(() => transport.abort())
+    const sending = setInterval(() => {
+      new ManualPeer(transport, 'client').alter = (frame) => (frame[3] === PacketType.HELLO_ACK ? pattern(3) : frame)
+    }, 100)
+    onTestFinished(() => clearInterval(sending))
+    await until(() => refusals.length > 0)
+    expect(refusals[0]!.error.code).toBe('HANDSHAKE_TIMEOUT')
+  })
+
+  test('key guesses within one handshake are counted: five an attempt, each attempt an event, and the sixth is locked out', async () => {
+    const { server, refusals } = await startUdp()
+    const { send, received } = await bareSocket(server.udpPort)
+    const frames = () => received.filter((datagram) => datagram[0] === 0xcd).map((datagram) => decodeFrame(datagram))
+    const last = (type: number) =>
+      frames()
+        .filter((frame) => frame.type === type)
+        .at(-1)
+    const challenges = () => frames().filter(({ type }) => type === PacketType.CHALLENGE).length
+    const helloOf = (n: number, cookie: Uint8Array = new Uint8Array(0)) =>
+      encodeFrame({ type: PacketType.HELLO, payload: Uint8Array.of(...pattern(6), ...pattern(32, n), ...cookie) })
+    send(helloOf(0))
+    await until(() => last(PacketType.HELLO_RETRY) !== undefined)
+    const cookie = last(PacketType.HELLO_RETRY)!.payload
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      send(helloOf(attempt, cookie))
+      await until(() => challenges() === attempt)
+      for (let guess = 0; guess < 20; guess++) {
+        send(encodeFrame({ type: PacketType.HELLO_ACK, seq: 2, payload: pattern(32, 20 * attempt + guess) }))
+      }
+      await until(() => refusals.length === attempt)
+    }
+    expect(refusals.map(({ error }) => error.code)).toEqual(Array(5).fill('AUTH_FAILED'))
+    send(helloOf(6, cookie))
+    await until(() => refusals.length === 6)
+    expect(refusals[5]!.error.code).toBe('LOCKED_OUT')
+    expect(challenges()).toBe(5)
+  })
+
   test('an unknown device is refused like a wrong key, and told apart in the event', async () => {
     const { url, refusals } = await startUdp({ handshakeTimeout: 300, psk: () => null })
     expect(await codeOf(join(url, { handshakeTimeout: 250 }))).toBe('HANDSHAKE_TIMEOUT')
     await until(() => refusals.length === 1)
     expect(refusals[0]!.error.code).toBe('UNKNOWN_DEVICE')
+  })
+
+  test('a key store that is away for a moment costs a device no attempt', async () => {
+    let asked = 0
+    const psk = () => {
+      if (++asked < 3) throw new Error('no database')
+      return PSK
+    }
+    const { url, refusals } = await startUdp({ psk })
+    const session = await join(url)
+    await session.ping()
+    expect([asked, refusals]).toEqual([3, []])
+  })
+
+  test('a key store that stays away is one event for one attempt', async () => {
+    const psk = () => {
+      throw new Error('no database')
+    }
+    const { url, refusals } = await startUdp({ psk, handshakeTimeout: 1_000 })
+    const error = await failureOf(join(url, { handshakeTimeout: 800 }))
+    expect([error.code, error.awaited]).toEqual(['HANDSHAKE_TIMEOUT', undefined])
+    expect(error.message).toContain('INTERNAL')
+    await until(() => refusals.length === 1)
+    expect(refusals[0]!.error.code).toBe('PSK_LOOKUP_FAILED')
   })
 
   test('limits: connections at once', async () => {
@@ -352,6 +441,30 @@ describe('addresses', () => {
     ['::ffff:192.0.2.7', '00000000000000000000ffffc0000207'],
     ['1:2:3:4:5:6:7:8', '00010002000300040005000600070008'],
   ])('%s', (address, bytes) => expect(Buffer.from(ipBytes(address)).toString('hex')).toBe(bytes))
+})
+
+describe('addresses that people see', () => {
+  test.each([
+    ['::ffff:127.0.0.1', '127.0.0.1:9000'],
+    ['::FFFF:192.0.2.7', '192.0.2.7:9000'],
+    ['::1', '[::1]:9000'],
+    ['::ffff:7f00:1', '[::ffff:7f00:1]:9000'],
+    ['fe80::1%eth0', '[fe80::1%eth0]:9000'],
+    ['192.0.2.7', '192.0.2.7:9000'],
+  ])('%s', (address, shown) => expect(formatAddress(address, 9000)).toBe(shown))
+
+  test('a device of IPv4 is shown as one by a server on all interfaces', async () => {
+    const { server, sessions } = await startUdp({
+      tcp: { host: '::', port: 0 },
+      udp: { host: '::', port: 0 },
+      websocket: { host: '::', port: 0 },
+    })
+    const webSocket = server.websocketUrl.replace('[::]', LOOPBACK)
+    for (const url of [`usmp://${LOOPBACK}:${server.port}`, `usmp+udp://${LOOPBACK}:${server.udpPort}`, webSocket]) {
+      await join(url)
+      expect(sessions.at(-1)!.address, url).toMatch(/^127\.0\.0\.1:\d+$/)
+    }
+  })
 })
 
 describe('rate limit', () => {

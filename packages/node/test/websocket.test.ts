@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, get, type IncomingMessage } from 'node:http'
+import { createServer, get, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect as connectSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Session, type Transport } from '@usmp/core'
@@ -24,7 +24,7 @@ import {
   until,
 } from './helpers.ts'
 import { ManualPeer } from './manual-peer.ts'
-import { LOOPBACK, startServer, type Watched } from './network.ts'
+import { LOOPBACK, openSocket, startServer, type Watched } from './network.ts'
 
 const tls = await makeCertificate()
 const device = { deviceId: DEVICE_ID, psk: PSK }
@@ -34,7 +34,7 @@ async function startWebSocketServer(
   websocket: Partial<WebSocketOptions> = {},
   options: Parameters<typeof startServer>[0] = {},
 ): Promise<Watched> {
-  const door = { host: LOOPBACK, port: 0, ...websocket } as WebSocketOptions
+  const door = (websocket.server ? websocket : { host: LOOPBACK, port: 0, ...websocket }) as WebSocketOptions
   return startServer({ tcp: undefined as never, websocket: door, ...options })
 }
 
@@ -49,11 +49,11 @@ function adapter(name: string, secure: boolean): Adapter {
       const door = new WebSocketDoor(
         { host: LOOPBACK, port: 0, ...(secure ? { tls } : {}) },
         {
-          enter: () => ({ host: LOOPBACK, abort: new AbortController(), deviceId: undefined }),
+          enter: (connection) => ({ host: LOOPBACK, abort: new AbortController(), deviceId: undefined, connection }),
           receive: (transport) => arrived(transport),
           refused: () => {},
         },
-        1_000,
+        { upgradeTimeout: 1_000, maxIdle: 10 },
       )
       await door.listen(() => {})
       const client = await connectWebSocket(new URL(door.url), { timeout: 5_000, ca: tls.cert })
@@ -94,7 +94,7 @@ describe('a WebSocket server', () => {
     const { url } = await startWebSocketServer({ tls } as never)
     expect(url).toMatch(/^wss:/)
     const stranger = await failureOf(connect(url, device))
-    expect([stranger.code, stranger.message]).toEqual(['UNREACHABLE', expect.stringContaining('self-signed')])
+    expect([stranger.code, stranger.message]).toEqual(['UNTRUSTED_CERTIFICATE', expect.stringContaining('self-signed')])
     const session = await connect(url, { ...device, ca: tls.cert })
     expect(await session.ping()).toBeGreaterThan(0)
   })
@@ -129,6 +129,62 @@ describe('a WebSocket server', () => {
     expect((await session.closed).code).toBe('CLOSED')
     const response = await fetch(`http://${LOOPBACK}:${port}/`)
     expect(await response.text()).toBe('the application')
+  })
+
+  /** An HTTP server of an application. */
+  async function startHttp(): Promise<{ http: HttpServer; port: number }> {
+    const http = createServer((_, response) => response.end('the application')).listen(0, LOOPBACK)
+    await once(http, 'listening')
+    onTestFinished(() => {
+      http.close()
+      http.closeAllConnections()
+    })
+    return { http, port: (http.address() as AddressInfo).port }
+  }
+
+  test('silent connections to the HTTP server of an application keep neither pages nor sessions out', async () => {
+    const { http, port } = await startHttp()
+    http.maxConnections = 30
+    const { refusals } = await startWebSocketServer({ server: http, path: '/usmp' }, { maxHandshakes: 10 })
+    const silent = await Promise.all(Array.from({ length: 60 }, () => openSocket(port, '127.0.0.2')))
+    const page = await fetch(`http://${LOOPBACK}:${port}/`)
+    expect(await page.text()).toBe('the application')
+    await (await connect(`ws://${LOOPBACK}:${port}/usmp`, device)).ping()
+    await until(() => refusals.length >= 50)
+    expect(new Set(refusals.map(({ error }) => error.code))).toEqual(new Set(['LIMIT']))
+    expect(
+      refusals.every(({ address }) => address.startsWith('127.0.0.2:')),
+      'of those that are many',
+    ).toBe(true)
+    for (const socket of silent) socket.destroy()
+  })
+
+  test('what the application is answering is no silent connection, nor is a session', async () => {
+    const { http, port } = await startHttp()
+    const waiting: ServerResponse[] = []
+    http.removeAllListeners('request')
+    http.on('request', (_, response) => waiting.push(response))
+    await startWebSocketServer({ server: http, path: '/usmp' }, { maxHandshakes: 3 })
+    const slow = [fetch(`http://${LOOPBACK}:${port}/slow`), fetch(`http://${LOOPBACK}:${port}/slow`)]
+    await until(() => waiting.length === 2)
+    const session = await connect(`ws://${LOOPBACK}:${port}/usmp`, device)
+    for (let i = 0; i < 20; i++) await openSocket(port)
+    await session.ping()
+    for (const response of waiting) response.end('in the end')
+    for (const response of await Promise.all(slow)) expect(await response.text()).toBe('in the end')
+  })
+
+  test('two servers on one HTTP server: each has its path, and another path is 404', async () => {
+    const { http, port } = await startHttp()
+    const first = await startWebSocketServer({ server: http, path: '/a' })
+    await startWebSocketServer({ server: http, path: '/b' })
+    const base = `ws://${LOOPBACK}:${port}`
+    for (const path of ['/a', '/b']) await (await connect(base + path, device)).ping()
+    expect((await failureOf(connect(`${base}/c`, device))).message).toContain('404')
+    expect(await codeOf(listen({ websocket: { server: http, path: '/b' }, psk: () => PSK }))).toBe('INVALID_ARGUMENT')
+    await first.server.close()
+    expect((await failureOf(connect(`${base}/a`, device))).message).toContain('404')
+    await (await connect(`${base}/b`, device)).ping()
   })
 
   test('another path is 404, plain HTTP is 426', async () => {
@@ -333,7 +389,7 @@ describe('how a WebSocket ends', () => {
       for (const socket of silentSockets) socket.destroy()
     })
     const silent = await failureOf(connect(`ws://${LOOPBACK}:${port}/`, { ...device, connectTimeout: 100 }))
-    expect([silent.code, silent.message]).toEqual(['UNREACHABLE', expect.stringContaining('timed out')])
+    expect([silent.code, silent.message]).toEqual(['UNREACHABLE', expect.stringContaining('within 100 ms')])
     const abort = new AbortController()
     const waiting = codeOf(connect(`ws://${LOOPBACK}:${port}/`, { ...device, signal: abort.signal }))
     setImmediate(() => abort.abort())

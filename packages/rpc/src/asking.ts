@@ -1,4 +1,4 @@
-import { type Abortable, type Clock, UsmpError } from '@usmp/core'
+import { type Abortable, afterReading, type Clock, onAbort, UsmpError } from '@usmp/core'
 import type { Age } from './age.js'
 import type { RpcError } from './codes.js'
 import { formatCall, type Id } from './envelope.js'
@@ -16,7 +16,7 @@ export interface Question {
 }
 
 interface AskOptions<T> extends Abortable {
-  /** ms */
+  /** ms; 0 for never */
   readonly timeout: number
   /** Makes something of the result, before the next message is looked at. What it throws, the caller gets. */
   readonly accept: (result: unknown) => T
@@ -61,7 +61,8 @@ export class Asking {
       const settle = () => {
         this.#pending.delete(id)
         this.#clock.clearTimer(timer)
-        signal?.removeEventListener('abort', onAbort)
+        stopJudging?.()
+        forgetSignal?.()
       }
       const fail = (error: unknown) => {
         settle()
@@ -74,12 +75,16 @@ export class Asking {
         const cancel = () => this.#outbox.send(formatCall({ method: '$/cancel', params: { id } }))
         sent.then(cancel).catch(() => {})
       }
-      const onAbort = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
-      const timer = this.#clock.setTimer(
-        () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`)),
-        timeout,
-      )
-      signal?.addEventListener('abort', onAbort, { once: true })
+      const due = this.#clock.now() + timeout
+      const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`))
+      let stopJudging: (() => void) | undefined
+      // After a stall the answer may be here and wait to be read.
+      const judge = () => {
+        stopJudging = afterReading(this.#clock, due, onTimeout)
+      }
+      const timer = timeout > 0 ? this.#clock.setTimer(judge, timeout) : undefined
+      const callOff = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+      const forgetSignal = signal && onAbort(signal, callOff)
       const pending: Pending = {
         message: undefined,
         resolve: (result) => {

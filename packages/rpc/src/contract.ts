@@ -1,5 +1,7 @@
 import { UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import type { GenericSchema, InferInput, InferOutput } from 'valibot'
+import { contractTable } from './options.js'
 
 /** A valibot schema that checks at once, without promises. */
 export type Schema = GenericSchema
@@ -95,6 +97,7 @@ export type StreamHandlers<C> = {
  * @throws UsmpError INVALID_ARGUMENT if a method is a request and a stream, or has a reserved name (`$/…`, `rpc.…`)
  */
 export function contract<const C extends Contract>(methods: C): C {
+  checkOptions('contract', methods, contractTable)
   const { requests = {}, notifications = {}, streams = {} } = methods
   for (const name of [requests, notifications, streams].flatMap((part) => Object.keys(part))) {
     if (/^(\$\/|rpc\.)/.test(name)) throw new UsmpError('INVALID_ARGUMENT', `the method name ${name} is reserved`)

@@ -1,5 +1,3 @@
-import { UsmpError } from '@usmp/core'
-
 /** What one session may take up. */
 export interface Limits {
   /** Requests of this end that wait for their answer; default 256. */
@@ -14,13 +12,8 @@ export interface Limits {
 
 const defaults: Limits = { asked: 256, served: 64, streams: 32, message: 256 * 1024 }
 
-/** @throws UsmpError INVALID_ARGUMENT */
+/** With the defaults where a limit is left out. */
 export function completeLimits(limits: Partial<Limits> = {}): Limits {
-  const complete = { ...defaults, ...limits }
-  for (const [name, value] of Object.entries(complete)) {
-    if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
-      throw new UsmpError('INVALID_ARGUMENT', `limits.${name} must be a whole number over 0, not ${value}`)
-    }
-  }
-  return complete
+  const given = Object.entries(limits).filter(([, value]) => value !== undefined)
+  return { ...defaults, ...Object.fromEntries(given) }
 }

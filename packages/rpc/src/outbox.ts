@@ -1,4 +1,4 @@
-import { type Abortable, MAX_MESSAGE, UsmpError } from '@usmp/core'
+import { type Abortable, MAX_MESSAGE, onAbort, UsmpError } from '@usmp/core'
 import { formatPiece, MAX_UNFINISHED, PIECE_SIZE } from './pieces.js'
 import type { RpcSession } from './session.js'
 
@@ -33,7 +33,7 @@ export class Outbox {
    */
   async send(text: string, options: SendOptions = {}): Promise<void> {
     const bytes = this.#encode(text)
-    if (bytes.length <= MAX_MESSAGE) return this.#session.send(bytes, options)
+    if (bytes.length <= MAX_MESSAGE) return this.#session.send(bytes, { signal: options.signal })
     await this.#turn(options)
     try {
       await this.#sendPieces(bytes, options)
@@ -44,7 +44,7 @@ export class Outbox {
 
   /**
    * Sends a text if the session takes it right now; false if not. What is cut into pieces is begun now or not at all.
-   * @throws UsmpError MESSAGE_TOO_LARGE; the reason of the end
+   * @throws UsmpError MESSAGE_TOO_LARGE
    */
   trySend(text: string): boolean {
     const bytes = this.#encode(text)
@@ -103,7 +103,7 @@ export class Outbox {
     }
     await new Promise<void>((resolve, reject) => {
       const begin = () => {
-        signal?.removeEventListener('abort', leave)
+        forgetSignal?.()
         resolve()
       }
       const leave = () => {
@@ -111,7 +111,7 @@ export class Outbox {
         reject(abortError(signal))
       }
       this.#waiting.push(begin)
-      signal?.addEventListener('abort', leave, { once: true })
+      const forgetSignal = signal && onAbort(signal, leave)
     })
   }
 

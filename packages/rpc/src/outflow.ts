@@ -55,7 +55,7 @@ export class Outflow {
     const { signal } = this.#abort
     const source = this.#served.items(params, { signal })[Symbol.asyncIterator]()
     // A generator that waits takes notice when it goes on; the signal is what calls it off earlier.
-    const leave = () => void Promise.resolve(source.return?.()).catch(() => {})
+    const leave = () => void stop(source)
     if (signal.aborted) return leave()
     signal.addEventListener('abort', leave, { once: true })
     try {
@@ -113,5 +113,14 @@ export class Outflow {
     while (!condition() && !this.stopped) {
       await new Promise<void>((resolve) => (this.#wake = resolve))
     }
+  }
+}
+
+/** Whatever an application's source thinks of it, it is over. */
+async function stop(source: AsyncIterator<unknown>): Promise<void> {
+  try {
+    await source.return?.()
+  } catch {
+    // The stream has ended for another reason, which is told.
   }
 }

@@ -1,4 +1,5 @@
-import { type Abortable, asUsmpError, type Clock, systemClock, UsmpError } from '@usmp/core'
+import { type Abortable, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { Asking, DEFAULT_TIMEOUT } from './asking.js'
 import { checkAnswer, checkSent } from './check.js'
 import { RpcCode, RpcError } from './codes.js'
@@ -22,13 +23,11 @@ import {
 import { formatCall, type Id, type Incoming, isCount, isId, parseError, parseMessage, Refusal } from './envelope.js'
 import { Inflow, WINDOW } from './inflow.js'
 import { completeLimits, type Limits } from './limits.js'
+import { notifyTable, requestTable, rpcTable, streamTable } from './options.js'
 import { Outbox } from './outbox.js'
 import { Joiner, PIECE_MARK } from './pieces.js'
 import { type Service, Serving } from './serving.js'
 import type { RpcSession } from './session.js'
-
-/** The longest time that a timer of every platform can wait, ms. */
-const MAX_TIME = 2 ** 31 - 1
 
 interface CommonOptions<S, C> {
   /** What this end answers. */
@@ -57,13 +56,13 @@ export type RpcOptions<S, C> = CommonOptions<S, C> & RequestsOption<S> & Streams
 
 /** Options of {@link Peer.stream}. */
 export interface StreamOptions extends Abortable {
-  /** ms until the peer has opened the stream; default 10000. */
+  /** ms until the peer has opened the stream; 0 for never; default 10000. */
   readonly timeout?: number
 }
 
 /** Options of {@link Peer.request}. */
 export interface RequestOptions extends Abortable {
-  /** ms until an answer; default 10000. */
+  /** ms until an answer; 0 for never; default 10000. */
   readonly timeout?: number
   /** ms after which the peer is not to carry the request out any more. */
   readonly ttl?: number
@@ -122,12 +121,12 @@ export class Peer<C> {
   async request<M extends RequestName<C>>(
     method: M,
     params: RequestParams<C, M>,
-    { timeout = DEFAULT_TIMEOUT, ttl, signal }: RequestOptions = {},
+    options: RequestOptions = {},
   ): Promise<RequestResult<C, M>> {
+    checkOptions('request', options, requestTable)
+    const { timeout = DEFAULT_TIMEOUT, ttl, signal } = options
     const { params: schema, result } = definitionOf(this.#calls.requests, method)
     checkSent(method, schema, params)
-    assertTime('timeout', timeout)
-    if (ttl !== undefined) assertTime('ttl', ttl)
     const age = ttl === undefined ? {} : { age: { at: Math.round(this.#now()), ttl } }
     const accept = (answer: unknown) => checkAnswer(method, result, answer) as RequestResult<C, M>
     return this.#asking.ask({ method, params, ...age }, { timeout, signal, accept })
@@ -143,14 +142,15 @@ export class Peer<C> {
     params: NotificationParams<C, M>,
     options: Abortable = {},
   ): Promise<void> {
+    checkOptions('notify', options, notifyTable)
     checkSent(method, definitionOf(this.#calls.notifications, method), params)
     return this.#outbox.send(formatCall({ method, params }), options)
   }
 
   /**
    * Tells the peer something if the session takes it right now.
-   * @returns false if it was dropped, because the session is full
-   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE; the reason of the end if the session has ended
+   * @returns false if it was dropped, because the session is full or has ended
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE
    */
   tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
     checkSent(method, definitionOf(this.#calls.notifications, method), params)
@@ -164,21 +164,22 @@ export class Peer<C> {
   async *stream<M extends StreamName<C>>(
     method: M,
     params: StreamParams<C, M>,
-    { timeout = DEFAULT_TIMEOUT, signal }: StreamOptions = {},
+    options: StreamOptions = {},
   ): AsyncGenerator<StreamItem<C, M>, void, undefined> {
+    checkOptions('stream', options, streamTable)
+    const { timeout = DEFAULT_TIMEOUT, signal } = options
     const { params: paramsSchema, item: itemSchema } = definitionOf(this.#calls.streams, method)
     checkSent(method, paramsSchema, params)
-    assertTime('timeout', timeout)
     const inflow = await this.#open(method, params, { timeout, signal })
-    const onAbort = () => inflow.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
-    if (signal?.aborted) onAbort()
-    signal?.addEventListener('abort', onAbort, { once: true })
+    const callOff = () => inflow.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+    if (signal?.aborted) callOff()
+    const forgetSignal = signal && !signal.aborted ? onAbort(signal, callOff) : undefined
     try {
       for (let next = await inflow.next(); next; next = await inflow.next()) {
         yield checkAnswer(method, itemSchema, next.item) as StreamItem<C, M>
       }
     } finally {
-      signal?.removeEventListener('abort', onAbort)
+      forgetSignal?.()
       this.#inflows.delete(inflow.id)
       if (!inflow.ended) this.#post('$/stop', { stream: inflow.id })
     }
@@ -292,6 +293,7 @@ export function rpc<S extends Contract = EmptyContract, C extends Contract = Emp
   session: RpcSession,
   options: RpcOptions<S, C>,
 ): Peer<C> {
+  checkOptions('rpc', options, rpcTable(options?.serves))
   assertServed(options)
   const { serves = {}, requests = {}, notifications = {}, streams = {} } = options
   return new Peer<C>(session, { contract: serves, requests, notifications, streams } as Service, options)
@@ -311,12 +313,6 @@ function definitionOf<T extends Schema | { params: Schema }>(
 ): T {
   if (table && Object.hasOwn(table, method)) return table[method]!
   throw new UsmpError('INVALID_ARGUMENT', `the contract \`calls\` has no ${method} of this kind`)
-}
-
-/** @throws UsmpError INVALID_ARGUMENT */
-export function assertTime(name: string, value: number): void {
-  if (value > 0 && value <= MAX_TIME) return
-  throw new UsmpError('INVALID_ARGUMENT', `${name} must be a number of ms over 0, up to ${MAX_TIME}, not ${value}`)
 }
 
 function badEnd(): UsmpError {

@@ -1,4 +1,13 @@
-import { type Abortable, asUsmpError, type Clock, type ErrorCode, systemClock, UsmpError } from '@usmp/core'
+import {
+  type Abortable,
+  afterReading,
+  asUsmpError,
+  type Clock,
+  type ErrorCode,
+  systemClock,
+  UsmpError,
+} from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { DEFAULT_TIMEOUT } from './asking.js'
 import type {
   Contract,
@@ -13,15 +22,8 @@ import type {
   StreamParams,
 } from './contract.js'
 import { completeLimits } from './limits.js'
-import {
-  assertServed,
-  assertTime,
-  type Peer,
-  type RequestOptions,
-  type RpcOptions,
-  rpc,
-  type StreamOptions,
-} from './peer.js'
+import { reconnectingRequestTable, reconnectingTable } from './options.js'
+import { assertServed, type Peer, type RequestOptions, type RpcOptions, rpc, type StreamOptions } from './peer.js'
 import type { RpcSession } from './session.js'
 
 /** Options of {@link Reconnecting.request}. */
@@ -73,18 +75,19 @@ export class Reconnecting<C> {
   async request<M extends RequestName<C>>(
     method: M,
     params: RequestParams<C, M>,
-    { idempotent = false, ...options }: ReconnectingRequestOptions = {},
+    given: ReconnectingRequestOptions = {},
   ): Promise<RequestResult<C, M>> {
+    checkOptions('request', given, reconnectingRequestTable)
+    const { idempotent = false, ...options } = given
     if (!idempotent) return this.#present.request(method, params, options)
     const { timeout = DEFAULT_TIMEOUT, ttl, signal } = options
-    assertTime('timeout', timeout)
-    const deadline = this.#clock.now() + Math.min(timeout, ttl ?? timeout)
+    const deadline = this.#clock.now() + Math.min(timeout || Number.POSITIVE_INFINITY, ttl ?? Number.POSITIVE_INFINITY)
     for (;;) {
       const peer = await this.#nextPeer(method, deadline, signal)
       const left = Math.max(1, deadline - this.#clock.now())
       try {
         return await peer.request(method, params, {
-          timeout: left,
+          timeout: Number.isFinite(left) ? left : 0,
           signal,
           ...(ttl === undefined ? {} : { ttl: left }),
         })
@@ -128,14 +131,15 @@ export class Reconnecting<C> {
   }
 
   async #run(sessions: AsyncIterable<RpcSession>, options: ReconnectingOptions<Contract, C>): Promise<UsmpError> {
+    const { onPeer, ...rest } = options
     let end = new UsmpError('CLOSED')
     try {
       for await (const session of sessions) {
-        const peer = rpc<Contract, C & Contract>(session, options as never) as Peer<C>
+        const peer = rpc<Contract, C & Contract>(session, rest as never) as Peer<C>
         this.#peer = peer
         this.#wake()
         // What it throws must not end the sessions.
-        queueMicrotask(() => options.onPeer?.(peer))
+        queueMicrotask(() => onPeer?.(peer))
         await peer.closed
         this.#peer = undefined
       }
@@ -171,10 +175,17 @@ export class Reconnecting<C> {
       const wake = () => {
         this.#waiting.delete(wake)
         this.#clock.clearTimer(timer)
+        stopJudging?.()
         signal?.removeEventListener('abort', wake)
         resolve()
       }
-      const timer = this.#clock.setTimer(wake, Math.ceil(deadline - this.#clock.now()))
+      let stopJudging: (() => void) | undefined
+      // After a stall the handshake may be over, and its last message waits to be read.
+      const onTimeout = () => {
+        stopJudging = afterReading(this.#clock, deadline, wake)
+      }
+      const left = Math.ceil(deadline - this.#clock.now())
+      const timer = Number.isFinite(left) ? this.#clock.setTimer(onTimeout, left) : undefined
       this.#waiting.add(wake)
       signal?.addEventListener('abort', wake, { once: true })
     })
@@ -194,6 +205,7 @@ export function reconnecting<S extends Contract = EmptyContract, C extends Contr
   sessions: AsyncIterable<RpcSession>,
   options: ReconnectingOptions<S, C>,
 ): Reconnecting<C> {
+  checkOptions('reconnecting', options, reconnectingTable(options?.serves))
   assertServed(options)
   return new Reconnecting<C>(sessions, options as never)
 }

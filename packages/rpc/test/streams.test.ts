@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { afterEach, describe, expect, expectTypeOf, test } from 'vitest'
+import { afterEach, describe, expect, expectTypeOf, onTestFinished, test } from 'vitest'
 import { contract, RpcCode, RpcError, rpc } from '../src/index.ts'
 import { codeOf, collect, failureOf, isSettled, RawPeer, SimulatedClock, sessionPair, turns, until } from './helpers.ts'
 
@@ -395,4 +395,29 @@ describe('limits', () => {
     for (const next of waiting) next.catch(() => {})
     void collect(server)
   })
+})
+
+test('a source whose `return` throws ends its stream, and not the process', async () => {
+  const seen: unknown[] = []
+  const note = (error: unknown) => seen.push(error)
+  process.on('uncaughtException', note).on('unhandledRejection', note)
+  onTestFinished(() => void process.off('uncaughtException', note).off('unhandledRejection', note))
+  let returned = 0
+  const items = () => ({
+    [Symbol.asyncIterator]: () => ({
+      next: async () => ({ done: false, value: 1 }) as const,
+      return: () => {
+        returned++
+        throw new Error('the sensor is gone')
+      },
+    }),
+  })
+  const { consumer } = await pair({ items, overflow: 'block' } as never)
+  for await (const item of consumer.stream('count', { to: 1 })) {
+    expect(item).toBe(1)
+    break
+  }
+  await until(() => returned > 0)
+  await turns()
+  expect(seen).toEqual([])
 })

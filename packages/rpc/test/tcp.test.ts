@@ -1,3 +1,4 @@
+import type { Session } from '@usmp/core'
 import { connect, listen, sessions } from '@usmp/node'
 import * as v from 'valibot'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -19,6 +20,14 @@ const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
   for (const each of open.splice(0)) await each.close()
 })
+
+/** A server that hands every session to a function. */
+async function listenFor(serve: (session: Session) => void) {
+  const server = await listen({ tcp: { host: '127.0.0.1', port: 0 }, psk: () => PSK })
+  open.unshift(server)
+  server.addEventListener('session', ({ session }) => serve(session))
+  return server.port
+}
 
 /** A server of the contract; `name` is what it answers to `name`. */
 async function serve(name: number, port = 0) {
@@ -60,6 +69,29 @@ describe('over TCP', () => {
     for (let n = 0; n < 200; n++) await peer.notify('telemetry', { n })
     expect(new Set(await Promise.all(requests))).toEqual(new Set([large]))
     await until(() => readings.length === 200)
+  })
+
+  test('a request whose answer waits behind a blocked event loop gets it, and not REQUEST_TIMEOUT', async () => {
+    const port = await listenFor((session) => {
+      rpc(session, {
+        serves: api,
+        requests: {
+          echo: ({ value }) => value,
+          // Behind the turn in which the answer leaves, and before the one in which the client would read it.
+          name: () => {
+            setImmediate(() => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700))
+            return 7
+          },
+        },
+        notifications: { telemetry: () => {} },
+        streams: { count: { overflow: 'block', items: async function* () {} } },
+      })
+    })
+    const session = await connect(`usmp://127.0.0.1:${port}`, { deviceId, psk: PSK })
+    open.unshift(session)
+    const peer = rpc(session, { calls: api })
+    expect(await peer.request('echo', { value: 'ready' })).toBe('ready')
+    expect(await peer.request('name', {}, { timeout: 500 })).toBe(7)
   })
 
   test('an idempotent request outlives a server', async () => {

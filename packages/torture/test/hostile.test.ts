@@ -9,12 +9,14 @@ const MORE_OBJECTS = 30e6
 const LINES_WITHOUT_CONNECTIONS = 200
 
 /** What is wrong with an outcome. */
-function faults({ attack, under, before, after, sent }: Outcome): string[] {
+function faults({ attack, under, before, after, sent, closed }: Outcome): string[] {
   const found: string[] = []
   for (const [what, { served, tried, failures }] of Object.entries(under)) {
     if (served < tried)
       found.push(`${attack}: ${tried - served} of ${tried} ${what} failed: ${JSON.stringify(failures)}`)
   }
+  for (const what of after.uncaught) found.push(`${attack}: ${what}`)
+  if (!closed) found.push(`${attack}: the server did not close`)
   if (under.echoes.served === 0) found.push(`${attack}: no echo at all`)
   if (after.worst - before.resident > MORE_MEMORY) found.push(`${attack}: ${after.worst} bytes at worst`)
   if (after.heap - before.heap > MORE_OBJECTS) found.push(`${attack}: ${after.heap} bytes of objects`)
@@ -24,10 +26,10 @@ function faults({ attack, under, before, after, sent }: Outcome): string[] {
   return found
 }
 
-test('hostile clients: good ones are served, memory and log stay bounded', async () => {
+test('hostile clients: good ones are served, nothing is uncaught, memory and log stay bounded, the server closes', async () => {
   const { outcomes, notRun } = await attackAll(SHORT, () => {})
   for (const name of notRun) console.error(`NOT RUN: ${name}, because this machine lets us have no network namespace`)
-  expect(outcomes.length + notRun.length).toBeGreaterThan(25)
+  expect(outcomes.length + notRun.length).toBeGreaterThan(37)
   expect(outcomes.filter(({ sent }) => sent.connections + sent.packets === 0)).toEqual([])
   expect(outcomes.flatMap(faults)).toEqual([])
-}, 600_000)
+}, 1_200_000)

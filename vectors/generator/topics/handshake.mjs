@@ -510,6 +510,34 @@ function replayedGroups() {
   ]
 }
 
+/** On datagrams a wrong proof does not end the attempt, and the fifth does (spec 3.12). */
+function guessGroups() {
+  const { helloCookie, helloAck: ack, sessionOk: ok } = GOOD
+  const guess = (index) => helloAck(bytesFrom(`handshake/guess/${index}`, 32))
+  const guesses = (count) => Array.from({ length: count }, (_, index) => guess(index))
+  const next = (reply, established) => ({ next: ack, next_reply: reply, next_established: established })
+  const otherDevice = of(TYPE.HELLO, 1, concat(OTHER.deviceId, GOOD.clientPublic, GIVEN.cookie))
+  return [
+    group('datagram', 'server', 'hello_ack', [
+      ...rejects(
+        [helloCookie, ...guesses(3)],
+        [['AUTH_FAILED', 'the fourth wrong proof, then the right one', ['GUESSES'], guess(3)]],
+        next([ok], true),
+      ),
+      ...rejects(
+        [helloCookie, ...guesses(4)],
+        [['AUTH_FAILED', 'the fifth wrong proof, then the right one', ['GUESSES'], guess(4)]],
+        next([], false),
+      ),
+      ...rejects(
+        [helloCookie],
+        [['UNEXPECTED_PACKET', 'HELLO of another device, with a good cookie', ['GUESSES'], otherDevice]],
+        next([ok], true),
+      ),
+    ]),
+  ]
+}
+
 /** Wire version 1: what came with version 2 is none of its messages. */
 function version1Groups() {
   const { cookie: _cookie, ...given } = GIVEN
@@ -569,7 +597,7 @@ function version1Groups() {
 export default function () {
   return topic({
     topic: 'handshake',
-    source: 'spec 3.1 to 3.10, 7.2, 7.8, 9.3',
+    source: 'spec 3.1 to 3.10, 3.12, 7.2, 7.8, 9.3',
     notes: {
       PSK_LENGTH: 'HMAC hashes keys over 64 bytes and fills up shorter ones. Catches a fixed-size key buffer.',
       DEVICE_ID: 'The device id is bytes, not text and not a number.',
@@ -591,6 +619,8 @@ export default function () {
         'Everything under the mac is changed once. Catches a mac over too little, and a comparison that stops early.',
       REFLECTION: 'The mac of the other role must not pass: the prefix names the message.',
       REPLAY: 'A message with a good mac, from another exchange with the same key.',
+      GUESSES:
+        'One attempt is for one device and takes at most five wrong proofs: behind the fourth the right one is still good, behind the fifth nothing is.',
       DOWNGRADE: 'A mac as wire version 1 makes it must not pass.',
       OTHER_DEVICE: 'A mac for another device id than that of HELLO must not pass.',
       LOW_ORDER:
@@ -619,6 +649,7 @@ export default function () {
       ...datagramGroups(),
       ...replayedGroups(),
       ...version1Groups(),
+      ...guessGroups(),
     ],
   })
 }

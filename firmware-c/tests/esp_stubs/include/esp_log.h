@@ -5,6 +5,7 @@ void stub_log(char level, const char *tag, const char *format, ...) __attribute_
 
 #define ESP_LOGE(tag, ...) stub_log('E', tag, __VA_ARGS__)
 #define ESP_LOGW(tag, ...) stub_log('W', tag, __VA_ARGS__)
+#define ESP_LOGD(tag, ...) stub_log('D', tag, __VA_ARGS__)
 #define ESP_LOGI(tag, ...) stub_log('I', tag, __VA_ARGS__)
 
 #endif

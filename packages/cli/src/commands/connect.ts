@@ -1,14 +1,15 @@
 import type { Session, UsmpError } from '@usmp/core'
-import { type ConnectOptions, connect, type SessionsOptions, sessions } from '@usmp/node'
+import { type ConnectOptions, connect, readPskFile, type SessionsOptions, sessions } from '@usmp/node'
+import { readPemFile } from '@usmp/node/key-files'
 import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { Gate } from '../gate.js'
-import { readPskFile } from '../key-files.js'
 import { readLines, tooLong } from '../lines.js'
 import { type PeerOptions, urlOf } from '../options.js'
 import type { Output } from '../output.js'
 import { Patience } from '../patience.js'
 import type { Stop } from '../stop.js'
+import { SuiteCheck } from '../suite-check.js'
 
 const CONNECT_TIMEOUT = 10_000
 const HANDSHAKE_TIMEOUT = 5_000
@@ -23,12 +24,14 @@ export interface ConnectCommandOptions extends PeerOptions {
 
 /** Sends the lines of stdin and writes what comes. */
 export async function connectCommand(options: ConnectCommandOptions, output: Output, stop: Stop): Promise<number> {
+  const url = urlOf(options)
   const conversation = new Conversation(options, output, stop)
-  const settings = await connectOptions(options, output, conversation.signal)
-  const onRetry: SessionsOptions['onRetry'] = (reason, pause) => conversation.lost(reason, pause)
+  const settings = await connectOptions(options, conversation.signal)
+  const onRetry = (reason: UsmpError, pause: number) => conversation.lost(reason, pause)
   conversation.start()
   try {
-    for await (const session of attempts(options, { ...settings, onRetry })) await conversation.hold(session)
+    for await (const session of attempts(url, settings, options.retry ? onRetry : undefined))
+      await conversation.hold(session)
   } catch (error) {
     // Calling an attempt off is how a conversation ends early.
     if (!conversation.signal.aborted) throw error
@@ -39,17 +42,17 @@ export async function connectCommand(options: ConnectCommandOptions, output: Out
 /** What the library needs of the options that all connecting commands share. */
 export async function connectOptions(
   options: PeerOptions & { readonly wait?: number },
-  output: Output,
   signal: AbortSignal,
 ): Promise<ConnectOptions> {
   const wait = options.wait ?? Number.POSITIVE_INFINITY
   return {
     deviceId: options.id,
-    psk: await readPskFile(options.pskFile, output),
+    psk: await readPskFile(options.pskFile),
     connectTimeout: Math.min(wait, CONNECT_TIMEOUT),
     handshakeTimeout: Math.min(wait, HANDSHAKE_TIMEOUT),
     signal,
     ...(options.suite ? { suite: options.suite } : {}),
+    ...(options.ca === undefined ? {} : { ca: await readPemFile(options.ca) }),
   }
 }
 
@@ -64,12 +67,14 @@ export function announce(session: Session, output: Output): void {
   })
 }
 
+/** One session, or with `onRetry` one after another. */
 async function* attempts(
-  options: ConnectCommandOptions,
-  settings: SessionsOptions,
+  url: string,
+  settings: ConnectOptions,
+  onRetry: SessionsOptions['onRetry'],
 ): AsyncGenerator<Session, void, undefined> {
-  if (options.retry) yield* sessions(urlOf(options), settings)
-  else yield await connect(urlOf(options), settings)
+  if (onRetry) yield* sessions(url, { ...settings, onRetry })
+  else yield await connect(url, settings)
 }
 
 /** Lines out and messages in, over one session, or over several one after another. */
@@ -81,6 +86,8 @@ class Conversation {
   /** Aborts when the conversation is over. */
   readonly signal: AbortSignal
   readonly #session = new Gate<Session>()
+  /** Of the session there is, or that was lost last. */
+  #suites: SuiteCheck | undefined
   readonly #patience: Patience
   #connected = false
   /** Why there is no session right now, with `--retry`. */
@@ -115,12 +122,14 @@ class Conversation {
     this.#connected = true
     this.#lost = undefined
     announce(session, this.#output)
+    this.#suites = new SuiteCheck(session, 'client')
     this.#session.open(session)
     this.#waitOn()
     try {
-      await this.#receive(session)
+      await this.#receive(session, this.#suites)
     } catch (error) {
-      if (!this.#options.retry || !session.signal.aborted) throw error
+      if (!session.signal.aborted) throw error
+      if (!this.#options.retry) throw this.#suites.explain(await session.closed)
     } finally {
       this.signal.removeEventListener('abort', close)
       this.#session.close(session)
@@ -131,9 +140,12 @@ class Conversation {
 
   /** Tells why there is no session, and when there may be one. */
   lost(reason: UsmpError, pause: number): void {
-    this.#lost = reason
-    const fields = { event: 'retry', ...errorFields(reason), pause_ms: pause }
-    this.#output.status(`${endOf(reason)}; next attempt in ${(pause / 1000).toFixed(1)} s`, fields)
+    const explained = this.#suites?.explain(reason) ?? reason
+    // The next reason may be one without a session.
+    this.#suites = undefined
+    this.#lost = explained
+    const fields = { event: 'retry', ...errorFields(explained), pause_ms: pause }
+    this.#output.status(`${endOf(explained)}; next attempt in ${(pause / 1000).toFixed(1)} s`, fields, explained.hint)
   }
 
   /** The exit code, once all is over. */
@@ -152,8 +164,9 @@ class Conversation {
     this.#output.status(endOf(reason), { event: 'ended', ...sessionFields(session), ...errorFields(reason) })
   }
 
-  async #receive(session: Session): Promise<void> {
+  async #receive(session: Session, suites: SuiteCheck): Promise<void> {
     for (let message = await session.receive(); message; message = await session.receive()) {
+      suites.passed()
       this.#received++
       await this.#output.message(message, '', sessionFields(session))
       if (this.#options.one) return this.#end.abort()
@@ -199,7 +212,7 @@ class Conversation {
       await session.ping()
     } catch {
       const reason = await session.closed
-      if (reason.code !== 'CLOSED') this.#failure ??= { error: reason }
+      if (reason.code !== 'CLOSED') this.#failure ??= { error: this.#suites?.explain(reason) ?? reason }
     }
   }
 

@@ -1,9 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { buffer } from 'node:stream/consumers'
 import { fromHex, packetTypeName, toHex, UsmpError } from '@usmp/core'
+import { fileError } from '@usmp/node/key-files'
 import { ExitCode } from '../exit-code.js'
 import { explain, type Field, type Piece } from '../inspect/explain.js'
-import { readSessionKeys, unusable } from '../key-files.js'
+import { readSessionKeys } from '../key-files.js'
 import { type Fields, type Output, readable } from '../output.js'
 
 /** More bytes of a field are cut off for people. */
@@ -19,7 +20,7 @@ export async function inspectCommand(
   { keyFile }: InspectOptions,
   output: Output,
 ): Promise<number> {
-  const keys = keyFile === undefined ? undefined : await readSessionKeys(keyFile, output)
+  const keys = keyFile === undefined ? undefined : await readSessionKeys(keyFile)
   const bytes = await readInput(input)
   if (bytes.length === 0) {
     throw new UsmpError('INVALID_ARGUMENT', 'there are no bytes to explain', {
@@ -49,7 +50,7 @@ async function readBytes(path: string): Promise<Buffer> {
   try {
     return await readFile(path)
   } catch (cause) {
-    throw unusable('read', path, cause)
+    throw fileError('read', path, cause)
   }
 }
 

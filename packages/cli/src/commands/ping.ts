@@ -5,6 +5,7 @@ import { Unanswered } from '../exit-code.js'
 import { type PeerOptions, urlOf } from '../options.js'
 import type { Output } from '../output.js'
 import type { Stop } from '../stop.js'
+import { explainSilentEnd } from '../suite-check.js'
 import { announce, connectOptions } from './connect.js'
 
 export interface PingCommandOptions extends PeerOptions {
@@ -17,10 +18,11 @@ export interface PingCommandOptions extends PeerOptions {
 
 /** Measures round trips through an encrypted session. */
 export async function pingCommand(options: PingCommandOptions, output: Output, stop: Stop): Promise<number> {
-  const settings = await connectOptions(options, output, stop.signal)
+  const url = urlOf(options)
+  const settings = await connectOptions(options, stop.signal)
   let session: Session
   try {
-    session = await connect(urlOf(options), settings)
+    session = await connect(url, settings)
   } catch (error) {
     if (stop.signal.aborted) return stop.exitCode
     throw error
@@ -31,7 +33,7 @@ export async function pingCommand(options: PingCommandOptions, output: Output, s
   try {
     await measure(session, options, times, output, stop.signal)
   } catch (error) {
-    if (!stop.signal.aborted) throw await explain(error, session, options.wait)
+    if (!stop.signal.aborted) throw await explain(error, session, times.length, options.wait)
   } finally {
     await summarize(times, output)
     await session.close()
@@ -65,14 +67,15 @@ async function discardMessages(session: Session): Promise<void> {
 }
 
 /** Why there was no answer: time ran out, or the session ended. */
-async function explain(error: unknown, session: Session, wait: number): Promise<unknown> {
+async function explain(error: unknown, session: Session, answers: number, wait: number): Promise<unknown> {
   if (!session.signal.aborted) {
     const silent = error instanceof Error && 'code' in error && error.code === 'ABORTED'
     if (!silent) return error
-    return new Unanswered('NO_ANSWER', `no answer within ${wait / 1000} s`, 'Give it more time with -W.')
+    const likely = answers > 0 ? '' : ' Or do the two ends have different cipher suites? Compare --suite.'
+    return new Unanswered('NO_ANSWER', `no answer within ${wait / 1000} s`, `Give it more time with -W.${likely}`)
   }
   const reason = await session.closed
-  if (reason.code !== 'CLOSED') return reason
+  if (reason.code !== 'CLOSED') return answers > 0 ? reason : explainSilentEnd(session, reason)
   return new Unanswered('PEER_LEFT', 'the server ended the session', 'Its own output may say why.')
 }
 

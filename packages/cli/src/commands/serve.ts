@@ -1,16 +1,26 @@
 import { type CipherSuite, type Session, UsmpError } from '@usmp/core'
-import { type ListenOptions, listen, type RefusedEvent, type Server, serialPort } from '@usmp/node'
+import {
+  type ListenOptions,
+  listen,
+  type RefusedEvent,
+  readPskFile,
+  readPskTable,
+  type Server,
+  serialPort,
+} from '@usmp/node'
+import { readPemFile } from '@usmp/node/key-files'
 import { Broadcast } from '../broadcast.js'
+import { CommandSlots, MAX_COMMANDS } from '../command-slots.js'
 import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
-import { runBeside } from '../exec.js'
+import { type CommandEnd, runBeside } from '../exec.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { Gate } from '../gate.js'
-import { readPemFile, readPskFile, readPskTable } from '../key-files.js'
 import { readLines, tooLong } from '../lines.js'
 import type { Address, Line } from '../options.js'
 import type { Output } from '../output.js'
 import { Patience } from '../patience.js'
 import type { Stop } from '../stop.js'
+import { SuiteCheck } from '../suite-check.js'
 
 export interface ServeCommandOptions {
   readonly tcp?: Address
@@ -36,8 +46,8 @@ export interface ServeCommandOptions {
 /** Listens, and connects the sessions with stdin and stdout, with themselves, or with commands. */
 export async function serveCommand(options: ServeCommandOptions, output: Output, stop: Stop): Promise<number> {
   const server = await listen({
-    ...(await places(options, output)),
-    ...(await keys(options, output)),
+    ...(await places(options)),
+    ...(await keys(options)),
     ...(options.suite ? { suite: options.suite } : {}),
   })
   return new Service(server, options, output).run(stop.signal)
@@ -46,7 +56,6 @@ export async function serveCommand(options: ServeCommandOptions, output: Output,
 /** @throws UsmpError INVALID_ARGUMENT */
 async function places(
   options: ServeCommandOptions,
-  output: Output,
 ): Promise<Pick<ListenOptions, 'tcp' | 'udp' | 'websocket' | 'serial'>> {
   const { tcp, udp, ws, serial } = options
   if (!tcp && !udp && !ws && !serial) {
@@ -60,15 +69,14 @@ async function places(
   return {
     ...(tcp ? { tcp } : {}),
     ...(udp ? { udp } : {}),
-    ...(ws ? { websocket: await websocketPlace(ws, options, output) } : {}),
-    ...(serial ? { serial: serialPort(serial.path, serial) } : {}),
+    ...(ws ? { websocket: await websocketPlace(ws, options) } : {}),
+    ...(serial ? { serial: serialPort(serial.path, serial.baudRate ? { baudRate: serial.baudRate } : {}) } : {}),
   }
 }
 
 async function websocketPlace(
   url: URL,
   { tlsCert, tlsKey, origin }: ServeCommandOptions,
-  output: Output,
 ): Promise<NonNullable<ListenOptions['websocket']>> {
   if ((tlsCert === undefined) !== (tlsKey === undefined)) {
     throw new UsmpError('INVALID_ARGUMENT', '--tls-cert and --tls-key belong together')
@@ -84,17 +92,24 @@ async function websocketPlace(
     path: url.pathname,
     ...(origin ? { origins: origin } : {}),
     ...(tlsCert !== undefined && tlsKey !== undefined
-      ? { tls: { cert: await readPemFile(tlsCert, output), key: await readPemFile(tlsKey, output) } }
+      ? { tls: { cert: await readPemFile(tlsCert), key: await readPemFile(tlsKey) } }
       : {}),
   }
 }
 
-async function keys(
-  { pskFile, pskTable }: ServeCommandOptions,
-  output: Output,
-): Promise<Pick<ListenOptions, 'psk' | 'sharedPsk'>> {
-  if (pskTable !== undefined) return { psk: await readPskTable(pskTable, output) }
-  return { sharedPsk: await readPskFile(pskFile!, output) }
+type Place = 'tcp' | 'udp' | 'ws' | 'serial'
+
+/** How to let devices of the network in, where a server listens for programs of this machine alone. */
+function loopbackHint(place: Place, address: string): string | undefined {
+  const [, scheme = '', host, rest] = /^(wss?:\/\/)?(127\.[\d.]+|\[::1\])(:\d+(?:\/.*)?)$/.exec(address) ?? []
+  if (host === undefined) return undefined
+  const all = host.startsWith('[') ? '[::]' : '0.0.0.0'
+  return `Only programs on this machine reach it. To take devices from the network: --${place} ${scheme}${all}${rest}`
+}
+
+async function keys({ pskFile, pskTable }: ServeCommandOptions): Promise<Pick<ListenOptions, 'psk' | 'sharedPsk'>> {
+  if (pskTable !== undefined) return { psk: await readPskTable(pskTable) }
+  return { sharedPsk: await readPskFile(pskFile!) }
 }
 
 class Service {
@@ -110,6 +125,9 @@ class Service {
   })
   readonly #attending = new Set<Promise<void>>()
   readonly #devices = new Set<string>()
+  readonly #slots = new CommandSlots()
+  /** Of the last session that came to nothing because of different suites. */
+  #mismatch: UsmpError | undefined
   #received = 0
   #refusedLines = 0
   #failure: { readonly error: unknown } | undefined
@@ -129,10 +147,10 @@ class Service {
 
   async run(stop: AbortSignal): Promise<number> {
     const { tcp, udp, ws, serial } = this.#options
-    if (tcp) this.#tellListening('', this.#server.address)
-    if (udp) this.#tellListening('UDP ', this.#server.udpAddress)
-    if (ws) this.#tellListening('', this.#server.websocketUrl)
-    if (serial) this.#tellListening('', serial.path)
+    if (tcp) this.#tellListening('tcp', this.#server.address)
+    if (udp) this.#tellListening('udp', this.#server.udpAddress)
+    if (ws) this.#tellListening('ws', this.#server.websocketUrl)
+    if (serial) this.#tellListening('serial', serial.path)
     const close = () => void this.#server.close()
     stop.addEventListener('abort', close, { once: true })
     if (stop.aborted) close()
@@ -145,12 +163,15 @@ class Service {
     return this.#refusedLines > 0 ? ExitCode.USAGE : ExitCode.OK
   }
 
-  #tellListening(transport: '' | 'UDP ', address: string): void {
-    this.#output.status(`listening on ${transport}${address}`, {
+  #tellListening(place: Place, address: string): void {
+    const hint = loopbackHint(place, address)
+    const fields = {
       event: 'listening',
       address,
-      ...(transport ? { transport: 'udp' } : {}),
-    })
+      ...(place === 'udp' ? { transport: 'udp' } : {}),
+      ...(hint ? { hint } : {}),
+    }
+    this.#output.status(`listening on ${place === 'udp' ? 'UDP ' : ''}${address}`, fields, hint)
   }
 
   #attend(session: Session): void {
@@ -171,10 +192,12 @@ class Service {
       ...fields,
       suite,
     })
-    if (this.#options.exec === undefined) await this.#converse(session)
-    else await this.#runCommand(session, this.#options.exec)
+    const suites = new SuiteCheck(session, 'server')
+    if (this.#options.exec === undefined) await this.#converse(session, suites)
+    else await this.#runCommand(session, this.#options.exec, suites)
     await session.close()
-    const reason = await session.closed
+    const reason = suites.explain(await session.closed)
+    if (reason.code === 'SUITE_MISMATCH') this.#mismatch = reason
     this.#output.status(`${deviceId}: ${endOf(reason)}`, {
       event: 'ended',
       ...fields,
@@ -184,9 +207,10 @@ class Service {
   }
 
   /** Writes the messages of a session, and sends them back with `--echo`. */
-  async #converse(session: Session): Promise<void> {
+  async #converse(session: Session, suites: SuiteCheck): Promise<void> {
     try {
       for (let message = await session.receive(); message; message = await session.receive()) {
+        suites.passed()
         if (!this.#mayTake()) return
         await this.#output.message(message, this.#prefix(session), sessionFields(session))
         if (this.#options.echo) await session.send(message)
@@ -198,13 +222,28 @@ class Service {
     }
   }
 
-  async #runCommand(session: Session, command: string): Promise<void> {
-    const { code, signal } = await runBeside(
-      session,
-      command,
-      this.#output,
-      () => this.#mayTake() && !this.#options.one,
-    )
+  async #runCommand(session: Session, command: string, suites: SuiteCheck): Promise<void> {
+    if (this.#slots.full(session)) this.#tellWaiting(session)
+    if (!(await this.#slots.take(session))) return
+    const onMessage = () => {
+      suites.passed()
+      return this.#mayTake() && !this.#options.one
+    }
+    try {
+      this.#tellCommand(session, await runBeside(session, command, this.#output, onMessage))
+    } finally {
+      this.#slots.free(session)
+    }
+  }
+
+  #tellWaiting(session: Session): void {
+    this.#output.status(`${session.deviceId}: its command waits; ${MAX_COMMANDS} are running, or one of this device`, {
+      event: 'waiting',
+      ...sessionFields(session),
+    })
+  }
+
+  #tellCommand(session: Session, { code, signal }: CommandEnd): void {
     if (code === 0) return
     const how = signal ? `by ${signal}` : `with ${code}`
     this.#output.status(`${session.deviceId}: the command ended ${how}`, {
@@ -262,19 +301,20 @@ class Service {
 
   #tellRefused({ address, deviceId, error }: RefusedEvent): void {
     const who = deviceId === undefined ? address : `${deviceId} from ${address}`
-    this.#output.status(`refused ${who}: ${error.message} [${error.code}]\n  ${error.hint}`, {
+    const fields = {
       event: 'refused',
       address,
       ...(deviceId === undefined ? {} : { device_id: deviceId }),
       ...errorFields(error),
-    })
+    }
+    this.#output.status(`refused ${who}: ${error.message} [${error.code}]`, fields, error.hint)
   }
 
   #outOfPatience(): void {
     if (this.#received === 0) {
       const message = `no message came within ${this.#options.wait! / 1000} s`
       const hint = 'Are the devices connected? Each session and each refusal is told here.'
-      this.#failure ??= { error: new Unanswered('NO_ANSWER', message, hint) }
+      this.#failure ??= { error: this.#mismatch ?? new Unanswered('NO_ANSWER', message, hint) }
     }
     void this.#server.close()
   }

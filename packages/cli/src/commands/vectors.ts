@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { UsmpError } from '@usmp/core'
+import { fileError } from '@usmp/node/key-files'
 import { ExitCode } from '../exit-code.js'
-import { unusable } from '../key-files.js'
 import type { Output } from '../output.js'
 import { type Call, callsOf, type Fields, type Group } from '../vectors/calls.js'
 import { Program } from '../vectors/program.js'
@@ -160,7 +160,7 @@ async function topicsIn(folder: string): Promise<string[]> {
       .map((file) => file.slice(0, -'.json'.length))
       .sort()
   } catch (cause) {
-    throw unusable('read', folder, cause)
+    throw fileError('read', folder, cause)
   }
 }
 
@@ -168,7 +168,7 @@ async function readTopic(path: string): Promise<Topic> {
   try {
     return JSON.parse(await readFile(path, 'utf8')) as Topic
   } catch (cause) {
-    throw unusable('read', path, cause)
+    throw fileError('read', path, cause)
   }
 }
 

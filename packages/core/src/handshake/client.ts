@@ -129,7 +129,10 @@ function onSessionOk(config: ClientConfig, state: AwaitingSessionOk, frame: Fram
   const chosen = state.challenges.find(({ transcript }) =>
     equalBytes(mac, serverMac(config.provider, config.wireVersion, config.psk, sessionId, transcript)),
   )
-  if (!chosen) throw new UsmpError('AUTH_FAILED', 'the server did not prove that it knows the key of this device')
+  if (!chosen) {
+    const detail = 'the server did not prove that it knows the key of this device'
+    throw new UsmpError('AUTH_FAILED', detail, { awaited: PacketType.SESSION_OK })
+  }
   state.keyPair.wipe()
   wipeChallenges(state.challenges.filter((challenge) => challenge !== chosen))
   const { clientToServer, serverToClient } = chosen.keys

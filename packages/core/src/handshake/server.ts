@@ -7,6 +7,9 @@ import { clientMac, deriveKeys, serverMac, type Transcript } from '../keys.js'
 import { decodeHello, decodeHelloAck, encodeChallenge, encodeSessionOk, expectType } from '../messages.js'
 import type { Established, HandshakeFrame } from './result.js'
 
+/** Bytes that stand in for the key of an unknown device. */
+const PSK_STAND_IN_SIZE = 32
+
 /** What the server brings to the handshake. */
 export interface ServerConfig {
   readonly provider: CryptoProvider
@@ -83,27 +86,31 @@ export function stepServer(config: ServerConfig, state: ServerState, frame: Fram
 }
 
 /**
- * The application's answer to a HELLO. For an unknown device (`psk` null) the handshake goes on with a random key:
- * same messages, same time, and it fails where a wrong key fails (specification, section 3.11).
+ * The application's answer to a HELLO. For an unknown device the handshake goes on with a random key: same messages, same
+ * time, and it fails where a wrong key fails (specification, section 3.11).
  * @param psk the caller keeps it and wipes it after the handshake
+ * @param known whether it is the key of the device
  */
 export function authorizeServer(
   config: ServerConfig,
   state: ServerState,
-  psk: Uint8Array | null,
+  psk: Uint8Array,
+  known: boolean,
 ): { state: ServerState; send: HandshakeFrame } {
   if (state.kind !== 'awaiting-psk') throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
   const { wireVersion, deviceId, clientPublic } = state
   const keyPair = config.provider.generateKeyPair(config.random)
   const nonce = config.random(HANDSHAKE_NONCE_SIZE)
   const transcript = { nonce, clientPublic, serverPublic: keyPair.publicKey }
+  // Drawn for a known device too, so that both take the same time.
+  const standIn = config.random(PSK_STAND_IN_SIZE)
   return {
     state: {
       kind: 'awaiting-hello-ack',
       wireVersion,
       deviceId,
-      psk: psk ?? config.random(32),
-      known: psk !== null,
+      psk: known ? psk : standIn,
+      known,
       keyPair,
       transcript,
     },
@@ -126,9 +133,9 @@ function onHello(config: ServerConfig, state: ServerState, frame: Frame): Server
     if (!config.cookies.verify(cookie)) throw new UsmpError('BAD_COOKIE')
   }
   if (config.repeats && isRepeat(state, deviceId, clientPublic)) return { state }
-  // The answer under way is about the device that was asked for, and must not let another one in.
-  if (state.kind === 'awaiting-psk' && !equalBytes(deviceId, state.deviceId)) {
-    throw new UsmpError('UNEXPECTED_PACKET', 'HELLO of another device before CHALLENGE was sent')
+  // An answer under way is about the device that was asked for, and so are the guesses that are counted (section 3.12).
+  if (state.kind !== 'awaiting-hello' && !equalBytes(deviceId, state.deviceId)) {
+    throw new UsmpError('UNEXPECTED_PACKET', 'HELLO of another device during the handshake of one')
   }
   return { state: { kind: 'awaiting-psk', wireVersion: frame.version as WireVersion, deviceId, clientPublic } }
 }

@@ -8,7 +8,8 @@ import { type Stop, stopOnSignals } from '../../../cli/src/stop.js'
 import { RoboLinkError } from './contract.js'
 import { plainText } from './plain-text.js'
 
-export { readJson, readPskFile, writeSecret } from '../../../cli/src/key-files.js'
+export { readPskFile } from '@usmp/node'
+export { readSecretJson as readJson, writeSecretFile as writeSecret } from '@usmp/node/key-files'
 export { readLines } from '../../../cli/src/lines.js'
 export type { Output, Stop }
 export { ExitCode }

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Output } from '../../../cli/src/output.js'
 import { Pursuit } from '../../src/robolink/autopilot/pursuit.js'
 import { loadCertificate } from '../../src/robolink/hub/certificate.js'
 import { loadKeys } from '../../src/robolink/hub/keys.js'
@@ -151,14 +150,12 @@ describe('the certificate', () => {
 })
 
 describe('the key file', () => {
-  const output = new Output(true)
-
   test('is made once, with a key for everybody', async () => {
     const folder = join(temporaryFolder(), 'state')
-    const { robots, operators } = await loadKeys(folder, output)
+    const { robots, operators } = await loadKeys(folder)
     expect([...robots.values()].map(({ name }) => name)).toEqual(['robot-1'])
     expect([...operators.values()].map(({ name }) => name)).toEqual(['page', 'terminal', 'autopilot'])
-    const again = await loadKeys(folder, output)
+    const again = await loadKeys(folder)
     expect(again.robots).toEqual(robots)
     const psk = readFileSync(join(folder, 'page.psk'), 'utf8').trim()
     expect(Buffer.from(operators.get('02:00:00:00:01:01')!.psk).toString('hex')).toBe(psk)
@@ -171,7 +168,7 @@ describe('the key file', () => {
   ])('with %s it is refused, and the error shows no key', async (_, content) => {
     const folder = temporaryFolder()
     writeFileSync(join(folder, 'keys.json'), JSON.stringify(content), { mode: 0o600 })
-    const error = await loadKeys(folder, output).catch((error) => error)
+    const error = await loadKeys(folder).catch((error) => error)
     expect(error).toMatchObject({ code: 'INVALID_ARGUMENT', message: expect.stringContaining('keys.json') })
     expect(`${error.message}${error.hint}`).not.toContain('secret!')
   })

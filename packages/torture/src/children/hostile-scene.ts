@@ -34,8 +34,9 @@ async function play({ attack, without, under, gentle }: SceneOptions): Promise<O
     const sent = await attacker.ask<Sent>('sent')
     await attacker.kill()
     const after = await server.ask<ServerFigures>('figures')
+    const closed = await server.ask<boolean>('close')
     const { what } = attacks.find(({ name }) => name === attack)!
-    return { attack, what, seconds: under / 1000, without: calm, under: found, sent, before, after }
+    return { attack, what, seconds: under / 1000, without: calm, under: found, sent, before, after, closed }
   } finally {
     await Promise.all(children.map((child) => child.kill()))
   }

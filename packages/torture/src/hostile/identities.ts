@@ -13,10 +13,21 @@ export const Kind = {
   LISTENER: 0x0a,
   /** The same, and the application never reads from it. */
   IGNORED: 0x0e,
+  /** Holds the key; the application sends extension frames to it without end. */
+  EXTENDED: 0x12,
+  /** The application never answers what its key is. */
+  HANGING: 0x16,
+  /** The application throws when it is asked for its key. */
+  THROWING: 0x1a,
+  /** The application answers with something that is no key. */
+  JUNK: 0x1e,
   /** Not known to the server. */
   STRANGER: 0xee,
 } as const
 export type Kind = (typeof Kind)[keyof typeof Kind]
+
+/** An extension that the server registers. */
+export const EXTENSION = 0x20
 
 export function deviceId(kind: Kind, number: number): Uint8Array {
   const id = Buffer.alloc(6)

@@ -29,6 +29,8 @@ export interface ServerFigures {
   readonly events: Readonly<Record<string, number>>
   /** Datagrams of nobody that were dropped since the last time, by code; a counter, no line. */
   readonly dropped: Readonly<Record<string, number>>
+  /** What nobody caught, exceptions and rejections: without a listener the first one would have ended the process. */
+  readonly uncaught: readonly string[]
 }
 
 /** What the attackers did. */
@@ -47,6 +49,8 @@ export interface Outcome {
   readonly sent: Sent
   readonly before: ServerFigures
   readonly after: ServerFigures
+  /** Whether the server closed when it was asked to at the end, among what the attackers left behind. */
+  readonly closed: boolean
 }
 
 /** Lines that a log would have. */

@@ -59,6 +59,7 @@ void app_main(void)
     return;
   }
   session.keepalive_ms = CONFIG_USMP_KEEPALIVE_MS; /* ends sessions that fell silent */
+  session.recv_timeout_ms = USMP_RECV_FOREVER;
   ESP_LOGI(tag, "listening on port %d", CONFIG_EXAMPLE_PORT);
   for (;;) {
     err = usmp_accept(&listener, &session, 60000);

@@ -3,6 +3,8 @@
 
 #include "FreeRTOS.h"
 
+typedef struct stub_task *TaskHandle_t;
+
 void vTaskDelay(TickType_t ticks);
 
 #endif

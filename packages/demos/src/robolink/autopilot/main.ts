@@ -31,7 +31,7 @@ await runProgram(async (output, stop) => {
   const credentials = {
     place: parsePlace(required(options.connect, 'connect', USAGE)),
     deviceId: required(options.id, 'id', USAGE),
-    psk: await readPskFile(required(options['psk-file'], 'psk-file', USAGE), output),
+    psk: await readPskFile(required(options['psk-file'], 'psk-file', USAGE)),
     ca: options.ca === undefined ? undefined : await readFile(options.ca),
   }
   const robot = parseRobot(required(options.robot, 'robot', USAGE))

@@ -5,7 +5,7 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { assertPsk, fromHex, UsmpError } from '@usmp/core'
 import * as v from 'valibot'
-import { type Output, readJson, writeSecret } from '../command.js'
+import { readJson, writeSecret } from '../command.js'
 import { deviceId } from '../contract.js'
 import { looksLike } from '../plain-text.js'
 
@@ -55,10 +55,10 @@ export function pskFile(folder: string, name: string): string {
  * and beside it one file `NAME.psk` for each of them.
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
  */
-export async function loadKeys(folder: string, output: Output): Promise<Keys> {
+export async function loadKeys(folder: string): Promise<Keys> {
   const path = join(folder, 'keys.json')
   if (!existsSync(path)) await makeKeys(folder, path)
-  const content = v.safeParse(keyFile, await readJson(path, output))
+  const content = v.safeParse(keyFile, await readJson(path))
   if (!content.success) {
     // Not the value: it may be a key.
     const where = v.getDotPath(content.issues[0]) ?? ''

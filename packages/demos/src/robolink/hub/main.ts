@@ -36,7 +36,7 @@ await runProgram(async (output, stop) => {
     })
   }
   const state = options.state ?? defaultStateFolder()
-  const keys = await loadKeys(state, output)
+  const keys = await loadKeys(state)
   const certificate = await loadCertificate(state, https.host)
   const log: Log = (event, line, fields) =>
     output.status(plainText(`${clock()} ${line}`), { event, message: line, ...fields })

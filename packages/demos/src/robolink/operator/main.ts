@@ -44,7 +44,7 @@ await runProgram(async (output, stop) => {
   })
   const place = parsePlace(required(options.connect, 'connect', USAGE))
   const deviceId = required(options.id, 'id', USAGE)
-  const psk = await readPskFile(required(options['psk-file'], 'psk-file', USAGE), output)
+  const psk = await readPskFile(required(options['psk-file'], 'psk-file', USAGE))
   const ca = options.ca === undefined ? undefined : await readFile(options.ca)
   const robot = options.robot === undefined ? undefined : parseRobot(options.robot)
   const csv = options.csv === undefined ? undefined : await CsvLog.open(options.csv)

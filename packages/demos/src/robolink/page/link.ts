@@ -81,7 +81,7 @@ export class Link {
   }
 }
 
-/** Whether the hub went on until we proved our key, and then ended it. */
+/** Whether the hub went on until we proved our key, and then ended it or could not prove its own. */
 function refusesProof(reason: UsmpError): boolean {
-  return reason.code === 'HANDSHAKE_REFUSED' && reason.awaited === PacketType.SESSION_OK
+  return reason.awaited === PacketType.SESSION_OK
 }

@@ -27,7 +27,7 @@ await runProgram(async (output, stop) => {
   const options = parseOptions(USAGE, { connect: text, id: text, 'psk-file': text, name: text, ca: text })
   const place = parsePlace(required(options.connect, 'connect', USAGE))
   const deviceId = required(options.id, 'id', USAGE)
-  const psk = await readPskFile(required(options['psk-file'], 'psk-file', USAGE), output)
+  const psk = await readPskFile(required(options['psk-file'], 'psk-file', USAGE))
   const ca = options.ca === undefined ? {} : { ca: await readFile(options.ca) }
   return drive(place, { deviceId, psk, ...ca }, options.name ?? 'TypeScript robot', output, stop)
 })

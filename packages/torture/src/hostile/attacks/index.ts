@@ -1,5 +1,6 @@
 import { datagramAttacks } from './datagrams.js'
 import { handshakeAttacks } from './handshakes.js'
+import { oneKeyAttacks } from './one-key.js'
 import { spoofedAttacks } from './spoofed.js'
 import { traitorAttacks } from './traitors.js'
 import type { Attack } from './victim.js'
@@ -8,5 +9,6 @@ export const attacks: readonly Attack[] = [
   ...handshakeAttacks,
   ...traitorAttacks,
   ...datagramAttacks,
+  ...oneKeyAttacks,
   ...spoofedAttacks,
 ]

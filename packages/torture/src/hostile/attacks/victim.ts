@@ -9,10 +9,11 @@ import { FrameDecoder } from '../../../../core/src/deframer.ts'
 import { decodeFrame } from '../../../../core/src/frame.ts'
 import { type ClientState, startClient, stepClient } from '../../../../core/src/handshake/client.ts'
 import type { Established } from '../../../../core/src/handshake/result.ts'
+import { deriveRekeyKeys } from '../../../../core/src/keys.ts'
 import { SessionCipher } from '../../../../core/src/session.ts'
 import { psk as goodPsk } from '../identities.js'
 
-const HOST = '127.0.0.1'
+export const HOST = '127.0.0.1'
 /** Between the bursts of a gentle flood, ms. */
 const GENTLE_PAUSE = 100
 /** Until a gentle attacker comes again, ms. */
@@ -159,7 +160,7 @@ export interface Identity {
 
 /** Makes the frames of a session, also those that no honest peer makes. */
 export class Forger {
-  readonly #established: Established
+  #established: Established
   #cipher: SessionCipher
 
   constructor(established: Established) {
@@ -169,6 +170,21 @@ export class Forger {
 
   seal(type: number, plaintext: Uint8Array = new Uint8Array(0)): Uint8Array {
     return this.#cipher.seal(type, plaintext)
+  }
+
+  /** The key of what the server sends, and of its acknowledgements. */
+  get receiveKey(): Uint8Array {
+    return this.#established.keys.rx
+  }
+
+  /** A REKEY; what is sealed afterwards is under its keys. No honest peer begins one before the last is confirmed. */
+  rekey(): Uint8Array {
+    const { sessionId, keys } = this.#established
+    const salt = nodeRandom(32)
+    const frame = this.seal(PacketType.REKEY, salt)
+    this.#established = { ...this.#established, keys: deriveRekeyKeys(nodeProvider, keys, true, salt, sessionId) }
+    this.#cipher = this.#cipherFrom(0)
+    return frame
   }
 
   /** The next frame has this number. */

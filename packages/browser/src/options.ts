@@ -1,0 +1,56 @@
+import {
+  authorize,
+  callback,
+  cookies,
+  datagram,
+  datagramLink,
+  deviceId,
+  extensions,
+  flag,
+  maxRefusals,
+  provider,
+  psk,
+  signal,
+  suite,
+  type TableOf,
+  time,
+} from '@usmp/core/options'
+import type { AcceptAllOptions } from './accept-all.js'
+import type { AcceptOptions, ConnectOptions, SessionsOptions } from './connect.js'
+
+/** Of `connect`. */
+export const connectTable: TableOf<ConnectOptions> = {
+  deviceId,
+  psk,
+  allowWeakPsk: flag,
+  suite,
+  connectTimeout: time,
+  handshakeTimeout: time,
+  keepalive: time,
+  idleTimeout: time,
+  extensions,
+  datagramLink,
+  datagram,
+  provider,
+  signal,
+}
+
+/** Of `sessions`. */
+export const sessionsTable: TableOf<SessionsOptions> = { ...connectTable, onRetry: callback, maxRefusals }
+
+/** Of `accept`. */
+export const acceptTable: TableOf<AcceptOptions> = {
+  authorize,
+  handshakeTimeout: time,
+  keepalive: time,
+  idleTimeout: time,
+  extensions,
+  datagramLink,
+  datagram,
+  cookies,
+  provider,
+  signal,
+}
+
+/** Of `acceptAll`. */
+export const acceptAllTable: TableOf<AcceptAllOptions> = { ...acceptTable, onRefused: callback }
