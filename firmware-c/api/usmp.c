@@ -13,7 +13,6 @@ static const char tag[] = "usmp";
 #define LONGEST_WAIT_MS 250u /* so that usmp_wake and a change of keepalive_ms are noticed */
 #define LATE_READS 32
 #define PAUSE_MS 2u           /* between two looks at what another thread does */
-#define CLOSE_WAIT_MS 1500u   /* for datagrams that are still to be acknowledged */
 
 /* ---- locks ---- */
 
@@ -603,8 +602,10 @@ usmp_err_t usmp_finish_handshake(usmp_t *ctx)
   while (err == USMP_OK && !ctx->established) {
     err = turn(ctx, LONGEST_WAIT_MS);
     /* What came on a line may have been noise: its engine would wait for a HELLO without end. */
-    bool silent = usmp_conn_state(&ctx->work->conn) == USMP_CONN_AWAIT_HELLO;
-    if (silent && usmp_port_millis() - begin > USMP_HANDSHAKE_MS) err = USMP_ERR_HANDSHAKE_TIMEOUT;
+    uint32_t now = usmp_port_millis();
+    const usmp_conn_t *conn = &ctx->work->conn;
+    bool silent = usmp_conn_state(conn) == USMP_CONN_AWAIT_HELLO && usmp_conn_poll_timeout(conn, now) == UINT32_MAX;
+    if (silent && now - begin > USMP_HANDSHAKE_MS) err = USMP_ERR_HANDSHAKE_TIMEOUT;
   }
   unlock(ctx);
   if (ctx->established) return USMP_OK;
@@ -833,11 +834,10 @@ bool usmp_message_waits(usmp_t *ctx)
 static void say_goodbye(usmp_t *ctx)
 {
   usmp_conn_t *conn = &ctx->work->conn;
-  uint32_t begin = usmp_port_millis();
 
-  usmp_conn_close(conn, USMP_ERR_CLOSED, begin);
+  usmp_conn_close(conn, USMP_ERR_CLOSED, usmp_port_millis());
   flush(ctx);
-  while (usmp_conn_state(conn) == USMP_CONN_CLOSING && usmp_port_millis() - begin < CLOSE_WAIT_MS) turn(ctx, 100);
+  while (usmp_conn_state(conn) == USMP_CONN_CLOSING) turn(ctx, LONGEST_WAIT_MS); /* the engine's own end */
 }
 
 void usmp_close(usmp_t *ctx)

@@ -202,7 +202,8 @@ usmp_err_t usmp_ping(usmp_t *ctx);
 /* To be called now and then by programs that do not sit in usmp_recv. Less than zero: time for usmp_reconnect. */
 usmp_err_t usmp_keepalive_tick(usmp_t *ctx);
 usmp_err_t usmp_rekey(usmp_t *ctx);
-/* Says BYE, closes the transport, wipes the keys, gives the memory back. */
+/* Says BYE, closes the transport, wipes the keys, gives the memory back. Datagrams that another thread sent are delivered first,
+   for USMP_CLOSE_MS at most. */
 void usmp_close(usmp_t *ctx);
 
 static inline bool usmp_is_connected(const usmp_t *ctx)

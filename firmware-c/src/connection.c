@@ -195,6 +195,11 @@ static size_t frame_size(const uint8_t *frame)
   return USMP_HEADER_SIZE + (size_t)usmp_load16(frame + 8);
 }
 
+static bool is_message(const uint8_t *frame)
+{
+  return frame[3] == USMP_TYPE_DATA || frame[3] == USMP_TYPE_DATA_FRAG;
+}
+
 static void pop(usmp_conn_t *conn)
 {
   size_t len = frame_size(conn->tx + conn->tx_head);
@@ -203,6 +208,11 @@ static void pop(usmp_conn_t *conn)
   conn->tx_old = conn->tx_old > len ? (uint16_t)(conn->tx_old - len) : 0;
   conn->arq.sends = 0;
   conn->arq.resend = false;
+}
+
+static bool is_closing(const usmp_conn_t *conn)
+{
+  return USMP_WITH_DATAGRAM && conn->state == USMP_CONN_CLOSING;
 }
 
 static bool rekey_unacknowledged(const usmp_conn_t *conn)
@@ -390,13 +400,20 @@ void usmp_conn_acknowledge_plain(usmp_conn_t *conn, const usmp_frame_t *frame)
   acknowledge(conn, frame, NULL);
 }
 
+/* Datagrams that are closing: nothing is under way any more. */
+static int say_bye(usmp_conn_t *conn)
+{
+  int err = queue_sealed(conn, USMP_TYPE_BYE, NULL, 0);
+  return err == USMP_OK ? err : usmp_conn_fail(conn, -conn->hint);
+}
+
 /* The frame at the head has arrived. */
 static int delivered(usmp_conn_t *conn)
 {
   bool rekey = rekey_unacknowledged(conn);
 
   pop(conn);
-  if (conn->state == USMP_CONN_CLOSING && !head(conn)) return usmp_conn_fail(conn, -conn->hint);
+  if (is_closing(conn) && !head(conn)) return say_bye(conn);
   return rekey && conn->u.session.rekey_open ? want_ping(conn) : USMP_OK;
 }
 
@@ -694,13 +711,16 @@ void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now)
   if (!conn || conn->state == USMP_CONN_CLOSED || conn->state == USMP_CONN_CLOSING) return;
   conn->now = now;
   reason = usmp_known_error(reason, USMP_ERR_ABORTED);
-  bool bye = conn->state == USMP_CONN_ESTABLISHED && queue_sealed(conn, USMP_TYPE_BYE, NULL, 0) == USMP_OK;
-  if (!bye || !usmp_conn_is_datagram(conn)) {
+  bool session = conn->state == USMP_CONN_ESTABLISHED;
+  if (!session || !usmp_conn_is_datagram(conn)) {
+    if (session) queue_sealed(conn, USMP_TYPE_BYE, NULL, 0);
     usmp_conn_fail(conn, reason);
     return;
   }
   conn->state = USMP_CONN_CLOSING;
+  conn->closed_at = now;
   conn->hint = (uint8_t)-reason; /* until the queue is delivered */
+  if (!head(conn)) say_bye(conn);
 }
 
 /* ---- the three polls ---- */
@@ -725,11 +745,11 @@ static void transmitted_datagram(usmp_conn_t *conn)
     return;
   }
   if (!head(conn)) return;
-  if (head(conn)[3] == USMP_TYPE_BYE) { /* a courtesy: sent once */
-    delivered(conn);
-    return;
-  }
-  usmp_arq_sent(&conn->arq, conn->now);
+  uint32_t type = head(conn)[3];
+  /* Two courtesies: sent once. */
+  if (type == USMP_TYPE_BYE) usmp_conn_fail(conn, -conn->hint);
+  else if (type == USMP_TYPE_ERROR) pop(conn);
+  else usmp_arq_sent(&conn->arq, conn->now);
 }
 
 void usmp_conn_transmitted(usmp_conn_t *conn, size_t len, uint32_t now)
@@ -745,16 +765,25 @@ void usmp_conn_transmitted(usmp_conn_t *conn, size_t len, uint32_t now)
   if (len >= queued) conn->tx_head = conn->tx_tail = ACK_ROOM;
 }
 
+/* Until a close has taken all its time. */
+static uint32_t close_left(const usmp_conn_t *conn, uint32_t now)
+{
+  bool urgent = conn->hint == -USMP_ERR_REPLACED || conn->hint == -USMP_ERR_SHUTDOWN;
+  return left(conn->closed_at, urgent ? USMP_SHORT_CLOSE_MS : USMP_CLOSE_MS, now);
+}
+
 /* Until the connection ends for lack of an answer. */
 static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
 {
   const usmp_config_t *config = conn->config;
 
+  if (is_closing(conn)) return close_left(conn, now);
   if (conn->state >= USMP_CONN_ESTABLISHED) {
     if (conn->paused) return UINT32_MAX;
     return left(conn->heard_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
   }
-  if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) return UINT32_MAX; /* a line is always open */
+  /* A line is always open. */
+  if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO && !conn->u.server.refusal) return UINT32_MAX;
   bool server = conn->state == USMP_CONN_AWAIT_HELLO || conn->state == USMP_CONN_AWAIT_HELLO_ACK;
   return left(conn->heard_at, server ? or_default(config->handshake_ms, USMP_HANDSHAKE_MS)
                                      : or_default(config->step_ms, USMP_STEP_MS), now);
@@ -777,10 +806,8 @@ uint32_t usmp_conn_poll_timeout(const usmp_conn_t *conn, uint32_t now)
 static bool is_given_up(const usmp_conn_t *conn)
 {
   uint32_t age = conn->now - conn->arq.first_sent_at;
-  uint32_t type = head(conn)[3];
-  bool message = type == USMP_TYPE_DATA || type == USMP_TYPE_DATA_FRAG;
 
-  if (message && age < USMP_LONGEST_PATIENCE_MS) age = smaller(age, conn->now - conn->heard_at);
+  if (is_message(head(conn)) && age < USMP_LONGEST_PATIENCE_MS) age = smaller(age, conn->now - conn->heard_at);
   return age >= USMP_PATIENCE_MS;
 }
 
@@ -788,13 +815,38 @@ static int frame_lost(usmp_conn_t *conn)
 {
   bool session = conn->state >= USMP_CONN_ESTABLISHED;
 
-  if (session && is_given_up(conn)) {
+  if (conn->state == USMP_CONN_ESTABLISHED && is_given_up(conn)) {
     /* Who was held up itself sends once more, as the acknowledgement may have come meanwhile. */
     if (conn->now - conn->arq.sent_at < HELD_UP || !usmp_arq_last_chance(&conn->arq)) return USMP_ERR_TRANSPORT_FAILED;
   }
   usmp_arq_lost(&conn->arq, is_handshake_type(head(conn)[3]));
   if (session) return USMP_OK;
   return conn->on_lost ? conn->on_lost(conn) : USMP_OK;
+}
+
+static bool owes_messages(const usmp_conn_t *conn)
+{
+  for (size_t at = conn->tx_head; at < conn->tx_tail; at += frame_size(conn->tx + at)) {
+    if (is_message(conn->tx + at)) return true;
+  }
+  return false;
+}
+
+/* Of a close. Who asked for a good end must hear that messages were lost. */
+static int cut_short(const usmp_conn_t *conn)
+{
+  bool lost = conn->hint == -USMP_ERR_CLOSED && owes_messages(conn);
+  return lost ? USMP_ERR_TRANSPORT_FAILED : -conn->hint;
+}
+
+/* Of a connection whose time is up. */
+static int time_is_up(const usmp_conn_t *conn)
+{
+  if (is_closing(conn)) return cut_short(conn);
+  if (conn->state == USMP_CONN_ESTABLISHED) return USMP_ERR_IDLE_TIMEOUT;
+  /* A server whose look-up failed, and no other one has come to an end since. */
+  if (conn->state == USMP_CONN_AWAIT_HELLO && conn->u.server.refusal) return conn->u.server.refusal;
+  return USMP_ERR_HANDSHAKE_TIMEOUT;
 }
 
 void usmp_conn_handle_timeout(usmp_conn_t *conn, uint32_t now)
@@ -804,7 +856,7 @@ void usmp_conn_handle_timeout(usmp_conn_t *conn, uint32_t now)
   if (!conn || conn->state == USMP_CONN_CLOSED) return;
   conn->now = now;
   if (life_left(conn, now) == 0) {
-    usmp_conn_fail(conn, conn->state >= USMP_CONN_ESTABLISHED ? USMP_ERR_IDLE_TIMEOUT : USMP_ERR_HANDSHAKE_TIMEOUT);
+    usmp_conn_fail(conn, time_is_up(conn));
     return;
   }
   if (loss_left(conn, now) == 0) err = frame_lost(conn);

@@ -3,6 +3,30 @@
 #include "connection_internal.h"
 #include "usmp/callbacks.h"
 
+/* The key could not be looked up, which says nothing about the device: it is told so, or would take a store that is away for a
+   wrong key (specification 2.4). On datagrams and lines it may ask again until the deadline. */
+static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error)
+{
+  static const uint8_t internal[USMP_ERROR_SIZE] = {USMP_ERROR_INTERNAL};
+  usmp_server_t *server = &conn->u.server;
+  bool stays = usmp_conn_is_datagram(conn) || usmp_conn_is_serial(conn);
+
+  int err = usmp_conn_queue_plain(conn, USMP_TYPE_ERROR, 0, internal, sizeof internal);
+  /* Guesses that were made in this attempt are counted for this device: no other may begin in it. */
+  if (!stays || server->wrong_proofs > 0) return usmp_conn_fail(conn, error);
+  usmp_conn_acknowledge_plain(conn, hello);
+  conn->state = USMP_CONN_AWAIT_HELLO;
+  server->refusal = error;
+  return err;
+}
+
+/* Datagrams: after a failed look-up only the same HELLO is taken again. The engine cannot check the cookie of another one. */
+static bool is_admitted(usmp_conn_t *conn, const usmp_frame_t *hello)
+{
+  bool again = usmp_conn_is_datagram(conn) && conn->u.server.refusal;
+  return !again || usmp_conn_is_accepted(conn, hello);
+}
+
 static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   const usmp_config_t *config = conn->config;
@@ -12,8 +36,14 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) {
     return USMP_ERR_BAD_PAYLOAD;
   }
+  if (!is_admitted(conn, frame)) return USMP_ERR_BAD_COOKIE;
   int refusal = usmp_find_psk_result(config->find_psk(config->context, frame->payload, &found));
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
+  memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
+  /* On a line the time of the attempt begins with its first HELLO, and no further one moves it. */
+  bool first = conn->state == USMP_CONN_AWAIT_HELLO && !conn->u.server.refusal;
+  if (usmp_conn_is_serial(conn) && first) conn->heard_at = conn->now;
+  if (usmp_is_failed_lookup(refusal)) return lookup_failed(conn, frame, refusal);
   if (refusal == USMP_OK && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
   /* Judges something always, so that a known device and an unknown one take the same time. */
   bool known = refusal == USMP_OK;
@@ -22,9 +52,6 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (known) refusal = weak;
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err != USMP_OK) return err;
-  memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
-  /* On a line the time of the attempt begins with its first HELLO, and no further one moves it. */
-  if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO) conn->heard_at = conn->now;
   conn->state = USMP_CONN_AWAIT_HELLO_ACK;
   usmp_conn_acknowledge_plain(conn, frame);
   return usmp_conn_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);

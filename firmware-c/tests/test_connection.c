@@ -143,6 +143,71 @@ static void network_that_fails_for_a_while(void **state)
   }
 }
 
+static uint32_t acknowledged_at;
+
+/* A peer that acknowledges a frame only now and then, and whose own messages all come. */
+static bool slow_acknowledgements(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)len;
+  if (to != &p->client || bytes[0] != 0xAC) return true;
+  if (p->now - acknowledged_at < 900) return false;
+  acknowledged_at = p->now;
+  return true;
+}
+
+/* A program that ends, or a server that needs the place, must not wait for minutes: neither for a peer that is gone, nor for
+   one that acknowledges a frame now and then, whenever the first one left, and whatever comes meanwhile. */
+static void a_close_takes_five_seconds_however_slow_the_peer_is(void **state)
+{
+  static const int reasons[] = {USMP_ERR_CLOSED, USMP_ERR_ABORTED, USMP_ERR_LIMIT, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN};
+
+  (void)state;
+  for (unsigned i = 0; i < 4 * sizeof reasons / sizeof reasons[0]; i++) {
+    int reason = reasons[i / 4];
+    bool gone = i % 2;
+    pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+    pair.client.config.keepalive_ms = UINT32_MAX;
+    pair.carry = gone ? nothing_at_all : slow_acknowledgements;
+    acknowledged_at = pair.now;
+    while (usmp_conn_send(&pair.client.conn, text, 10, pair.now) == 0) pair_settle(&pair);
+    if (gone && i % 4 == 3) pair_run(&pair, 28000); /* almost given up */
+    usmp_conn_close(&pair.client.conn, reason, pair.now); /* the queue is full, and has no room for a BYE */
+    assert_int_equal(usmp_conn_state(&pair.client.conn), USMP_CONN_CLOSING);
+    uint32_t begin = pair.now;
+    while (pair.client.closed == 0) {
+      assert_true(pair.now - begin <= USMP_CLOSE_MS);
+      usmp_conn_close(&pair.client.conn, USMP_ERR_CLOSED, pair.now); /* asking again moves it neither */
+      usmp_conn_set_paused(&pair.client.conn, i % 4 == 2, pair.now);
+      if (!gone) send_text(&pair.server, 5, i), pair_settle(&pair);
+      pair_run(&pair, 100);
+      pair_events(&pair.client);
+    }
+    bool urgent = reason == USMP_ERR_REPLACED || reason == USMP_ERR_SHUTDOWN;
+    assert_in_range(pair.now - begin, urgent ? 1000 : 5000, urgent ? 1100 : 5100);
+    /* Who asked for a good end hears that messages were lost. */
+    assert_int_equal(pair.client.reason, reason == USMP_ERR_CLOSED ? USMP_ERR_TRANSPORT_FAILED : reason);
+  }
+  /* What can be delivered in that time is, and then the BYE tells the peer. */
+  pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  unsigned sent = 0;
+  while (usmp_conn_send(&pair.client.conn, text, 10, pair.now) == 0) sent++;
+  usmp_conn_close(&pair.client.conn, USMP_ERR_CLOSED, pair.now);
+  pair_settle(&pair);
+  assert_int_equal(pair.server.messages, sent);
+  assert_int_equal(pair.server.reason, USMP_ERR_CLOSED);
+  assert_int_equal(pair.client.reason, USMP_ERR_CLOSED);
+  /* A loss is a message, and nothing else. */
+  pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
+  pair.carry = nothing_at_all;
+  assert_int_equal(usmp_conn_ping(&pair.client.conn, pair.now), 0);
+  usmp_conn_close(&pair.client.conn, USMP_ERR_CLOSED, pair.now);
+  pair_run(&pair, USMP_CLOSE_MS - 1);
+  assert_int_equal(pair.client.closed, 0);
+  pair_run(&pair, 1);
+  pair_settle(&pair);
+  assert_int_equal(pair.client.reason, USMP_ERR_CLOSED);
+}
+
 static void handshake_has_its_time(void **state)
 {
   (void)state;
@@ -650,6 +715,129 @@ static void keys_cannot_be_guessed_without_end(void **state)
   }
 }
 
+/* ---- a store of keys that is away ---- */
+
+static int store_result;
+
+static int a_store(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
+{
+  int known = pair_find_psk(context, id, found);
+  return store_result ? store_result : known;
+}
+
+static void open_with_store(uint8_t kind, int result_of_store)
+{
+  pair_open(&pair, kind, USMP_CIPHER_DEFAULT);
+  pair.server.config.find_psk = a_store;
+  store_result = result_of_store;
+}
+
+/* The types of the frames that went to the client. */
+static bool challenged;
+
+static bool note_challenge(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
+{
+  /* Pieces of 7 bytes stand in a stream behind each other: the type is in the first one. */
+  size_t magic = p->client.config.kind == USMP_KIND_SERIAL ? 2 : 0;
+  if (to == &p->client && *len > magic + 3 && bytes[magic] == 0xCD) challenged |= bytes[magic + 3] == USMP_TYPE_CHALLENGE;
+  return true;
+}
+
+/* A device must not take an outage of its server for a wrong key. */
+static void a_store_that_is_away_is_told_to_the_device(void **state)
+{
+  static const int failures[] = {USMP_ERR_RANDOM_FAILED, USMP_ERR_CRYPTO_FAILED, USMP_ERR_TRANSPORT_FAILED};
+
+  (void)state;
+  for (unsigned i = 0; i < 9; i++) {
+    uint8_t kind = kinds[i / 3];
+    open_with_store(kind, failures[i % 3]);
+    pair.carry = note_challenge;
+    challenged = false;
+    pair_run(&pair, 100);
+    assert_int_equal(usmp_conn_hint(&pair.client.conn), USMP_ERROR_INTERNAL);
+    assert_int_equal(usmp_conn_state(&pair.client.conn), USMP_CONN_AWAIT_CHALLENGE); /* a hint ends nothing */
+    assert_int_equal(usmp_conn_error(&pair.server.conn), kind == USMP_KIND_STREAM ? failures[i % 3] : 0);
+    assert_memory_equal(usmp_conn_device_id(&pair.server.conn), pair.client.config.device_id, USMP_DEVICE_ID_LEN);
+    pair_run(&pair, 12000); /* for as long as the store is away, and no longer than the handshake */
+    pair_settle(&pair);
+    assert_int_equal(pair.server.reason, failures[i % 3]);
+    assert_int_equal(pair.server.closed, 1);
+    assert_false(challenged);
+  }
+}
+
+static void a_store_that_comes_back_lets_the_device_in(void **state)
+{
+  (void)state;
+  open_with_store(USMP_KIND_DATAGRAM, USMP_ERR_TRANSPORT_FAILED);
+  pair_run(&pair, 3000);
+  store_result = 0; /* the HELLO is repeated */
+  pair_run(&pair, 1100);
+  assert_true(usmp_conn_established(&pair.server.conn) && usmp_conn_established(&pair.client.conn));
+
+  open_with_store(USMP_KIND_SERIAL, USMP_ERR_TRANSPORT_FAILED);
+  pair_run(&pair, 9000);
+  assert_int_equal(pair.client.reason, USMP_ERR_HANDSHAKE_TIMEOUT); /* nothing is repeated there: it starts anew */
+  store_result = 0;
+  hello_again();
+  pair_feed(&pair, &pair.client);
+  pair_settle(&pair);
+  assert_true(usmp_conn_established(&pair.server.conn) && usmp_conn_established(&pair.client.conn));
+}
+
+/* From outside it is a wrong key. */
+static void an_unknown_device_is_not_told(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 3; n++) {
+    for (unsigned i = 0; i < 2; i++) {
+      open_with_store(kinds[n], i ? 261 : USMP_ERR_UNKNOWN_DEVICE);
+      pair.carry = note_challenge;
+      challenged = false;
+      pair_run(&pair, 100);
+      assert_true(challenged);
+      assert_int_equal(usmp_conn_hint(&pair.client.conn), 0);
+      assert_int_equal(usmp_conn_state(&pair.client.conn), USMP_CONN_AWAIT_SESSION_OK);
+    }
+  }
+}
+
+static void a_failed_look_up_gives_no_time_and_no_guesses(void **state)
+{
+  static const uint8_t wrong[USMP_MAC_SIZE] = {1};
+
+  (void)state;
+  /* A line: HELLOs without end do not move the deadline. */
+  open_with_store(USMP_KIND_SERIAL, USMP_ERR_CRYPTO_FAILED);
+  unsigned ms = 0;
+  for (pair.now += 60000; usmp_conn_error(&pair.server.conn) == 0; ms += 1000) { /* a line is always open */
+    assert_true(ms <= 10000);
+    hello_again();
+    pair.client.inbox_len = 0;
+    pair.now += 1000;
+    usmp_conn_handle_timeout(&pair.server.conn, pair.now);
+  }
+  assert_int_equal(ms, 10000);
+  assert_int_equal(usmp_conn_error(&pair.server.conn), USMP_ERR_CRYPTO_FAILED);
+
+  /* A guess that was made before is what the attempt ends with, so that it is counted. */
+  open_with_store(USMP_KIND_SERIAL, 0);
+  hello_again();
+  a_proof(wrong);
+  store_result = USMP_ERR_CRYPTO_FAILED;
+  hello_again();
+  assert_int_equal(usmp_conn_error(&pair.server.conn), USMP_ERR_AUTH_FAILED);
+
+  /* Datagrams: another HELLO has a cookie that nobody has checked. */
+  open_with_store(USMP_KIND_DATAGRAM, USMP_ERR_CRYPTO_FAILED);
+  pair_settle(&pair);
+  store_result = 0;
+  hello_again();
+  assert_int_equal(usmp_conn_last_drop(&pair.server.conn), USMP_ERR_BAD_COOKIE);
+  assert_int_equal(usmp_conn_state(&pair.server.conn), USMP_CONN_AWAIT_HELLO);
+}
+
 static void ping_waits_for_room(void **state)
 {
   (void)state;
@@ -984,6 +1172,7 @@ int main(void)
     cmocka_unit_test(lossy_datagrams_arrive_once_and_in_order),
     cmocka_unit_test(silence_ends_it),
     cmocka_unit_test(network_that_fails_for_a_while),
+    cmocka_unit_test(a_close_takes_five_seconds_however_slow_the_peer_is),
     cmocka_unit_test(handshake_has_its_time),
     cmocka_unit_test(end_of_transport_is_told_apart),
     cmocka_unit_test(wrong_psk_and_unknown_device_look_alike),
@@ -1003,6 +1192,10 @@ int main(void)
     cmocka_unit_test(who_was_held_up_sends_once_more),
     cmocka_unit_test(a_datagram_older_than_the_newest_is_not_delivered),
     cmocka_unit_test(keys_cannot_be_guessed_without_end),
+    cmocka_unit_test(a_store_that_is_away_is_told_to_the_device),
+    cmocka_unit_test(a_store_that_comes_back_lets_the_device_in),
+    cmocka_unit_test(an_unknown_device_is_not_told),
+    cmocka_unit_test(a_failed_look_up_gives_no_time_and_no_guesses),
     cmocka_unit_test(junk_datagrams_change_nothing),
     cmocka_unit_test(forged_handshake_datagrams_do_not_end_it),
     cmocka_unit_test(forged_acknowledgements_are_not_believed),

@@ -809,6 +809,51 @@ static void attempts_beside_a_session_are_locked_out(void **state)
   }
 }
 
+/* The store of keys is away for a while: every device is told so, and gets in when it is back. */
+static void a_store_that_is_away_locks_nobody_out(void **state)
+{
+  (void)state;
+  for (unsigned kind = 0; kind < 3; kind++) {
+    usmp_listener_t listener = {.accept = accept_offered};
+    assert_int_equal(usmp_listen(&listener, unexpected_find_psk, NULL), USMP_OK);
+    find_fills = true;
+    for (unsigned attempt = 1; attempt <= 8; attempt++) {
+      usmp_t ctx = {.keepalive_ms = 20000};
+      find_result = attempt <= 7 ? USMP_ERR_TRANSPORT_FAILED : 0;
+      offered = transport_of((usmp_kind_t)kind);
+      start_peer((usmp_kind_t)kind, true, psk);
+      usmp_err_t err = usmp_accept(&listener, &ctx, 1000);
+      assert_int_equal(err, find_result);
+      assert_int_equal(usmp_conn_hint(&peer.conn), find_result ? USMP_ERROR_INTERNAL : 0); /* it had left before the end */
+      usmp_close(&ctx);
+    }
+    expect_free_pool();
+  }
+}
+
+/* ---- the close ---- */
+
+static int swallow(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  (void)t, (void)data;
+  return (int)len;
+}
+
+static void a_close_takes_five_seconds_when_the_peer_is_gone(void **state)
+{
+  (void)state;
+  usmp_t ctx = new_client();
+  usmp_transport_t transport = transport_of(USMP_KIND_DATAGRAM);
+  start_peer(USMP_KIND_DATAGRAM, false, psk);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
+  ctx.transport.send = swallow;
+  for (int i = 0; i < 3; i++) assert_int_equal(usmp_conn_send(&ctx.work->conn, psk, 10, now), 0); /* as another thread does */
+  uint32_t before = now;
+  usmp_close(&ctx);
+  assert_int_equal(now - before, USMP_CLOSE_MS);
+  expect_free_pool();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -829,6 +874,8 @@ int main(void)
     TEST(what_waits_is_read_before_silence_is_judged),
     TEST(attempts_with_a_wrong_key_are_locked_out),
     TEST(attempts_beside_a_session_are_locked_out),
+    TEST(a_store_that_is_away_locks_nobody_out),
+    TEST(a_close_takes_five_seconds_when_the_peer_is_gone),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

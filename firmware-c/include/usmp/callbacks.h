@@ -4,7 +4,8 @@
    function                         success                      everything else
    -------------------------------  ---------------------------  --------------------------------------------------
    usmp_config_t.random             0: all bytes are random      USMP_ERR_RANDOM_FAILED ends the connection
-   usmp_config_t.find_psk           0: `found` names a key       the device is refused: usmp_find_psk_result below
+   usmp_config_t.find_psk           0: `found` names a key       the device is refused: usmp_find_psk_result below; it is told
+                                                                 when the look-up itself failed
    usmp_crypto_t.hmac_sha256,       0: the output is written     USMP_ERR_CRYPTO_FAILED; no byte of the output is used
      x25519, seal
    usmp_crypto_t.open               0: authentic and decrypted   USMP_ERR_DECRYPT_FAILED: not authentic; all others:
@@ -50,11 +51,16 @@ static inline int usmp_open_error(int result)
   return result == USMP_ERR_DECRYPT_FAILED ? result : USMP_ERR_CRYPTO_FAILED;
 }
 
-/* Of find_psk: 0, USMP_ERR_LOCKED_OUT, or a platform error (the look-up itself failed); all else is USMP_ERR_UNKNOWN_DEVICE. */
+/* A platform error of find_psk: the look-up itself failed, and nobody knows whether the device is known. */
+static inline bool usmp_is_failed_lookup(int result)
+{
+  return result <= USMP_ERR_RANDOM_FAILED && result >= USMP_ERR_TRANSPORT_FAILED;
+}
+
+/* Of find_psk: 0, USMP_ERR_LOCKED_OUT, or a platform error; all else is USMP_ERR_UNKNOWN_DEVICE. */
 static inline int usmp_find_psk_result(int result)
 {
-  bool platform = result <= USMP_ERR_RANDOM_FAILED && result >= USMP_ERR_TRANSPORT_FAILED;
-  return platform || result == USMP_ERR_LOCKED_OUT ? result : usmp_callback_result(result, USMP_ERR_UNKNOWN_DEVICE);
+  return usmp_is_failed_lookup(result) || result == USMP_ERR_LOCKED_OUT ? result : usmp_callback_result(result, USMP_ERR_UNKNOWN_DEVICE);
 }
 
 #ifdef __cplusplus

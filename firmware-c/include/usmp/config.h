@@ -30,9 +30,12 @@ typedef struct usmp_config {
   usmp_random_fn random;
   /* Server: the PSK of a device. Returns
        0                        `found` names its key, of 16 to 1024 bytes; the suite is preset;
-       USMP_ERR_UNKNOWN_DEVICE  which the peer cannot tell from a wrong PSK, nor any of the following;
+       USMP_ERR_UNKNOWN_DEVICE  which the peer cannot tell from a wrong PSK;
        USMP_ERR_CRYPTO_FAILED, USMP_ERR_RANDOM_FAILED or USMP_ERR_TRANSPORT_FAILED
-                                the look-up itself failed: recorded as such, and no failure of the device;
+                                the look-up itself failed, as the store is away: recorded as such, no failure of the device
+                                for the lockout, and the peer is told (an ERROR frame, INTERNAL). It asks again with a new
+                                connection; datagrams and lines: within the handshake's time too. Never for a device that
+                                the store does not have: the peer could tell it from a wrong PSK;
        USMP_ERR_LOCKED_OUT      the HELLO is not answered.
      Anything else (an esp_err_t, an errno, true) refuses the device like USMP_ERR_UNKNOWN_DEVICE. */
   int (*find_psk)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found);

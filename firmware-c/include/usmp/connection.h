@@ -45,7 +45,7 @@ typedef enum usmp_conn_state {
   USMP_CONN_AWAIT_HELLO_ACK,  /* server */
   USMP_CONN_AWAIT_SESSION_OK, /* client */
   USMP_CONN_ESTABLISHED,
-  USMP_CONN_CLOSING /* datagrams: what is queued is still being delivered */
+  USMP_CONN_CLOSING /* datagrams: what is queued is still being delivered, until the end of usmp_conn_close */
 } usmp_conn_state_t;
 
 typedef enum usmp_event_kind {
@@ -87,7 +87,10 @@ struct usmp_conn {
   uint32_t now;      /* as the caller said last */
   uint32_t heard_at; /* last authenticated frame; before: when the awaited step began */
   uint32_t sent_at;
-  uint32_t pinged_at; /* established: our last PING */
+  union {
+    uint32_t pinged_at; /* established: our last PING */
+    uint32_t closed_at; /* closing: when that began; nothing moves it */
+  };
   uint32_t rekey_from; /* established: our own rekeys (5.2) have had the time since then for their budget */
   uint32_t ping_gaps; /* ms between our last four PINGs, 10 bits each, newest lowest, 1000 at most */
   uint16_t tx_cap;
@@ -153,9 +156,11 @@ USMP_MUST_CHECK int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now);
    the peer sends them again, and the message in the buffer stays as it is. */
 void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now);
 
-/* Ends the connection: BYE is queued if there is a session and room. `reason` is what the event will say:
+/* Ends the connection; in a session with a BYE, on streams and lines if the queue has room for it. `reason` is what the event will say:
    USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED, which stands for any number
-   that is no error of usmp/errors.h too. */
+   that is no error of usmp/errors.h too. Datagrams: what is queued is delivered before the BYE (USMP_CONN_CLOSING). All of it has one
+   end, USMP_CLOSE_MS from this call, or USMP_SHORT_CLOSE_MS for REPLACED and SHUTDOWN, and nothing that the peer sends moves it.
+   If messages are left then, CLOSED becomes TRANSPORT_FAILED (specification 4.10). */
 void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now);
 
 /* The transport has ended, or failed with an error: a client in its handshake was refused (a reset is what a refusal

@@ -76,6 +76,7 @@
 #define USMP_CHALLENGE_SIZE (USMP_CHALLENGE_NONCE_SIZE + USMP_KEY_SIZE)
 #define USMP_SESSION_OK_SIZE (USMP_SESSION_ID_LEN + USMP_MAC_SIZE)
 #define USMP_ERROR_SIZE 3
+#define USMP_ERROR_INTERNAL 7 /* the look-up of a PSK failed (2.4) */
 
 #define USMP_UTACK_SIZE 7
 #define USMP_UTACK_MAC_SIZE 8
@@ -96,6 +97,9 @@
    the second time at most (7.5). */
 #define USMP_PATIENCE_MS 30000u
 #define USMP_LONGEST_PATIENCE_MS 600000u
+/* A close in all, datagrams: what is queued, then BYE. The short one is for REPLACED and SHUTDOWN (4.10). */
+#define USMP_CLOSE_MS 5000u
+#define USMP_SHORT_CLOSE_MS 1000u
 
 /* Times where the configuration says 0; a build may set its own. */
 #ifndef USMP_HANDSHAKE_MS

@@ -62,7 +62,8 @@ typedef struct usmp_server {
   uint8_t suite;
   uint8_t wrong_proofs; /* of the attempt, restarts included (specification 3.12) */
   int last_wrong;       /* what was wrong with the last one; 0: there was none */
-  int refusal;          /* why no PSK was found; the handshake goes on with a random one (W14) */
+  /* Why no PSK was found; the handshake goes on with a random one (W14). While HELLO is awaited: why the look-up failed. */
+  int refusal;
 } usmp_server_t;
 
 /* Answers HELLO, the first of an attempt (with `s` of zeros) or one that starts again within it. `refusal` is 0 or the error under which the finished handshake will fail, whatever its proof is; the
