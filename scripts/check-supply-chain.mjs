@@ -15,6 +15,9 @@ const TOOLS = new Set([
   'BlueOak-1.0.0',
   'MPL-2.0',
   'CC0-1.0',
+  '(MIT OR CC0-1.0)',
+  // Data about browsers, behind Jest.
+  'CC-BY-4.0',
   'Unlicense',
   'Python-2.0',
 ])

@@ -24,6 +24,15 @@ describe.each(documents())('%s', (path) => {
     }
   })
 
+  test('every program is started, or is part of one that is', () => {
+    const texts = steps.flatMap((step) => ('text' in step ? [step.text] : []))
+    for (const step of steps) {
+      if (step.kind !== 'file') continue
+      const users = texts.filter((text) => text !== step.text && text.includes(step.name))
+      expect(users.length, step.name).toBeGreaterThan(0)
+    }
+  })
+
   const runs = steps.some(({ kind }) => kind === 'script' || kind === 'service')
   test.runIf(runs)('does what it says, as printed, in an empty folder', async () => {
     const folder = await Folder.create(registry.url)

@@ -133,9 +133,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK; of the handshake or transport; ABORTED
    */
   static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
+    orAbort(transport, () => checkOptions('Session.connect', options, connectTable))
     const { clock = systemClock, signal, ...rest } = options
     const connection = orAbort(transport, () => {
-      checkOptions('Session.connect', options, connectTable)
       throwIfAborted(signal)
       return Connection.client({ ...rest, kind: transport.kind }, clock.now())
     })
@@ -147,9 +147,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError INVALID_ARGUMENT; of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
+    orAbort(transport, () => checkOptions('Session.accept', options, acceptTable))
     const { clock = systemClock, signal, authorize, ...rest } = options
     const connection = orAbort(transport, () => {
-      checkOptions('Session.accept', options, acceptTable)
       throwIfAborted(signal)
       return Connection.server({ ...rest, kind: transport.kind }, clock.now())
     })

@@ -533,8 +533,20 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     this.#endHandshake(visitor, error)
     this.#leave(visitor)
     // Only a proof that was wrong counts, and only for the one who claimed the id from this address.
-    if (deviceId && isWrongProof(error)) this.#lockout.failed(host, deviceId, nodeClock.now())
+    if (deviceId && isWrongProof(error)) {
+      this.#lockout.failed(host, deviceId, nodeClock.now())
+      this.#endHandshakesOf(host, deviceId)
+    }
     this.#refused(address, deviceId, error)
+  }
+
+  /** Handshakes that began before the lockout are no way around it. */
+  #endHandshakesOf(host: string, deviceId: string): void {
+    const lockedOut = this.#lockedOut(host, deviceId)
+    if (!lockedOut) return
+    for (const visitor of this.#handshakes) {
+      if (visitor.host === host && visitor.deviceId === deviceId) visitor.abort.abort(lockedOut)
+    }
   }
 
   #handshake(transport: Transport, visitor: Visitor): Promise<Session> {

@@ -52,8 +52,8 @@ describe('README', () => {
     const client = run('client.mjs', port)
     await client.done
     expect(client.out).toEqual(['hello', expect.stringMatching(/^round trip \d+\.\d\d ms$/)])
-    await until(() => server.out.length === 1)
-    expect(server.out).toEqual([`${DEVICE_ID} left`])
+    await until(() => server.out.length === 2)
+    expect(server.out).toEqual([`listening on 127.0.0.1:${port}`, `${DEVICE_ID} left`])
 
     await expect(run('client.mjs', port, OTHER_PSK).done).rejects.toMatchObject({ code: 'HANDSHAKE_REFUSED' })
     expect(server.err).toEqual([expect.stringContaining(`refused ${DEVICE_ID} at 127.0.0.1:`)])

@@ -332,6 +332,14 @@ describe('lockout (W9)', () => {
     await (await connect(url, device)).close()
   })
 
+  test('guesses in many handshakes at once get no further than those one after another', async () => {
+    const { url, codes, refusals } = await startServer()
+    await Promise.allSettled(Array.from({ length: 40 }, () => connect(url, wrong)))
+    await until(() => refusals.length === 40)
+    expect(codes().filter((code) => code === 'AUTH_FAILED')).toHaveLength(5)
+    expect(codes().filter((code) => code === 'LOCKED_OUT')).toHaveLength(35)
+  })
+
   test('what proves nothing wrong does not count: leaving, garbage, silence', async () => {
     const { server, url, refusals } = await startServer()
     for (let i = 0; i < 6; i++) {
