@@ -194,14 +194,14 @@ static struct {
   bool in_session;
 } watch;
 
-/* As the transport does it, and -1 after too long a silence. */
+/* As the transport does it; below -1, which is the end of the session, after too long a silence. */
 static int watched_receive(usmp_transport_t *transport, uint8_t *buffer, size_t max_len)
 {
   int len = watch.receive(transport, buffer, max_len);
   uint32_t now = usmp_port_millis();
 
   if (len != 0 || !watch.in_session) watch.heard_at = now;
-  return now - watch.heard_at > SILENCE_MS ? -1 : len;
+  return now - watch.heard_at > SILENCE_MS ? -2 : len;
 }
 
 /* Makes a session. `*proven`: the hub had our proof when it failed. */

@@ -9,6 +9,8 @@ export type HubPeer = Peer<typeof operatorHubApi>
 /** ms of silence after which we ask the hub whether it is there, and after which we take it that it is not. */
 const KEEPALIVE = 1_000
 const IDLE_TIMEOUT = 3_000
+/** A hub that knew us, and then refuses us so often in a row, does not know us any more. */
+const MAX_REFUSALS = 5
 
 export interface HubLinkOptions {
   readonly place: URL
@@ -50,7 +52,8 @@ export async function* hubs(
     if (code === 'REPLACED')
       goodbye = new UsmpError('REPLACED', message, { hint: 'Give every operator an id of its own.' })
   }
-  for await (const session of reconnecting(again, { clock: nodeClock, jitter: Math.random, signal, onRetry })) {
+  const reconnection = { clock: nodeClock, jitter: Math.random, signal, onRetry, maxRefusals: MAX_REFUSALS }
+  for await (const session of reconnecting(again, reconnection)) {
     const peer = rpc(session, {
       serves: operatorApi,
       calls: operatorHubApi,

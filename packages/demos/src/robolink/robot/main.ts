@@ -21,6 +21,8 @@ const USAGE = `usage: robot --connect PLACE --id ID --psk-file FILE [--name NAME
 /** ms of silence after which we ask the hub whether it is there, and after which we take it that it is not. */
 const KEEPALIVE = 1_000
 const IDLE_TIMEOUT = 3_000
+/** A hub that refuses us so often in a row does not know our key: somebody has to look at it. */
+const MAX_REFUSALS = 5
 
 await runProgram(async (output, stop) => {
   const text = { type: 'string' } as const
@@ -42,7 +44,14 @@ async function drive(
   const robot = new Robot(name, () => performance.now())
   const onRetry = ({ code, message }: UsmpError, pause: number) =>
     output.status(`robot: ${message}; again in ${pause} ms`, { event: 'retry', code, message, pause })
-  const options = { ...credentials, onRetry, signal: stop.signal, keepalive: KEEPALIVE, idleTimeout: IDLE_TIMEOUT }
+  const options = {
+    ...credentials,
+    onRetry,
+    signal: stop.signal,
+    keepalive: KEEPALIVE,
+    idleTimeout: IDLE_TIMEOUT,
+    maxRefusals: MAX_REFUSALS,
+  }
   for await (const session of sessions(place, options)) {
     output.status(`robot: connected to ${session.address}`, { event: 'connected', address: session.address })
     const goodbye = await robot.serve(session)
