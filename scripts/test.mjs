@@ -89,7 +89,12 @@ const steps = {
   cli: () => vitest('cli', { files: { 'places.test.ts': ['python'] } }),
   consumer: () => vitest('consumer'),
   demos: () => {
-    const files = { 'robolink/serial.test.ts': ['python'], 'robolink/c-robot.test.ts': c }
+    const files = {
+      'robolink/serial.test.ts': ['python'],
+      'robolink/c-robot.test.ts': c,
+      'robolink/stop.test.ts': [...c, 'python'],
+      'npm-start.test.ts': c,
+    }
     // They mostly wait for programs.
     vitest('demos', { files, args: ['--maxWorkers=2', '--exclude', 'test/page/**'] })
   },
