@@ -629,7 +629,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       this.#badEntry = asUsmpError(error, 'PSK_LOOKUP_FAILED')
     }
     try {
-      if (this.#badEntry?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(this.#badEntry)
+      if (this.#badEntry?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(this.#badEntry, this.#clock.now())
       else this.#connection.authorize(answer, this.#clock.now())
     } catch (error) {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
