@@ -56,6 +56,8 @@ const MAX_WRONG_PROOFS = 5
 /** The budget for rekeys of our own, ms, and what each costs: 16 at once, and one in 4 s (specification, section 5.2). */
 const REKEY_BUDGET = 64_000
 const REKEY_COST = 4_000
+/** For a client whose server has said INTERNAL. */
+const STORE_IS_AWAY = 'The server could not look up the key of this device; its log says why. Try again later.'
 /** What a decoder accepts; shared by all connections. */
 const ONLY_VERSION: Record<WireVersion, readonly number[]> = { 1: [WIRE_VERSION_1], 2: [WIRE_VERSION] }
 const BOTH_VERSIONS: readonly number[] = [WIRE_VERSION, WIRE_VERSION_1]
@@ -979,7 +981,7 @@ export class Connection {
       awaited: PacketType.CHALLENGE,
       hint:
         this.#peerClaim === 'INTERNAL'
-          ? 'The server could not look up the key of this device; its log says why. Try again later.'
+          ? STORE_IS_AWAY
           : 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
     })
   }
@@ -995,7 +997,9 @@ export class Connection {
             awaited: PacketType.SESSION_OK,
             hint: 'Most likely the key is wrong or the device id unknown at the server.',
           }
-        : {}
+        : this.#peerClaim === 'INTERNAL'
+          ? { hint: STORE_IS_AWAY }
+          : {}
     return new UsmpError('HANDSHAKE_TIMEOUT', `${step}${drops && `; ${drops}`}${this.#claim()}`, refused)
   }
 

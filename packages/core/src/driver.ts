@@ -642,8 +642,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     try {
       return (await this.#authorize?.(deviceId, wireVersion)) ?? null
     } catch (error) {
-      const { message } = asUsmpError(error, 'PSK_LOOKUP_FAILED')
-      throw new UsmpError('PSK_LOOKUP_FAILED', message, { cause: error })
+      if (error instanceof UsmpError && error.code === 'PSK_LOOKUP_FAILED') throw error
+      const detail = error instanceof Error ? error.message : undefined
+      throw new UsmpError('PSK_LOOKUP_FAILED', detail, { cause: error })
     }
   }
 
