@@ -254,18 +254,20 @@ function handshake(input: Input): Answer {
 
   const steps = [undefined, ...input.receive].map((frame: string | undefined) => {
     const before = new Map(end.dropped)
-    const over = end.closedReason !== undefined
+    const over = endOf(end) !== undefined
     if (frame !== undefined) end.receive(fromHex(frame), 0)
     for (let event = end.pollEvent(); event; event = end.pollEvent()) {
       if (event.kind === 'hello') end.authorize(psk, 0)
     }
     const sends = sent(end)
     const refused = [...end.dropped].find(([code, count]) => count !== (before.get(code) ?? 0))?.[0]
-    const closed = over ? undefined : end.closedReason?.code
+    const closed = over ? undefined : endOf(end)
     return { sends, error: closed ?? (ordered ? '' : refused) ?? '', established: end.established }
   })
   return { steps: steps.slice(input.start), ...keys }
 }
+
+const endOf = (end: Connection) => end.closedReason?.code
 
 /** What left, without acknowledgements of datagrams. */
 function sent(end: Connection): string[] {
