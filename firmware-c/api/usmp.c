@@ -724,7 +724,8 @@ static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *
     else turn(ctx, LONGEST_WAIT_MS);
     err = run(conn, data, len, usmp_port_millis());
   }
-  hand_over(ctx);
+  if (run == usmp_conn_send) hand_over(ctx);
+  else flush(ctx); /* what is no message leaves with the next call if there is no room now */
   if (err == USMP_OK) await_delivery(ctx);
   if (err == USMP_OK) err = usmp_conn_error(conn);
   publish(ctx);

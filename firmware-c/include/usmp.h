@@ -123,7 +123,7 @@ typedef struct usmp_workspace {
 #define USMP_RECV_DEFAULT_MS 500u
 
 /* To be zeroed (`usmp_t ctx = {0}`). Where nothing but psk, psk_len and keepalive_ms was set, as firmware for the
-   published component may have it, usmp_connect notices, and takes all other settings for zero. */
+   published component may have it, usmp_connect notices by the private part, and takes all other settings for zero. */
 typedef struct usmp {
   /* To be set before usmp_connect. */
   const uint8_t *psk; /* stays the caller's, and valid as long as the session */
@@ -202,7 +202,7 @@ int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len);
 usmp_err_t usmp_wake(usmp_t *ctx);
 /* True when usmp_recv would return a message at once. */
 bool usmp_message_waits(usmp_t *ctx);
-usmp_err_t usmp_ping(usmp_t *ctx); /* waits for a peer that does not read, as usmp_send; so does usmp_rekey */
+usmp_err_t usmp_ping(usmp_t *ctx); /* streams and lines: waits for no peer that does not read */
 /* To be called now and then by programs that do not sit in usmp_recv. Less than zero: time for usmp_reconnect. */
 usmp_err_t usmp_keepalive_tick(usmp_t *ctx);
 usmp_err_t usmp_rekey(usmp_t *ctx);

@@ -914,6 +914,7 @@ static void a_peer_that_never_reads_holds_up_recv_and_starves_the_watchdog(void 
       if (len >= 0 && i % 7 == 0) {
         before = now;
         assert_int_equal(usmp_keepalive_tick(&ctx), USMP_OK);
+        assert_int_equal(usmp_ping(&ctx), USMP_OK);
         assert_int_equal(now, before);
       }
     }
