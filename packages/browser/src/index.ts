@@ -20,7 +20,12 @@ export {
   type SessionsOptions,
   sessions,
 } from './connect.js'
-export { type BrowserCredentials, browserCredentials, type CredentialsPage } from './credentials.js'
+export {
+  type BrowserCredentials,
+  browserCredentials,
+  type CredentialsOptions,
+  type CredentialsPage,
+} from './credentials.js'
 export { browserDeviceId } from './device-id.js'
 export { messagePortTransport } from './message-port.js'
 export { webRandom } from './random.js'

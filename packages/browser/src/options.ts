@@ -7,6 +7,7 @@ import {
   deviceId,
   extensions,
   flag,
+  isObject,
   maxRefusals,
   provider,
   psk,
@@ -17,6 +18,7 @@ import {
 } from '@usmp/core/options'
 import type { AcceptAllOptions } from './accept-all.js'
 import type { AcceptOptions, ConnectOptions, SessionsOptions } from './connect.js'
+import type { CredentialsOptions } from './credentials.js'
 
 /** Of `connect`. */
 export const connectTable: TableOf<ConnectOptions> = {
@@ -50,6 +52,12 @@ export const acceptTable: TableOf<AcceptOptions> = {
   cookies,
   provider,
   signal,
+}
+
+/** Of `browserCredentials`. */
+export const credentialsTable: TableOf<CredentialsOptions> = {
+  replace: flag,
+  page: { expected: 'a window', fits: isObject },
 }
 
 /** Of `acceptAll`. */

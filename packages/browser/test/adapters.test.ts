@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { Session, type Transport } from '@usmp/core'
+import { Session, type Transport, UsmpError } from '@usmp/core'
 import { describe, expect, test } from 'vitest'
 import { WebSocketServer, WebSocket as WsWebSocket } from 'ws'
 import { WebSocketDoor } from '../../node/src/websocket.ts'
@@ -249,7 +249,7 @@ describe('device id of a browser', () => {
 
 describe('credentials of a browser', () => {
   const id = '02:00:00:00:00:01'
-  const key = '0f'.repeat(8) + 'a5'.repeat(24)
+  const key = '00112233445566778899aabbccddeeff0f1e2d3c4b5a69788796a5b4c3d2e1f0'
 
   function pageAt(hash: string, kept = new Map<string, string>()) {
     const shown: string[] = []
@@ -263,18 +263,29 @@ describe('credentials of a browser', () => {
 
   test('come by the address once, leave it, and are there when the page is opened again', () => {
     const { page, kept, shown } = pageAt(`#id=${id}&key=${key}`)
-    const credentials = browserCredentials(page)
+    const credentials = browserCredentials({ page })
     expect(credentials).toEqual({ deviceId: id, psk: Uint8Array.from(Buffer.from(key, 'hex')) })
     expect(shown).toEqual(['/app?x=1'])
-    expect(browserCredentials(pageAt('', kept).page)).toEqual(credentials)
+    expect(browserCredentials({ page: pageAt('', kept).page })).toEqual(credentials)
     expect(browserDeviceId(pageAt('', kept).page.localStorage)).toBe(id)
+  })
+
+  test("are not replaced by anybody's link, unless the person agrees", () => {
+    const { page, kept } = pageAt(`#id=${id}&key=${key}`)
+    const credentials = browserCredentials({ page })
+    const foreign = `#id=02:00:00:00:00:09&key=${key.replaceAll('a5', '3c')}`
+    for (const hash of [foreign, `#id=${id}&key=`]) {
+      expect(() => browserCredentials({ page: pageAt(hash, kept).page })).toThrow(UsmpError)
+      expect(browserCredentials({ page: pageAt('', kept).page })).toEqual(credentials)
+    }
+    expect(browserCredentials({ page: pageAt(foreign, kept).page, replace: true })?.deviceId).toBe('02:00:00:00:00:09')
   })
 
   test('are undefined where there never were any, also beside an id made at random', () => {
     const { page, kept } = pageAt('#chapter-3')
-    expect(browserCredentials(page)).toBeUndefined()
+    expect(browserCredentials({ page })).toBeUndefined()
     browserDeviceId(page.localStorage)
-    expect(browserCredentials(page)).toBeUndefined()
+    expect(browserCredentials({ page })).toBeUndefined()
     expect(kept.size).toBe(1)
   })
 
@@ -282,7 +293,7 @@ describe('credentials of a browser', () => {
     '%s is refused and not kept',
     (hash) => {
       const { page, kept } = pageAt(hash)
-      expect(() => browserCredentials(page)).toThrow(
+      expect(() => browserCredentials({ page })).toThrow(
         expect.objectContaining({ code: 'INVALID_ARGUMENT', message: expect.not.stringContaining(key) }),
       )
       expect(kept.size).toBe(0)

@@ -71,7 +71,7 @@ test('a browser gets id and key by the printed address, and talks with a server 
     }
   })()
   const page = pageAt(printed[0]!)
-  await run('wss://', { connect, browserCredentials: () => browser.browserCredentials(page) })
+  await run('wss://', { connect, browserCredentials: () => browser.browserCredentials({ page }) })
   expect(await greeted).toBe('hello')
   expect(shown.splice(0)).toEqual(['hello, page'])
   expect(String(page.location)).toBe('https://app.example/')

@@ -49,11 +49,15 @@ const SERVER_HANDSHAKE_TIMEOUT = 10_000
 const FIXED_SIZE_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.BYE, PacketType.REKEY]
 /** What a peer causes that does not hold the key. */
 const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
+/** How long after a look-up that failed a HELLO is not taken, ms (specification, section 3.10). */
+const LOOKUP_PAUSE = 1_000
 /** Wrong proofs that end an attempt where one alone does not (specification, section 3.12). */
 const MAX_WRONG_PROOFS = 5
 /** The budget for rekeys of our own, ms, and what each costs: 16 at once, and one in 4 s (specification, section 5.2). */
 const REKEY_BUDGET = 64_000
 const REKEY_COST = 4_000
+/** For a client whose server has said INTERNAL. */
+const STORE_IS_AWAY = 'The server could not look up the key of this device; its log says why. Try again later.'
 /** What a decoder accepts; shared by all connections. */
 const ONLY_VERSION: Record<WireVersion, readonly number[]> = { 1: [WIRE_VERSION_1], 2: [WIRE_VERSION] }
 const BOTH_VERSIONS: readonly number[] = [WIRE_VERSION, WIRE_VERSION_1]
@@ -176,6 +180,8 @@ interface ServerHandshake {
   wrongProof: UsmpError | undefined
   /** The same for a key that could not be looked up. */
   lookupFailure: UsmpError | undefined
+  /** From when on a key is looked up again. */
+  lookUpFrom: number
 }
 
 interface Open {
@@ -300,6 +306,7 @@ export class Connection {
       wrongProofs: 0,
       wrongProof: undefined,
       lookupFailure: undefined,
+      lookUpFrom: now,
     }
     const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
     // A line waits for its first HELLO without limit.
@@ -408,6 +415,7 @@ export class Connection {
     const { state, send } = authorizeServer(phase.config, phase.state, psk, answer !== null)
     wipe(phase.psk)
     phase.psk = psk
+    phase.lookupFailure = undefined
     phase.suite = suite
     phase.state = state
     this.#sendHandshake(send, now)
@@ -418,7 +426,7 @@ export class Connection {
    * when that is repaired; on datagrams and serial lines even within this handshake (specification, section 3.10).
    * @param reason PSK_LOOKUP_FAILED
    */
-  failLookup(reason: UsmpError): void {
+  failLookup(reason: UsmpError, now: number): void {
     const phase = this.#phase
     if (phase.kind !== 'server-handshake' || phase.state.kind !== 'awaiting-psk') return
     const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
@@ -426,6 +434,7 @@ export class Connection {
     // Guesses that were made in this attempt are counted for this device: no other may begin in it.
     if (isStrict(this.#kind) || phase.wrongProof) return this.#fail(reason)
     phase.lookupFailure = reason
+    phase.lookUpFrom = now + LOOKUP_PAUSE
     phase.state = serverStart
     // The same HELLO again is another attempt to find the key.
     this.#link?.restartHandshake()
@@ -612,6 +621,8 @@ export class Connection {
   }
 
   #receiveAsServer(phase: ServerHandshake, frame: Frame, now: number): void {
+    // A store that is away must not be asked as fast as a peer repeats itself.
+    if (frame.type === PacketType.HELLO && now < phase.lookUpFrom) return this.#count('PSK_LOOKUP_FAILED')
     const before = phase.state
     const step = stepServer(phase.config, before, frame)
     if ('established' in step) {
@@ -970,7 +981,7 @@ export class Connection {
       awaited: PacketType.CHALLENGE,
       hint:
         this.#peerClaim === 'INTERNAL'
-          ? 'The server could not look up the key of this device; its log says why. Try again later.'
+          ? STORE_IS_AWAY
           : 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
     })
   }
@@ -986,7 +997,9 @@ export class Connection {
             awaited: PacketType.SESSION_OK,
             hint: 'Most likely the key is wrong or the device id unknown at the server.',
           }
-        : {}
+        : this.#peerClaim === 'INTERNAL'
+          ? { hint: STORE_IS_AWAY }
+          : {}
     return new UsmpError('HANDSHAKE_TIMEOUT', `${step}${drops && `; ${drops}`}${this.#claim()}`, refused)
   }
 

@@ -2,6 +2,9 @@ import { assertBytes, fromHex, toHex } from './bytes.js'
 import { DEVICE_ID_SIZE } from './constants.js'
 import { UsmpError } from './errors.js'
 
+/** Characters of a wrong device id that a message shows. */
+const MAX_SHOWN = 24
+
 /** Six bytes as `aa:bb:cc:dd:ee:ff`. */
 export function formatDeviceId(deviceId: Uint8Array): string {
   return toHex(deviceId, ':')
@@ -17,10 +20,9 @@ export function parseDeviceId(deviceId: string | Uint8Array): Uint8Array {
     return deviceId
   }
   if (!/^([0-9a-f]{2}[:-]){5}[0-9a-f]{2}$|^[0-9a-f]{12}$/i.test(deviceId)) {
-    throw new UsmpError(
-      'INVALID_ARGUMENT',
-      `deviceId must look like aa:bb:cc:dd:ee:ff, not ${JSON.stringify(deviceId)}`,
-    )
+    // A longer text may be a key in the wrong place.
+    const given = deviceId.length <= MAX_SHOWN ? JSON.stringify(deviceId) : `a text of ${deviceId.length} characters`
+    throw new UsmpError('INVALID_ARGUMENT', `deviceId must look like aa:bb:cc:dd:ee:ff, not ${given}`)
   }
   return fromHex(deviceId.replaceAll('-', ''))
 }

@@ -629,7 +629,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       this.#badEntry = asUsmpError(error, 'PSK_LOOKUP_FAILED')
     }
     try {
-      if (this.#badEntry?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(this.#badEntry)
+      if (this.#badEntry?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(this.#badEntry, this.#clock.now())
       else this.#connection.authorize(answer, this.#clock.now())
     } catch (error) {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
@@ -642,8 +642,9 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     try {
       return (await this.#authorize?.(deviceId, wireVersion)) ?? null
     } catch (error) {
-      const { message } = asUsmpError(error, 'PSK_LOOKUP_FAILED')
-      throw new UsmpError('PSK_LOOKUP_FAILED', message, { cause: error })
+      if (error instanceof UsmpError && error.code === 'PSK_LOOKUP_FAILED') throw error
+      const detail = error instanceof Error ? error.message : undefined
+      throw new UsmpError('PSK_LOOKUP_FAILED', detail, { cause: error })
     }
   }
 

@@ -36,18 +36,19 @@ export class Budget {
     this.#refilledAt = now
   }
 
-  /** Takes the cost if it is there; false if not. */
-  spend(cost: number, now: number): boolean {
-    this.#left = Math.max(this.#left, Math.min(this.#size, this.#left + now - this.#refilledAt))
-    this.#refilledAt = now
+  /** Takes the cost if it is there; false if not. `unlimited` as for {@link refill}. */
+  spend(cost: number, now: number, unlimited = false): boolean {
+    this.refill(now, unlimited)
     if (this.#left < cost) return false
     this.#left -= cost
     return true
   }
 
-  /** Adds a time, beyond the size of the budget too. */
-  add(time: number): void {
-    this.#left += time
+  /** Counts the time since the last look at it; `unlimited` beyond the size of the budget too. */
+  refill(now: number, unlimited: boolean): void {
+    const refilled = this.#left + now - this.#refilledAt
+    this.#left = unlimited ? refilled : Math.max(this.#left, Math.min(this.#size, refilled))
+    this.#refilledAt = now
   }
 }
 
@@ -114,10 +115,11 @@ export class Liveness {
    * the flood budget in full.
    */
   setReading(reading: boolean, now: number): void {
+    const paused = this.#pausedAt !== undefined
+    this.#flood.refill(now, paused)
     if (!reading) this.#pausedAt ??= now
-    else if (this.#pausedAt !== undefined) {
+    else if (paused) {
       this.#lastHeard = now
-      this.#flood.add(now - this.#pausedAt)
       this.#pausedAt = undefined
     }
   }
@@ -192,7 +194,7 @@ export class Liveness {
   }
 
   #spend(cost: number, now: number): void {
-    if (!this.#flood.spend(cost, now)) throw new UsmpError('FLOOD')
+    if (!this.#flood.spend(cost, now, this.#pausedAt !== undefined)) throw new UsmpError('FLOOD')
   }
 
   get #pingAt(): number {

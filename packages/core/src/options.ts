@@ -28,6 +28,8 @@ export type TableOf<T> = { readonly [K in keyof Required<T>]: OptionRule }
 
 /** The longest time that a timer of every platform can wait, ms: almost 25 days. */
 const MAX_TIME = 2 ** 31 - 1
+/** Characters of an unknown name that a message shows whole. */
+const MAX_NAME = 31
 /** Characters of a wrong value that a message shows. */
 const MAX_SHOWN = 40
 
@@ -42,10 +44,10 @@ export function checkOptions(caller: string, options: unknown, table: OptionTabl
 }
 
 function checkInside(what: string, caller: string, prefix: string, options: unknown, table: OptionTable): void {
-  if (!isObject(options)) throw invalid(`${what} must be an object, not ${show(options)}`)
+  if (!isObject(options)) throw invalid(`${what} must be an object, not ${kindOf(options)}`)
   for (const name of Object.keys(options)) {
     if (!Object.hasOwn(table, name))
-      throw invalid(`${caller} has no option ${prefix}${name}${suggest(name, prefix, table)}`)
+      throw invalid(`${caller} has no option ${prefix}${shortened(name)}${suggest(name, prefix, table)}`)
   }
   checkRows(caller, prefix, options, table)
 }
@@ -63,6 +65,11 @@ function checkRows(caller: string, prefix: string, options: Record<string, unkno
       throw invalid(`${caller}: ${path} must be ${expected}, not ${secret ? kindOf(value) : show(value)}`)
     }
   }
+}
+
+/** A name that is too long for one may be a key in its place, which no message shows. */
+function shortened(name: string): string {
+  return name.length <= MAX_NAME ? name : `of ${name.length} characters`
 }
 
 function invalid(detail: string): UsmpError {

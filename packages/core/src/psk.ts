@@ -41,6 +41,8 @@ export function parsePsk(text: string): Uint8Array {
   if (typeof text !== 'string') throw new UsmpError('INVALID_ARGUMENT', 'parsePsk takes a text')
   const trimmed = text.trim()
   const digits = /^(["']?)(?:0x)?([0-9a-f\s:]+)\1$/i.exec(trimmed)?.[2]?.replace(/[\s:]/g, '')
+  const severalKeys = digits !== undefined && digits.length > 2 * KEY_SIZE && trimmed.includes('\n')
+  if (severalKeys) throw new UsmpError('INVALID_ARGUMENT', 'the text has more than one key', { hint: KEY_HINT })
   if (!digits || digits.length % 2 !== 0) {
     throw new UsmpError('INVALID_ARGUMENT', notHex(trimmed, digits), { hint: KEY_HINT })
   }

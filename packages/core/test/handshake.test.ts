@@ -79,7 +79,7 @@ describe.each(KINDS)('handshake on a %s transport', (kind) => {
       kind,
       authorize: () => {
         if (++asked > 1) return { psk: PSK }
-        pair.act('server', (server) => server.failLookup(new UsmpError('PSK_LOOKUP_FAILED', 'no database')))
+        pair.act('server', (server) => server.failLookup(new UsmpError('PSK_LOOKUP_FAILED', 'no database'), pair.now))
         return undefined
       },
     })
@@ -104,6 +104,28 @@ describe.each(KINDS)('handshake on a %s transport', (kind) => {
       expect(pair.run(11_000).reason('server')).toBe('PSK_LOOKUP_FAILED')
     }
   })
+
+  test.runIf(kind === 'datagram' || kind === 'serial')(
+    'a store that is away is not asked as fast as HELLOs come',
+    () => {
+      let asked = 0
+      const pair: Pair = new Pair({
+        kind,
+        authorize: () => {
+          asked++
+          pair.act('server', (server) => server.failLookup(new UsmpError('PSK_LOOKUP_FAILED', 'no database'), pair.now))
+          return undefined
+        },
+      })
+      pair.wait(20)
+      const [hello] = pair.sent.client
+      for (let i = 0; i < 1000; i++) pair.deliver('server', hello!)
+      expect(asked).toBe(1)
+      pair.wait(1_000)
+      for (let i = 0; i < 1000; i++) pair.deliver('server', hello!)
+      expect(asked).toBe(2)
+    },
+  )
 
   test('ERROR frames in every state are hints and change nothing', () => {
     const pair = new Pair({ kind, latency: 10 })

@@ -33,6 +33,7 @@ describe('a key in hex digits', () => {
   test.each([
     ['', 'INVALID_ARGUMENT', 'the key is empty'],
     [' \n', 'INVALID_ARGUMENT', 'the key is empty'],
+    [`${HEX}\n${HEX}\n`, 'INVALID_ARGUMENT', 'more than one key'],
     [HEX.slice(1), 'INVALID_ARGUMENT', '63 hex digits: one is missing'],
     [Buffer.from(KEY).toString('base64'), 'INVALID_ARGUMENT', 'looks like Base64'],
     [Buffer.from(KEY).toString('base64url'), 'INVALID_ARGUMENT', 'looks like Base64'],

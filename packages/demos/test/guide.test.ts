@@ -48,15 +48,14 @@ test('the device of the guide comes back when its controller does', { timeout: 6
   expect(device.output().split(connected).length).toBeGreaterThan(before)
 })
 
-test('a device of the guide with another key is refused', { timeout: 30_000 }, async () => {
+test('a device of the guide with another key is refused, and goes on trying', { timeout: 30_000 }, async () => {
   const { start, newKey } = await guide()
   const controller = start('controller.mjs')
   await says(controller, 'listening')
   newKey()
   const device = start('device.mjs')
-  await once(device.child, 'close')
-  expect(device.child.exitCode).not.toBe(0)
-  expect(controller.output().split(afterWrongKey.trim())).toHaveLength(6)
+  await expect.poll(() => controller.output().split(afterWrongKey.trim()).length, PATIENCE).toBeGreaterThan(3)
+  expect(device.child.exitCode).toBeNull()
   expect(controller.output()).not.toContain('moisture')
 })
 

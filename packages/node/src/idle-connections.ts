@@ -55,7 +55,8 @@ export class IdleConnections {
     const connection = { socket, address, host: addressBlock(socket.remoteAddress ?? 'unknown'), requests: 0 }
     this.#connections.set(address, connection)
     socket.once('close', () => {
-      if (this.#connections.get(address) === connection) this.forget(address)
+      this.#idle.delete(connection)
+      if (this.#connections.get(address) === connection) this.#connections.delete(address)
     })
     this.#addIdle(connection)
   }
@@ -77,7 +78,7 @@ export class IdleConnections {
     if (this.#idle.size <= this.#max) return
     const host = busiestOf([...this.#idle].map((idle) => idle.host))
     const oldest = [...this.#idle].find((idle) => idle.host === host)!
-    this.forget(oldest.address)
+    this.#idle.delete(oldest)
     oldest.socket.destroy()
     this.#onEnd(oldest.address)
   }

@@ -154,6 +154,12 @@ export function fileError(action: 'read' | 'write', path: string, cause: unknown
     ENOSPC: 'there is no room left on the disk',
   }
   const reason = (code && reasons[code]) || message
+  // A key in the place of its file's name is in no message.
+  if (/^[\da-f]{32,}$/i.test(path)) {
+    return new UsmpError('INVALID_ARGUMENT', 'this looks like a key, and the name of a file with a key is expected', {
+      hint: 'Keep the key in a file: others can see what is on the command line. `usmp keygen psk --out FILE` makes one.',
+    })
+  }
   return new UsmpError('INVALID_ARGUMENT', `cannot ${action} ${path}: ${reason}`, {
     cause,
     hint: 'Check the name of the file and who may use it.',

@@ -1,7 +1,7 @@
 type MaybePromise<T> = T | Promise<T>
 
 /** How long a look-up that nobody waits for any more keeps its place, ms: some stores never answer. */
-const ABANDONED_TIME = 60_000
+const ABANDONED_TIME = 10_000
 
 /** For whom a key is looked up. */
 export interface Asker {

@@ -126,6 +126,8 @@ interface ServerEvents {
 
 /** In place of what could end a handshake that is over. */
 const OVER = new AbortController()
+/** Handshakes at once of one device id from one address; an honest device has one or two. */
+const MAX_HANDSHAKES_OF_ONE = 5
 /** Between two attempts to open a serial line, ms. */
 const LINE_PAUSE = 500
 /** Until a connection to the WebSocket port has to have asked for a WebSocket, ms; as long as for a handshake. */
@@ -540,6 +542,14 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     this.#refused(address, deviceId, error)
   }
 
+  /** Each has guesses of its own that nobody has counted yet: the oldest gives way. If it guessed wrong, that counts now. */
+  #boundHandshakesOf(host: string, deviceId: string): void {
+    const open = [...this.#handshakes].filter((one) => one.host === host && one.deviceId === deviceId)
+    if (open.length <= MAX_HANDSHAKES_OF_ONE) return
+    this.#handshakes.delete(open[0]!)
+    open[0]!.abort.abort(new UsmpError('LIMIT', `more than ${MAX_HANDSHAKES_OF_ONE} handshakes of one device`))
+  }
+
   /** Handshakes that began before the lockout are no way around it. */
   #endHandshakesOf(host: string, deviceId: string): void {
     const lockedOut = this.#lockedOut(host, deviceId)
@@ -576,6 +586,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       visitor.abort.abort(lockedOut)
       return null
     }
+    this.#boundHandshakesOf(visitor.host, deviceId)
     const { signal } = visitor.abort
     const answer = await this.#authorize(deviceId, { host: visitor.host, signal })
     if (!this.#options.provider) await prepareSuite(answer?.suite)

@@ -5,8 +5,10 @@ import {
   type Abortable,
   asUsmpError,
   type CryptoProvider,
+  decodeFrame,
   type ErrorCode,
   formatDeviceId,
+  PacketType,
   type Transport,
   type TransportSink,
   UsmpError,
@@ -150,6 +152,16 @@ export function udpTransport(socket: Socket, onFault: () => void = () => {}): Ud
   }
 }
 
+/** Whether a datagram can be a server's answer to HELLO; anything else comes from somebody who is none. */
+function isAnswer(datagram: Uint8Array): boolean {
+  try {
+    const { type } = decodeFrame(datagram)
+    return type === PacketType.HELLO_RETRY || type === PacketType.CHALLENGE || type === PacketType.ERROR
+  } catch {
+    return false
+  }
+}
+
 /**
  * One transport of the sockets for all addresses of a name. Every {@link NEXT_ADDRESS} ms, and at once where the network says
  * that nobody is there, one more of them is sent what was sent last, until one answers; the others are closed then. So a
@@ -170,7 +182,7 @@ function firstToAnswer(sockets: readonly Socket[]): UdpClientTransport {
     tried++
     next.open({
       receive(datagram) {
-        choose(next)
+        if (isAnswer(datagram)) choose(next)
         if (next === chosen) sink?.receive(datagram)
       },
       drain() {},

@@ -99,6 +99,18 @@ describe('a name with several addresses', () => {
     await session.close()
   })
 
+  test('the first one answers with junk: that is no answer', async () => {
+    const foreign = createSocket('udp6')
+    const { server } = await startServer({ tcp: undefined as never, udp: { host: LOOPBACK, port: 0 } })
+    await once(foreign.bind(server.udpPort, '::1'), 'listening')
+    onTestFinished(() => void foreign.close())
+    foreign.on('message', (_, from) => foreign.send(Uint8Array.of(0), from.port, from.address))
+    nameService('::1', LOOPBACK)
+    const session = await connect(`usmp+udp://${NAME}:${server.udpPort}`, device)
+    expect(session.address).toBe(`${LOOPBACK}:${server.udpPort}`)
+    await session.close()
+  })
+
   test('nobody at any: UDP says so', async () => {
     const { server } = await startServer({ tcp: undefined as never, udp: { host: LOOPBACK, port: 0 } })
     const port = server.udpPort

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { toHex } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { readPskFile, readPskTable } from '../src/key-files.ts'
+import { failureOf } from './helpers.ts'
 
 const HEX = '8f1d4c0ab2739e56d1c8f4a07b3e5526905cfe1187d2b46a3c09ef5d78a1e2b4'
 const OTHER_HEX = '03b7e95c1fa8642d70eb94ca58d3216f4e8a07c5b9d612f3a87450ce9b1d6ef2'
@@ -144,4 +145,11 @@ describe.skipIf(process.platform === 'win32')('other users', () => {
     const path = await file(HEX)
     expect(await warningsOf(() => readPskFile(path))).toEqual([])
   })
+})
+
+test('a key in the place of a file name is in no message', async () => {
+  const key = 'deadbeefcafe0123456789abcdef00112233445566778899aabbccddeeff0011'
+  const error = await failureOf(readPskFile(key))
+  expect(`${error.message} ${error.hint}`).not.toContain(key.slice(0, 8))
+  expect(error.message).toContain('looks like a key')
 })

@@ -76,13 +76,13 @@ describe('look-ups of keys', () => {
     second.abort.abort()
   })
 
-  test('one that never settles gives its place back a minute after its handshake', async () => {
+  test('one that never settles gives its place back ten seconds after its handshake', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
     onTestFinished(() => void vi.useRealTimers())
     const { asked, ask } = begin(1)
     ask('hangs').abort.abort()
     ask('good')
-    vi.advanceTimersByTime(59_999)
+    vi.advanceTimersByTime(9_999)
     await turns()
     expect(asked).toEqual(['hangs'])
     vi.advanceTimersByTime(1)

@@ -7,7 +7,7 @@ import { serialPort } from '../src/serial-port.ts'
 import { listen } from '../src/server.ts'
 import { connectTcp } from '../src/tcp.ts'
 import { connectUdp } from '../src/udp.ts'
-import { DEVICE_ID, PSK } from './helpers.ts'
+import { DEVICE_ID, failureOf, PSK } from './helpers.ts'
 import { LOOPBACK, startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }
@@ -97,5 +97,21 @@ describe('options: what went wrong in silence', () => {
     expect(server.address).toMatch(/^127\.0\.0\.1:/)
     expect(server.udpAddress).toMatch(/^127\.0\.0\.1:/)
     expect(server.websocketUrl).toMatch(/^ws:\/\/127\.0\.0\.1:/)
+  })
+})
+
+describe('a key in the wrong place is in no message', () => {
+  const key = 'deadbeefcafe0123456789abcdef00112233445566778899aabbccddeeff0011'
+  const places: Record<string, () => Promise<unknown>> = {
+    'as text in the table': () => listen({ psk: { 'aa:bb:cc:dd:ee:ff': key } } as never),
+    'as the id in the table': () => listen({ psk: { [key]: new Uint8Array(32) } } as never),
+    'as the device id': () => connect('usmp://127.0.0.1', { deviceId: key, psk: new Uint8Array(32) }),
+    'as the name of an option': () => listen({ [key]: true } as never),
+    'as the psk': () => connect('usmp://127.0.0.1', { deviceId: 'aa:bb:cc:dd:ee:ff', psk: key } as never),
+  }
+  test.each(Object.keys(places))('%s', async (place) => {
+    const error = await failureOf(places[place]!())
+    expect(error.code).toBe('INVALID_ARGUMENT')
+    expect(`${error.message} ${error.hint}`).not.toContain(key.slice(0, 8))
   })
 })

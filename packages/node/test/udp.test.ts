@@ -236,6 +236,27 @@ describe('UDP server', () => {
     )
   })
 
+  test('guesses from many ports at once get no further: the oldest attempt of a device gives way, and counts', async () => {
+    let asked = 0
+    const psk = () => {
+      asked++
+      return PSK
+    }
+    const { server, refusals } = await startUdp({ psk })
+    const lockedOut = () => refusals.some(({ error }) => error.code === 'LOCKED_OUT')
+    for (let port = 1; port <= 20 && !lockedOut(); port++) {
+      const transport = await connectUdp(LOOPBACK, server.udpPort)
+      onTestFinished(() => transport.abort())
+      const peer = new ManualPeer(transport, 'client', { psk: OTHER_PSK })
+      await until(() => peer.received.some(isChallenge) || lockedOut())
+      await turns()
+      peer.deaf = peer.silent = true
+    }
+    expect(refusals.filter(({ error }) => error.code === 'AUTH_FAILED').length).toBeGreaterThanOrEqual(5)
+    expect(lockedOut()).toBe(true)
+    expect(asked).toBeLessThan(20)
+  })
+
   test('a device that begins again and again does not get more time for it', async () => {
     const { server, refusals } = await startUdp({ handshakeTimeout: 300 })
     const transport = await connectUdp(LOOPBACK, server.udpPort)

@@ -4,6 +4,7 @@ import {
   asUsmpError,
   type Clock,
   type ErrorCode,
+  onAbort,
   systemClock,
   UsmpError,
 } from '@usmp/core'
@@ -176,7 +177,7 @@ export class Reconnecting<C> {
         this.#waiting.delete(wake)
         this.#clock.clearTimer(timer)
         stopJudging?.()
-        signal?.removeEventListener('abort', wake)
+        forgetSignal?.()
         resolve()
       }
       let stopJudging: (() => void) | undefined
@@ -187,7 +188,7 @@ export class Reconnecting<C> {
       const left = Math.ceil(deadline - this.#clock.now())
       const timer = Number.isFinite(left) ? this.#clock.setTimer(onTimeout, left) : undefined
       this.#waiting.add(wake)
-      signal?.addEventListener('abort', wake, { once: true })
+      const forgetSignal = signal && onAbort(signal, wake)
     })
   }
 }

@@ -16,7 +16,7 @@ export const handshake: Target = {
     const role: Role = flags & 1 ? 'client' : 'server'
     const kind = KINDS[(flags >> 1) & 3]!
     const suite = flags & 16 ? CipherSuite.CHACHA20_POLY1305 : CipherSuite.AES_256_GCM
-    const end = new End(role, kind, suite, flags & 8 ? { cookies } : {})
+    const end = new End(role, kind, suite, role === 'server' && flags & 8 ? { cookies } : {})
     let now = 0
     end.act(now, () => {})
     while (input.left > 0) {
