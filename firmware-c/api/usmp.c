@@ -12,7 +12,8 @@ static const char tag[] = "usmp";
 
 #define LONGEST_WAIT_MS 250u /* so that usmp_wake and a change of keepalive_ms are noticed */
 #define LATE_READS 32
-#define PAUSE_MS 2u           /* between two looks at what another thread does */
+#define PAUSE_MS 2u           /* between two looks at what another thread does, or whether the transport has room */
+#define ROOM_WAIT_MS 20u      /* the same while input is awaited */
 
 /* ---- locks ---- */
 
@@ -165,52 +166,62 @@ static void flush_datagrams(usmp_t *ctx, usmp_conn_t *conn)
   }
 }
 
-/* Moves what leaves next into the outbox. Returns its length, 0 when there is nothing. */
-static size_t fill_outbox(usmp_t *ctx)
+/* Moves what leaves next into the outbox, once that is empty. False when there is nothing. */
+static bool fill_outbox(usmp_t *ctx)
 {
-  usmp_conn_t *conns[2] = {&ctx->work->conn, ctx->beside ? &ctx->beside->conn : NULL};
+  usmp_workspace_t *work = ctx->work;
+  usmp_conn_t *conns[2] = {&work->conn, ctx->beside ? &ctx->beside->conn : NULL};
   const uint8_t *bytes;
 
+  if (work->outbox_len > 0) return true;
   for (int i = 0; i < 2 && conns[i]; i++) {
     size_t len = usmp_conn_poll_transmit(conns[i], &bytes);
     if (len == 0) continue;
-    if (len > sizeof ctx->work->outbox) len = sizeof ctx->work->outbox;
-    memcpy(ctx->work->outbox, bytes, len);
-    usmp_conn_transmitted(conns[i], len, usmp_port_millis());
-    return len;
+    if (len > sizeof work->outbox) len = sizeof work->outbox;
+    memcpy(work->outbox, bytes, len);
+    work->outbox_at = 0;
+    work->outbox_len = (uint16_t)len;
+    work->took_at = usmp_port_millis();
+    usmp_conn_transmitted(conns[i], len, work->took_at);
+    return true;
   }
-  return 0;
+  return false;
 }
 
-/* True when the transport has taken all of it. */
-static bool send_all(usmp_transport_t *transport, const uint8_t *bytes, size_t len)
+/* Takes what a transport took out of the outbox. */
+static void taken(usmp_workspace_t *work, size_t len)
 {
-  while (len > 0) {
-    int sent = transport->send(transport, bytes, len);
-    if (sent == 0) return true;
-    if (sent < 0 || (size_t)sent > len) return false;
-    bytes += sent;
-    len -= (size_t)sent;
-  }
-  return true;
+  work->took_at = usmp_port_millis();
+  work->outbox_at = (uint16_t)(work->outbox_at + len);
+  if (work->outbox_at >= work->outbox_len) work->outbox_at = work->outbox_len = 0;
 }
 
-/* One thread at a time sends, for all of them, and outside the lock: a peer that does not read must hold up nobody else. */
+/* One thread at a time sends, for all of them, and outside the lock: a peer that does not read must hold up nobody else. What
+   the transport has no room for stays in the outbox. */
 static void flush_stream(usmp_t *ctx)
 {
-  size_t len;
-
-  while (ctx->open && !ctx->broken && !ctx->sending && (len = fill_outbox(ctx)) > 0) {
-    const uint8_t *outbox = ctx->work->outbox; /* a new session may take the place of this workspace meanwhile */
+  while (ctx->open && !ctx->broken && !ctx->sending && fill_outbox(ctx)) {
+    usmp_workspace_t *work = ctx->work; /* a new session may take its place meanwhile */
+    size_t len = (size_t)(work->outbox_len - work->outbox_at);
     ctx->sending = true;
     unlock(ctx);
-    bool good = send_all(&ctx->transport, outbox, len);
+    int sent = ctx->transport.send(&ctx->transport, work->outbox + work->outbox_at, len);
     lock_again(ctx);
     ctx->sending = false;
-    if (good) continue;
-    ctx->broken = true;
-    usmp_conn_transport_ended(&ctx->work->conn, USMP_ERR_TRANSPORT_FAILED);
+    if (sent == USMP_SEND_NO_ROOM && usmp_port_millis() - work->took_at < USMP_IDLE_MS) return;
+    if (sent >= 0 && (size_t)sent <= len) {
+      taken(work, sent > 0 ? (size_t)sent : len);
+    } else {
+      ctx->broken = true;
+      usmp_conn_transport_ended(&ctx->work->conn, USMP_ERR_TRANSPORT_FAILED);
+    }
   }
+}
+
+/* True while the transport has no room for what is in the outbox. */
+static bool rest_waits(const usmp_t *ctx)
+{
+  return ctx->open && !ctx->broken && ctx->work->outbox_len > 0;
 }
 
 static void flush(usmp_t *ctx)
@@ -379,6 +390,7 @@ static void read_transport(usmp_t *ctx, uint32_t wait_ms)
   if (ctx->beside) {
     transport->wait_ms = smaller(transport->wait_ms, usmp_conn_poll_timeout(&ctx->beside->conn, usmp_port_millis()));
   }
+  if (rest_waits(ctx)) transport->wait_ms = smaller(transport->wait_ms, ROOM_WAIT_MS);
   ctx->reading = true;
   unlock(ctx);
   int len = receive_bytes(transport, work->inbox, sizeof work->inbox);
@@ -460,20 +472,29 @@ static int turn(usmp_t *ctx, uint32_t wait_ms)
 
 /* ---- connect ---- */
 
-/* Zero but for its settings, as a struct is that was zeroed and never used. */
+/* Whether this struct was zeroed and never used. Only the private part tells: all before it the application may have
+   written. */
 static bool is_blank(const usmp_t *ctx)
 {
-  const usmp_transport_t *t = &ctx->transport;
-  bool functions = t->send || t->recv || t->close || t->reconnect || t->available || t->destroy;
+#if USMP_THREADS
+  if (ctx->tx_mutex || ctx->rx_mutex) return false;
+#endif
+  return !ctx->work && !ctx->beside && !ctx->listener && !ctx->self && ctx->ended == USMP_OK && ctx->users == 0 &&
+         ctx->failures.failures == 0 && ctx->failures.failed_at == 0 &&
+         usmp_is_zero((const uint8_t *)&ctx->failures.peer, sizeof ctx->failures.peer);
+}
 
-  return ctx->state == USMP_STATE_IDLE && ctx->last_err == USMP_OK && ctx->ended == USMP_OK && ctx->users == 0 &&
-         usmp_is_zero(ctx->device_id, sizeof ctx->device_id) && usmp_is_zero(ctx->session_id, sizeof ctx->session_id) &&
-         !functions && !t->ctx && !t->session && usmp_is_zero((const uint8_t *)t->host, sizeof t->host) && !ctx->work &&
-         !ctx->beside && !ctx->listener && !ctx->self;
+/* All but the transport, which is the application's if it hands over the one in the struct. */
+static void clear_around_transport(usmp_t *ctx)
+{
+  const size_t behind = offsetof(usmp_t, transport) + sizeof ctx->transport;
+
+  memset(ctx, 0, offsetof(usmp_t, transport));
+  memset((uint8_t *)ctx + behind, 0, sizeof *ctx - behind);
 }
 
 /* Programs for the published component may set no more than three fields, of a struct that nobody zeroed. */
-static void make_known(usmp_t *ctx)
+static void make_known(usmp_t *ctx, const usmp_transport_t *transport)
 {
   const uint8_t *psk = ctx->psk;
   size_t psk_len = ctx->psk_len;
@@ -481,7 +502,8 @@ static void make_known(usmp_t *ctx)
 
   if (ctx->self == ctx) return;
   if (!is_blank(ctx)) {
-    memset(ctx, 0, sizeof *ctx);
+    clear_around_transport(ctx);
+    if (transport != &ctx->transport) memset(&ctx->transport, 0, sizeof ctx->transport);
     ctx->psk = psk;
     ctx->psk_len = psk_len;
     ctx->keepalive_ms = keepalive_ms;
@@ -495,13 +517,15 @@ static void take_over(usmp_t *ctx, usmp_transport_t *transport)
 {
   usmp_transport_t *own = &ctx->transport;
 
-  if (transport == own) return;
-  bool same = own->fd == transport->fd && own->ctx == transport->ctx;
-  if (!same) close_transport(ctx); /* of a session that was not closed */
-  *own = *transport;
+  if (transport != own) {
+    bool same = own->fd == transport->fd && own->ctx == transport->ctx;
+    if (!same) close_transport(ctx); /* of a session that was not closed */
+    *own = *transport;
+  }
   if (own->available != session_available) own->own_available = own->available;
   if (own->available) own->available = session_available;
   own->session = ctx;
+  if (transport == own) return;
   *transport = *own;
   transport->fd = -1;
 }
@@ -520,7 +544,7 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
 {
   const usmp_crypto_t *crypto = usmp_port_crypto();
 
-  make_known(ctx);
+  make_known(ctx, transport);
   take_over(ctx, transport);
   ctx->open = true;
   ctx->broken = ctx->replaced = ctx->wake = ctx->established = false;
@@ -532,7 +556,7 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
   usmp_err_t err = usmp_workspace_locks(ctx);
   if (err != USMP_OK) return err;
   usmp_workspace_t *work = ctx->work;
-  work->inbox_at = work->inbox_len = work->backlog_len = 0;
+  work->inbox_at = work->inbox_len = work->backlog_len = work->outbox_at = work->outbox_len = 0;
   work->message_waits = work->too_large = false;
   memset(&work->config, 0, sizeof work->config);
   work->config.crypto = crypto;
@@ -663,14 +687,28 @@ static void await_delivery(usmp_t *ctx)
   while (!ctx->reading && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) turn(ctx, LONGEST_WAIT_MS);
 }
 
-/* Until the transport has taken all that is queued. While another thread sends, it sends this as well. */
+/* Lets some time pass while the transport has no room. Who waits goes on taking in what comes, and notices an end. While another
+   thread sends, it sends this as well. */
+static void await_room(usmp_t *ctx)
+{
+  bool other_sends = ctx->sending;
+
+  let_others_run(ctx);
+  if (!other_sends) {
+    turn(ctx, 0);
+    return;
+  }
+  usmp_port_wdt_feed();
+  flush(ctx);
+}
+
+/* Until the transport has taken all that is queued, or the session has ended or given way to a new one. */
 static void hand_over(usmp_t *ctx)
 {
+  const usmp_conn_t *conn = &ctx->work->conn;
+
   flush(ctx);
-  while (ctx->sending && usmp_conn_error(&ctx->work->conn) == 0) {
-    let_others_run(ctx);
-    flush(ctx);
-  }
+  while ((ctx->sending || rest_waits(ctx)) && usmp_conn_error(conn) == 0) await_room(ctx);
 }
 
 /* One of the engine's commands, tried again as the queue drains. */
@@ -682,11 +720,12 @@ static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *
   usmp_conn_t *conn = &ctx->work->conn;
   int err = run(conn, data, len, usmp_port_millis());
   while (err == USMP_ERR_QUEUE_FULL && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) {
-    if (ctx->sending) let_others_run(ctx);
+    if (ctx->sending || rest_waits(ctx)) await_room(ctx);
     else turn(ctx, LONGEST_WAIT_MS);
     err = run(conn, data, len, usmp_port_millis());
   }
-  hand_over(ctx);
+  if (run == usmp_conn_send) hand_over(ctx);
+  else flush(ctx); /* what is no message leaves with the next call if there is no room now */
   if (err == USMP_OK) await_delivery(ctx);
   if (err == USMP_OK) err = usmp_conn_error(conn);
   publish(ctx);
@@ -831,12 +870,25 @@ bool usmp_message_waits(usmp_t *ctx)
   return waits;
 }
 
+/* Until the transport has taken what is queued, or a close that began then has had its time. */
+static void drain(usmp_t *ctx, uint32_t begin)
+{
+  flush(ctx);
+  while (rest_waits(ctx) && usmp_port_millis() - begin < USMP_CLOSE_MS) {
+    usmp_port_wdt_feed();
+    let_others_run(ctx);
+    flush(ctx);
+  }
+}
+
 static void say_goodbye(usmp_t *ctx)
 {
   usmp_conn_t *conn = &ctx->work->conn;
+  uint32_t begin = usmp_port_millis();
 
+  drain(ctx, begin); /* a full queue has no room for the BYE */
   usmp_conn_close(conn, USMP_ERR_CLOSED, usmp_port_millis());
-  flush(ctx);
+  drain(ctx, begin);
   while (usmp_conn_state(conn) == USMP_CONN_CLOSING) turn(ctx, LONGEST_WAIT_MS); /* the engine's own end */
 }
 

@@ -166,7 +166,7 @@ static void replace(usmp_t *ctx, const uint8_t *rest)
   memmove(ctx->work->inbox, rest, len);
   ctx->work->inbox_at = 0;
   ctx->work->inbox_len = (uint16_t)len;
-  ctx->work->backlog_len = 0;
+  ctx->work->backlog_len = ctx->work->outbox_at = ctx->work->outbox_len = 0;
   ctx->work->message_waits = false;
   ctx->beside->config = ctx->work->config;
   count_beside(ctx, usmp_conn_device_id(&ctx->work->conn), USMP_OK);

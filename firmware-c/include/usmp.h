@@ -107,6 +107,9 @@ typedef struct usmp_workspace {
   uint16_t inbox_len;
   uint16_t backlog_len;
   uint16_t message_len;
+  uint16_t outbox_at;  /* not datagrams: from here on the transport has not taken it */
+  uint16_t outbox_len;
+  uint32_t took_at;    /* when the transport last took something of it, or it was filled */
   bool message_waits; /* in `message`, behind those of the backlog */
   bool too_large;     /* the first message did not fit, and that was said once */
   bool control_came;  /* a PING or PONG, since usmp_recv was called */
@@ -120,7 +123,7 @@ typedef struct usmp_workspace {
 #define USMP_RECV_DEFAULT_MS 500u
 
 /* To be zeroed (`usmp_t ctx = {0}`). Where nothing but psk, psk_len and keepalive_ms was set, as firmware for the
-   published component may have it, usmp_connect notices, and takes all other settings for zero. */
+   published component may have it, usmp_connect notices by the private part, and takes all other settings for zero. */
 typedef struct usmp {
   /* To be set before usmp_connect. */
   const uint8_t *psk; /* stays the caller's, and valid as long as the session */
@@ -185,8 +188,9 @@ usmp_err_t usmp_step(usmp_t *ctx);
 /* ---- both roles ---- */
 
 /* Sends a message of up to 1808 bytes. Streams: it was handed to the transport. Datagrams: it was acknowledged, unless
-   another thread is in usmp_recv and sees to that. While a peer does not read it waits, and holds up no other call;
-   when the peer takes nothing for USMP_IDLE_MS, the session ends with TRANSPORT_FAILED. */
+   another thread is in usmp_recv and sees to that. While a peer does not read it waits, goes on taking in what comes, and
+   holds up no other call; it returns when the session ends. When the peer takes nothing for USMP_IDLE_MS, whichever calls are
+   made meanwhile, the session ends with TRANSPORT_FAILED. */
 usmp_err_t usmp_send(usmp_t *ctx, const uint8_t *data, uint16_t len);
 /* The length of a message, 0 after recv_timeout_ms (or for an empty message: timed_out tells), or less than zero. After
    USMP_ERR_MESSAGE_TOO_LARGE the message waits for one more call with a larger buffer; when that is too small again it says
@@ -198,12 +202,12 @@ int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len);
 usmp_err_t usmp_wake(usmp_t *ctx);
 /* True when usmp_recv would return a message at once. */
 bool usmp_message_waits(usmp_t *ctx);
-usmp_err_t usmp_ping(usmp_t *ctx);
+usmp_err_t usmp_ping(usmp_t *ctx); /* streams and lines: waits for no peer that does not read */
 /* To be called now and then by programs that do not sit in usmp_recv. Less than zero: time for usmp_reconnect. */
 usmp_err_t usmp_keepalive_tick(usmp_t *ctx);
 usmp_err_t usmp_rekey(usmp_t *ctx);
-/* Says BYE, closes the transport, wipes the keys, gives the memory back. Datagrams that another thread sent are delivered first,
-   for USMP_CLOSE_MS at most. */
+/* Says BYE, closes the transport, wipes the keys, gives the memory back. What was sent before is delivered first. All of it
+   takes USMP_CLOSE_MS at most, whether the peer reads or not. */
 void usmp_close(usmp_t *ctx);
 
 static inline bool usmp_is_connected(const usmp_t *ctx)

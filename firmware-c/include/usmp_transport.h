@@ -18,12 +18,19 @@ extern "C" {
 
 #define USMP_HOST_MAX 254 /* the longest host name of DNS, and its zero */
 
+/* Of a transport's `send`. No error code and no errno of any system, so that no transport for the published component returns
+   it by chance; below zero, so that a library that does not know it takes it for a failure. */
+#define USMP_SEND_NO_ROOM (-0x524F4F4D)
+
 struct usmp;
 
 typedef struct usmp_transport_s {
-  /* Less than zero: failed (a datagram: lost, and repeated in time). Zero or `len`: all was taken. Else so many bytes
-     were, and it is called again with the rest (streams and lines; a datagram goes out whole). May wait for room:
-     other threads go on receiving meanwhile. */
+  /* Zero or `len`: all was taken. Less than that: so many bytes were, and it is called again with the rest (streams and
+     lines; a datagram goes out whole). USMP_SEND_NO_ROOM: nothing was taken, and the session calls again later; when the
+     transport takes nothing for USMP_IDLE_MS, the session ends with TRANSPORT_FAILED. Any other number below zero: failed
+     (a datagram: lost, and repeated in time). It should not wait: while it does, neither its caller's watchdog is fed nor
+     does usmp_recv or usmp_close return in time. Transports for the published component may, as they always did; other
+     threads go on receiving meanwhile. */
   int (*send)(struct usmp_transport_s *t, const uint8_t *data, size_t len);
   /* Bytes of the stream, or one datagram. Waits up to wait_ms, or as long as it likes. Zero: nothing yet.
      Less than zero: ended or failed. Transports for the published component also return -1 when their own time was

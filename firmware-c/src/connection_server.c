@@ -3,6 +3,8 @@
 #include "connection_internal.h"
 #include "usmp/callbacks.h"
 
+#define LOOKUP_PAUSE_MS 1000u /* after a look-up that failed, whoever asks */
+
 /* The key could not be looked up, which says nothing about the device: it is told so, or would take a store that is away for a
    wrong key (specification 2.4). On datagrams and lines it may ask again until the deadline. */
 static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error)
@@ -17,6 +19,7 @@ static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error
   usmp_conn_acknowledge_plain(conn, hello);
   conn->state = USMP_CONN_AWAIT_HELLO;
   server->refusal = error;
+  server->looked_up_at = conn->now;
   return err;
 }
 
@@ -25,6 +28,16 @@ static bool is_admitted(usmp_conn_t *conn, const usmp_frame_t *hello)
 {
   bool again = usmp_conn_is_datagram(conn) && conn->u.server.refusal;
   return !again || usmp_conn_is_accepted(conn, hello);
+}
+
+/* After a failed look-up in this attempt: no peer may ask the store again and again. A HELLO that comes too early is dropped,
+   without an acknowledgement, so that its client sends it once more. */
+static bool is_too_early(const usmp_conn_t *conn)
+{
+  const usmp_server_t *server = &conn->u.server;
+  bool failed = conn->state == USMP_CONN_AWAIT_HELLO && server->refusal;
+
+  return failed && conn->now - server->looked_up_at < LOOKUP_PAUSE_MS;
 }
 
 static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
@@ -37,6 +50,7 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
     return USMP_ERR_BAD_PAYLOAD;
   }
   if (!is_admitted(conn, frame)) return USMP_ERR_BAD_COOKIE;
+  if (is_too_early(conn)) return USMP_ERR_UNEXPECTED_PACKET;
   int refusal = usmp_find_psk_result(config->find_psk(config->context, frame->payload, &found));
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);

@@ -145,6 +145,15 @@ static void sessions_over_tcp_and_udp(void **state)
   }
 }
 
+static void *finish_connect(void *argument)
+{
+  while (!usmp_is_connected(argument)) {
+    if (usmp_step(argument) != USMP_OK) return argument;
+    usmp_port_delay_ms(1);
+  }
+  return NULL;
+}
+
 static void connecting_step_by_step(void **state)
 {
   (void)state;
@@ -604,6 +613,73 @@ static void long_host_name_is_cut(void **state)
   assert_int_equal(usmp_transport_serial_init(&transport, name, 0), USMP_ERR_INVALID_ARGUMENT);
 }
 
+/* ---- a peer that does not read ---- */
+
+/* Returns when the port says that there is no room, and not at all if it waits for some. */
+static void fill_up(usmp_transport_t *transport)
+{
+  static uint8_t piece[4096];
+  int n;
+
+  do n = transport->send(transport, piece, sizeof piece);
+  while (n > 0);
+  assert_int_equal(n, USMP_SEND_NO_ROOM);
+}
+
+static void port_waits_in_send_for_a_peer_that_does_not_read(void **state)
+{
+  usmp_transport_t transport = {0};
+  usmp_listener_t deaf;
+
+  (void)state;
+  assert_int_equal(usmp_listener_tcp_init(&deaf, "127.0.0.1", 0), 0);
+  assert_int_equal(usmp_transport_tcp_init(&transport, "127.0.0.1", deaf.port), 0);
+  fill_up(&transport);
+  transport.close(&transport);
+  deaf.close(&deaf);
+  int line = posix_openpt(O_RDWR | O_NOCTTY);
+  assert_true(line >= 0 && grantpt(line) == 0 && unlockpt(line) == 0);
+  assert_int_equal(usmp_transport_serial_init(&transport, ptsname(line), 0), 0);
+  fill_up(&transport);
+  transport.close(&transport);
+  close(line);
+}
+
+/* A server whose peer never takes anything, and sends all the time: the receiving thread goes on. */
+static void peer_that_never_reads_holds_up_the_session(void **state)
+{
+  usmp_t ctx = new_session();
+  usmp_t server = {.recv_timeout_ms = 10, .scratch = &echo.memory, .scratch_len = sizeof echo.memory};
+  usmp_transport_t transport = {0};
+
+  (void)state;
+  assert_int_equal(usmp_listener_tcp_init(&echo.listener, "127.0.0.1", 0), 0);
+  assert_int_equal(usmp_listen(&echo.listener, find_psk, NULL), 0);
+  dial(&transport, false);
+  assert_int_equal(usmp_connect_async(&ctx, &transport), USMP_OK);
+  pthread_t thread;
+  assert_int_equal(pthread_create(&thread, NULL, finish_connect, &ctx), 0);
+  assert_int_equal(usmp_accept(&echo.listener, &server, 10000), USMP_OK);
+  void *failed;
+  pthread_join(thread, &failed);
+  assert_null(failed);
+  for (int stuck = 0; stuck < 20;) {
+    if (server.work->outbox_len == 0) { /* the kernel's own buffers move on for a while */
+      fill_up(&server.transport);
+      assert_int_equal(usmp_conn_send(&server.work->conn, sent, 16, usmp_port_millis()), 0);
+    }
+    if (stuck == 10) assert_int_equal(usmp_send(&ctx, sent, 100), USMP_OK);
+    int len;
+    do len = usmp_recv(&server, got, sizeof got);
+    while (len == 0 && stuck == 10);
+    assert_int_equal(len, stuck == 10 ? 100 : 0);
+    if (server.work->outbox_len > 0) stuck++;
+  }
+  usmp_close(&server);
+  usmp_close(&ctx);
+  echo.listener.close(&echo.listener);
+}
+
 /* ---- signals ---- */
 
 static _Atomic int signals;
@@ -665,6 +741,10 @@ static void signals_end_a_session(void **state)
   assert_int_equal(usmp_transport_tcp_init(&transport, "127.0.0.1", deaf.port), 0);
   for (size_t sent_bytes = 0; sent_bytes < 16u << 20;) {
     int n = transport.send(&transport, piece, sizeof piece);
+    if (n == USMP_SEND_NO_ROOM) {
+      usmp_port_delay_ms(1);
+      continue;
+    }
     assert_true(n > 0);
     sent_bytes += (size_t)n;
   }
@@ -687,6 +767,8 @@ int main(void)
     cmocka_unit_test(failed_connect_leaves_its_descriptor_open),
     cmocka_unit_test(callers_struct_closes_a_descriptor_of_somebody_else),
     cmocka_unit_test(long_host_name_is_cut),
+    cmocka_unit_test(port_waits_in_send_for_a_peer_that_does_not_read),
+    cmocka_unit_test(peer_that_never_reads_holds_up_the_session),
     cmocka_unit_test(signals_end_a_session),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -345,6 +345,52 @@ static void settings_of_a_zeroed_struct_are_kept(void **state)
   }
 }
 
+/* What the application may read it may also have written. */
+static void settings_are_lost_when_a_field_to_be_read_was_written(void **state)
+{
+  static usmp_workspace_t memory;
+
+  (void)state;
+  for (unsigned n = 0; n < 4; n++) {
+    usmp_t ctx = {.cipher_suite = USMP_CIPHER_CHACHA20_POLY1305, .drop_late = true, .scratch = &memory,
+                  .scratch_len = sizeof memory};
+    usmp_transport_t transport = line();
+    if (n == 0) memset(ctx.device_id, 0x42, sizeof ctx.device_id);
+    if (n == 1) ctx.last_err = USMP_ERR_NOT_CONNECTED, ctx.state = USMP_STATE_CONNECTING_SOCKET;
+    if (n >= 2) ctx.transport = transport;
+    ctx.psk = psk;
+    ctx.psk_len = sizeof psk;
+    start_peer();
+    peer.config.suite = USMP_CIPHER_CHACHA20_POLY1305;
+    assert_int_equal(usmp_connect(&ctx, n == 3 ? &ctx.transport : &transport), USMP_OK);
+    assert_int_equal(ctx.cipher_suite, USMP_CIPHER_CHACHA20_POLY1305);
+    assert_true(ctx.drop_late);
+    assert_ptr_equal(ctx.work, &memory);
+    usmp_close(&ctx);
+  }
+}
+
+/* One that lies in the session's struct is used like any other, also if nobody zeroed the rest. */
+static void transport_in_the_struct_is_wiped(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < 2; n++) {
+    usmp_t ctx;
+    memset(&ctx, n ? 0xa5 : 0, sizeof ctx);
+    ctx.transport = line();
+    ctx.keepalive_ms = 15000;
+    begin(&ctx, &ctx.transport);
+    assert_int_equal(ctx.keepalive_ms, 15000);
+    says(10);
+    says(12);
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10);
+    assert_true(ctx.transport.available(&ctx.transport) > 0); /* the session's: this one came along with the other */
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 12);
+    assert_int_equal(ctx.transport.available(&ctx.transport), 0);
+    usmp_close(&ctx);
+  }
+}
+
 /* ---- keepalive ---- */
 
 static void keepalive_of_two_minutes_ends_a_quiet_session(void **state)
@@ -453,6 +499,8 @@ int main(void)
     cmocka_unit_test(transport_that_acknowledges_by_itself_is_told_so),
     cmocka_unit_test(struct_that_nobody_zeroed_is_no_session),
     cmocka_unit_test(settings_of_a_zeroed_struct_are_kept),
+    cmocka_unit_test(settings_are_lost_when_a_field_to_be_read_was_written),
+    cmocka_unit_test(transport_in_the_struct_is_wiped),
     cmocka_unit_test(keepalive_of_two_minutes_ends_a_quiet_session),
     cmocka_unit_test(watchdog_bites_while_a_call_waits),
     cmocka_unit_test(frames_by_their_published_names),

@@ -719,8 +719,11 @@ static void keys_cannot_be_guessed_without_end(void **state)
 
 static int store_result;
 
+static unsigned look_ups;
+
 static int a_store(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
 {
+  look_ups++;
   int known = pair_find_psk(context, id, found);
   return store_result ? store_result : known;
 }
@@ -730,6 +733,7 @@ static void open_with_store(uint8_t kind, int result_of_store)
   pair_open(&pair, kind, USMP_CIPHER_DEFAULT);
   pair.server.config.find_psk = a_store;
   store_result = result_of_store;
+  look_ups = 0;
 }
 
 /* The types of the frames that went to the client. */
@@ -836,6 +840,38 @@ static void a_failed_look_up_gives_no_time_and_no_guesses(void **state)
   hello_again();
   assert_int_equal(usmp_conn_last_drop(&pair.server.conn), USMP_ERR_BAD_COOKIE);
   assert_int_equal(usmp_conn_state(&pair.server.conn), USMP_CONN_AWAIT_HELLO);
+}
+
+/* The same HELLO all the time, and on a line that of other devices: the store is asked once a second. */
+static void a_peer_asks_a_store_that_is_away_without_bound(void **state)
+{
+  static const uint8_t unanswered[] = {USMP_KIND_DATAGRAM, USMP_KIND_SERIAL};
+
+  (void)state;
+  for (unsigned n = 0; n < 2; n++) {
+    uint8_t hello[USMP_MAX_PACKET_SIZE];
+    const uint8_t *bytes;
+    open_with_store(unanswered[n], USMP_ERR_TRANSPORT_FAILED);
+    size_t len = usmp_conn_poll_transmit(&pair.client.conn, &bytes);
+    memcpy(hello, bytes, len);
+    for (unsigned ms = 0; ms < 5000; ms += 10) {
+      assert_int_equal(usmp_conn_receive(&pair.server.conn, hello, len, pair.now), len);
+      while (usmp_conn_poll_transmit(&pair.server.conn, &bytes) > 0) usmp_conn_transmitted(&pair.server.conn, 1000, pair.now);
+      assert_int_equal(look_ups, ms / 1000 + 1);
+      pair.now += 10;
+      usmp_conn_handle_timeout(&pair.server.conn, pair.now);
+    }
+    store_result = 0; /* one that comes in time is taken as before */
+    pair.now += 1000;
+    assert_int_equal(usmp_conn_receive(&pair.server.conn, hello, len, pair.now), len);
+    assert_int_equal(usmp_conn_state(&pair.server.conn), USMP_CONN_AWAIT_HELLO_ACK);
+  }
+  open_with_store(USMP_KIND_SERIAL, USMP_ERR_TRANSPORT_FAILED);
+  for (uint8_t device = 0; device < 100; device++) {
+    pair.client.config.device_id[5] = device;
+    hello_again();
+  }
+  assert_int_equal(look_ups, 1);
 }
 
 static void ping_waits_for_room(void **state)
@@ -1196,6 +1232,7 @@ int main(void)
     cmocka_unit_test(a_store_that_comes_back_lets_the_device_in),
     cmocka_unit_test(an_unknown_device_is_not_told),
     cmocka_unit_test(a_failed_look_up_gives_no_time_and_no_guesses),
+    cmocka_unit_test(a_peer_asks_a_store_that_is_away_without_bound),
     cmocka_unit_test(junk_datagrams_change_nothing),
     cmocka_unit_test(forged_handshake_datagrams_do_not_end_it),
     cmocka_unit_test(forged_acknowledgements_are_not_believed),

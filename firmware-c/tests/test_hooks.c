@@ -66,8 +66,21 @@ uint32_t usmp_port_millis(void)
   return now;
 }
 
+static uint32_t fed_at;
+static uint32_t longest_hunger; /* of the watchdog, since expect_fed_watchdog */
+
 void usmp_port_wdt_feed(void)
 {
+  if (now - fed_at > longest_hunger) longest_hunger = now - fed_at;
+  fed_at = now;
+}
+
+/* At least once a second since this was called last. */
+static void expect_fed_watchdog(void)
+{
+  if (!hook.threads) assert_true(longest_hunger <= 1000 && now - fed_at <= 1000);
+  fed_at = now;
+  longest_hunger = 0;
 }
 
 void usmp_port_log(char level, const char *tag, const char *msg)
@@ -854,6 +867,145 @@ static void a_close_takes_five_seconds_when_the_peer_is_gone(void **state)
   expect_free_pool();
 }
 
+/* ---- a peer that does not read ---- */
+
+static int no_room(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  (void)t, (void)data, (void)len;
+  return USMP_SEND_NO_ROOM;
+}
+
+static const usmp_kind_t ordered[] = {USMP_KIND_STREAM, USMP_KIND_SERIAL};
+
+static void connect_to_deaf_peer(usmp_t *ctx, usmp_kind_t kind)
+{
+  usmp_transport_t transport = transport_of(kind);
+
+  *ctx = new_client();
+  start_peer(kind, false, psk);
+  assert_int_equal(usmp_connect(ctx, &transport), USMP_OK);
+  ctx->transport.send = no_room;
+  fed_at = now;
+  longest_hunger = 0;
+}
+
+/* It sends messages and PINGs, so that there is always something to answer and silence is no reason to end. */
+static void a_peer_that_never_reads_holds_up_recv_and_starves_the_watchdog(void **state)
+{
+  uint8_t got[64];
+
+  (void)state;
+  for (unsigned n = 0; n < COUNT(ordered); n++) {
+    usmp_t ctx;
+    connect_to_deaf_peer(&ctx, ordered[n]);
+    ctx.recv_timeout_ms = 100;
+    uint32_t begun = now;
+    unsigned messages = 0;
+    int len = 0;
+    for (unsigned i = 0; len >= 0; i++) {
+      if (i % 10 == 0) {
+        assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, now), 0);
+        assert_int_equal(usmp_conn_ping(&peer.conn, now), 0);
+      }
+      uint32_t before = now;
+      len = usmp_recv(&ctx, got, sizeof got);
+      assert_true(now - before <= 100);
+      if (len > 0) messages++;
+      if (len >= 0 && i % 7 == 0) {
+        before = now;
+        assert_int_equal(usmp_keepalive_tick(&ctx), USMP_OK);
+        assert_int_equal(usmp_ping(&ctx), USMP_OK);
+        assert_int_equal(now, before);
+      }
+    }
+    assert_int_equal(len, USMP_ERR_TRANSPORT_FAILED); /* not for ever, either */
+    assert_true(now - begun >= USMP_IDLE_MS && now - begun <= USMP_IDLE_MS + 2000);
+    assert_true(messages >= 50); /* what it said was read all the time */
+    expect_fed_watchdog();
+    usmp_close(&ctx);
+  }
+  expect_free_pool();
+}
+
+static void a_peer_that_never_reads_holds_up_close(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < COUNT(ordered); n++) {
+    for (unsigned full = 0; full < 2; full++) { /* the queue, so that there is no room for the BYE */
+      usmp_t ctx;
+      connect_to_deaf_peer(&ctx, ordered[n]);
+      while (full && usmp_conn_send(&ctx.work->conn, psk, sizeof psk, now) == 0) assert_int_equal(usmp_step(&ctx), USMP_OK);
+      uint32_t before = now;
+      usmp_close(&ctx);
+      assert_true(now - before <= USMP_CLOSE_MS + 2);
+      expect_fed_watchdog();
+    }
+  }
+  expect_free_pool();
+}
+
+static void a_send_to_a_peer_that_never_reads_starves_the_watchdog_and_misses_the_end(void **state)
+{
+  (void)state;
+  for (unsigned n = 0; n < COUNT(ordered); n++) {
+    for (unsigned says_bye = 0; says_bye < 2; says_bye++) {
+      usmp_t ctx;
+      connect_to_deaf_peer(&ctx, ordered[n]);
+      ctx.transport.available = something_waits;
+      ctx.transport.own_available = something_waits;
+      if (says_bye) usmp_conn_close(&peer.conn, USMP_ERR_CLOSED, now);
+      uint32_t before = now;
+      assert_int_equal(usmp_send(&ctx, psk, sizeof psk), says_bye ? USMP_ERR_CLOSED : USMP_ERR_TRANSPORT_FAILED);
+      assert_true(says_bye ? now - before <= 10 : now - before <= USMP_IDLE_MS + 2);
+      expect_fed_watchdog();
+      usmp_close(&ctx);
+    }
+  }
+  expect_free_pool();
+}
+
+static unsigned refusals;
+
+/* Two of three times there is no room, and then for three bytes. */
+static int little_room(usmp_transport_t *t, const uint8_t *data, size_t len)
+{
+  if (++refusals % 3 != 0) return USMP_SEND_NO_ROOM;
+  return to_peer(t, data, len < 3 ? len : 3);
+}
+
+static void what_there_was_no_room_for_is_lost(void **state)
+{
+  static uint8_t message[USMP_MAX_MESSAGE_LEN];
+  uint8_t got[64];
+
+  (void)state;
+  for (unsigned n = 0; n < COUNT(ordered); n++) {
+    usmp_t ctx;
+    connect_to_deaf_peer(&ctx, ordered[n]);
+    ctx.transport.send = little_room;
+    for (unsigned i = 1; i <= 5; i++) {
+      assert_int_equal(usmp_send(&ctx, message, sizeof message), USMP_OK);
+      assert_int_equal(peer.messages, i);
+    }
+    /* An answer that could not leave does so while a message is awaited. */
+    ctx.transport.send = no_room;
+    ctx.recv_timeout_ms = 100;
+    assert_int_equal(usmp_conn_ping(&peer.conn, now), 0);
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
+    assert_int_equal(peer.conn.pings_open, 1);
+    ctx.transport.send = to_peer;
+    assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
+    assert_int_equal(peer.conn.pings_open, 0);
+    /* A close delivers what is queued before its BYE. */
+    assert_int_equal(usmp_conn_send(&ctx.work->conn, psk, sizeof psk, now), 0);
+    ctx.transport.send = little_room;
+    usmp_close(&ctx);
+    assert_int_equal(peer.messages, 6);
+    assert_int_equal(usmp_conn_error(&peer.conn), USMP_ERR_CLOSED);
+  }
+  expect_free_pool();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup(name, begin)
@@ -876,6 +1028,10 @@ int main(void)
     TEST(attempts_beside_a_session_are_locked_out),
     TEST(a_store_that_is_away_locks_nobody_out),
     TEST(a_close_takes_five_seconds_when_the_peer_is_gone),
+    TEST(a_peer_that_never_reads_holds_up_recv_and_starves_the_watchdog),
+    TEST(a_peer_that_never_reads_holds_up_close),
+    TEST(a_send_to_a_peer_that_never_reads_starves_the_watchdog_and_misses_the_end),
+    TEST(what_there_was_no_room_for_is_lost),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

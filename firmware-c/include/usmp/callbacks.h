@@ -13,8 +13,9 @@
    usmp_port_random                 0                            USMP_ERR_RANDOM_FAILED
    usmp_port_get_device_id          0                            USMP_ERR_INVALID_ARGUMENT
    usmp_port_mutex_create, _lock    0                            USMP_ERR_LIMIT (published: USMP_ERR_MUTEX_FAILED)
-   usmp_transport_t.send            0 or the length: all of it;  USMP_ERR_TRANSPORT_FAILED ends the session. A datagram
-                                    less: so many bytes          counts as sent whatever comes, and is repeated
+   usmp_transport_t.send            0 or the length: all of it;  USMP_SEND_NO_ROOM: nothing was taken, it is called again;
+                                    less: so many bytes          else USMP_ERR_TRANSPORT_FAILED ends the session. A datagram
+                                                                 counts as sent whatever comes, and is repeated
    usmp_transport_t.recv            0: nothing yet; at most      less than 0: the transport has ended; more than
                                     max_len: so many bytes       max_len: USMP_ERR_TRANSPORT_FAILED
    usmp_transport_t.reconnect       0                            USMP_ERR_UNREACHABLE

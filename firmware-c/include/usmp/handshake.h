@@ -64,6 +64,7 @@ typedef struct usmp_server {
   int last_wrong;       /* what was wrong with the last one; 0: there was none */
   /* Why no PSK was found; the handshake goes on with a random one (W14). While HELLO is awaited: why the look-up failed. */
   int refusal;
+  uint32_t looked_up_at; /* when that was */
 } usmp_server_t;
 
 /* Answers HELLO, the first of an attempt (with `s` of zeros) or one that starts again within it. `refusal` is 0 or the error under which the finished handshake will fail, whatever its proof is; the

@@ -3,7 +3,6 @@
 
 #include "sockets.h"
 
-#define SEND_WAIT_MS USMP_IDLE_MS /* a peer that reads slowly is given the time that silence is */
 #define BACKLOG 4
 
 static bool would_block(void)
@@ -13,11 +12,9 @@ static bool would_block(void)
 
 static int tcp_transport_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  for (;;) {
-    ssize_t sent = send(t->fd, data, len, 0);
-    if (sent > 0) return (int)sent;
-    if (sent == 0 || !would_block() || !usmp_esp_writable(t->fd, SEND_WAIT_MS)) return USMP_ERR_TRANSPORT_FAILED;
-  }
+  ssize_t sent = send(t->fd, data, len, 0);
+  if (sent > 0) return (int)sent;
+  return sent < 0 && would_block() ? USMP_SEND_NO_ROOM : USMP_ERR_TRANSPORT_FAILED;
 }
 
 static int tcp_transport_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)

@@ -7,9 +7,6 @@
 
 #include "usmp_posix.h"
 
-/* A transport that takes nothing for so long has failed: a peer that reads slowly is given the time that silence is. */
-#define USMP_POSIX_SEND_WAIT_MS USMP_IDLE_MS
-
 /* Opens a socket to host:port, or listening there. Less than zero: failed. */
 int usmp_posix_dial(const char *host, int port, int socktype);
 int usmp_posix_bind(const char *host, int port, int socktype, bool share);
@@ -23,8 +20,8 @@ size_t usmp_posix_address(const struct sockaddr_storage *from, uint8_t out[USMP_
 bool usmp_posix_readable(int fd, uint32_t wait_ms);
 bool usmp_posix_writable(int fd, uint32_t wait_ms);
 
-/* What send or write says: true when it may be tried again, after a wait for room where that is needed. */
-bool usmp_posix_may_send_again(int fd, ssize_t sent);
+/* What send or write says, in the terms of a transport: bytes; USMP_SEND_NO_ROOM; USMP_ERR_TRANSPORT_FAILED. */
+int usmp_posix_sent(ssize_t sent);
 /* What recv or read says, in the terms of a transport: bytes; 0: nothing yet; USMP_ERR_TRANSPORT_FAILED: ended. */
 int usmp_posix_received(ssize_t got);
 

@@ -45,12 +45,7 @@ static int open_line(const char *path, int baud)
 
 static int serial_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  ssize_t sent;
-
-  do {
-    sent = write(t->fd, data, len);
-  } while (usmp_posix_may_send_again(t->fd, sent));
-  return sent > 0 ? (int)sent : USMP_ERR_TRANSPORT_FAILED;
+  return usmp_posix_sent(write(t->fd, data, len));
 }
 
 static int serial_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)

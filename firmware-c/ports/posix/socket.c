@@ -114,18 +114,22 @@ bool usmp_posix_writable(int fd, uint32_t wait_ms)
   return wait_for(fd, POLLOUT, wait_ms);
 }
 
-bool usmp_posix_may_send_again(int fd, ssize_t sent)
+/* Of a call that failed: it may do better another time. */
+static bool would_block(void)
 {
-  if (sent >= 0) return false;
-  if (errno == EINTR) return true;
-  return (errno == EAGAIN || errno == EWOULDBLOCK) && usmp_posix_writable(fd, USMP_POSIX_SEND_WAIT_MS);
+  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
+
+int usmp_posix_sent(ssize_t sent)
+{
+  if (sent > 0) return (int)sent;
+  return sent < 0 && would_block() ? USMP_SEND_NO_ROOM : USMP_ERR_TRANSPORT_FAILED;
 }
 
 int usmp_posix_received(ssize_t got)
 {
   if (got > 0) return (int)got;
-  bool later = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR);
-  return later ? 0 : USMP_ERR_TRANSPORT_FAILED;
+  return got < 0 && would_block() ? 0 : USMP_ERR_TRANSPORT_FAILED;
 }
 
 int usmp_posix_available(usmp_transport_t *t)

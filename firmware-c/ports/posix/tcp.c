@@ -9,12 +9,7 @@
 
 static int tcp_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  ssize_t sent;
-
-  do {
-    sent = send(t->fd, data, len, MSG_NOSIGNAL);
-  } while (usmp_posix_may_send_again(t->fd, sent));
-  return sent > 0 ? (int)sent : USMP_ERR_TRANSPORT_FAILED;
+  return usmp_posix_sent(send(t->fd, data, len, MSG_NOSIGNAL));
 }
 
 static int tcp_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
