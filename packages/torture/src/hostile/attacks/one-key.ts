@@ -27,8 +27,6 @@ import {
 const LATE = 300
 /** How long a session is kept that does nothing, ms. */
 const STAY = 200
-/** Until a handshake that the server does not answer is given up, ms. */
-const PATIENCE = 2_000
 
 /** Sessions of one and the same device over UDP, `count` at once from one address. */
 function overUdp(
@@ -40,9 +38,7 @@ function overUdp(
     repeat(victim, count, async () => {
       const socket = await openUdp(victim, address(0))
       try {
-        const entering = enterUdp(victim, socket, { deviceId: deviceId(kind, 0) })
-        const forger = await Promise.race([entering, sleep(PATIENCE)])
-        if (forger) await behave(victim, socket, forger)
+        await behave(victim, socket, await enterUdp(victim, socket, { deviceId: deviceId(kind, 0) }))
       } finally {
         socket.close()
       }

@@ -242,14 +242,19 @@ export async function enterTcp(victim: Victim, socket: Socket, identity: Identit
   throw new Error('refused')
 }
 
-/** A handshake over a UDP socket. */
-export async function enterUdp(victim: Victim, socket: UdpSocket, identity: Identity): Promise<Forger> {
-  return new Promise((resolve) => {
+/** Until a handshake over UDP is given up, ms: a datagram was lost, or the server does not answer. */
+const UNANSWERED = 2_000
+
+/** A handshake over a UDP socket; nothing of it is repeated. */
+export function enterUdp(victim: Victim, socket: UdpSocket, identity: Identity): Promise<Forger> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error('not answered')), UNANSWERED)
     const onMessage = (datagram: Buffer) => {
       if (datagram[0] !== 0xcd) return
       try {
         const established = handshake.receive(decodeFrame(Uint8Array.from(datagram)))
         if (!established) return
+        clearTimeout(timer)
         socket.off('message', onMessage)
         resolve(new Forger(established))
       } catch {
