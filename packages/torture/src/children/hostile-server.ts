@@ -84,14 +84,11 @@ async function serve(session: Session): Promise<void> {
   if (kind === Kind.EXTENDED) return extend(session)
   for await (const message of session) await session.send(message)
 }
-/** Sends extension frames for as long as the session takes them; it says so by throwing. */
+/** Sends extension frames for as long as the session takes them, again and again. */
 async function extend(session: Session): Promise<void> {
   while (!session.signal.aborted) {
-    try {
-      for (;;) session.sendExtension(EXTENSION, MESSAGE.subarray(0, 4))
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 1))
-    }
+    while (session.sendExtension(EXTENSION, MESSAGE.subarray(0, 4)));
+    await new Promise((resolve) => setTimeout(resolve, 1))
   }
 }
 // The events tell of the sessions; the queue of the iteration is emptied.
