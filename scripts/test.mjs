@@ -178,7 +178,7 @@ for (const name of here) {
 }
 await finishBesides?.()
 if (leftOut.size > 0) {
-  console.log('\nLeft out, because this machine lacks tools:')
+  console.log(`\nLeft out, because this machine lacks tools${inCi ? ' (in CI each counts as failed)' : ''}:`)
   for (const [part, missing] of leftOut) console.log(`  ${part}: ${missing.join(', ')}`)
   console.log(
     `On Debian, this adds them: apt-get install --no-install-recommends ${packagesOf([...leftOut.values()].flat()).join(' ')}`,

@@ -6,7 +6,7 @@ const succeeds = (command, args, input = '') =>
   spawnSync(command, args, { input, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0
 const command = (name) => () => succeeds('sh', ['-c', `command -v ${name}`])
 const header = (name) => () => succeeds('cc', ['-E', '-'], `#include <stddef.h>\n#include <${name}>\n`)
-const pythonModule = (name) => () => succeeds('python3', ['-c', `import ${name}`])
+const pythonModule = (python, name) => () => succeeds(python, ['-c', `import ${name}`])
 const compiles = (compiler, ...args) =>
   succeeds(compiler, [...args, '-x', 'c', '-', '-o', '/dev/null'], 'int main(void) { return 0; }')
 
@@ -40,8 +40,9 @@ export const tools = {
   },
   arm: { has: command('arm-none-eabi-gcc'), packages: ['gcc-arm-none-eabi', 'libnewlib-arm-none-eabi'] },
   python: { has: command('python3'), packages: ['python3'] },
-  venv: { has: pythonModule('ensurepip'), packages: ['python3-venv'] },
-  kconfig: { has: pythonModule('kconfiglib'), packages: ['python3-kconfiglib'] },
+  venv: { has: pythonModule('python3', 'ensurepip'), packages: ['python3-venv'] },
+  // Debian's packages are seen by Debian's Python only, which need not be the first in PATH.
+  kconfig: { has: pythonModule('/usr/bin/python3', 'kconfiglib'), packages: ['python3-kconfiglib'] },
   chromium: { has: command('chromium'), packages: ['chromium'] },
   maude: { has: command('maude'), packages: ['maude'] },
 }
