@@ -9,7 +9,7 @@ import { root } from './pnpm.mjs'
 const core = `
 import { deriveDevicePsk, Session, UsmpError } from '@usmp/core'
 import { nobleProvider } from '@usmp/core/crypto-noble'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { decodeFrame } from '@usmp/core/frame'
 import { checkOptions } from '@usmp/core/options'
 import { pskFromPassphrase } from '@usmp/core/passphrase'
@@ -19,7 +19,7 @@ export async function end(session: Session): Promise<void> {
   await session[Symbol.asyncDispose]()
   await peer.closed
 }
-export const all = [deriveDevicePsk, UsmpError, nobleProvider, DatagramLink, decodeFrame, checkOptions, pskFromPassphrase]
+export const all = [deriveDevicePsk, UsmpError, nobleProvider, ReliableDatagram, decodeFrame, checkOptions, pskFromPassphrase]
 `
 const sources = {
   browser: `${core}

@@ -21,7 +21,7 @@ static const char tag[] = "usmp";
 static bool lock(usmp_t *ctx)
 {
 #if USMP_THREADS
-  return usmp_callback_result(usmp_port_mutex_lock(ctx->tx_mutex), USMP_ERR_LIMIT) == USMP_OK;
+  return usmp_callback_result(usmp_port_mutex_lock(ctx->tx_mutex), USMP_ERR_TOO_MANY_CONNECTIONS) == USMP_OK;
 #else
   (void)ctx;
   return true;
@@ -46,7 +46,7 @@ static void lock_again(usmp_t *ctx)
 static bool lock_receivers(usmp_t *ctx)
 {
 #if USMP_THREADS
-  return usmp_callback_result(usmp_port_mutex_lock(ctx->rx_mutex), USMP_ERR_LIMIT) == USMP_OK;
+  return usmp_callback_result(usmp_port_mutex_lock(ctx->rx_mutex), USMP_ERR_TOO_MANY_CONNECTIONS) == USMP_OK;
 #else
   (void)ctx;
   return true;
@@ -85,7 +85,7 @@ static usmp_err_t enter(usmp_t *ctx)
 {
   if (!ctx) return USMP_ERR_INVALID_ARGUMENT;
   if (!has_locks(ctx)) return USMP_ERR_NOT_CONNECTED;
-  if (!lock(ctx)) return USMP_ERR_LIMIT;
+  if (!lock(ctx)) return USMP_ERR_TOO_MANY_CONNECTIONS;
   if (ctx->work) {
     ctx->users++;
     return USMP_OK;
@@ -552,7 +552,7 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
   if (!is_usable(&ctx->transport)) return USMP_ERR_INVALID_ARGUMENT;
   if (!crypto) return USMP_ERR_CRYPTO_FAILED;
   if (!ctx->work) ctx->work = usmp_workspace_take(ctx);
-  if (!ctx->work) return USMP_ERR_LIMIT;
+  if (!ctx->work) return USMP_ERR_TOO_MANY_CONNECTIONS;
   usmp_err_t err = usmp_workspace_locks(ctx);
   if (err != USMP_OK) return err;
   usmp_workspace_t *work = ctx->work;
@@ -609,7 +609,7 @@ usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport)
   if (!ctx || !transport) return USMP_ERR_INVALID_ARGUMENT;
   int err = usmp_prepare(ctx, transport);
   if (err == USMP_OK) err = start_client(ctx);
-  if (err == USMP_OK && !lock(ctx)) err = USMP_ERR_LIMIT;
+  if (err == USMP_OK && !lock(ctx)) err = USMP_ERR_TOO_MANY_CONNECTIONS;
   if (err != USMP_OK) return usmp_fail_connect(ctx, err);
   flush(ctx);
   publish(ctx);
@@ -622,7 +622,7 @@ usmp_err_t usmp_finish_handshake(usmp_t *ctx)
   uint32_t begin = usmp_port_millis();
   int err = USMP_OK;
 
-  if (!lock(ctx)) return usmp_fail_connect(ctx, USMP_ERR_LIMIT);
+  if (!lock(ctx)) return usmp_fail_connect(ctx, USMP_ERR_TOO_MANY_CONNECTIONS);
   while (err == USMP_OK && !ctx->established) {
     err = turn(ctx, LONGEST_WAIT_MS);
     /* What came on a line may have been noise: its engine would wait for a HELLO without end. */
@@ -838,7 +838,7 @@ static usmp_err_t enter_receiving(usmp_t *ctx)
   lock_again(ctx);
   if (mine) return USMP_OK;
   leave(ctx);
-  return USMP_ERR_LIMIT;
+  return USMP_ERR_TOO_MANY_CONNECTIONS;
 }
 
 int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len)

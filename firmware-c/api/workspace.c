@@ -80,7 +80,7 @@ usmp_err_t usmp_workspace_locks(usmp_t *ctx)
   ctx->own_mutexes = !pooled;
   ctx->tx_mutex = mutexes[0];
   ctx->rx_mutex = mutexes[1];
-  return created ? USMP_OK : USMP_ERR_LIMIT;
+  return created ? USMP_OK : USMP_ERR_TOO_MANY_CONNECTIONS;
 }
 
 void usmp_workspace_destroy_locks(usmp_t *ctx)

@@ -44,7 +44,7 @@ const char *usmp_err_name(int code)
     NAME(CLOSED);
     NAME(TRUNCATED);
     NAME(REPLACED);
-    NAME(LIMIT);
+    NAME(TOO_MANY_CONNECTIONS);
     NAME(SHUTDOWN);
     NAME(UNREACHABLE);
 #undef NAME

@@ -525,7 +525,7 @@ static void memory_comes_from_scratch_or_the_pool(void **state)
       ctx[i].scratch = &scratch;
       ctx[i].scratch_len = sizeof scratch;
     }
-    assert_int_equal(usmp_connect_async(&ctx[i], &transport), i == USMP_POOL_SIZE ? USMP_ERR_LIMIT : USMP_OK);
+    assert_int_equal(usmp_connect_async(&ctx[i], &transport), i == USMP_POOL_SIZE ? USMP_ERR_TOO_MANY_CONNECTIONS : USMP_OK);
   }
   for (int i = 0; i < USMP_POOL_SIZE + 2; i++) usmp_close(&ctx[i]);
   assert_true(usmp_is_zero((uint8_t *)&scratch, sizeof scratch)); /* wiped */
@@ -551,7 +551,7 @@ static void failed_connect_leaves_its_descriptor_open(void **state)
     ctx[i] = new_session();
     dial(&transport, false);
     int fd = transport.fd;
-    assert_int_equal(usmp_connect_async(&ctx[i], &transport), i < USMP_POOL_SIZE ? USMP_OK : USMP_ERR_LIMIT);
+    assert_int_equal(usmp_connect_async(&ctx[i], &transport), i < USMP_POOL_SIZE ? USMP_OK : USMP_ERR_TOO_MANY_CONNECTIONS);
     assert_int_equal(is_open(fd), i < USMP_POOL_SIZE);
   }
   for (int i = 0; i <= USMP_POOL_SIZE; i++) usmp_close(&ctx[i]);

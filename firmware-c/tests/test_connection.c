@@ -159,7 +159,7 @@ static bool slow_acknowledgements(pair_t *p, side_t *to, uint8_t *bytes, size_t 
    one that acknowledges a frame now and then, whenever the first one left, and whatever comes meanwhile. */
 static void a_close_takes_five_seconds_however_slow_the_peer_is(void **state)
 {
-  static const int reasons[] = {USMP_ERR_CLOSED, USMP_ERR_ABORTED, USMP_ERR_LIMIT, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN};
+  static const int reasons[] = {USMP_ERR_CLOSED, USMP_ERR_ABORTED, USMP_ERR_TOO_MANY_CONNECTIONS, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN};
 
   (void)state;
   for (unsigned i = 0; i < 4 * sizeof reasons / sizeof reasons[0]; i++) {

@@ -340,7 +340,7 @@ static void a_hook_that_says_anything_but_0_has_failed(void **state)
   for (unsigned i = 0; i < COUNT(unexpected); i++) {
     usmp_listener_t listener = {.accept = accept_offered};
     int *const results[] = {&hook.random, &hook.device_id, &hook.create, &hook.lock};
-    static const int errors[] = {USMP_ERR_RANDOM_FAILED, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_LIMIT, USMP_ERR_LIMIT};
+    static const int errors[] = {USMP_ERR_RANDOM_FAILED, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_TOO_MANY_CONNECTIONS, USMP_ERR_TOO_MANY_CONNECTIONS};
     hook.random = unexpected[i];
     assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_ERR_RANDOM_FAILED);
     hook.random = 0;
@@ -502,7 +502,7 @@ static void a_connect_that_fails_closes_its_transport(void **state)
     assert_int_equal(usmp_connect(&busy[i], &transport), USMP_OK);
   }
   transport = transport_of(USMP_KIND_STREAM);
-  assert_int_equal(usmp_connect(&ctx, &transport), USMP_ERR_LIMIT);
+  assert_int_equal(usmp_connect(&ctx, &transport), USMP_ERR_TOO_MANY_CONNECTIONS);
   assert_int_equal(opened - closed, USMP_POOL_SIZE);
   for (int i = 0; i < USMP_POOL_SIZE; i++) usmp_close(&busy[i]);
   transport = transport_of((usmp_kind_t)7);

@@ -12,7 +12,7 @@
                                                                  USMP_ERR_CRYPTO_FAILED; the output is wiped
    usmp_port_random                 0                            USMP_ERR_RANDOM_FAILED
    usmp_port_get_device_id          0                            USMP_ERR_INVALID_ARGUMENT
-   usmp_port_mutex_create, _lock    0                            USMP_ERR_LIMIT (published: USMP_ERR_MUTEX_FAILED)
+   usmp_port_mutex_create, _lock    0                            USMP_ERR_TOO_MANY_CONNECTIONS (published: USMP_ERR_MUTEX_FAILED)
    usmp_transport_t.send            0 or the length: all of it;  USMP_SEND_NO_ROOM: nothing was taken, it is called again;
                                     less: so many bytes          else USMP_ERR_TRANSPORT_FAILED ends the session. A datagram
                                                                  counts as sent whatever comes, and is repeated

@@ -157,7 +157,7 @@ USMP_MUST_CHECK int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now);
 void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now);
 
 /* Ends the connection; in a session with a BYE, on streams and lines if the queue has room for it. `reason` is what the event will say:
-   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_LIMIT or USMP_ERR_ABORTED, which stands for any number
+   USMP_ERR_CLOSED, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN, USMP_ERR_TOO_MANY_CONNECTIONS or USMP_ERR_ABORTED, which stands for any number
    that is no error of usmp/errors.h too. Datagrams: what is queued is delivered before the BYE (USMP_CONN_CLOSING). All of it has one
    end, USMP_CLOSE_MS from this call, or USMP_SHORT_CLOSE_MS for REPLACED and SHUTDOWN, and nothing that the peer sends moves it.
    If messages are left then, CLOSED becomes TRANSPORT_FAILED (specification 4.10). */

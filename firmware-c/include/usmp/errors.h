@@ -58,7 +58,7 @@ typedef enum usmp_err {
   USMP_ERR_CLOSED = -70,    /* ended by BYE, of either side */
   USMP_ERR_TRUNCATED = -71, /* the transport ended without BYE */
   USMP_ERR_REPLACED = -72,  /* the same device opened a newer session */
-  USMP_ERR_LIMIT = -73,
+  USMP_ERR_TOO_MANY_CONNECTIONS = -73,
   USMP_ERR_SHUTDOWN = -74,
   USMP_ERR_UNREACHABLE = -75
 } usmp_err_t;

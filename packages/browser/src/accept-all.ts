@@ -1,4 +1,4 @@
-import { asUsmpError, Session, SharedLine, type Transport, type UsmpError } from '@usmp/core'
+import { asUsmpError, SerialMultiplexer, Session, type Transport, type UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import type { AcceptOptions } from './connect.js'
 import { acceptAllTable } from './options.js'
@@ -25,7 +25,7 @@ export async function* acceptAll(line: Transport, options: AcceptAllOptions): As
     throw error
   }
   const { onRefused, ...rest } = options
-  const shared = new SharedLine(line)
+  const shared = new SerialMultiplexer(line)
   const over = new AbortController()
   let newest: Session | undefined
   let waiting: Session | undefined

@@ -1,4 +1,4 @@
-import { Session, SharedLine, UsmpError } from '@usmp/core'
+import { SerialMultiplexer, Session, UsmpError } from '@usmp/core'
 import { expect, onTestFinished, test } from 'vitest'
 import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, turns, until } from '../../node/test/helpers.ts'
 import { type AcceptAllOptions, acceptAll } from '../src/accept-all.ts'
@@ -9,7 +9,7 @@ import { serialLine } from './mock-serial-port.ts'
 /** A page that serves a line, and the device at its other end, which can restart. */
 function page(options: Partial<AcceptAllOptions> = {}) {
   const [near, far] = serialLine()
-  const device = new SharedLine(serialTransport(far))
+  const device = new SerialMultiplexer(serialTransport(far))
   const all: AcceptAllOptions = { authorize: () => ({ psk: PSK }), ...options }
   const sessions = acceptAll(serialTransport(near), all)
   onTestFinished(async () => {

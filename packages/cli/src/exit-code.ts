@@ -65,7 +65,7 @@ function exitCodeOfCode(code: ErrorCode): ExitCode {
     case 'LOCKED_OUT':
     case 'BAD_COOKIE':
     case 'ORIGIN_REFUSED':
-    case 'LIMIT':
+    case 'TOO_MANY_CONNECTIONS':
     case 'REPLACED':
     case 'DUPLICATE_DEVICE':
       return ExitCode.REFUSED
@@ -92,7 +92,7 @@ function exitCodeOfCode(code: ErrorCode): ExitCode {
     case 'SEQ_EXHAUSTED':
     case 'BAD_FRAGMENT':
     case 'FLOOD':
-    case 'BAD_ANSWER':
+    case 'INVALID_RESPONSE':
       return ExitCode.PROTOCOL
     case 'QUEUE_FULL':
     case 'NOT_CONNECTED':

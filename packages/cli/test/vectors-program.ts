@@ -8,7 +8,7 @@ import type { CipherSuite, WireVersion } from '../../core/src/constants.js'
 import { crc16 } from '../../core/src/crc16.js'
 import type { CryptoProvider } from '../../core/src/crypto.js'
 import { nobleProvider } from '../../core/src/crypto-noble.js'
-import { DatagramLink } from '../../core/src/datagram.js'
+import { ReliableDatagram } from '../../core/src/datagram.js'
 import { FrameDecoder } from '../../core/src/deframer.js'
 import { UsmpError } from '../../core/src/errors.js'
 import { Reassembler, splitMessage } from '../../core/src/fragment.js'
@@ -16,7 +16,7 @@ import { decodeFrame, encodeFrame, type Frame, finishFrame } from '../../core/sr
 import { concatBytes, fromHex, toHex } from '../../core/src/index.js'
 import { deriveKeys, deriveRekeyKeys } from '../../core/src/keys.js'
 import { deriveDevicePsk } from '../../core/src/psk.js'
-import { SessionCipher } from '../../core/src/session.js'
+import { RecordLayer } from '../../core/src/record-layer.js'
 import { decodeUtack, encodeUtack, isUtack, verifyUtack } from '../../core/src/utack.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a call carries depends on its name, and the table below knows.
@@ -182,7 +182,7 @@ function line(version: WireVersion, chunks: string[]): { frames: string[]; dropp
 }
 
 /** One direction of a session, at its sender or at its receiver. */
-function cipher(input: Input, atSender: boolean, seq: number, ordered = true): SessionCipher {
+function cipher(input: Input, atSender: boolean, seq: number, ordered = true): RecordLayer {
   const client = (input.sender === 'client') === atSender
   const key = () => fromHex(input.key)
   const established = {
@@ -191,7 +191,7 @@ function cipher(input: Input, atSender: boolean, seq: number, ordered = true): S
     sessionId: fromHex(input.session_id),
     keys: { tx: key(), rx: key() },
   }
-  return new SessionCipher(provider, input.suite as CipherSuite, established, ordered, client, { tx: seq, rx: seq })
+  return new RecordLayer(provider, input.suite as CipherSuite, established, ordered, client, { tx: seq, rx: seq })
 }
 
 /** A frame with any number; also with the last one, which no cipher uses. */
@@ -238,7 +238,7 @@ function handshake(input: Input): Answer {
   }
   const common = {
     kind: ordered ? 'stream' : 'datagram',
-    datagramLink: DatagramLink,
+    reliableDatagram: ReliableDatagram,
     provider: watching,
     random: loaded(input.nonce, input.session_id).source,
     unsafeWireVersion1: input.version === 1,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
 import { cobsDecode, PacketType, Session, type Transport, type TransportKind } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { connect, listen, nodeClock, nodeProvider, nodeRandom, type Server } from '@usmp/node'
 import { afterEach, describe, expect, test } from 'vitest'
 import { CPeer } from '../src/c-peer.js'
@@ -37,7 +37,7 @@ const deviceIdBytes = Uint8Array.of(0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff)
 const psk = new Uint8Array(randomBytes(32))
 const sizes = [0, 1, 451, 452, 453, 904, 1356, 1808]
 const garbage = new TextEncoder().encode('GET / HTTP/1.1\r\nHost: example\r\n\r\n')
-const common = { random: nodeRandom, provider: nodeProvider, clock: nodeClock, datagramLink: DatagramLink }
+const common = { random: nodeRandom, provider: nodeProvider, clock: nodeClock, reliableDatagram: ReliableDatagram }
 
 /** What every transport has to do between a session of ours and the C host program. */
 export function describeAgainstC({ name, kind, open }: Way): void {

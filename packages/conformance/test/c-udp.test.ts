@@ -54,7 +54,7 @@ describe.each(networks)('the C core over UDP and %s', (_, conditions) => {
   test('as server: messages of all sizes both ways, one under way, a PING, a BYE', async () => {
     const peer = startC(psk, '--listen', 'udp:127.0.0.1:0', '--echo', '--once')
     const port = await through(Number(await peer.says('listening')), conditions)
-    const session = await connect(`usmp+udp://127.0.0.1:${port}`, { deviceId, psk, datagram: { maxUnderWay: 1 } })
+    const session = await connect(`usmp+udp://127.0.0.1:${port}`, { deviceId, psk, datagram: { maxInFlight: 1 } })
     running.push({ stop: () => session.close() })
     expect((await peer.says('connected')).split(' ')[1]).toBe(session.sessionId)
     for (const size of sizes) {

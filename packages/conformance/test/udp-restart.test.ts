@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { Session } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { connect, listen, nodeClock, nodeProvider, nodeRandom, type Server } from '@usmp/node'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { udpTransport } from '../../node/src/udp.ts'
@@ -110,7 +110,7 @@ test('our client', async () => {
         provider: nodeProvider,
         random: nodeRandom,
         clock: nodeClock,
-        datagramLink: DatagramLink,
+        reliableDatagram: ReliableDatagram,
       }),
       next(server),
     ])

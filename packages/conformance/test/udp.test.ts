@@ -201,7 +201,7 @@ describe('UDP through a lossy relay', () => {
   })
 
   test('our client and the published server: one under way keeps the order', async () => {
-    const { peer, session } = await connectToPeer({}, { datagram: { maxUnderWay: 1 } }, BAD)
+    const { peer, session } = await connectToPeer({}, { datagram: { maxInFlight: 1 } }, BAD)
     const got: (string | undefined)[] = []
     for (let i = 0; i < 40; i++) await session.send(message(i * 40))
     for (let i = 0; i < 40; i++) got.push((await peer.next('message')).hex)

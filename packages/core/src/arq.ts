@@ -9,9 +9,9 @@ const MAX_TIMEOUT = 5_000
 /** Losses in the handshake double the timeout up to here, as its steps have little time. */
 const MAX_HANDSHAKE_TIMEOUT = 1_000
 /** A frame whose timeout passes so long after its first sending, ms, is lost (specification, section 7.5). */
-const PATIENCE = 30_000
+const MAX_RETRANSMIT_TIME = 30_000
 /** A message has its time again with every sign of life, but not for longer than this, ms: its receiver may be slow. */
-const MAX_PATIENCE = 600_000
+const MAX_RETRANSMIT_TIME_WHILE_ALIVE = 600_000
 /** Waits are longer by up to this share, so that endpoints which lost the network together do not stay in step. */
 const JITTER = 1 / 8
 
@@ -45,7 +45,7 @@ export class RoundTrip {
 }
 
 /** A frame to be sent until it is acknowledged. */
-export interface Outgoing {
+export interface SentFrame {
   readonly type: number
   readonly seq: number
   /** The whole frame; every repeat sends the same bytes. */
@@ -55,14 +55,14 @@ export interface Outgoing {
   /** Numbers of different epochs do not go together: the peer forgets an old one at the first frame of the next. */
   readonly epoch: number
   /** Nothing may be under way beside it. */
-  readonly alone: boolean
+  readonly exclusive: boolean
   /** Whether the session is lost with it. Without that it is repeated until a deadline of the handshake ends it. */
-  readonly vital: boolean
+  readonly mustDeliver: boolean
   /** Whether only the answer stops the repeats, not the acknowledgement: HELLO (specification, section 7.5). */
   readonly untilAnswered?: boolean
 }
 
-interface UnderWay extends Outgoing {
+interface InFlight extends SentFrame {
   readonly firstSentAt: number
   sentAt: number
   /** When to send again, or to give it up. */
@@ -79,18 +79,18 @@ interface UnderWay extends Outgoing {
  */
 export class Arq {
   readonly #roundTrip = new RoundTrip()
-  readonly #maxUnderWay: number
+  readonly #maxInFlight: number
   readonly #stretch: number
-  #frames: UnderWay[] = []
-  #peerHeardAt = Number.NEGATIVE_INFINITY
+  #frames: InFlight[] = []
+  #lastReceived = Number.NEGATIVE_INFINITY
   #backedOffAt = Number.NEGATIVE_INFINITY
 
   /**
-   * @param maxUnderWay 1 for stop and wait
+   * @param maxInFlight 1 for stop and wait
    * @param jitter at random from 0 up to, and not including, 1
    */
-  constructor(maxUnderWay: number, jitter: number) {
-    this.#maxUnderWay = maxUnderWay
+  constructor(maxInFlight: number, jitter: number) {
+    this.#maxInFlight = maxInFlight
     this.#stretch = 1 + JITTER * jitter
   }
 
@@ -99,27 +99,27 @@ export class Arq {
   }
 
   /** Whether a frame under way `matches`. */
-  some(matches: (frame: Outgoing) => boolean): boolean {
+  some(matches: (frame: SentFrame) => boolean): boolean {
     return this.#frames.some(matches)
   }
 
   /** Whether a frame may be sent now for the first time. */
-  admits({ alone, epoch, seq }: Pick<Outgoing, 'alone' | 'epoch' | 'seq'>): boolean {
+  canSend({ exclusive, epoch, seq }: Pick<SentFrame, 'exclusive' | 'epoch' | 'seq'>): boolean {
     const oldest = this.#frames[0]
     if (!oldest) return true
-    if (alone || oldest.alone || oldest.epoch !== epoch) return false
-    return this.#frames.length < this.#maxUnderWay && seq - oldest.seq < REPLAY_WINDOW
+    if (exclusive || oldest.exclusive || oldest.epoch !== epoch) return false
+    return this.#frames.length < this.#maxInFlight && seq - oldest.seq < REPLAY_WINDOW
   }
 
   /** Notes that a frame has been sent for the first time. */
-  sent(frame: Outgoing, now: number): void {
+  sent(frame: SentFrame, now: number): void {
     const dueAt = this.#nextSend(now)
     this.#frames.push({ ...frame, firstSentAt: now, sentAt: now, dueAt, overslept: false, samples: true })
   }
 
   /** The peer has shown that it lives: messages that its application does not take yet have more time. */
-  peerHeard(now: number): void {
-    this.#peerHeardAt = now
+  onReceived(now: number): void {
+    this.#lastReceived = now
   }
 
   /**
@@ -140,7 +140,7 @@ export class Arq {
   }
 
   /** Stops repeating every frame that `isAnswered`. */
-  answered(isAnswered: (frame: Outgoing) => boolean): void {
+  answered(isAnswered: (frame: SentFrame) => boolean): void {
     this.#remove(isAnswered)
   }
 
@@ -163,7 +163,7 @@ export class Arq {
    * @returns the frames to send again; `lost`: a frame that was repeated for as long as it may be, in vain, and without
    * which the session cannot go on
    */
-  handleTimeout(now: number): { repeats: Uint8Array[]; lost: Outgoing | undefined } {
+  handleTimeout(now: number): { repeats: Uint8Array[]; lost: SentFrame | undefined } {
     const repeats: Uint8Array[] = []
     for (const frame of this.#frames) {
       if (now < frame.dueAt) continue
@@ -191,19 +191,22 @@ export class Arq {
   }
 
   /** A timeout that passes at this time or later makes the frame lost (specification, section 7.5). */
-  #lostAfter({ type, vital, firstSentAt }: UnderWay): number {
-    if (!vital) return Number.POSITIVE_INFINITY
+  #lostAfter({ type, mustDeliver, firstSentAt }: InFlight): number {
+    if (!mustDeliver) return Number.POSITIVE_INFINITY
     const isMessage = type === PacketType.DATA || type === PacketType.DATA_FRAG
-    if (!isMessage) return firstSentAt + PATIENCE
-    return Math.min(Math.max(firstSentAt, this.#peerHeardAt) + PATIENCE, firstSentAt + MAX_PATIENCE)
+    if (!isMessage) return firstSentAt + MAX_RETRANSMIT_TIME
+    return Math.min(
+      Math.max(firstSentAt, this.#lastReceived) + MAX_RETRANSMIT_TIME,
+      firstSentAt + MAX_RETRANSMIT_TIME_WHILE_ALIVE,
+    )
   }
 
   #nextSend(now: number): number {
     return now + this.#roundTrip.timeout * this.#stretch
   }
 
-  #remove(which: (frame: UnderWay) => boolean): void {
-    const kept: UnderWay[] = []
+  #remove(which: (frame: InFlight) => boolean): void {
+    const kept: InFlight[] = []
     for (const frame of this.#frames) {
       if (which(frame)) wipe(frame.key)
       else kept.push(frame)

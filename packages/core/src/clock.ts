@@ -8,7 +8,7 @@ export interface Clock {
   /** Calls back soon, after the code that runs now and what it waits for, so that its frames leave together. */
   defer(callback: () => void): void
   /** Calls back in a later turn of the event loop, when others have had theirs: what waited to be read has been read. */
-  turn(callback: () => void): void
+  yieldToEventLoop(callback: () => void): void
 }
 
 /** A timer that is so late, ms, tells that the process or page was held up. */
@@ -26,7 +26,7 @@ const GRACE = 100
 export function afterReading(clock: Clock, due: number, callback: () => void): () => void {
   let cancelled = false
   const read = () =>
-    clock.turn(() => {
+    clock.yieldToEventLoop(() => {
       if (!cancelled) callback()
     })
   const late = clock.now() - due >= LATE
@@ -45,7 +45,7 @@ export const systemClock: Clock = {
   clearTimer: (timer) => clearTimeout(timer as Parameters<typeof clearTimeout>[0]),
   defer: (callback) => queueMicrotask(callback),
   // Not a timer: pages in the background get one of these a second.
-  turn: (callback) => {
+  yieldToEventLoop: (callback) => {
     const { setImmediate } = globalThis as { setImmediate?: (callback: () => void) => void }
     // Behind all input, where there is such a place in the event loop.
     if (setImmediate) return setImmediate(callback)

@@ -12,13 +12,13 @@ import {
 } from './constants.js'
 import type { CryptoProvider, RandomSource } from './crypto.js'
 import { nobleProvider } from './crypto-noble.js'
-import type { DatagramLink, DatagramOptions, Opened, Plain } from './datagram.js'
+import type { DatagramOptions, PlaintextFrame, ReceivedFrame, ReliableDatagram } from './datagram.js'
 import { FrameDecoder } from './deframer.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { assertMessage, Reassembler, splitMessage } from './fragment.js'
 import { decodeFrame, encodeFrame, type Frame } from './frame.js'
 import { type ClientConfig, type ClientState, startClient, stepClient, wipeClient } from './handshake/client.js'
-import type { Established, HandshakeFrame } from './handshake/result.js'
+import type { HandshakeFrame, HandshakeResult } from './handshake/result.js'
 import {
   authorizeServer,
   type CookieGuard,
@@ -28,11 +28,11 @@ import {
   stepServer,
   wipeServer,
 } from './handshake/server.js'
-import { Budget, Liveness } from './liveness.js'
+import { Budget, KeepAlive } from './keepalive.js'
 import { describeErrorFrame } from './messages.js'
 import { authorizationTable, checkOptions, clientTable, serverTable } from './options.js'
 import { assertPsk, PSK_STAND_IN } from './psk.js'
-import { isAuthentic, SessionCipher } from './session.js'
+import { isAuthentic, RecordLayer } from './record-layer.js'
 import { isHandshakeType, isUtack } from './utack.js'
 
 /**
@@ -110,7 +110,7 @@ interface CommonOptions {
    * For kind `datagram`, the class of that name in `@usmp/core/datagram`: acknowledgements, repeats and order. It is handed
    * in so that pages, which have no datagrams, do not carry it.
    */
-  readonly datagramLink?: typeof DatagramLink
+  readonly reliableDatagram?: typeof ReliableDatagram
   /** On datagrams only. */
   readonly datagram?: DatagramOptions
 }
@@ -184,10 +184,10 @@ interface ServerHandshake {
   lookUpFrom: number
 }
 
-interface Open {
-  readonly kind: 'open'
-  readonly cipher: SessionCipher
-  readonly liveness: Liveness
+interface Established {
+  readonly kind: 'established'
+  readonly cipher: RecordLayer
+  readonly keepAlive: KeepAlive
   readonly reassembler: Reassembler
   /** What rekeys of our own have left. */
   readonly rekeys: Budget
@@ -203,7 +203,7 @@ interface Closed {
   readonly reason: UsmpError
 }
 
-type Phase = ClientHandshake | ServerHandshake | Open | Closed
+type Phase = ClientHandshake | ServerHandshake | Established | Closed
 
 /**
  * One connection of either role, without I/O: bytes and the time go in, and after any call the owner drains
@@ -227,11 +227,11 @@ export class Connection {
   readonly #handshakeTimeout: number
   #handshakeDeadline: number
   /** On datagrams: acknowledgements, repeats, order. */
-  readonly #link: DatagramLink | undefined
+  readonly #reliability: ReliableDatagram | undefined
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
   /** What an ERROR frame claimed; unauthenticated, only ever shown to a person. */
-  #peerClaim: string | undefined
+  #peerError: string | undefined
 
   private constructor(options: CommonOptions, phase: Phase, timeout: number, versions: readonly number[], now: number) {
     if (options.unsafeWireVersion1 && options.kind === 'datagram') {
@@ -249,11 +249,14 @@ export class Connection {
     this.#handshakeTimeout = (options.handshakeTimeout ?? timeout) || Number.POSITIVE_INFINITY
     this.#handshakeDeadline = now + this.#handshakeTimeout
     if (options.kind !== 'datagram') return
-    if (!options.datagramLink) {
-      throw new UsmpError('INVALID_ARGUMENT', 'datagrams need datagramLink: DatagramLink of @usmp/core/datagram')
+    if (!options.reliableDatagram) {
+      throw new UsmpError(
+        'INVALID_ARGUMENT',
+        'datagrams need reliableDatagram: ReliableDatagram of @usmp/core/datagram',
+      )
     }
     const jitter = checkedRandom(options.random)(1)[0]! / 256
-    this.#link = new options.datagramLink(this.#provider, options.datagram ?? {}, jitter, (bytes) =>
+    this.#reliability = new options.reliableDatagram(this.#provider, options.datagram ?? {}, jitter, (bytes) =>
       this.#transmits.push(bytes),
     )
   }
@@ -272,7 +275,7 @@ export class Connection {
       wireVersion,
       deviceId: copyBytes(options.deviceId),
       psk: copySecret(options.psk),
-      severalChallenges: !isStrict(options.kind),
+      allowMultipleChallenges: !isReliable(options.kind),
     }
     const { state, send } = startClient(config, provider.generateKeyPair(checkedRandom(options.random)))
     const suite = options.suite ?? CipherSuite.AES_256_GCM
@@ -292,8 +295,8 @@ export class Connection {
     const config: ServerConfig = {
       provider: options.provider ?? nobleProvider,
       random: checkedRandom(options.random),
-      restarts: !isStrict(options.kind),
-      repeats: options.kind === 'datagram',
+      allowRestart: !isReliable(options.kind),
+      ignoreDuplicates: options.kind === 'datagram',
       ...(options.cookies ? { cookies: options.cookies } : {}),
     }
     const versions = options.unsafeWireVersion1 ? BOTH_VERSIONS : ONLY_VERSION[WIRE_VERSION]
@@ -310,7 +313,7 @@ export class Connection {
     }
     const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
     // A line waits for its first HELLO without limit.
-    if (!isStrict(options.kind)) connection.#handshakeDeadline = Number.POSITIVE_INFINITY
+    if (!isReliable(options.kind)) connection.#handshakeDeadline = Number.POSITIVE_INFINITY
     return connection
   }
 
@@ -326,12 +329,12 @@ export class Connection {
 
   /** Whether messages can be sent. */
   get established(): boolean {
-    return this.#phase.kind === 'open' && !this.#phase.closing
+    return this.#phase.kind === 'established' && !this.#phase.closing
   }
 
   /** On datagrams: messages wait to be sent, because others are under way. More may be sent, up to a bound. */
   get full(): boolean {
-    return this.#link !== undefined && this.#link.waiting > 0
+    return this.#reliability !== undefined && this.#reliability.waiting > 0
   }
 
   // ─── what arrives ───
@@ -348,13 +351,13 @@ export class Connection {
       } else if (this.#kind === 'serial') {
         this.#serial ??= new SerialDecoder()
         for (const packet of this.#serial.push(bytes)) this.#receivePacket(packet, now)
-      } else if (this.#link && isUtack(bytes)) {
-        this.#receiveUtack(this.#link, bytes, now)
+      } else if (this.#reliability && isUtack(bytes)) {
+        this.#receiveUtack(this.#reliability, bytes, now)
       } else {
         this.#receivePacket(bytes, now)
       }
     } catch (error) {
-      this.#refuse(asUsmpError(error, 'INVALID_ARGUMENT'), false)
+      this.#handleFrameError(asUsmpError(error, 'INVALID_ARGUMENT'), false)
     }
   }
 
@@ -371,7 +374,7 @@ export class Connection {
         this.#fail(isFrameFault(cause) ? cause : this.#refusedError(phase.state, cause))
         return
       default:
-        if (phase.kind === 'open' && phase.closing) this.#fail(phase.closing)
+        if (phase.kind === 'established' && phase.closing) this.#fail(phase.closing)
         else if (cause !== undefined) this.#fail(asUsmpError(cause, 'TRANSPORT_FAILED'))
         else this.#fail(new UsmpError('TRUNCATED', this.#decoder.pending > 0 ? 'in the middle of a frame' : undefined))
     }
@@ -381,20 +384,20 @@ export class Connection {
   handleTimeout(now: number): void {
     const phase = this.#phase
     if (phase.kind === 'closed') return
-    if (phase.kind !== 'open') {
+    if (phase.kind !== 'established') {
       if (now >= this.#handshakeDeadline) this.#fail(this.#timeoutError(phase))
-      else this.#link?.handleTimeout(now)
+      else this.#reliability?.handleTimeout(now)
       return
     }
-    if (now >= phase.liveness.idleAt) this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
+    if (now >= phase.keepAlive.idleAt) this.#fail(new UsmpError('IDLE_TIMEOUT', this.#drops()))
     else this.#pingIfDue(phase, now)
-    if (this.#link && this.#phase === phase) this.#handleLinkTimeout(phase, this.#link, now)
+    if (this.#reliability && this.#phase === phase) this.#handleReliabilityTimeout(phase, this.#reliability, now)
   }
 
   /** Says whether the transport is being read; while it is not, the peer's silence does not end the session. */
   setReading(reading: boolean, now: number): void {
-    this.#link?.setReading(reading, now)
-    if (this.#phase.kind === 'open') this.#phase.liveness.setReading(reading, now)
+    this.#reliability?.setReading(reading, now)
+    if (this.#phase.kind === 'established') this.#phase.keepAlive.setReading(reading, now)
   }
 
   // ─── what the application wants ───
@@ -432,12 +435,12 @@ export class Connection {
     const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
     this.#transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: this.#wireVersion }))
     // Guesses that were made in this attempt are counted for this device: no other may begin in it.
-    if (isStrict(this.#kind) || phase.wrongProof) return this.#fail(reason)
+    if (isReliable(this.#kind) || phase.wrongProof) return this.#fail(reason)
     phase.lookupFailure = reason
     phase.lookUpFrom = now + LOOKUP_PAUSE
     phase.state = serverStart
     // The same HELLO again is another attempt to find the key.
-    this.#link?.restartHandshake()
+    this.#reliability?.restartHandshake()
   }
 
   /**
@@ -447,9 +450,9 @@ export class Connection {
    */
   send(message: Uint8Array, now: number): void {
     assertMessage(message)
-    const phase = this.#open()
+    const phase = this.#establishedPhase()
     const fragments = splitMessage(message)
-    if (this.#link) return this.#post(phase, this.#link, fragments, now)
+    if (this.#reliability) return this.#post(phase, this.#reliability, fragments, now)
     if (fragments.length > phase.cipher.remaining) this.#end(new UsmpError('SEQ_EXHAUSTED'))
     for (const { type, plaintext } of fragments) this.#sendSealed(phase, type, plaintext, now)
   }
@@ -461,14 +464,14 @@ export class Connection {
    */
   sendExtension(type: number, data: Uint8Array, now: number): void {
     assertBytes('data', data)
-    const phase = this.#open()
+    const phase = this.#establishedPhase()
     if (!this.#extensions?.includes(type)) {
       throw new UsmpError('INVALID_ARGUMENT', `packet type ${packetTypeName(type)} is not registered`)
     }
     if (data.length > MAX_PLAINTEXT) {
       throw new UsmpError('MESSAGE_TOO_LARGE', `${data.length} bytes, and an extension frame takes ${MAX_PLAINTEXT}`)
     }
-    if (this.#link) this.#post(phase, this.#link, [{ type, plaintext: data }], now)
+    if (this.#reliability) this.#post(phase, this.#reliability, [{ type, plaintext: data }], now)
     else this.#sendSealed(phase, type, data, now)
   }
 
@@ -479,11 +482,11 @@ export class Connection {
    * @throws UsmpError NOT_CONNECTED (or why the session ended)
    */
   ping(now: number): void {
-    const phase = this.#open()
-    phase.liveness.wantPing()
+    const phase = this.#establishedPhase()
+    phase.keepAlive.requestPing()
     this.#pingIfDue(phase, now)
     // Throws if that was the end.
-    this.#open()
+    this.#establishedPhase()
   }
 
   /**
@@ -493,23 +496,23 @@ export class Connection {
    * in a burst and one in 4 s, or on wire version 1; SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
    */
   rekey(now: number): void {
-    this.#open()
+    this.#establishedPhase()
     if (this.#wireVersion === WIRE_VERSION_1) throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 has no REKEY')
     // First, as it is code of the caller, which may begin a rekey itself or end the session.
     const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
-    const phase = this.#open()
-    if (phase.cipher.rekeying || this.#link?.rekeyWaiting) {
+    const phase = this.#establishedPhase()
+    if (phase.cipher.rekeying || this.#reliability?.rekeyWaiting) {
       throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
     }
     if (!phase.rekeys.spend(REKEY_COST, now)) {
       throw new UsmpError('INVALID_ARGUMENT', 'rekeys come too fast: at most 16 in a burst, and one in 4 s')
     }
-    if (this.#link) {
-      this.#link.postUrgent({ type: PacketType.REKEY, plaintext: salt })
-      this.#sendReady(phase, this.#link, now)
-    } else this.#orEnd(() => this.#transmit(phase.cipher.startRekey(salt)))
+    if (this.#reliability) {
+      this.#reliability.postUrgent({ type: PacketType.REKEY, plaintext: salt })
+      this.#sendReady(phase, this.#reliability, now)
+    } else this.#closeOnThrow(() => this.#transmit(phase.cipher.startRekey(salt)))
     // The PONG is the frame under the new keys that completes the change. It may have to wait for the limit of PINGs.
-    phase.liveness.wantNewPing()
+    phase.keepAlive.requestNewPing()
     this.#pingIfDue(phase, now)
   }
 
@@ -520,15 +523,19 @@ export class Connection {
    */
   close(reason: UsmpError = CLOSED_HERE, by: number = Number.POSITIVE_INFINITY): void {
     const phase = this.#phase
-    if (this.#link && phase.kind === 'open' && (phase.closing || phase.cipher.remaining > this.#link.waitingFrames)) {
-      if (!phase.closing) this.#link.postBye()
+    if (
+      this.#reliability &&
+      phase.kind === 'established' &&
+      (phase.closing || phase.cipher.remaining > this.#reliability.waitingFrames)
+    ) {
+      if (!phase.closing) this.#reliability.postBye()
       phase.closing ??= reason
       phase.closeTimeout = Math.min(phase.closeTimeout, closeTimeout(reason))
       phase.closeBy = Math.min(phase.closeBy, by)
       return
     }
     try {
-      if (phase.kind === 'open') this.#transmit(phase.cipher.seal(PacketType.BYE, EMPTY))
+      if (phase.kind === 'established') this.#transmit(phase.cipher.seal(PacketType.BYE, EMPTY))
     } catch {
       // No number left, or the provider failed: it ends all the same, without the courtesy.
     }
@@ -552,9 +559,9 @@ export class Connection {
   pollTimeout(): number | undefined {
     const phase = this.#phase
     if (phase.kind === 'closed') return undefined
-    let deadline = phase.kind === 'open' ? phase.liveness.deadline : this.#handshakeDeadline
-    if (this.#link) deadline = Math.min(deadline, this.#link.deadline)
-    if (phase.kind === 'open') deadline = Math.min(deadline, phase.closeBy)
+    let deadline = phase.kind === 'established' ? phase.keepAlive.deadline : this.#handshakeDeadline
+    if (this.#reliability) deadline = Math.min(deadline, this.#reliability.deadline)
+    if (phase.kind === 'established') deadline = Math.min(deadline, phase.closeBy)
     return deadline === Number.POSITIVE_INFINITY ? undefined : deadline
   }
 
@@ -565,14 +572,14 @@ export class Connection {
   get endsAt(): number | undefined {
     const phase = this.#phase
     if (phase.kind === 'closed') return undefined
-    let end = phase.kind === 'open' ? Math.min(phase.liveness.idleAt, phase.closeBy) : this.#handshakeDeadline
-    if (this.#link) end = Math.min(end, this.#link.lossAt)
+    let end = phase.kind === 'established' ? Math.min(phase.keepAlive.idleAt, phase.closeBy) : this.#handshakeDeadline
+    if (this.#reliability) end = Math.min(end, this.#reliability.lossAt)
     return end === Number.POSITIVE_INFINITY ? undefined : end
   }
 
   /** When an authentic frame of the peer came last, or reading went on, ms; undefined without a session. */
   get lastHeard(): number | undefined {
-    return this.#phase.kind === 'open' ? this.#phase.liveness.lastHeard : undefined
+    return this.#phase.kind === 'established' ? this.#phase.keepAlive.lastReceived : undefined
   }
 
   pollEvent(): ConnectionEvent | undefined {
@@ -589,7 +596,7 @@ export class Connection {
       if (packet instanceof UsmpError) throw packet
       frame = decodeFrame(packet, this.#versions)
     } catch (error) {
-      return this.#refuse(asUsmpError(error, 'INVALID_ARGUMENT'), false)
+      return this.#handleFrameError(asUsmpError(error, 'INVALID_ARGUMENT'), false)
     }
     this.#receiveFrame(frame, now)
   }
@@ -598,22 +605,22 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     try {
-      if (frame.type === PacketType.ERROR) this.#noteError(frame)
-      else if (this.#link?.isHandshakeRepeat(frame)) return
-      else if (phase.kind === 'open') this.#receiveInSession(phase, frame, now)
+      if (frame.type === PacketType.ERROR) this.#noteUnauthenticatedError(frame)
+      else if (this.#reliability?.isHandshakeRepeat(frame)) return
+      else if (phase.kind === 'established') this.#receiveInSession(phase, frame, now)
       else if (phase.kind === 'client-handshake') this.#receiveAsClient(phase, frame, now)
       else this.#receiveAsServer(phase, frame, now)
     } catch (error) {
       const fault = asUsmpError(error, 'CRYPTO_FAILED')
-      this.#refuse(fault, isAuthentic(fault))
+      this.#handleFrameError(fault, isAuthentic(fault))
     }
   }
 
   #receiveAsClient(phase: ClientHandshake, frame: Frame, now: number): void {
     const step = stepClient(phase.config, phase.state, frame)
-    this.#link?.acceptHandshake(frame)
+    this.#reliability?.acceptHandshake(frame)
     // A further challenge may be forged: it gives no more time, and does not stop the answer to another one.
-    if ('established' in step || phase.state.kind === 'awaiting-challenge') this.#link?.handshakeAnswered()
+    if ('established' in step || phase.state.kind === 'awaiting-challenge') this.#reliability?.handshakeAnswered()
     if ('established' in step) return this.#openSession(step.established, phase.suite, now)
     if (phase.state.kind === 'awaiting-challenge') this.#handshakeDeadline = now + this.#handshakeTimeout
     phase.state = step.state
@@ -626,17 +633,17 @@ export class Connection {
     const before = phase.state
     const step = stepServer(phase.config, before, frame)
     if ('established' in step) {
-      this.#link?.acceptHandshake(frame)
-      this.#link?.handshakeAnswered()
+      this.#reliability?.acceptHandshake(frame)
+      this.#reliability?.handshakeAnswered()
       this.#sendHandshake(step.send, now)
       return this.#openSession(step.established, phase.suite, now)
     }
     phase.state = step.state
     const begins = step.state.kind === 'awaiting-psk' && step.state !== before
-    if (begins) this.#link?.restartHandshake()
+    if (begins) this.#reliability?.restartHandshake()
     // A HELLO without a cookie leaves no trace.
-    if (step.send) this.#link?.acknowledge(frame, EMPTY)
-    else this.#link?.acceptHandshake(frame)
+    if (step.send) this.#reliability?.acknowledge(frame, EMPTY)
+    else this.#reliability?.acceptHandshake(frame)
     if (step.send) this.#sendHandshake(step.send, now)
     if (step.state.kind !== 'awaiting-psk' || !begins) return
     // One deadline for an attempt, whatever else the device sends.
@@ -650,16 +657,16 @@ export class Connection {
     this.#events.push({ kind: 'hello', deviceId, wireVersion })
   }
 
-  #openSession(established: Established, suite: CipherSuite, now: number): void {
+  #openSession(established: HandshakeResult, suite: CipherSuite, now: number): void {
     const client = this.#phase.kind === 'client-handshake'
     this.#wipePsk(this.#phase)
     const ordered = this.#ordered
     const keepalive = this.#keepalive ?? (client ? KEEPALIVE : 0)
     const idleTimeout = this.#idleTimeout ?? IDLE_TIMEOUT
     this.#phase = {
-      kind: 'open',
-      cipher: new SessionCipher(this.#provider, suite, established, ordered, client),
-      liveness: new Liveness(
+      kind: 'established',
+      cipher: new RecordLayer(this.#provider, suite, established, ordered, client),
+      keepAlive: new KeepAlive(
         { keepalive, idleTimeout, pingTimeout: ordered ? Number.POSITIVE_INFINITY : PING_TIMEOUT },
         now,
       ),
@@ -673,66 +680,68 @@ export class Connection {
     this.#events.push({ kind: 'connected', deviceId, sessionId: copyBytes(sessionId), suite, wireVersion })
   }
 
-  #receiveInSession(phase: Open, frame: Frame, now: number): void {
-    const link = this.#link
-    if (!link) return this.#receiveSealed(phase, frame, now)
+  #receiveInSession(phase: Established, frame: Frame, now: number): void {
+    const reliability = this.#reliability
+    if (!reliability) return this.#receiveSealed(phase, frame, now)
     if (isHandshakeType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
     const seen = phase.cipher.keyOfSeen(frame.seq)
-    if (!link.reading && !seen && !FIXED_SIZE_TYPES.includes(frame.type)) {
+    if (!reliability.reading && !seen && !FIXED_SIZE_TYPES.includes(frame.type)) {
       // It will come again. Until then it says that the peer lives, and may be as slow as this end.
-      if (phase.cipher.isGenuine(frame)) link.peerHeard(now)
+      if (phase.cipher.isGenuine(frame)) reliability.onReceived(now)
       throw new UsmpError('QUEUE_FULL', 'the application does not read')
     }
     try {
       this.#receiveSealed(phase, frame, now)
     } catch (error) {
       // Its acknowledgement was lost. What is too old to be told from a forgery gets none (specification, section 7.4).
-      if (error instanceof UsmpError && error.code === 'REPLAYED' && seen) link.acknowledge(frame, seen)
+      if (error instanceof UsmpError && error.code === 'REPLAYED' && seen) reliability.acknowledge(frame, seen)
       throw error
     } finally {
-      this.#sendReady(phase, link, now)
+      this.#sendReady(phase, reliability, now)
     }
   }
 
-  #receiveSealed(phase: Open, frame: Frame, now: number): void {
+  #receiveSealed(phase: Established, frame: Frame, now: number): void {
     const { cipher, reassembler } = phase
-    cipher.admit(frame.seq)
+    cipher.checkReplay(frame.seq)
     if (!this.#isSessionType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
-    const { rekeying, epoch } = cipher
+    const { rekeying, receiveEpoch } = cipher
     const opened = { type: frame.type, seq: frame.seq, plaintext: cipher.open(frame) }
-    phase.liveness.heard(now)
-    if (this.#link) {
-      this.#link.peerHeard(now)
-      this.#link.acknowledge(frame, cipher.receiveKey)
-      this.#link.handshakeAnswered()
-      if (cipher.epoch !== epoch) this.#handleAll(phase, this.#link.beginEpoch(), now)
+    phase.keepAlive.onReceived(now)
+    if (this.#reliability) {
+      this.#reliability.onReceived(now)
+      this.#reliability.acknowledge(frame, cipher.receiveKey)
+      this.#reliability.handshakeAnswered()
+      if (cipher.receiveEpoch !== receiveEpoch) this.#handleAll(phase, this.#reliability.beginEpoch(), now)
     }
     // Pieces under two keys are not one message (specification, section 4.6).
-    const broken = cipher.epoch !== epoch && reassembler.busy
+    const broken = cipher.receiveEpoch !== receiveEpoch && reassembler.busy
     if (broken) {
       reassembler.reset()
-      if (this.#ordered) return this.#refuse(new UsmpError('BAD_FRAGMENT', 'a key change between fragments'), true)
+      if (this.#ordered)
+        return this.#handleFrameError(new UsmpError('BAD_FRAGMENT', 'a key change between fragments'), true)
       this.#count('BAD_FRAGMENT')
     }
     // The rest of the message that was dropped, perhaps.
-    if (this.#link && broken && isPiece(frame.type)) this.#handleAll(phase, this.#link.leaveOut(frame.seq, now), now)
-    else if (this.#link) this.#handleAll(phase, this.#link.inOrder(opened, now), now)
+    if (this.#reliability && broken && isMessageFrame(frame.type))
+      this.#handleAll(phase, this.#reliability.skip(frame.seq, now), now)
+    else if (this.#reliability) this.#handleAll(phase, this.#reliability.inOrder(opened, now), now)
     else this.#handle(phase, opened, now)
     if (!rekeying || cipher.rekeying) return
-    this.#link?.rekeyAnswered()
+    this.#reliability?.rekeyAnswered()
     if (this.#phase === phase) this.#events.push({ kind: 'rekeyed' })
   }
 
-  #handleAll(phase: Open, frames: readonly Opened[], now: number): void {
+  #handleAll(phase: Established, frames: readonly ReceivedFrame[], now: number): void {
     for (const frame of frames) if (this.#phase === phase) this.#handle(phase, frame, now)
   }
 
   /** Handles an authentic frame; a fault costs the frame, or the session. */
-  #handle(phase: Open, frame: Opened, now: number): void {
+  #handle(phase: Established, frame: ReceivedFrame, now: number): void {
     try {
       this.#handleAuthentic(phase, frame, now)
     } catch (error) {
-      this.#refuse(asUsmpError(error, 'CRYPTO_FAILED'), true)
+      this.#handleFrameError(asUsmpError(error, 'CRYPTO_FAILED'), true)
     }
   }
 
@@ -751,13 +760,13 @@ export class Connection {
     }
   }
 
-  #handleAuthentic(phase: Open, { type, seq, plaintext }: Opened, now: number): void {
-    if (isPiece(type)) {
+  #handleAuthentic(phase: Established, { type, seq, plaintext }: ReceivedFrame, now: number): void {
+    if (isMessageFrame(type)) {
       const data = phase.reassembler.push(type, seq, plaintext)
       if (data && !phase.closing) this.#events.push({ kind: 'message', data })
       return
     }
-    checkInside(type, plaintext)
+    checkPlaintextSize(type, plaintext)
     if (phase.reassembler.busy) {
       phase.reassembler.reset()
       if (this.#ordered) throw new UsmpError('BAD_FRAGMENT', `${packetTypeName(type)} between fragments`)
@@ -770,8 +779,8 @@ export class Connection {
       case PacketType.BYE:
         return this.#fail(phase.closing ?? CLOSED_THERE)
       case PacketType.REKEY:
-        phase.liveness.countRekey(now)
-        this.#link?.sealBegun(phase.cipher)
+        phase.keepAlive.countRekey(now)
+        this.#reliability?.sealPendingFragments(phase.cipher)
         phase.cipher.acceptRekey(plaintext)
         return
       default:
@@ -779,14 +788,14 @@ export class Connection {
     }
   }
 
-  #handleControl(phase: Open, type: number, now: number): void {
-    const roundTrip = type === PacketType.PONG ? phase.liveness.ponged(now) : undefined
+  #handleControl(phase: Established, type: number, now: number): void {
+    const roundTrip = type === PacketType.PONG ? phase.keepAlive.onPong(now) : undefined
     if (roundTrip !== undefined) {
       this.#events.push({ kind: 'pong', roundTrip })
       return
     }
-    phase.liveness.countControl(now)
-    if (type === PacketType.PING && phase.liveness.takePong(now)) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
+    phase.keepAlive.countControl(now)
+    if (type === PacketType.PING && phase.keepAlive.takePong(now)) this.#sendSealed(phase, PacketType.PONG, EMPTY, now)
   }
 
   // ─── frames out ───
@@ -794,17 +803,17 @@ export class Connection {
   #sendHandshake({ type, seq, payload }: HandshakeFrame, now: number): void {
     const frame = { type, seq, payload, version: this.#wireVersion }
     const bytes = encodeFrame(frame)
-    if (this.#link) this.#link.sendHandshake(frame, bytes, now)
+    if (this.#reliability) this.#reliability.sendHandshake(frame, bytes, now)
     else this.#transmit(bytes)
   }
 
-  #sendPing(phase: Open, now: number): void {
+  #sendPing(phase: Established, now: number): void {
     this.#sendSealed(phase, PacketType.PING, EMPTY, now)
-    phase.liveness.pinged(now)
+    phase.keepAlive.onPingSent(now)
   }
 
-  #pingIfDue(phase: Open, now: number): void {
-    if (!phase.liveness.isPingDue(now)) return
+  #pingIfDue(phase: Established, now: number): void {
+    if (!phase.keepAlive.isPingDue(now)) return
     try {
       this.#sendPing(phase, now)
     } catch {
@@ -812,14 +821,14 @@ export class Connection {
     }
   }
 
-  #sendSealed(phase: Open, type: number, plaintext: Uint8Array, now: number): void {
-    if (this.#link) {
-      this.#link.postUrgent({ type, plaintext })
-      phase.liveness.sent(now)
-      return this.#sendReady(phase, this.#link, now)
+  #sendSealed(phase: Established, type: number, plaintext: Uint8Array, now: number): void {
+    if (this.#reliability) {
+      this.#reliability.postUrgent({ type, plaintext })
+      phase.keepAlive.onSent(now)
+      return this.#sendReady(phase, this.#reliability, now)
     }
-    this.#orEnd(() => this.#transmit(phase.cipher.seal(type, plaintext)))
-    phase.liveness.sent(now)
+    this.#closeOnThrow(() => this.#transmit(phase.cipher.seal(type, plaintext)))
+    phase.keepAlive.onSent(now)
   }
 
   #transmit(frame: Uint8Array): void {
@@ -828,45 +837,45 @@ export class Connection {
 
   // ─── datagrams ───
 
-  #post(phase: Open, link: DatagramLink, frames: readonly Plain[], now: number): void {
-    if (frames.length > phase.cipher.remaining - link.waitingFrames) this.#end(new UsmpError('SEQ_EXHAUSTED'))
-    link.post(frames)
-    this.#sendReady(phase, link, now)
+  #post(phase: Established, reliability: ReliableDatagram, frames: readonly PlaintextFrame[], now: number): void {
+    if (frames.length > phase.cipher.remaining - reliability.waitingFrames) this.#end(new UsmpError('SEQ_EXHAUSTED'))
+    reliability.post(frames)
+    this.#sendReady(phase, reliability, now)
     if (this.#phase.kind === 'closed') throw this.#phase.reason
   }
 
   /** Sends what waits, as far as it may go; ends the connection where sealing fails. */
-  #sendReady(phase: Open, link: DatagramLink, now: number): void {
+  #sendReady(phase: Established, reliability: ReliableDatagram, now: number): void {
     if (this.#phase !== phase) return
     try {
-      const sent = link.sendReady(phase.cipher, now)
-      if (sent.length > 0) phase.liveness.sent(now)
+      const sent = reliability.sendReady(phase.cipher, now)
+      if (sent.length > 0) phase.keepAlive.onSent(now)
     } catch (error) {
       this.#fail(asUsmpError(error, 'CRYPTO_FAILED'))
     }
   }
 
-  #receiveUtack(link: DatagramLink, bytes: Uint8Array, now: number): void {
+  #receiveUtack(reliability: ReliableDatagram, bytes: Uint8Array, now: number): void {
     const phase = this.#phase
     if (phase.kind === 'closed') return
-    const verdict = link.receiveUtack(bytes, now)
+    const verdict = reliability.receiveUtack(bytes, now)
     if (verdict === 'malformed') this.#count('BAD_PAYLOAD')
     if (verdict === 'forged') this.#count('DECRYPT_FAILED')
-    if (verdict !== 'good' || phase.kind !== 'open') return
-    this.#sendReady(phase, link, now)
-    if (phase.closing && link.idle) this.#fail(phase.closing)
+    if (verdict !== 'good' || phase.kind !== 'established') return
+    this.#sendReady(phase, reliability, now)
+    if (phase.closing && reliability.idle) this.#fail(phase.closing)
   }
 
-  #handleLinkTimeout(phase: Open, link: DatagramLink, now: number): void {
-    const lost = link.handleTimeout(now)
+  #handleReliabilityTimeout(phase: Established, reliability: ReliableDatagram, now: number): void {
+    const lost = reliability.handleTimeout(now)
     phase.closeBy = Math.min(phase.closeBy, now + phase.closeTimeout)
     if (lost || now >= phase.closeBy) {
-      if (phase.closing && !link.owesMessages) return this.#fail(phase.closing)
+      if (phase.closing && !reliability.hasUndelivered) return this.#fail(phase.closing)
       const detail = lost ? `${packetTypeName(lost.type)} ${lost.seq} was not acknowledged` : 'messages did not arrive'
       return this.#fail(cutShort(phase.closing, detail))
     }
-    this.#handleAll(phase, link.expire(now), now)
-    this.#sendReady(phase, link, now)
+    this.#handleAll(phase, reliability.expire(now), now)
+    this.#sendReady(phase, reliability, now)
   }
 
   // ─── faults and ends ───
@@ -882,12 +891,12 @@ export class Connection {
    * that is wrong means that another one was lost, and ends the session with a BYE: nothing else would tell the peer.
    * @param authentic whether the frame it is about was sealed by the peer
    */
-  #refuse(error: UsmpError, authentic: boolean): void {
+  #handleFrameError(error: UsmpError, authentic: boolean): void {
     if (this.#phase.kind === 'closed') return
     const line = this.#kind === 'serial'
     if (line && (authentic || error.family === 'platform')) return this.close(error)
     // Nobody but the peer causes a flood, as its frames are authentic.
-    if (isStrict(this.#kind) || error.family === 'platform' || error.code === 'FLOOD') return this.#fail(error)
+    if (isReliable(this.#kind) || error.family === 'platform' || error.code === 'FLOOD') return this.#fail(error)
     this.#count(error.code)
     if (this.#phase.kind === 'server-handshake' && WRONG_PROOFS.includes(error.code)) {
       this.#countWrongProof(this.#phase, error)
@@ -926,16 +935,16 @@ export class Connection {
 
   #wipeSecrets(phase: Phase): void {
     this.#wipePsk(phase)
-    this.#link?.clear()
+    this.#reliability?.clear()
     if (phase.kind === 'client-handshake') wipeClient(phase.state)
     if (phase.kind === 'server-handshake') wipeServer(phase.state)
-    if (phase.kind !== 'open') return
+    if (phase.kind !== 'established') return
     phase.cipher.wipe()
     phase.reassembler.reset()
   }
 
-  #open(): Open {
-    if (this.#phase.kind === 'open') {
+  #establishedPhase(): Established {
+    if (this.#phase.kind === 'established') {
       if (this.#phase.closing) throw this.#phase.closing
       return this.#phase
     }
@@ -950,7 +959,7 @@ export class Connection {
   }
 
   /** A number is used up, and perhaps half a message sent: where sealing fails the session cannot go on. */
-  #orEnd(action: () => void): void {
+  #closeOnThrow(action: () => void): void {
     try {
       action()
     } catch (error) {
@@ -958,29 +967,30 @@ export class Connection {
     }
   }
 
-  #noteError(frame: Frame): void {
+  #noteUnauthenticatedError(frame: Frame): void {
     this.#count('UNEXPECTED_PACKET')
-    if (this.#phase.kind !== 'open' && frame.payload.length === ERROR_SIZE) this.#peerClaim = describeErrorFrame(frame)
+    if (this.#phase.kind !== 'established' && frame.payload.length === ERROR_SIZE)
+      this.#peerError = describeErrorFrame(frame)
   }
 
-  #claim(): string {
-    return this.#peerClaim ? `; the peer (unproven) says ${this.#peerClaim}` : ''
+  #unauthenticatedError(): string {
+    return this.#peerError ? `; the peer (unproven) says ${this.#peerError}` : ''
   }
 
   #refusedError(state: ClientState, cause: unknown): UsmpError {
     const options = cause === undefined ? {} : { cause }
     if (state.kind === 'awaiting-session-ok') {
-      return new UsmpError('HANDSHAKE_REFUSED', `after our proof, before SESSION_OK${this.#claim()}`, {
+      return new UsmpError('HANDSHAKE_REFUSED', `after our proof, before SESSION_OK${this.#unauthenticatedError()}`, {
         ...options,
         awaited: PacketType.SESSION_OK,
         hint: 'Most likely the key is wrong or the device id unknown at the server; its log says which.',
       })
     }
-    return new UsmpError('HANDSHAKE_REFUSED', `before CHALLENGE${this.#claim()}`, {
+    return new UsmpError('HANDSHAKE_REFUSED', `before CHALLENGE${this.#unauthenticatedError()}`, {
       ...options,
       awaited: PacketType.CHALLENGE,
       hint:
-        this.#peerClaim === 'INTERNAL'
+        this.#peerError === 'INTERNAL'
           ? STORE_IS_AWAY
           : 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
     })
@@ -992,15 +1002,15 @@ export class Connection {
     const drops = this.#drops()
     // A server does not answer a wrong proof on datagrams.
     const refused =
-      this.#link && phase.state.kind === 'awaiting-session-ok'
+      this.#reliability && phase.state.kind === 'awaiting-session-ok'
         ? {
             awaited: PacketType.SESSION_OK,
             hint: 'Most likely the key is wrong or the device id unknown at the server.',
           }
-        : this.#peerClaim === 'INTERNAL'
+        : this.#peerError === 'INTERNAL'
           ? { hint: STORE_IS_AWAY }
           : {}
-    return new UsmpError('HANDSHAKE_TIMEOUT', `${step}${drops && `; ${drops}`}${this.#claim()}`, refused)
+    return new UsmpError('HANDSHAKE_TIMEOUT', `${step}${drops && `; ${drops}`}${this.#unauthenticatedError()}`, refused)
   }
 
   /** What was dropped, as it may be why nothing good came. */
@@ -1039,17 +1049,17 @@ function isFrameFault(cause: unknown): cause is UsmpError {
 }
 
 /** Whether nobody but the peer can put bytes onto such a transport without breaking it for good. */
-function isStrict(kind: TransportKind): boolean {
+function isReliable(kind: TransportKind): boolean {
   return kind === 'stream' || kind === 'message'
 }
 
 /** Whether a type carries a message or a piece of one. */
-function isPiece(type: number): type is typeof PacketType.DATA | typeof PacketType.DATA_FRAG {
+function isMessageFrame(type: number): type is typeof PacketType.DATA | typeof PacketType.DATA_FRAG {
   return type === PacketType.DATA || type === PacketType.DATA_FRAG
 }
 
 /** What a type has inside, where that is fixed (specification, section 4.3, step 8). */
-function checkInside(type: number, plaintext: Uint8Array): void {
+function checkPlaintextSize(type: number, plaintext: Uint8Array): void {
   const expected = type === PacketType.REKEY ? REKEY_SALT_SIZE : 0
   if (!FIXED_SIZE_TYPES.includes(type) || plaintext.length === expected) return
   throw new UsmpError('BAD_PAYLOAD', `${packetTypeName(type)} with ${plaintext.length} bytes instead of ${expected}`)

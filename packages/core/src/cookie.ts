@@ -17,7 +17,7 @@ const ADDRESS_SIZES = [4, 16] as const
  * Cookies that need no memory: a mac over the peer's address and the time (specification, section 7.2). Whoever brings
  * one back receives at that address.
  */
-export class CookieJar {
+export class CookieIssuer {
   readonly #provider: CryptoProvider
   readonly #secret: Uint8Array
 
@@ -64,10 +64,10 @@ export class CookieJar {
 
 /**
  * A server's look at a HELLO before it keeps anything about the peer (specification, section 7.2).
- * @returns the HELLO; without `cookie` the peer has yet to show that it receives at its address: {@link askForCookie}
+ * @returns the HELLO; without `cookie` the peer has yet to show that it receives at its address: {@link makeHelloRetry}
  * @throws UsmpError of the frame, UNEXPECTED_PACKET, BAD_PAYLOAD, BAD_COOKIE: to be dropped without an answer
  */
-export function gateHello(datagram: Uint8Array, guard: CookieGuard): Hello {
+export function verifyHelloCookie(datagram: Uint8Array, guard: CookieGuard): Hello {
   const frame = decodeFrame(datagram)
   expectType(frame, PacketType.HELLO)
   const hello = decodeHello(frame)
@@ -76,7 +76,7 @@ export function gateHello(datagram: Uint8Array, guard: CookieGuard): Hello {
 }
 
 /** The two answers to a HELLO without a cookie: its acknowledgement and HELLO_RETRY, together smaller than the HELLO. */
-export function askForCookie(
+export function makeHelloRetry(
   datagram: Uint8Array,
   guard: CookieGuard,
   provider: CryptoProvider,

@@ -1,15 +1,15 @@
-import { Arq, type Outgoing } from './arq.js'
+import { Arq, type SentFrame } from './arq.js'
 import { assertInteger, copyBytes, copySecret, EMPTY, equalBytes, wipe } from './bytes.js'
 import { PacketType } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
 import type { Frame } from './frame.js'
+import type { RecordLayer } from './record-layer.js'
 import { Reorder } from './reorder.js'
-import type { SessionCipher } from './session.js'
 import { decodeUtack, encodeUtack, isHandshakeType, verifyUtack } from './utack.js'
 
 /** Most frames under way at once (specification, section 7.5). */
-const MAX_UNDER_WAY = 8
+const MAX_IN_FLIGHT = 8
 /** Handshake frames remembered as accepted; the oldest gives way. An honest handshake has three. */
 const MAX_REMEMBERED = 8
 /** So much may wait before the messages; a peer whose PINGs would make it more gets no PONG for now. */
@@ -23,19 +23,19 @@ export interface DatagramOptions {
    * Messages of one frame that are under way at once, 1–8; default 8. 1 keeps the order towards receivers that hand messages
    * on as they arrive, as published peers and the C core do: behind a loss, with several under way, they see another one.
    */
-  readonly maxUnderWay?: number
+  readonly maxInFlight?: number
   /** Messages received come in the order of sending (default), or as they arrive. */
   readonly delivery?: 'in-order' | 'on-arrival'
 }
 
 /** What stands in a sealed frame. */
-export interface Plain {
+export interface PlaintextFrame {
   readonly type: number
   readonly plaintext: Uint8Array
 }
 
 /** An authentic frame that was opened. */
-export interface Opened extends Plain {
+export interface ReceivedFrame extends PlaintextFrame {
   readonly seq: number
 }
 
@@ -44,20 +44,20 @@ export interface Opened extends Plain {
  * acknowledges what was accepted, repeats what was not acknowledged, knows repeats of the handshake, lets frames wait
  * that must not be under way beside others, and restores the order of what arrives.
  */
-export class DatagramLink {
+export class ReliableDatagram {
   readonly #provider: CryptoProvider
   readonly #transmit: (datagram: Uint8Array) => void
   readonly #arq: Arq
-  readonly #order: Reorder<Opened | undefined> | undefined
+  readonly #order: Reorder<ReceivedFrame | undefined> | undefined
   #remembered: Frame[] = []
   /** The rest of a message: nothing may come between. */
-  #begun: Plain[] = []
+  #pendingFragments: PlaintextFrame[] = []
   /** The rest of a message that was sealed before its turn, as the key changed. */
-  #sealed: Outgoing[] = []
-  #urgent: Plain[][] = []
-  #messages: Plain[][] = []
+  #sealed: SentFrame[] = []
+  #urgent: PlaintextFrame[][] = []
+  #messages: PlaintextFrame[][] = []
   /** The last frame, which waits for all others. It needs no place among them. */
-  #bye: Plain[] | undefined
+  #bye: PlaintextFrame[] | undefined
   #byeSent = false
   /** Something was posted that {@link sendReady} has not looked at. */
   #posted = false
@@ -70,14 +70,14 @@ export class DatagramLink {
    */
   constructor(
     provider: CryptoProvider,
-    { maxUnderWay = MAX_UNDER_WAY, delivery = 'in-order' }: DatagramOptions,
+    { maxInFlight = MAX_IN_FLIGHT, delivery = 'in-order' }: DatagramOptions,
     jitter: number,
     transmit: (datagram: Uint8Array) => void,
   ) {
-    assertInteger('maxUnderWay', maxUnderWay, 1, MAX_UNDER_WAY)
+    assertInteger('maxInFlight', maxInFlight, 1, MAX_IN_FLIGHT)
     this.#provider = provider
     this.#transmit = transmit
-    this.#arq = new Arq(maxUnderWay, jitter)
+    this.#arq = new Arq(maxInFlight, jitter)
     this.#order = delivery === 'in-order' ? new Reorder() : undefined
   }
 
@@ -91,8 +91,8 @@ export class DatagramLink {
     // The server may lose its HELLO_RETRY and not repeat it.
     const untilAnswered = type === PacketType.HELLO
     // The only frame of the handshake that is sent in a session.
-    const vital = type === PacketType.SESSION_OK
-    this.#arq.sent({ type, seq, bytes, key: EMPTY, epoch: -1, alone: true, vital, untilAnswered }, now)
+    const mustDeliver = type === PacketType.SESSION_OK
+    this.#arq.sent({ type, seq, bytes, key: EMPTY, epoch: -1, exclusive: true, mustDeliver, untilAnswered }, now)
   }
 
   /** What was sent has been answered: nothing of it is repeated. */
@@ -138,7 +138,7 @@ export class DatagramLink {
     if (!utack) return 'malformed'
     const isGood = (key: Uint8Array) => verifyUtack(this.#provider, datagram, key)
     const verdict = this.#arq.acknowledge(utack.type, utack.seq, now, isGood)
-    if (verdict === 'good' && !isHandshakeType(utack.type)) this.peerHeard(now)
+    if (verdict === 'good' && !isHandshakeType(utack.type)) this.onReceived(now)
     return verdict === 'none' ? 'late' : verdict === 'bad' ? 'forged' : 'good'
   }
 
@@ -151,13 +151,13 @@ export class DatagramLink {
 
   /** Messages that wait because others are under way. */
   get waiting(): number {
-    return this.#messages.length + (this.#begun.length + this.#sealed.length > 0 ? 1 : 0)
+    return this.#messages.length + (this.#pendingFragments.length + this.#sealed.length > 0 ? 1 : 0)
   }
 
   /** How many sequence numbers the waiting frames will use. */
   get waitingFrames(): number {
     const waiting = [...this.#urgent, ...this.#messages]
-    return waiting.reduce((sum, frames) => sum + frames.length, this.#begun.length + (this.#bye ? 1 : 0))
+    return waiting.reduce((sum, frames) => sum + frames.length, this.#pendingFragments.length + (this.#bye ? 1 : 0))
   }
 
   /** Whether everything that was posted has arrived. */
@@ -166,8 +166,8 @@ export class DatagramLink {
   }
 
   /** Whether messages of the application have not arrived yet, as far as is known. */
-  get owesMessages(): boolean {
-    if (this.#sealed.length > 0 || this.#begun.some(isMessage)) return true
+  get hasUndelivered(): boolean {
+    if (this.#sealed.length > 0 || this.#pendingFragments.some(isMessage)) return true
     return this.#messages.some((frames) => frames.some(isMessage)) || this.#arq.some(isMessage)
   }
 
@@ -175,7 +175,7 @@ export class DatagramLink {
    * Lets a message wait for its turn: one frame, or fragments. The plaintexts are copied.
    * @throws UsmpError QUEUE_FULL if 64 wait
    */
-  post(frames: readonly Plain[]): void {
+  post(frames: readonly PlaintextFrame[]): void {
     if (this.waiting >= MAX_WAITING_MESSAGES) {
       throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_MESSAGES} messages wait`)
     }
@@ -184,7 +184,7 @@ export class DatagramLink {
   }
 
   /** Lets PING, PONG or REKEY wait, before all messages: one PING that waits is enough, and behind a BYE nothing is sent. */
-  postUrgent(frame: Plain): void {
+  postUrgent(frame: PlaintextFrame): void {
     if (this.#byeSent) return
     if (frame.type === PacketType.PONG && this.#urgent.length >= MAX_URGENT) return
     if (frame.type === PacketType.PING && this.#urgent.some(([first]) => first?.type === PacketType.PING)) return
@@ -208,52 +208,52 @@ export class DatagramLink {
    * @returns the types that were sent
    * @throws UsmpError SEQ_EXHAUSTED, or what the crypto provider throws
    */
-  sendReady(cipher: SessionCipher, now: number): number[] {
+  sendReady(cipher: RecordLayer, now: number): number[] {
     this.#posted = false
     const sent: number[] = []
-    for (let next = this.#sealed[0]; next && this.#arq.admits(next); next = this.#sealed[0]) {
+    for (let next = this.#sealed[0]; next && this.#arq.canSend(next); next = this.#sealed[0]) {
       this.#sealed.shift()
       this.#send(next, now)
       sent.push(next.type)
     }
     while (this.#sealed.length === 0) {
-      const parcel = this.#nextParcel()
+      const parcel = this.#nextMessage()
       const frame = parcel?.[0]
       if (!frame) return sent
-      const together = this.#begun.length === 0 && parcel.length === 1
-      const alone = !together || frame.type === PacketType.REKEY || frame.type === PacketType.BYE
+      const together = this.#pendingFragments.length === 0 && parcel.length === 1
+      const exclusive = !together || frame.type === PacketType.REKEY || frame.type === PacketType.BYE
       const { sendEpoch: epoch, nextSeq: seq } = cipher
-      if (!this.#arq.admits({ alone, epoch, seq })) return sent
+      if (!this.#arq.canSend({ exclusive, epoch, seq })) return sent
       this.#takeFrame(parcel)
-      this.#send(seal(cipher, frame, alone), now)
+      this.#send(seal(cipher, frame, exclusive), now)
       sent.push(frame.type)
     }
     return sent
   }
 
   /** The peer's REKEY is about to be followed: the rest of a message begun stays under the old key (section 5.3). */
-  sealBegun(cipher: SessionCipher): void {
-    this.#sealed.push(...this.#begun.splice(0).map((frame) => seal(cipher, frame, true)))
+  sealPendingFragments(cipher: RecordLayer): void {
+    this.#sealed.push(...this.#pendingFragments.splice(0).map((frame) => seal(cipher, frame, true)))
   }
 
-  #send(frame: Outgoing, now: number): void {
+  #send(frame: SentFrame, now: number): void {
     this.#arq.sent(frame, now)
     this.#transmit(frame.bytes)
   }
 
-  #nextParcel(): Plain[] | undefined {
-    if (this.#begun.length > 0) return this.#begun
+  #nextMessage(): PlaintextFrame[] | undefined {
+    if (this.#pendingFragments.length > 0) return this.#pendingFragments
     return this.#urgent[0] ?? this.#messages[0] ?? this.#bye
   }
 
-  #takeFrame(parcel: Plain[]): void {
+  #takeFrame(parcel: PlaintextFrame[]): void {
     if (parcel === this.#urgent[0]) this.#urgent.shift()
     else if (parcel === this.#messages[0]) this.#messages.shift()
     else if (parcel === this.#bye) {
       this.#bye = undefined
       this.#byeSent = true
     }
-    this.#begun = parcel.slice(1)
+    this.#pendingFragments = parcel.slice(1)
   }
 
   // ─── time ───
@@ -265,7 +265,7 @@ export class DatagramLink {
   }
 
   /** Sends again what was not acknowledged in time; returns a frame of the session that was lost for good. */
-  handleTimeout(now: number): Outgoing | undefined {
+  handleTimeout(now: number): SentFrame | undefined {
     const { repeats, lost } = this.#arq.handleTimeout(now)
     for (const bytes of repeats) this.#transmit(bytes)
     return lost
@@ -277,8 +277,8 @@ export class DatagramLink {
   }
 
   /** The peer has shown that it lives. */
-  peerHeard(now: number): void {
-    this.#arq.peerHeard(now)
+  onReceived(now: number): void {
+    this.#arq.onReceived(now)
   }
 
   /** While the application does not read, messages are not taken, so not acknowledged. */
@@ -295,7 +295,7 @@ export class DatagramLink {
   // ─── order of what arrives ───
 
   /** What has its turn now that a frame was accepted: itself or not, and others that waited for it. */
-  inOrder(frame: Opened, now: number): Opened[] {
+  inOrder(frame: ReceivedFrame, now: number): ReceivedFrame[] {
     if (!this.#order) return [frame]
     switch (frame.type) {
       case PacketType.BYE:
@@ -305,24 +305,24 @@ export class DatagramLink {
       case PacketType.PING:
       case PacketType.PONG:
         // They are about time, so they do not wait; only their number does.
-        return [frame, ...this.leaveOut(frame.seq, now)]
+        return [frame, ...this.skip(frame.seq, now)]
       default:
         return this.#order.push(frame.seq, frame, now).filter(isPresent)
     }
   }
 
   /** What has its turn now that a frame was accepted which does not wait with the others. */
-  leaveOut(seq: number, now: number): Opened[] {
+  skip(seq: number, now: number): ReceivedFrame[] {
     return this.#order?.push(seq, undefined, now).filter(isPresent) ?? []
   }
 
   /** The peer has begun to count anew, under a new key: gives out what waits, whatever is missing. */
-  beginEpoch(): Opened[] {
+  beginEpoch(): ReceivedFrame[] {
     return this.#order?.flush(0).filter(isPresent) ?? []
   }
 
   /** What has waited too long for something that was sent before it. */
-  expire(now: number): Opened[] {
+  expire(now: number): ReceivedFrame[] {
     return this.#order?.expire(now).filter(isPresent) ?? []
   }
 
@@ -331,7 +331,7 @@ export class DatagramLink {
     this.#arq.clear()
     for (const { key } of this.#sealed.splice(0)) wipe(key)
     this.#remembered = []
-    this.#begun = []
+    this.#pendingFragments = []
     this.#urgent = []
     this.#messages = []
     this.#bye = undefined
@@ -341,11 +341,11 @@ export class DatagramLink {
 }
 
 /** Seals a frame, and keeps the key for its acknowledgement. */
-function seal(cipher: SessionCipher, { type, plaintext }: Plain, alone: boolean): Outgoing {
+function seal(cipher: RecordLayer, { type, plaintext }: PlaintextFrame, exclusive: boolean): SentFrame {
   const { sendEpoch: epoch, nextSeq: seq } = cipher
   const key = copySecret(cipher.sendKey)
   const bytes = type === PacketType.REKEY ? cipher.startRekey(plaintext) : cipher.seal(type, plaintext)
-  return { type, seq, bytes, key, epoch, alone, vital: true }
+  return { type, seq, bytes, key, epoch, exclusive, mustDeliver: true }
 }
 
 const CONTROL_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.REKEY, PacketType.BYE]
@@ -359,5 +359,5 @@ function isPresent<T>(item: T | undefined): item is T {
   return item !== undefined
 }
 
-export { askForCookie, CookieJar, gateHello } from './cookie.js'
+export { CookieIssuer, makeHelloRetry, verifyHelloCookie } from './cookie.js'
 export { isForHandshake } from './utack.js'

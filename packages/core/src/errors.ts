@@ -172,7 +172,7 @@ const errorFacts = {
     message: 'the peer did not answer the request in time',
     hint: 'The peer is slow, or does not speak JSON-RPC. The request may have been carried out all the same.',
   },
-  BAD_ANSWER: {
+  INVALID_RESPONSE: {
     family: 'session',
     retryable: false,
     message: 'the answer of the peer does not fit the contract',
@@ -185,7 +185,7 @@ const errorFacts = {
   ),
   REPLACED: end('the same device opened a newer session', 'Two devices with one id would replace each other for ever.'),
   DUPLICATE_DEVICE: end('the device already has a session', 'The server keeps the older one by policy.'),
-  LIMIT: end('a limit of the server is reached', 'Too many connections or handshakes; try again later.'),
+  TOO_MANY_CONNECTIONS: end('a limit of the server is reached', 'Too many connections or handshakes; try again later.'),
   SHUTDOWN: end('the server shuts down', 'Connect again later.'),
 } as const satisfies Record<string, ErrorFacts>
 

@@ -28,17 +28,17 @@ export { nobleProvider } from './crypto-noble.js'
 export type { DatagramOptions } from './datagram.js'
 export { FrameDecoder } from './deframer.js'
 export { formatDeviceId, parseDeviceId } from './device-id.js'
+export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } from './errors.js'
+export { decodeFrame, encodeFrame, type Frame } from './frame.js'
+export type { CookieGuard } from './handshake/server.js'
+export { assertPsk, deriveDevicePsk, parsePsk } from './psk.js'
+export { type ReconnectOptions, reconnecting } from './reconnect.js'
+export { SerialMultiplexer } from './serial-multiplexer.js'
 export {
   type Abortable,
   type AcceptOptions,
   type ConnectOptions,
   ExtensionEvent,
   Session,
-} from './driver.js'
-export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } from './errors.js'
-export { decodeFrame, encodeFrame, type Frame } from './frame.js'
-export type { CookieGuard } from './handshake/server.js'
-export { assertPsk, deriveDevicePsk, parsePsk } from './psk.js'
-export { type ReconnectOptions, reconnecting } from './reconnect.js'
-export { SharedLine } from './shared-line.js'
+} from './session.js'
 export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'

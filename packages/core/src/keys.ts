@@ -17,7 +17,7 @@ export interface DirectionalKeys {
 }
 
 /** The same keys as one end sees them. */
-export interface EndKeys {
+export interface TrafficKeys {
   readonly tx: Uint8Array
   readonly rx: Uint8Array
 }
@@ -78,7 +78,7 @@ export function clientMac(
   deviceId: Uint8Array,
   transcript: Transcript,
 ): Uint8Array {
-  return proof(provider, version, PacketType.HELLO_ACK, psk, deviceId, transcript)
+  return handshakeMac(provider, version, PacketType.HELLO_ACK, psk, deviceId, transcript)
 }
 
 /** The server's proof, SESSION_OK (specification, section 3.7). */
@@ -89,10 +89,10 @@ export function serverMac(
   sessionId: Uint8Array,
   transcript: Transcript,
 ): Uint8Array {
-  return proof(provider, version, PacketType.SESSION_OK, psk, sessionId, transcript)
+  return handshakeMac(provider, version, PacketType.SESSION_OK, psk, sessionId, transcript)
 }
 
-function proof(
+function handshakeMac(
   provider: CryptoProvider,
   version: WireVersion,
   type: number,
@@ -111,11 +111,11 @@ function proof(
  */
 export function deriveRekeyKeys(
   provider: CryptoProvider,
-  keys: EndKeys,
+  keys: TrafficKeys,
   initiator: boolean,
   salt: Uint8Array,
   sessionId: Uint8Array,
-): EndKeys {
+): TrafficKeys {
   const ikm = secretBytes(2 * KEY_SIZE)
   ikm.set(initiator ? keys.tx : keys.rx)
   ikm.set(initiator ? keys.rx : keys.tx, KEY_SIZE)

@@ -1,9 +1,9 @@
 import type { Authorization, ClientOptions, ServerOptions } from './connection.js'
 import { CipherSuite, DEVICE_ID_SIZE, EXTENSION_FIRST, EXTENSION_LAST } from './constants.js'
 import type { DatagramOptions } from './datagram.js'
-import type { Abortable, AcceptOptions, ConnectOptions } from './driver.js'
 import { UsmpError } from './errors.js'
 import type { ReconnectOptions } from './reconnect.js'
+import type { Abortable, AcceptOptions, ConnectOptions } from './session.js'
 import type { StreamTransportOptions } from './transport.js'
 
 // ─── the checker ───
@@ -134,7 +134,7 @@ export function hasMethods(value: unknown, ...names: readonly string[]): boolean
   return typeof value === 'object' && value !== null && names.every((name) => isFunction((value as never)[name]))
 }
 
-const isClock = (value: unknown) => hasMethods(value, 'now', 'setTimer', 'clearTimer', 'defer', 'turn')
+const isClock = (value: unknown) => hasMethods(value, 'now', 'setTimer', 'clearTimer', 'defer', 'yieldToEventLoop')
 
 /** An object of options; which ones may depend on the others in it. */
 export function group(table: OptionTable | ((value: Readonly<Record<string, unknown>>) => OptionTable)): OptionRule {
@@ -221,7 +221,7 @@ export const extensions: OptionRule = {
 export const abortableTable: TableOf<Abortable> = { signal }
 
 const datagramTable: TableOf<DatagramOptions> = {
-  maxUnderWay: /* @__PURE__ */ integer(1, 8),
+  maxInFlight: /* @__PURE__ */ integer(1, 8),
   delivery: /* @__PURE__ */ oneOf('in-order', 'on-arrival'),
 }
 
@@ -239,7 +239,10 @@ const sixBytes: OptionRule = {
   required: true,
 }
 export const cookies: OptionRule = { expected: 'a CookieGuard', fits: (value) => hasMethods(value, 'issue', 'verify') }
-export const datagramLink: OptionRule = { expected: 'the class DatagramLink of @usmp/core/datagram', fits: isFunction }
+export const reliableDatagram: OptionRule = {
+  expected: 'the class ReliableDatagram of @usmp/core/datagram',
+  fits: isFunction,
+}
 export const authorize: OptionRule = {
   expected: 'a function that gives the key of a device',
   fits: isFunction,
@@ -263,7 +266,7 @@ export const connectTable: TableOf<ConnectOptions> = {
   idleTimeout: time,
   extensions,
   unsafeWireVersion1: flag,
-  datagramLink,
+  reliableDatagram,
   datagram,
   random,
   provider,
@@ -279,7 +282,7 @@ export const acceptTable: TableOf<AcceptOptions> = {
   idleTimeout: time,
   extensions,
   unsafeWireVersion1: flag,
-  datagramLink,
+  reliableDatagram,
   datagram,
   cookies,
   random,
@@ -300,7 +303,7 @@ export const clientTable: TableOf<ClientOptions> = {
   idleTimeout: time,
   extensions,
   unsafeWireVersion1: flag,
-  datagramLink,
+  reliableDatagram,
   datagram,
   random,
   provider,
@@ -314,7 +317,7 @@ export const serverTable: TableOf<ServerOptions> = {
   idleTimeout: time,
   extensions,
   unsafeWireVersion1: flag,
-  datagramLink,
+  reliableDatagram,
   datagram,
   cookies,
   random,

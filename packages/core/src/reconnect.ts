@@ -1,9 +1,9 @@
 import { onAbort } from './abort.js'
 import type { Clock } from './clock.js'
 import { PacketType } from './constants.js'
-import type { Abortable, Session } from './driver.js'
 import { asUsmpError, type ErrorCode, type UsmpError } from './errors.js'
 import { checkOptions, reconnectTable } from './options.js'
+import type { Abortable, Session } from './session.js'
 
 /** First and longest pause between attempts, ms; each is drawn at random from half of it to all of it. */
 const FIRST_PAUSE = 500

@@ -4,7 +4,7 @@ import type { UsmpError } from './errors.js'
 import { checkOptions, streamTransportTable } from './options.js'
 
 /** How long a close waits for the peer to take the rest and to end too, ms. */
-const LINGER = 2_000
+const CLOSE_TIMEOUT = 2_000
 
 /** Where a transport delivers what arrives. Its methods are called on it, as `sink.receive(bytes)`; taken off it they fail. */
 export interface TransportSink {
@@ -113,7 +113,7 @@ export function streamTransport(options: StreamTransportOptions): Transport {
     async close() {
       ended = true
       resumeReading?.()
-      const timer = systemClock.setTimer(cutOff, LINGER)
+      const timer = systemClock.setTimer(cutOff, CLOSE_TIMEOUT)
       // Reading goes on up to the end of the peer: to cancel at once would break what it has not read yet.
       await Promise.allSettled([writer.close(), finished])
       systemClock.clearTimer(timer)

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import { Arq, type Outgoing, RoundTrip } from '../src/arq.ts'
+import { Arq, RoundTrip, type SentFrame } from '../src/arq.ts'
 import { bytesOf } from './helpers.ts'
 
-const frame = (seq: number, more: Partial<Outgoing> = {}): Outgoing => ({
+const frame = (seq: number, more: Partial<SentFrame> = {}): SentFrame => ({
   type: 5,
   seq,
   bytes: bytesOf(20, seq),
   key: bytesOf(32, 9),
   epoch: 0,
-  alone: false,
-  vital: true,
+  exclusive: false,
+  mustDeliver: true,
   ...more,
 })
 const good = () => true
@@ -63,29 +63,29 @@ describe('what may be under way together (section 7.5)', () => {
   test('up to the bound', () => {
     const arq = new Arq(3, 0)
     for (let seq = 0; seq < 3; seq++) {
-      expect(arq.admits(frame(seq))).toBe(true)
+      expect(arq.canSend(frame(seq))).toBe(true)
       arq.sent(frame(seq), 0)
     }
-    expect(arq.admits(frame(3))).toBe(false)
+    expect(arq.canSend(frame(3))).toBe(false)
     arq.acknowledge(5, 1, 10, good)
-    expect(arq.admits(frame(3))).toBe(true)
+    expect(arq.canSend(frame(3))).toBe(true)
   })
 
   test('within less than 64 numbers', () => {
     const arq = new Arq(8, 0)
     arq.sent(frame(10), 0)
-    expect(arq.admits(frame(73))).toBe(true)
-    expect(arq.admits(frame(74))).toBe(false)
+    expect(arq.canSend(frame(73))).toBe(true)
+    expect(arq.canSend(frame(74))).toBe(false)
   })
 
   test('nothing beside what goes alone, nor of another epoch', () => {
     const arq = new Arq(8, 0)
     arq.sent(frame(0), 0)
-    expect(arq.admits(frame(1, { alone: true }))).toBe(false)
-    expect(arq.admits(frame(0, { epoch: 1 }))).toBe(false)
+    expect(arq.canSend(frame(1, { exclusive: true }))).toBe(false)
+    expect(arq.canSend(frame(0, { epoch: 1 }))).toBe(false)
     arq.clear()
-    arq.sent(frame(1, { alone: true }), 0)
-    expect(arq.admits(frame(2))).toBe(false)
+    arq.sent(frame(1, { exclusive: true }), 0)
+    expect(arq.canSend(frame(2))).toBe(false)
   })
 })
 
@@ -95,7 +95,7 @@ describe('repeats', () => {
     const sent = frame(4)
     arq.sent(sent, 0)
     const times = [0]
-    let lost: Outgoing | undefined
+    let lost: SentFrame | undefined
     while (!lost) {
       const at = arq.deadline
       expect(arq.handleTimeout(at - 1)).toEqual({ repeats: [], lost: undefined })
@@ -112,7 +112,7 @@ describe('repeats', () => {
 
   test('a frame of the handshake is repeated at least every second, until another deadline ends it', () => {
     const arq = new Arq(8, 0)
-    arq.sent(frame(0, { type: 1, vital: false }), 0)
+    arq.sent(frame(0, { type: 1, mustDeliver: false }), 0)
     const times: number[] = []
     for (let sends = 0; sends < 60; sends++) {
       times.push(arq.deadline)
@@ -167,7 +167,7 @@ describe('acknowledgements', () => {
 
   test('do not stop a HELLO, but give a sample, once', () => {
     const arq = new Arq(8, 0)
-    arq.sent(frame(0, { type: 1, alone: true, vital: false, untilAnswered: true }), 0)
+    arq.sent(frame(0, { type: 1, exclusive: true, mustDeliver: false, untilAnswered: true }), 0)
     expect(arq.acknowledge(1, 0, 100, good)).toBe('good')
     arq.acknowledge(1, 0, 400, good)
     expect(arq.handleTimeout(500).repeats).toHaveLength(1)

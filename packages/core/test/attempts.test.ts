@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { encodeSerial } from '../src/cobs.ts'
 import { type Authorization, Connection } from '../src/connection.ts'
 import { PacketType } from '../src/constants.ts'
-import { DatagramLink } from '../src/datagram.js'
+import { ReliableDatagram } from '../src/datagram.js'
 import { encodeFrame, type Frame } from '../src/frame.ts'
 import { concatBytes, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, PSK } from './pair.ts'
@@ -22,7 +22,7 @@ class Attempt {
   constructor(kind: Kind, answer: Authorization | null = { psk: PSK }) {
     this.#kind = kind
     this.#answer = answer
-    this.server = Connection.server({ kind, datagramLink: DatagramLink, random: pseudoRandom(3) }, 0)
+    this.server = Connection.server({ kind, reliableDatagram: ReliableDatagram, random: pseudoRandom(3) }, 0)
   }
 
   get reason(): string | undefined {

@@ -1,16 +1,16 @@
 // What the end of a session promises, whatever the peer, the network and the transport do.
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../src/clock.ts'
-import { DatagramLink } from '../src/datagram.ts'
-import { type ConnectOptions, Session } from '../src/driver.ts'
+import { ReliableDatagram } from '../src/datagram.ts'
 import { UsmpError } from '../src/errors.ts'
-import { SharedLine } from '../src/shared-line.ts'
+import { SerialMultiplexer } from '../src/serial-multiplexer.ts'
+import { type ConnectOptions, Session } from '../src/session.ts'
 import type { Transport, TransportSink } from '../src/transport.ts'
 import { bytesOf, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, PSK } from './pair.ts'
 
 const asText = (message: Uint8Array | undefined) => message && new TextDecoder().decode(message)
-const turn = () => new Promise<void>((resolve) => systemClock.turn(resolve))
+const nextTurn = () => new Promise<void>((resolve) => systemClock.yieldToEventLoop(resolve))
 
 /** One end of a wire in memory. Bytes that nobody reads yet wait; `full` says that no more are wanted. */
 class MemoryTransport implements Transport {
@@ -71,7 +71,7 @@ interface World {
   readonly transports: { readonly client: MemoryTransport; readonly server: MemoryTransport }
 }
 
-const common = { datagramLink: DatagramLink, extensions: [0x42], keepalive: 0 }
+const common = { reliableDatagram: ReliableDatagram, extensions: [0x42], keepalive: 0 }
 const clientOptions: ConnectOptions = { ...common, random: pseudoRandom(1), deviceId: DEVICE_ID, psk: PSK }
 
 async function connected(kind: Transport['kind'] = 'stream', options: Partial<ConnectOptions> = {}): Promise<World> {
@@ -123,7 +123,7 @@ describe('close', () => {
     const { client, server, transports } = await connected()
     transports.server.held = true
     await client.send('first')
-    await turn()
+    await nextTurn()
     const waiting = [client.send('second'), client.send('third')]
     const closing = client.close()
     await expect(client.send('too late')).rejects.toMatchObject({ code: 'CLOSED' })
@@ -138,7 +138,7 @@ describe('close', () => {
     const { client, server, transports } = await connected()
     transports.server.held = true
     await client.send('first')
-    await turn()
+    await nextTurn()
     const abort = new AbortController()
     const waiting = client.send('second', { signal: abort.signal })
     const closing = client.close()
@@ -155,7 +155,7 @@ describe('close', () => {
     const sent = [client, server].flatMap((session) =>
       Array.from({ length: 300 }, (_, i) => session.send(`${i} ${'x'.repeat(1500)}`)),
     )
-    await turn()
+    await nextTurn()
     await Promise.all([client.close(), server.close()])
     expect(await Promise.allSettled(sent)).toHaveLength(600)
     expect([(await client.closed).code, (await server.closed).code]).toEqual(['CLOSED', 'CLOSED'])
@@ -171,7 +171,7 @@ describe('close has one end in all', () => {
     const { client, transports } = await connected('stream', { clock })
     transports.server.held = true
     await client.send('first')
-    await turn()
+    await nextTurn()
     const waiting = client.send('second')
     const closing = client.close(code && new UsmpError(code))
     expect(clock.next).toBe(limit)
@@ -197,7 +197,7 @@ describe('close has one end in all', () => {
     const { client, transports } = await connected('stream', { clock })
     transports.server.held = true
     await client.send('first')
-    await turn()
+    await nextTurn()
     const waiting = client.send('second')
     const closing = client.close()
     const stopping = client.close(new UsmpError('SHUTDOWN'))
@@ -230,8 +230,8 @@ class WatchedClock {
     queueMicrotask(callback)
   }
 
-  turn(callback: () => void): void {
-    systemClock.turn(callback)
+  yieldToEventLoop(callback: () => void): void {
+    systemClock.yieldToEventLoop(callback)
   }
 
   /** ms until the earliest timer. */
@@ -260,7 +260,7 @@ describe('one device with a good key cannot end the process', () => {
     void server.readable.cancel()
     await server.close()
     await client.close(new UsmpError('SHUTDOWN'))
-    await turn()
+    await nextTurn()
     expect((await server.closed).code).toBe('REPLACED')
     expect(seen()).toEqual([])
   })
@@ -282,13 +282,13 @@ describe('one device with a good key cannot end the process', () => {
     }) as never
     // Until it is paused, and read again.
     for (let i = 0; i < 100; i++) await server.send('x'.repeat(1000))
-    await turn()
+    await nextTurn()
     const sending = client.send('answer').catch((error: UsmpError) => error)
     const reading = readAll(client).catch((error: UsmpError) => error)
     expect(await client.closed).toMatchObject({ code: 'TRANSPORT_FAILED', cause: fault })
     await Promise.all([sending, reading, client.close()])
     expect(transports.client.calls).toContain('abort')
-    await turn()
+    await nextTurn()
     expect(seen()).toEqual([])
   })
 
@@ -305,7 +305,7 @@ describe('one device with a good key cannot end the process', () => {
       await client.close(new UsmpError(reason))
       expect((await client.closed).code).toBe(reason)
     }
-    await turn()
+    await nextTurn()
     expect(seen()).toEqual([])
   })
 
@@ -329,7 +329,7 @@ describe('one device with a good key cannot end the process', () => {
     await expect(Session.connect(transport, { ...clientOptions, psk: bytesOf(3) })).rejects.toMatchObject({
       code: 'WEAK_PSK',
     })
-    await turn()
+    await nextTurn()
     expect(seen()).toEqual([])
   })
 })
@@ -338,7 +338,7 @@ test('a serial line that fails while it is closed is over for all who share it',
   const line = new MemoryTransport('serial')
   const fault = new Error('unplugged')
   line.close = () => Promise.reject(fault)
-  const shared = new SharedLine(line)
+  const shared = new SerialMultiplexer(line)
   let cause: unknown
   shared.join().open({ receive() {}, drain() {}, end: (error) => (cause = error) })
   await shared.close()
@@ -358,7 +358,7 @@ describe('sending', () => {
     const { client, server, transports } = await connected()
     transports.server.held = true
     await client.send('first')
-    await turn()
+    await nextTurn()
     const buffer = text('as it was')
     const sending = client.send(buffer)
     buffer.fill(0)

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { CookieJar } from '../src/cookie.ts'
+import { CookieIssuer } from '../src/cookie.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
 import { bytesOf, codeOf, concatBytes, flipBit } from './helpers.ts'
 
 const SECRET = bytesOf(32, 4)
-const jar = new CookieJar(nobleProvider, SECRET)
+const jar = new CookieIssuer(nobleProvider, SECRET)
 const address = Uint8Array.of(192, 0, 2, 7)
 const START = 1_000_000 * 30_000
 
@@ -33,7 +33,7 @@ describe('cookie (specification, section 7.2)', () => {
   })
 
   test('another secret, another cookie', () => {
-    expect(new CookieJar(nobleProvider, bytesOf(32, 5)).at(address, 9000, START).verify(cookie)).toBe(false)
+    expect(new CookieIssuer(nobleProvider, bytesOf(32, 5)).at(address, 9000, START).verify(cookie)).toBe(false)
   })
 
   test('in the first slot there is none before it', () => {
@@ -44,6 +44,6 @@ describe('cookie (specification, section 7.2)', () => {
   test('refuses what is no address', () => {
     expect(codeOf(() => jar.at(bytesOf(5), 1, 0))).toBe('INVALID_ARGUMENT')
     expect(codeOf(() => jar.at(address, 65_536, 0))).toBe('INVALID_ARGUMENT')
-    expect(codeOf(() => new CookieJar(nobleProvider, bytesOf(31)))).toBe('INVALID_ARGUMENT')
+    expect(codeOf(() => new CookieIssuer(nobleProvider, bytesOf(31)))).toBe('INVALID_ARGUMENT')
   })
 })

@@ -280,8 +280,8 @@ describe('rekey (section 5.6)', () => {
 
 describe('sending', () => {
   test('up to 8 messages at once, or one if that is asked for; fragments one by one', () => {
-    const count = (maxUnderWay: number | undefined, message: Uint8Array) => {
-      const datagram = maxUnderWay === undefined ? {} : { maxUnderWay }
+    const count = (maxInFlight: number | undefined, message: Uint8Array) => {
+      const datagram = maxInFlight === undefined ? {} : { maxInFlight }
       const pair = new Pair({ kind: 'datagram', client: { ...quiet, datagram }, server: quiet }).connect()
       const before = pair.frames('client').length
       for (let i = 0; i < 20; i++) pair.send('client', message)

@@ -10,16 +10,16 @@ import { caseName, groupsOf } from './vectors.ts'
 const start = vi.hoisted(() => ({ seq: 0 }))
 
 // Nobody can send 2^32 frames in a test: sessions begin with the numbers of the group.
-vi.mock('../src/session.ts', async (importOriginal) => {
-  const original = await importOriginal<typeof import('../src/session.ts')>()
-  class WoundOnCipher extends original.SessionCipher {
+vi.mock('../src/record-layer.ts', async (importOriginal) => {
+  const original = await importOriginal<typeof import('../src/record-layer.ts')>()
+  class WoundOnCipher extends original.RecordLayer {
     constructor(
-      ...[provider, suite, established, ordered, client]: ConstructorParameters<typeof original.SessionCipher>
+      ...[provider, suite, established, ordered, client]: ConstructorParameters<typeof original.RecordLayer>
     ) {
       super(provider, suite, established, ordered, client, { tx: start.seq, rx: start.seq })
     }
   }
-  return { ...original, SessionCipher: WoundOnCipher }
+  return { ...original, RecordLayer: WoundOnCipher }
 })
 
 describe('session: scripts near the end of the numbers', () => {

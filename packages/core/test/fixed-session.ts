@@ -1,8 +1,8 @@
 import { type ClientOptions, Connection, type ServerOptions, type TransportKind } from '../src/connection.ts'
 import type { CipherSuite, WireVersion } from '../src/constants.ts'
 import type { CryptoProvider } from '../src/crypto.ts'
-import { DatagramLink } from '../src/datagram.js'
-import { SessionCipher } from '../src/session.ts'
+import { ReliableDatagram } from '../src/datagram.js'
+import { RecordLayer } from '../src/record-layer.ts'
 import { concatBytes, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, PSK, type Side } from './pair.ts'
 
@@ -25,10 +25,10 @@ export function cipherOf(
   session: FixedSession,
   side: Side,
   options: { ordered?: boolean; tx?: number; rx?: number; wireVersion?: WireVersion } = {},
-): SessionCipher {
+): RecordLayer {
   const { ordered = true, tx = 0, rx = 0, wireVersion = 2 } = options
   const established = { wireVersion, deviceId: DEVICE_ID, sessionId: session.sessionId, keys: keysOf(session, side) }
-  return new SessionCipher(provider, session.suite, established, ordered, side === 'client', { tx, rx })
+  return new RecordLayer(provider, session.suite, established, ordered, side === 'client', { tx, rx })
 }
 
 /** A random source that a test loads with what comes next; otherwise pseudo-random. */
@@ -74,7 +74,7 @@ export function connectWith(
   const client = Connection.client(
     {
       ...quiet,
-      datagramLink: DatagramLink,
+      reliableDatagram: ReliableDatagram,
       random: random.client.source,
       deviceId: DEVICE_ID,
       psk: PSK,
@@ -84,7 +84,7 @@ export function connectWith(
     0,
   )
   const server = Connection.server(
-    { ...quiet, datagramLink: DatagramLink, random: random.server.source, ...options.server },
+    { ...quiet, reliableDatagram: ReliableDatagram, random: random.server.source, ...options.server },
     0,
   )
   exchange(client, server)

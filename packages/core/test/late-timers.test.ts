@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../src/clock.ts'
 import type { TransportKind } from '../src/connection.ts'
-import { DatagramLink } from '../src/datagram.js'
-import { type AcceptOptions, type ConnectOptions, Session } from '../src/driver.ts'
+import { ReliableDatagram } from '../src/datagram.js'
 import { UsmpError } from '../src/errors.ts'
+import { type AcceptOptions, type ConnectOptions, Session } from '../src/session.ts'
 import type { Transport, TransportSink } from '../src/transport.ts'
 import { bytesOf, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, PSK, type Side } from './pair.ts'
@@ -37,7 +37,7 @@ class EventLoop implements Clock {
     this.#deferred.push(callback)
   }
 
-  turn(callback: () => void): void {
+  yieldToEventLoop(callback: () => void): void {
     this.#later.push(callback)
   }
 
@@ -137,7 +137,7 @@ async function sessions(
   const wire = { client: new LoopTransport(kind, loop), server: new LoopTransport(kind, loop) }
   wire.client.peer = wire.server
   wire.server.peer = wire.client
-  const common = { clock: loop, datagramLink: DatagramLink }
+  const common = { clock: loop, reliableDatagram: ReliableDatagram }
   const promises = {
     server: Session.accept(wire.server, {
       ...common,

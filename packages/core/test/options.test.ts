@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { Connection } from '../src/connection.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
-import { DatagramLink } from '../src/datagram.ts'
-import { Session } from '../src/driver.ts'
+import { ReliableDatagram } from '../src/datagram.ts'
 import { UsmpError } from '../src/errors.ts'
 import {
   abortableTable,
@@ -15,6 +14,7 @@ import {
   streamTransportTable,
 } from '../src/options.ts'
 import { reconnecting } from '../src/reconnect.ts'
+import { Session } from '../src/session.ts'
 import { streamTransport, type Transport } from '../src/transport.ts'
 import { bytesOf, pseudoRandom } from './helpers.ts'
 import { describeOptions, faultOf } from './option-suite.ts'
@@ -22,7 +22,7 @@ import { describeOptions, faultOf } from './option-suite.ts'
 const random = pseudoRandom(1)
 const deviceId = bytesOf(6)
 const psk = bytesOf(32, 2)
-const clock = { now: () => 0, setTimer() {}, clearTimer() {}, defer() {}, turn() {} }
+const clock = { now: () => 0, setTimer() {}, clearTimer() {}, defer() {}, yieldToEventLoop() {} }
 
 /** A transport on which nothing ever comes. */
 function silent(): Transport & { aborted: boolean } {
@@ -123,7 +123,7 @@ describe('options: what went wrong in silence', () => {
     ],
     ['a time that timers take for 1 ms', { keepalive: 2 ** 31 }, 'keepalive must be a number of ms'],
     ['a name in other letters', { idletimeout: 5 }, 'has no option idletimeout; did you mean idleTimeout?'],
-    ['a name of an option inside', { maxUnderWay: 1 }, 'has no option maxUnderWay; did you mean datagram.maxUnderWay?'],
+    ['a name of an option inside', { maxInFlight: 1 }, 'has no option maxInFlight; did you mean datagram.maxInFlight?'],
     ['a name that is like none', { colour: 'red' }, 'has no option colour; it has kind, deviceId, psk, '],
     [
       'an order of datagrams that is none',
@@ -151,7 +151,7 @@ describe('options: what went wrong in silence', () => {
 
   test('handshakeTimeout: 0 is never, at both ends and on datagrams', () => {
     for (const kind of ['stream', 'datagram'] as const) {
-      const common = { kind, random, datagramLink: DatagramLink, handshakeTimeout: 0 }
+      const common = { kind, random, reliableDatagram: ReliableDatagram, handshakeTimeout: 0 }
       const ends = [Connection.client({ ...common, deviceId, psk }, 0), Connection.server(common, 0)]
       for (const end of ends) end.handleTimeout(25_000)
       expect(ends.map((end) => end.closedReason)).toEqual([undefined, undefined])

@@ -6,7 +6,7 @@ import {
   type ServerOptions,
   type TransportKind,
 } from '../src/connection.ts'
-import { DatagramLink } from '../src/datagram.js'
+import { ReliableDatagram } from '../src/datagram.js'
 import type { UsmpError } from '../src/errors.ts'
 import { isUtack } from '../src/utack.ts'
 import { bytesOf, pseudoRandom, toHex } from './helpers.ts'
@@ -64,7 +64,7 @@ export class Pair {
       client: Connection.client(
         {
           kind,
-          datagramLink: DatagramLink,
+          reliableDatagram: ReliableDatagram,
           random: pseudoRandom(seed),
           deviceId: DEVICE_ID,
           psk: PSK,
@@ -73,7 +73,7 @@ export class Pair {
         this.now,
       ),
       server: Connection.server(
-        { kind, datagramLink: DatagramLink, random: pseudoRandom(seed + 1), ...options.server },
+        { kind, reliableDatagram: ReliableDatagram, random: pseudoRandom(seed + 1), ...options.server },
         this.now,
       ),
     }

@@ -3,7 +3,7 @@ import { isZero } from '../src/bytes.ts'
 import { Connection } from '../src/connection.ts'
 import type { CipherSuite, WireVersion } from '../src/constants.ts'
 import type { CryptoProvider } from '../src/crypto.ts'
-import { DatagramLink } from '../src/datagram.js'
+import { ReliableDatagram } from '../src/datagram.js'
 import type { UsmpError } from '../src/errors.ts'
 import { Reassembler, splitMessage } from '../src/fragment.ts'
 import { decodeFrame, finishFrame } from '../src/frame.ts'
@@ -141,7 +141,7 @@ function handshakeEnd(
   const privateKey = fromHex(side === 'client' ? given.client_private : given.server_private)
   const common = {
     kind: params.transport === 'ordered' ? 'stream' : 'datagram',
-    datagramLink: DatagramLink,
+    reliableDatagram: ReliableDatagram,
     random: random.source,
     provider: { ...provider, generateKeyPair: () => provider.keyPairFromPrivate(privateKey) },
     unsafeWireVersion1: params.version === 1,

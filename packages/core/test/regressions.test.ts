@@ -4,7 +4,7 @@ import { Connection } from '../src/connection.js'
 import { PacketType } from '../src/constants.js'
 import type { CryptoProvider } from '../src/crypto.js'
 import { nobleProvider } from '../src/crypto-noble.js'
-import { DatagramLink } from '../src/datagram.js'
+import { ReliableDatagram } from '../src/datagram.js'
 import { decodeFrame, encodeFrame } from '../src/frame.js'
 
 /** A provider that answers with Node's Buffer wherever it can, as node:crypto does. */
@@ -61,7 +61,7 @@ describe('faults of the past', () => {
 
   test('a repeat in the handshake is known, although the buffer that its first came in is used again', () => {
     const acknowledged: Uint8Array[] = []
-    const link = new DatagramLink(nobleProvider, {}, 0, (bytes) => acknowledged.push(bytes))
+    const link = new ReliableDatagram(nobleProvider, {}, 0, (bytes) => acknowledged.push(bytes))
     const frame = encodeFrame({ type: PacketType.HELLO_ACK, seq: 2, payload: randomBytes(32) })
     const buffer = Buffer.from(frame)
     link.acceptHandshake(decodeFrame(buffer))

@@ -6,7 +6,7 @@ export abstract class SimulatedTime implements Clock {
   #now = 1_000
 
   abstract defer(callback: () => void): void
-  abstract turn(callback: () => void): void
+  abstract yieldToEventLoop(callback: () => void): void
 
   now(): number {
     return this.#now

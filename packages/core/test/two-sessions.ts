@@ -3,10 +3,10 @@ import type { Clock } from '../src/clock.ts'
 import { CLOSED_HERE, type TransportKind } from '../src/connection.ts'
 import { CipherSuite } from '../src/constants.ts'
 import { crc16 } from '../src/crc16.ts'
-import { DatagramLink, type DatagramOptions } from '../src/datagram.js'
-import { Session } from '../src/driver.ts'
+import { type DatagramOptions, ReliableDatagram } from '../src/datagram.js'
 import { UsmpError } from '../src/errors.ts'
-import { Inbox } from '../src/inbox.ts'
+import { ReceiveQueue } from '../src/receive-queue.ts'
+import { Session } from '../src/session.ts'
 import type { Transport, TransportSink } from '../src/transport.ts'
 import { bytesOf, concatBytes, pseudoRandom, text, toHex } from './helpers.ts'
 import { DEVICE_ID, otherSide, PSK, type Side } from './pair.ts'
@@ -27,7 +27,7 @@ class ManualClock extends SimulatedTime {
     this.#deferred.push(callback)
   }
 
-  turn(callback: () => void): void {
+  yieldToEventLoop(callback: () => void): void {
     this.#deferred.push(callback)
   }
 
@@ -181,15 +181,15 @@ export class TwoSessions {
   constructor(kind: TransportKind, datagram: DatagramOptions = {}) {
     this.#kind = kind
     this.#datagram = datagram
-    const push = Inbox.prototype.push
-    const take = Inbox.prototype.take
+    const push = ReceiveQueue.prototype.push
+    const take = ReceiveQueue.prototype.take
     const world = this
     this.#spies = [
-      vi.spyOn(Inbox.prototype, 'push').mockImplementation(function (this: Inbox, message) {
+      vi.spyOn(ReceiveQueue.prototype, 'push').mockImplementation(function (this: ReceiveQueue, message) {
         world.unread++
         push.call(this, message)
       }),
-      vi.spyOn(Inbox.prototype, 'take').mockImplementation(function (this: Inbox) {
+      vi.spyOn(ReceiveQueue.prototype, 'take').mockImplementation(function (this: ReceiveQueue) {
         return take.call(this)
       }),
     ]
@@ -221,7 +221,12 @@ export class TwoSessions {
     const sides = { client: new Witness(this.#kind, this.clock), server: new Witness(this.#kind, this.clock) }
     this.sides = sides
     const suite = CipherSuite.CHACHA20_POLY1305
-    const common = { clock: this.clock, provider: this.provider, datagramLink: DatagramLink, datagram: this.#datagram }
+    const common = {
+      clock: this.clock,
+      provider: this.provider,
+      reliableDatagram: ReliableDatagram,
+      datagram: this.#datagram,
+    }
     const promises = {
       client: Session.connect(sides.client.transport, {
         ...common,

@@ -4,5 +4,5 @@ import { type Clock, systemClock } from '@usmp/core'
 export const nodeClock: Clock = {
   ...systemClock,
   defer: (callback) => process.nextTick(callback),
-  turn: (callback) => void setImmediate(callback),
+  yieldToEventLoop: (callback) => void setImmediate(callback),
 }

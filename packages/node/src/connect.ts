@@ -10,7 +10,7 @@ import {
   type Transport,
   UsmpError,
 } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
@@ -127,7 +127,7 @@ async function establish(
     return await Session.connect(transport, {
       ...options,
       deviceId,
-      datagramLink: DatagramLink,
+      reliableDatagram: ReliableDatagram,
       provider: options.provider ?? nodeProvider,
       random: nodeRandom,
       clock: nodeClock,

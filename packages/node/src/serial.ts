@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { SharedLine } from '@usmp/core'
+import { SerialMultiplexer } from '@usmp/core'
 import { duplexTransport } from './duplex.js'
 
 /** A serial line that can be opened again and again. */
@@ -11,9 +11,9 @@ export interface SerialLine {
 }
 
 /** A line that was opened, for handshakes and a session to share. */
-export function shareLine(stream: Duplex, name: string): SharedLine {
+export function shareLine(stream: Duplex, name: string): SerialMultiplexer {
   // A line that says it has ended may still wait for us to end it too; and where we end, there is nothing to wait for.
   stream.once('end', () => stream.destroy())
   stream.once('finish', () => stream.destroy())
-  return new SharedLine(duplexTransport(stream, 'serial', name))
+  return new SerialMultiplexer(duplexTransport(stream, 'serial', name))
 }

@@ -10,12 +10,12 @@ import {
   type ErrorCode,
   formatDeviceId,
   parseDeviceId,
+  type SerialMultiplexer,
   Session,
-  type SharedLine,
   type Transport,
   UsmpError,
 } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
@@ -170,7 +170,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   #backlog: Session[] = []
   #wake: (() => void) | undefined
   #door: WebSocketDoor | undefined
-  #line: SharedLine | undefined
+  #line: SerialMultiplexer | undefined
   #lineHold: ReturnType<typeof setInterval> | undefined
   #udp: UdpListener | undefined
   #closing: Promise<void> | undefined
@@ -185,7 +185,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     this.#authorize = authorizer(options, this.#limits.maxHandshakes)
     const { handshakeTimeout, idleTimeout, keepalive, extensions, provider = nodeProvider, datagram } = options
     this.#sessionOptions = {
-      datagramLink: DatagramLink,
+      reliableDatagram: ReliableDatagram,
       provider,
       random: nodeRandom,
       clock: nodeClock,
@@ -452,7 +452,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   }
 
   /** Waits for the next HELLO on a line and performs its handshake, beside the session that the line may have. */
-  async #receiveLineVisitor(line: SharedLine, name: string): Promise<void> {
+  async #receiveLineVisitor(line: SerialMultiplexer, name: string): Promise<void> {
     const transport = line.join()
     const connection = { destroy: () => transport.abort() }
     const visitor: Visitor = { host: name, abort: new AbortController(), deviceId: undefined, connection }
@@ -503,10 +503,10 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     for (const visitor of this.#handshakes) {
       if (visitor.host !== host) continue
       this.#handshakes.delete(visitor)
-      visitor.abort.abort(new UsmpError('LIMIT', `${limit}, and this handshake was the oldest`))
+      visitor.abort.abort(new UsmpError('TOO_MANY_CONNECTIONS', `${limit}, and this handshake was the oldest`))
       return undefined
     }
-    return new UsmpError('LIMIT', limit)
+    return new UsmpError('TOO_MANY_CONNECTIONS', limit)
   }
 
   /** Who has the most handshakes under way; of equals the one with the oldest. A handshake on a line holds no connection. */
@@ -547,7 +547,9 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     const open = [...this.#handshakes].filter((one) => one.host === host && one.deviceId === deviceId)
     if (open.length <= MAX_HANDSHAKES_OF_ONE) return
     this.#handshakes.delete(open[0]!)
-    open[0]!.abort.abort(new UsmpError('LIMIT', `more than ${MAX_HANDSHAKES_OF_ONE} handshakes of one device`))
+    open[0]!.abort.abort(
+      new UsmpError('TOO_MANY_CONNECTIONS', `more than ${MAX_HANDSHAKES_OF_ONE} handshakes of one device`),
+    )
   }
 
   /** Handshakes that began before the lockout are no way around it. */

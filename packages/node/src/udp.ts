@@ -13,7 +13,7 @@ import {
   type TransportSink,
   UsmpError,
 } from '@usmp/core'
-import { askForCookie, CookieJar, gateHello, isForHandshake } from '@usmp/core/datagram'
+import { CookieIssuer, isForHandshake, makeHelloRetry, verifyHelloCookie } from '@usmp/core/datagram'
 import { checkOptions } from '@usmp/core/options'
 import { nodeClock } from './clock.js'
 import { nodeRandom } from './crypto-node.js'
@@ -260,7 +260,7 @@ interface Place {
 export class UdpListener {
   readonly #socket: Socket
   readonly #provider: CryptoProvider
-  readonly #jar: CookieJar
+  readonly #jar: CookieIssuer
   readonly #cookies = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
   /** A cookie is good for half a minute and more, and each handshake costs a key pair, or an event that tells of a refusal. */
   readonly #handshakes = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
@@ -272,7 +272,7 @@ export class UdpListener {
   private constructor(socket: Socket, provider: CryptoProvider, onVisit: (visit: UdpVisit) => void) {
     this.#socket = socket
     this.#provider = provider
-    this.#jar = new CookieJar(provider, nodeRandom(COOKIE_SECRET_SIZE))
+    this.#jar = new CookieIssuer(provider, nodeRandom(COOKIE_SECRET_SIZE))
     this.#onVisit = onVisit
     socket.on('message', (datagram, from) => this.#receive(datagram, from))
   }
@@ -331,17 +331,17 @@ export class UdpListener {
 
   #receiveHello(datagram: Uint8Array, from: RemoteInfo, key: string, place: Place | undefined): void {
     const guard = this.#jar.at(ipBytes(from.address), from.port, nodeClock.now())
-    const hello = gateHello(datagram, guard)
+    const hello = verifyHelloCookie(datagram, guard)
     if (!hello.cookie) {
-      if (!this.#cookies.take(addressBlock(from.address), nodeClock.now())) return this.#count('LIMIT')
-      for (const answer of askForCookie(datagram, guard, this.#provider)) this.#send(answer, from)
+      if (!this.#cookies.take(addressBlock(from.address), nodeClock.now())) return this.#count('TOO_MANY_CONNECTIONS')
+      for (const answer of makeHelloRetry(datagram, guard, this.#provider)) this.#send(answer, from)
       return
     }
     const { session, handshake } = place ?? {}
     // Repeated, as its acknowledgement was lost: the handshake or session knows what to do.
     const current = handshake ?? session
     if (current?.beganWith(datagram)) return current.deliver(datagram)
-    if (!this.#handshakes.take(addressBlock(from.address), nodeClock.now())) return this.#count('LIMIT')
+    if (!this.#handshakes.take(addressBlock(from.address), nodeClock.now())) return this.#count('TOO_MANY_CONNECTIONS')
     if (handshake) return handshake.receiveHello(datagram)
     this.#begin(datagram, formatDeviceId(hello.deviceId), from, key)
   }

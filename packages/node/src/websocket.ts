@@ -13,7 +13,7 @@ import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 /** How long a close waits for the peer's answer, ms. */
 const LINGER = 2_000
 /** How long an abort gives the close frame to leave, ms. */
-const PARTING = 100
+const ABORT_GRACE = 100
 /** How often a server looks for connections that are slow to ask for anything, ms. */
 const CHECK_INTERVAL = 1_000
 
@@ -79,7 +79,7 @@ function webSocketTransport(socket: WebSocket, below: Socket): Transport {
     pause: () => socket.pause(),
     resume: () => socket.resume(),
     close: (reason) => leave(isShutdown(reason) ? Status.GOING_AWAY : Status.NORMAL, LINGER),
-    abort: (reason) => void leave(isShutdown(reason) ? Status.GOING_AWAY : Status.PROTOCOL_ERROR, PARTING),
+    abort: (reason) => void leave(isShutdown(reason) ? Status.GOING_AWAY : Status.PROTOCOL_ERROR, ABORT_GRACE),
   }
 }
 
@@ -236,7 +236,10 @@ export class WebSocketDoor {
     this.#register()
     if (options.server) {
       this.#idle = new IdleConnections(options.server, maxIdle, (address) =>
-        reception.refused(address, new UsmpError('LIMIT', `${maxIdle} connections that ask for nothing`)),
+        reception.refused(
+          address,
+          new UsmpError('TOO_MANY_CONNECTIONS', `${maxIdle} connections that ask for nothing`),
+        ),
       )
     } else this.#http.on('connection', (socket: Socket) => this.#welcome(socket))
     this.#http.on('upgrade', this.#onUpgrade)

@@ -9,7 +9,7 @@ import {
   type Transport,
   type TransportKind,
 } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { afterEach, describe, expect, test } from 'vitest'
 import { nodeClock } from '../src/clock.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
@@ -70,7 +70,7 @@ export function describeAdapter(adapter: Adapter): void {
     return ends
   }
 
-  const common = { random: nodeRandom, provider: nodeProvider, clock: nodeClock, datagramLink: DatagramLink }
+  const common = { random: nodeRandom, provider: nodeProvider, clock: nodeClock, reliableDatagram: ReliableDatagram }
 
   function connect(transport: Transport, options: Partial<ConnectOptions> = {}): Promise<Session> {
     return Session.connect(transport, { ...common, deviceId: DEVICE_ID_BYTES, psk: PSK, ...options })

@@ -1,5 +1,5 @@
 import { Connection, type ConnectionEvent, type Transport } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
 import { DEVICE_ID_BYTES, PSK, until } from './helpers.ts'
 
@@ -27,7 +27,7 @@ export class ManualPeer {
     this.transport = transport
     const common = {
       kind: transport.kind,
-      datagramLink: DatagramLink,
+      reliableDatagram: ReliableDatagram,
       random: nodeRandom,
       provider: nodeProvider,
       keepalive: 0,

@@ -140,7 +140,7 @@ describe('look-ups of keys by a server', () => {
     await turns()
     expect(signals.length).toBe(3)
     expect(signals.every(({ aborted }) => aborted)).toBe(true)
-    expect(signals[0]!.reason.code).toBe('LIMIT')
+    expect(signals[0]!.reason.code).toBe('TOO_MANY_CONNECTIONS')
   })
 
   test('a device that leaves calls its look-up off', async () => {

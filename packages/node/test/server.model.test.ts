@@ -169,7 +169,7 @@ const openTimers = () => process.getActiveResourcesInfo().filter((name) => name 
 function enters(model: Model, world: World): boolean {
   const full = model.sessions.size + model.idle.length >= MAX_CONNECTIONS
   if (!full && model.idle.length < MAX_HANDSHAKES) return true
-  model.refused.push('LIMIT')
+  model.refused.push('TOO_MANY_CONNECTIONS')
   const oldest = model.idle.shift()
   if (oldest !== undefined) world.idle.delete(oldest)
   return oldest !== undefined

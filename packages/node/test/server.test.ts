@@ -243,7 +243,7 @@ describe('limits', () => {
     const client = await connect(url, device)
     await client.ping()
     await until(() => codes().length === 51)
-    expect(new Set(codes())).toEqual(new Set(['LIMIT']))
+    expect(new Set(codes())).toEqual(new Set(['TOO_MANY_CONNECTIONS']))
   })
 
   test('idle connections from everywhere do not either, at the limit of handshakes', async () => {
@@ -283,7 +283,7 @@ describe('limits', () => {
     const clients = [await connect(url, device), await connect(url, { ...device, deviceId: deviceNumber(1) })]
     const error = await failureOf(connect(url, { ...device, deviceId: deviceNumber(2) }))
     expect([error.code, error.awaited]).toEqual(['HANDSHAKE_REFUSED', PacketType.CHALLENGE])
-    expect(refusals.map(({ error }) => error.code)).toEqual(['LIMIT'])
+    expect(refusals.map(({ error }) => error.code)).toEqual(['TOO_MANY_CONNECTIONS'])
     expect(refusals[0]!.error.message).toContain('2 connections')
     await Promise.all(clients.map((client) => client.ping()))
     await clients[0]!.close()

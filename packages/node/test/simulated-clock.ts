@@ -6,7 +6,7 @@ export class SimulatedClock extends SimulatedTime {
     process.nextTick(callback)
   }
 
-  turn(callback: () => void): void {
+  yieldToEventLoop(callback: () => void): void {
     setImmediate(callback)
   }
 

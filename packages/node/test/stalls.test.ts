@@ -26,7 +26,7 @@ describe.each(WAYS)('an event loop that is blocked for longer than the idle limi
       keepalive: 200,
       idleTimeout: 0,
       // So that all of them wait behind the stall.
-      datagram: { maxUnderWay: 8 },
+      datagram: { maxInFlight: 8 },
     })
     const { value } = await server[Symbol.asyncIterator]().next()
     const session = value as Session

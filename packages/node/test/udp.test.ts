@@ -131,7 +131,7 @@ describe('UDP server', () => {
       send(hello())
       if (i % 20 === 0) await turns(2)
     }
-    await until(() => (server.dropped.get('LIMIT') ?? 0) > 0)
+    await until(() => (server.dropped.get('TOO_MANY_CONNECTIONS') ?? 0) > 0)
     await turns()
     expect(received.length).toBeLessThan(2 * 200)
     expect(received.length).toBeGreaterThan(0)
@@ -157,7 +157,7 @@ describe('UDP server', () => {
         if (i % 20 === 0) await turns(2)
       }
     }
-    await until(() => (server.dropped.get('LIMIT') ?? 0) > 0)
+    await until(() => (server.dropped.get('TOO_MANY_CONNECTIONS') ?? 0) > 0)
     await turns()
     expect(lookups).toBeGreaterThan(0)
     expect(lookups + refusals.length).toBeLessThan(102 + (performance.now() - begin) / 20)
@@ -333,7 +333,7 @@ describe('UDP server', () => {
     const { url, refusals } = await startUdp({ maxConnections: 1 })
     const first = await join(url)
     expect(await codeOf(join(url, { deviceId: deviceNumber(2), handshakeTimeout: 200 }))).toBe('HANDSHAKE_TIMEOUT')
-    expect(refusals[0]!.error.code).toBe('LIMIT')
+    expect(refusals[0]!.error.code).toBe('TOO_MANY_CONNECTIONS')
     await first.close()
     const next = await join(url, { deviceId: deviceNumber(2) })
     await next.send('room again')
@@ -411,7 +411,7 @@ describe('UDP client', () => {
 
   test('a sender waits while its messages are under way', async () => {
     const { url } = await startUdp()
-    const session = await join(url, { datagram: { maxUnderWay: 2 } })
+    const session = await join(url, { datagram: { maxInFlight: 2 } })
     await session.send('warm')
     await session.receive()
     let sent = 0

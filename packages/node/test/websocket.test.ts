@@ -151,7 +151,7 @@ describe('a WebSocket server', () => {
     expect(await page.text()).toBe('the application')
     await (await connect(`ws://${LOOPBACK}:${port}/usmp`, device)).ping()
     await until(() => refusals.length >= 50)
-    expect(new Set(refusals.map(({ error }) => error.code))).toEqual(new Set(['LIMIT']))
+    expect(new Set(refusals.map(({ error }) => error.code))).toEqual(new Set(['TOO_MANY_CONNECTIONS']))
     expect(
       refusals.every(({ address }) => address.startsWith('127.0.0.2:')),
       'of those that are many',
@@ -230,8 +230,8 @@ describe('a WebSocket server', () => {
     const session = await connect(url, device)
     await session.ping()
     expect(server.sessions.length).toBe(1)
-    expect(codes()).toContain('LIMIT')
-    expect(new Set(codes())).toEqual(new Set(['LIMIT']))
+    expect(codes()).toContain('TOO_MANY_CONNECTIONS')
+    expect(new Set(codes())).toEqual(new Set(['TOO_MANY_CONNECTIONS']))
   })
 
   test('a connection that asks for nothing ends by its deadline', async () => {

@@ -40,10 +40,10 @@ export function checkSent(method: string, schema: Schema, params: unknown): void
 
 /**
  * A result or item of the peer.
- * @throws UsmpError BAD_ANSWER
+ * @throws UsmpError INVALID_RESPONSE
  */
 export function checkAnswer(method: string, schema: Schema, value: unknown): unknown {
   const checked = check(schema, value)
-  if ('fault' in checked) throw new UsmpError('BAD_ANSWER', `${method}: ${checked.fault}`)
+  if ('fault' in checked) throw new UsmpError('INVALID_RESPONSE', `${method}: ${checked.fault}`)
   return checked.value
 }

@@ -115,7 +115,7 @@ export class Peer<C> {
   /**
    * Asks the peer.
    * @throws RpcError if the peer answers with an error; UsmpError INVALID_ARGUMENT if the parameters do not fit the contract,
-   * REQUEST_TIMEOUT, ABORTED, BAD_ANSWER, MESSAGE_TOO_LARGE, QUEUE_FULL; the reason of the end if the session ends before the
+   * REQUEST_TIMEOUT, ABORTED, INVALID_RESPONSE, MESSAGE_TOO_LARGE, QUEUE_FULL; the reason of the end if the session ends before the
    * answer
    */
   async request<M extends RequestName<C>>(
@@ -201,7 +201,7 @@ export class Peer<C> {
   /** Makes ready for the items, which come right behind the answer. */
   #accept(method: string, answer: unknown): Inflow {
     const { stream: id, overflow } = (answer ?? {}) as { stream?: unknown; overflow?: unknown }
-    if (!isId(id) || this.#inflows.has(id)) throw new UsmpError('BAD_ANSWER', `${method} opened no new stream`)
+    if (!isId(id) || this.#inflows.has(id)) throw new UsmpError('INVALID_RESPONSE', `${method} opened no new stream`)
     const inflow = new Inflow(id, overflow === 'keepLatest', (count) => this.#post('$/credit', { stream: id, count }))
     this.#inflows.set(id, inflow)
     return inflow
@@ -249,7 +249,7 @@ export class Peer<C> {
   #refuse({ error, id, silent }: Refusal): void {
     this.#tell(error)
     if (!silent) return this.#serving.refuse(id, error)
-    this.#asking.reject(id, new UsmpError('BAD_ANSWER', error.message))
+    this.#asking.reject(id, new UsmpError('INVALID_RESPONSE', error.message))
   }
 
   #handle(message: Incoming): void {
@@ -316,5 +316,5 @@ function definitionOf<T extends Schema | { params: Schema }>(
 }
 
 function badEnd(): UsmpError {
-  return new UsmpError('BAD_ANSWER', 'a stream ended with an error that is none')
+  return new UsmpError('INVALID_RESPONSE', 'a stream ended with an error that is none')
 }

@@ -140,7 +140,7 @@ describe('what is not answered is told at this end, and the session lives', () =
     const asked = peer.request('wait', {})
     const { id } = await raw.next()
     await raw.send({ jsonrpc: '2.0', id, ...answer })
-    expect(await codeOf(asked)).toBe('BAD_ANSWER')
+    expect(await codeOf(asked)).toBe('INVALID_RESPONSE')
     await expectAlive(raw)
   })
 

@@ -155,7 +155,7 @@ describe('requests', () => {
     const asked = device.request('name', {})
     const { id } = await raw.next()
     await raw.send({ jsonrpc: '2.0', id, result: 7 })
-    expect(await codeOf(asked)).toBe('BAD_ANSWER')
+    expect(await codeOf(asked)).toBe('INVALID_RESPONSE')
   })
 
   test('look like plain JSON-RPC', async () => {

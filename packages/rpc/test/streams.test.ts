@@ -330,7 +330,7 @@ describe('on the wire', () => {
     const next = consumer.stream('count', { to: 2 }).next()
     await raw.next()
     await raw.send({ jsonrpc: '2.0', id: 1, result })
-    expect(await codeOf(next)).toBe('BAD_ANSWER')
+    expect(await codeOf(next)).toBe('INVALID_RESPONSE')
   })
 
   test('two streams cannot have one name', async () => {
@@ -339,7 +339,7 @@ describe('on the wire', () => {
     const second = consumer.stream('count', { to: 2 }).next()
     await raw.send({ jsonrpc: '2.0', id: 1, result: { stream: 1 } })
     await raw.send({ jsonrpc: '2.0', id: 2, result: { stream: 1 } })
-    expect(await codeOf(second)).toBe('BAD_ANSWER')
+    expect(await codeOf(second)).toBe('INVALID_RESPONSE')
     expect(await isSettled(first)).toBe(false)
     first.catch(() => {})
   })
@@ -350,7 +350,7 @@ describe('on the wire', () => {
     await raw.next()
     await raw.send({ jsonrpc: '2.0', id: 1, result: { stream: 1 } })
     await raw.send({ jsonrpc: '2.0', method: '$/item', params: { stream: 1, value: 'five' } })
-    expect(await codeOf(next)).toBe('BAD_ANSWER')
+    expect(await codeOf(next)).toBe('INVALID_RESPONSE')
     expect(await raw.next()).toEqual({ jsonrpc: '2.0', method: '$/stop', params: { stream: 1 } })
   })
 

@@ -2,7 +2,7 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect as connectSocket } from 'node:net'
 import { Session, type Transport } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { nodeClock, nodeProvider, nodeRandom, tcpTransport } from '@usmp/node'
 import { udpTransport } from '../../node/src/udp.js'
 
@@ -26,7 +26,7 @@ export async function connectDevice(kind: 'tcp' | 'udp', port: number, n: number
   return Session.connect(transport, {
     deviceId: deviceId(n),
     psk: PSK,
-    datagramLink: DatagramLink,
+    reliableDatagram: ReliableDatagram,
     provider: nodeProvider,
     random: nodeRandom,
     clock: nodeClock,

@@ -19,13 +19,13 @@ const MESSAGE = new Uint8Array(200).fill(7)
 const cookie = new Uint8Array(16).fill(3)
 const cookies = { issue: () => cookie, verify: (given: Uint8Array) => given[0] === 3 }
 
-function pairOver(conditions: Conditions, seed: number, maxUnderWay: number): Pair {
+function pairOver(conditions: Conditions, seed: number, maxInFlight: number): Pair {
   const provider = nodeProvider
   return new Pair({
     kind: 'datagram',
     seed,
     network: simulatedNetwork(conditions, seed),
-    client: { provider, datagram: { maxUnderWay } },
+    client: { provider, datagram: { maxInFlight } },
     server: { provider, cookies },
   })
 }
@@ -74,10 +74,10 @@ function measure([name, conditions]: [string, Conditions], runs: number, firstSe
   let connected = 0
   for (let run = 0; run < runs; run++) if (connects(pairOver(conditions, firstSeed + run, 8))) connected++
   const sessions = Math.ceil(runs / 10)
-  const outcomes = (maxUnderWay: number) => {
+  const outcomes = (maxInFlight: number) => {
     const found: Outcome[] = []
     for (let seed = firstSeed; found.length < sessions; seed++) {
-      const pair = pairOver(conditions, seed, maxUnderWay)
+      const pair = pairOver(conditions, seed, maxInFlight)
       if (connects(pair)) found.push(transfer(pair))
     }
     return found

@@ -5,7 +5,7 @@ import { UsmpError } from '../errors.js'
 import type { Frame } from '../frame.js'
 import { clientMac, type DirectionalKeys, deriveKeys, serverMac, type Transcript } from '../keys.js'
 import { decodeChallenge, decodeHelloRetry, decodeSessionOk, encodeHello, expectType } from '../messages.js'
-import type { Established, HandshakeFrame } from './result.js'
+import type { HandshakeFrame, HandshakeResult } from './result.js'
 
 /** What the client brings to the handshake. The caller keeps the PSK and wipes it. */
 export interface ClientConfig {
@@ -17,7 +17,7 @@ export interface ClientConfig {
    * Answers further CHALLENGEs too. Where anybody can put bytes onto the wire (serial, datagram) nobody can tell a forged
    * one from the server's before SESSION_OK (specification, section 3.9).
    */
-  readonly severalChallenges: boolean
+  readonly allowMultipleChallenges: boolean
 }
 
 /** Most challenges kept at a time; the oldest gives way. */
@@ -50,7 +50,7 @@ export type ClientState = AwaitingChallenge | AwaitingSessionOk
 /** A frame handled: either the next state, with a frame to send unless it was a repeat, or the end. */
 export type ClientStep =
   | { readonly state: ClientState; readonly send?: HandshakeFrame }
-  | { readonly established: Established }
+  | { readonly established: HandshakeResult }
 
 /** The first state and HELLO (specification, section 3.9). Takes over the key pair. */
 export function startClient(config: ClientConfig, keyPair: KeyPair): { state: ClientState; send: HandshakeFrame } {
@@ -68,7 +68,7 @@ export function stepClient(config: ClientConfig, state: ClientState, frame: Fram
       expectType(frame, PacketType.CHALLENGE)
       return onChallenge(config, state, [], frame)
     case 'awaiting-session-ok':
-      if (config.severalChallenges && frame.type === PacketType.CHALLENGE) {
+      if (config.allowMultipleChallenges && frame.type === PacketType.CHALLENGE) {
         return onChallenge(config, state, state.challenges, frame)
       }
       return onSessionOk(config, state, frame)
@@ -112,7 +112,7 @@ function onChallenge(
   const transcript = { nonce, clientPublic: keyPair.publicKey, serverPublic }
   const keys = deriveKeys(config.provider, config.wireVersion, keyPair, serverPublic, transcript)
   const mac = clientMac(config.provider, config.wireVersion, config.psk, config.deviceId, transcript)
-  if (!config.severalChallenges) keyPair.wipe()
+  if (!config.allowMultipleChallenges) keyPair.wipe()
   const kept = answered.slice(-MAX_CHALLENGES + 1)
   wipeChallenges(answered.slice(0, answered.length - kept.length))
   // Wire version 1 numbers no handshake frame.

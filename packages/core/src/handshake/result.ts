@@ -1,5 +1,5 @@
 import type { WireVersion } from '../constants.js'
-import type { EndKeys } from '../keys.js'
+import type { TrafficKeys } from '../keys.js'
 
 /** A handshake frame to send; the wire version is that of the handshake. */
 export interface HandshakeFrame {
@@ -9,9 +9,9 @@ export interface HandshakeFrame {
 }
 
 /** What a completed handshake hands to the session. */
-export interface Established {
+export interface HandshakeResult {
   readonly wireVersion: WireVersion
   readonly deviceId: Uint8Array
   readonly sessionId: Uint8Array
-  readonly keys: EndKeys
+  readonly keys: TrafficKeys
 }

@@ -5,7 +5,7 @@ import { UsmpError } from '../errors.js'
 import type { Frame } from '../frame.js'
 import { clientMac, deriveKeys, serverMac, type Transcript } from '../keys.js'
 import { decodeHello, decodeHelloAck, encodeChallenge, encodeSessionOk, expectType } from '../messages.js'
-import type { Established, HandshakeFrame } from './result.js'
+import type { HandshakeFrame, HandshakeResult } from './result.js'
 
 /** Bytes that stand in for the key of an unknown device. */
 const PSK_STAND_IN_SIZE = 32
@@ -20,9 +20,9 @@ export interface ServerConfig {
    * A HELLO begins anew in every state: where there is no connection to close (serial, datagram), a device that restarts
    * shows it in no other way (specification, section 3.10).
    */
-  readonly restarts: boolean
+  readonly allowRestart: boolean
   /** Where a frame may arrive twice (datagram), the same HELLO again means nothing. */
-  readonly repeats: boolean
+  readonly ignoreDuplicates: boolean
 }
 
 /** The stateless return-routability check of datagram transports (specification, section 7). */
@@ -62,7 +62,7 @@ export type ServerState = AwaitingHello | AwaitingPsk | AwaitingHelloAck
 /** A frame handled: a new state, perhaps with a frame to send, or the end. */
 export type ServerStep =
   | { readonly state: ServerState; readonly send?: HandshakeFrame }
-  | { readonly established: Established; readonly send: HandshakeFrame }
+  | { readonly established: HandshakeResult; readonly send: HandshakeFrame }
 
 export const serverStart: ServerState = { kind: 'awaiting-hello' }
 
@@ -75,10 +75,10 @@ export function stepServer(config: ServerConfig, state: ServerState, frame: Fram
     case 'awaiting-hello':
       return onHello(config, state, frame)
     case 'awaiting-psk':
-      if (config.restarts && frame.type === PacketType.HELLO) return onHello(config, state, frame)
+      if (config.allowRestart && frame.type === PacketType.HELLO) return onHello(config, state, frame)
       throw new UsmpError('UNEXPECTED_PACKET', 'a frame before CHALLENGE was sent')
     case 'awaiting-hello-ack':
-      if (config.restarts && frame.type === PacketType.HELLO) return onHello(config, state, frame)
+      if (config.allowRestart && frame.type === PacketType.HELLO) return onHello(config, state, frame)
       return onHelloAck(config, state, frame)
     default:
       return state satisfies never
@@ -132,7 +132,7 @@ function onHello(config: ServerConfig, state: ServerState, frame: Frame): Server
     }
     if (!config.cookies.verify(cookie)) throw new UsmpError('BAD_COOKIE')
   }
-  if (config.repeats && isRepeat(state, deviceId, clientPublic)) return { state }
+  if (config.ignoreDuplicates && isRepeat(state, deviceId, clientPublic)) return { state }
   // An answer under way is about the device that was asked for, and so are the guesses that are counted (section 3.12).
   if (state.kind !== 'awaiting-hello' && !equalBytes(deviceId, state.deviceId)) {
     throw new UsmpError('UNEXPECTED_PACKET', 'HELLO of another device during the handshake of one')

@@ -7,7 +7,7 @@ import {
 } from '../../../core/src/connection.js'
 import type { CipherSuite } from '../../../core/src/constants.js'
 import type { CryptoProvider, KeyPair } from '../../../core/src/crypto.js'
-import { DatagramLink } from '../../../core/src/datagram.js'
+import { ReliableDatagram } from '../../../core/src/datagram.js'
 import { UsmpError } from '../../../core/src/errors.js'
 import type { CookieGuard } from '../../../core/src/handshake/server.js'
 import { nodeProvider } from '../../../node/src/crypto-node.js'
@@ -68,7 +68,7 @@ export class End {
   constructor(role: Role, kind: TransportKind, suite: CipherSuite, options: Partial<ServerOptions> = {}) {
     this.role = role
     this.#suite = suite
-    const common = { kind, datagramLink: DatagramLink, provider, random: sameRandom(role), ...options }
+    const common = { kind, reliableDatagram: ReliableDatagram, provider, random: sameRandom(role), ...options }
     this.connection =
       role === 'client'
         ? Connection.client({ ...common, psk: PSK, deviceId: DEVICE_ID, suite, allowWeakPsk: true }, 0)

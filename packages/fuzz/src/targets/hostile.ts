@@ -3,7 +3,7 @@ import { cobsDecode, encodeSerial } from '../../../core/src/cobs.js'
 import type { TransportKind } from '../../../core/src/connection.js'
 import { type CipherSuite, PacketType } from '../../../core/src/constants.js'
 import { decodeFrame, encodeFrame, type Frame, finishFrame, writeHeader } from '../../../core/src/frame.js'
-import { SessionCipher } from '../../../core/src/session.js'
+import { RecordLayer } from '../../../core/src/record-layer.js'
 import { encodeUtack, isHandshakeType, isUtack } from '../../../core/src/utack.js'
 import type { Choices } from '../target.js'
 import { DEVICE_ID, otherRole, provider, type Role } from './ends.js'
@@ -41,7 +41,7 @@ export class HostilePeer {
   readonly #kind: TransportKind
   readonly #suite: CipherSuite
   readonly #sessionId: Uint8Array
-  readonly #cipher: SessionCipher
+  readonly #cipher: RecordLayer
   /** Of the key before the last change. */
   #oldKey: Uint8Array
   readonly #sent: Uint8Array[] = []
@@ -58,7 +58,7 @@ export class HostilePeer {
     this.#kind = kind
     this.#suite = suite
     this.#sessionId = sessionId
-    this.#cipher = new SessionCipher(provider, suite, established, kind !== 'datagram', otherRole(role) === 'client')
+    this.#cipher = new RecordLayer(provider, suite, established, kind !== 'datagram', otherRole(role) === 'client')
     this.#oldKey = copyBytes(tx)
   }
 

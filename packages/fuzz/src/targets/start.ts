@@ -1,7 +1,7 @@
 import { copyBytes } from '../../../core/src/bytes.js'
 import type { TransportKind } from '../../../core/src/connection.js'
 import type { CipherSuite } from '../../../core/src/constants.js'
-import type { EndKeys } from '../../../core/src/keys.js'
+import type { TrafficKeys } from '../../../core/src/keys.js'
 import { must } from '../target.js'
 import { End, otherRole, provider, type Role } from './ends.js'
 
@@ -10,7 +10,7 @@ export interface Start {
   /** All that it sends, in order. */
   readonly packets: readonly Uint8Array[]
   /** Its keys. */
-  readonly keys: EndKeys
+  readonly keys: TrafficKeys
   readonly sessionId: Uint8Array
 }
 

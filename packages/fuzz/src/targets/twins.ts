@@ -71,7 +71,7 @@ class Twins {
     const { engine, fresh, established: inSession } = engineOf(role, kind, suite)
     this.#c = engine
     this.#kind = kind
-    this.#ts = new End(role, kind, suite, { datagram: { maxUnderWay: 1, delivery: 'on-arrival' } })
+    this.#ts = new End(role, kind, suite, { datagram: { maxInFlight: 1, delivery: 'on-arrival' } })
     this.#ts.act(0, () => {})
     engine.restore(established ? inSession : fresh)
     if (!established) return

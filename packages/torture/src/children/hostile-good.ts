@@ -1,7 +1,7 @@
 // Good clients: sessions that are open and exchange messages, and clients that connect anew all the time.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Session, type Transport } from '@usmp/core'
-import { DatagramLink } from '@usmp/core/datagram'
+import { ReliableDatagram } from '@usmp/core/datagram'
 import { connectTcp, connectUdp, nodeClock, nodeProvider, nodeRandom } from '@usmp/node'
 import { deviceId, Kind, psk } from '../hostile/identities.js'
 import type { GoodFigures, Tally } from '../hostile/results.js'
@@ -95,7 +95,7 @@ async function open(network: Network, number: number, isFar = false): Promise<Se
       provider: nodeProvider,
       random: nodeRandom,
       clock: nodeClock,
-      datagramLink: DatagramLink,
+      reliableDatagram: ReliableDatagram,
       handshakeTimeout: patience,
     })
   } catch (error) {

@@ -8,9 +8,9 @@ import { nodeProvider, nodeRandom } from '@usmp/node'
 import { FrameDecoder } from '../../../../core/src/deframer.ts'
 import { decodeFrame } from '../../../../core/src/frame.ts'
 import { type ClientState, startClient, stepClient } from '../../../../core/src/handshake/client.ts'
-import type { Established } from '../../../../core/src/handshake/result.ts'
+import type { HandshakeResult } from '../../../../core/src/handshake/result.ts'
 import { deriveRekeyKeys } from '../../../../core/src/keys.ts'
-import { SessionCipher } from '../../../../core/src/session.ts'
+import { RecordLayer } from '../../../../core/src/record-layer.ts'
 import { psk as goodPsk } from '../identities.js'
 
 export const HOST = '127.0.0.1'
@@ -160,10 +160,10 @@ export interface Identity {
 
 /** Makes the frames of a session, also those that no honest peer makes. */
 export class Forger {
-  #established: Established
-  #cipher: SessionCipher
+  #established: HandshakeResult
+  #cipher: RecordLayer
 
-  constructor(established: Established) {
+  constructor(established: HandshakeResult) {
     this.#established = established
     this.#cipher = this.#cipherFrom(0)
   }
@@ -192,10 +192,10 @@ export class Forger {
     this.#cipher = this.#cipherFrom(seq)
   }
 
-  #cipherFrom(seq: number): SessionCipher {
+  #cipherFrom(seq: number): RecordLayer {
     const { keys, ...rest } = this.#established
     const copy = { tx: Uint8Array.from(keys.tx), rx: Uint8Array.from(keys.rx) }
-    return new SessionCipher(nodeProvider, CipherSuite.AES_256_GCM, { ...rest, keys: copy }, true, true, {
+    return new RecordLayer(nodeProvider, CipherSuite.AES_256_GCM, { ...rest, keys: copy }, true, true, {
       tx: seq,
       rx: 0,
     })
@@ -209,7 +209,7 @@ class Handshake {
   #state: ClientState
 
   constructor({ deviceId, psk = goodPsk }: Identity, send: (frame: Uint8Array) => void) {
-    this.#config = { provider: nodeProvider, wireVersion: WIRE_VERSION, deviceId, psk, severalChallenges: false }
+    this.#config = { provider: nodeProvider, wireVersion: WIRE_VERSION, deviceId, psk, allowMultipleChallenges: false }
     this.#send = send
     const { state, send: first } = startClient(this.#config, nodeProvider.generateKeyPair(nodeRandom))
     this.#state = state
@@ -217,7 +217,7 @@ class Handshake {
   }
 
   /** @returns what came of it, at its end */
-  receive(frame: Frame): Established | undefined {
+  receive(frame: Frame): HandshakeResult | undefined {
     const step = stepClient(this.#config, this.#state, frame)
     if ('established' in step) return step.established
     this.#state = step.state

@@ -11,7 +11,7 @@ export interface Waiter {
 }
 
 /** Messages between the network and the one consumer. What was received before the end is always delivered first. */
-export class Inbox {
+export class ReceiveQueue {
   readonly #messages: Uint8Array[] = []
   #bytes = 0
   #waiter: Waiter | undefined
@@ -23,7 +23,7 @@ export class Inbox {
   }
 
   /** Whether a stopped producer may go on. */
-  get roomy(): boolean {
+  get hasRoom(): boolean {
     return this.#messages.length <= MAX_MESSAGES / 2 && this.#bytes <= MAX_BYTES / 2
   }
 

@@ -15,7 +15,7 @@ const CONTROL_COST = 125
 const REKEY_COST = 1_000
 
 /** Intervals in ms; 0 switches one off. */
-export interface LivenessOptions {
+export interface KeepAliveOptions {
   /** PING when nothing was sent, or nothing was heard, for this long. */
   readonly keepalive: number
   /** End the session when nothing authentic was heard for this long. */
@@ -74,15 +74,15 @@ class PerSecond {
 }
 
 /** The clock side of a session: keepalive, idle end, round trips, flood guard (specification, sections 4.7–4.9). */
-export class Liveness {
-  readonly #options: LivenessOptions
+export class KeepAlive {
+  readonly #options: KeepAliveOptions
   #lastSent: number
-  #lastHeard: number
+  #lastReceived: number
   /** Since when nothing is read; undefined while the transport is read. */
   #pausedAt: number | undefined
   /** When the PINGs that no PONG has answered were sent; answers come in order. */
   #pings: number[] = []
-  #pingWanted = false
+  #pingRequested = false
   /** Somebody waits for a PONG. */
   #pongAwaited = false
   #lastPing = Number.NEGATIVE_INFINITY
@@ -90,24 +90,24 @@ export class Liveness {
   readonly #pongsSent = new PerSecond(MAX_PONGS_PER_SECOND)
   readonly #flood: Budget
 
-  constructor(options: LivenessOptions, now: number) {
+  constructor(options: KeepAliveOptions, now: number) {
     this.#options = options
     this.#lastSent = now
-    this.#lastHeard = now
+    this.#lastReceived = now
     this.#flood = new Budget(FLOOD_BUDGET, now)
   }
 
-  sent(now: number): void {
+  onSent(now: number): void {
     this.#lastSent = now
   }
 
-  heard(now: number): void {
-    this.#lastHeard = now
+  onReceived(now: number): void {
+    this.#lastReceived = now
   }
 
   /** When the peer was last heard, or reading went on, ms. */
-  get lastHeard(): number {
-    return this.#lastHeard
+  get lastReceived(): number {
+    return this.#lastReceived
   }
 
   /**
@@ -119,24 +119,24 @@ export class Liveness {
     this.#flood.refill(now, paused)
     if (!reading) this.#pausedAt ??= now
     else if (paused) {
-      this.#lastHeard = now
+      this.#lastReceived = now
       this.#pausedAt = undefined
     }
   }
 
   /** Asks for a PONG: for a PING as soon as the limit allows, unless one is on its way already. */
-  wantPing(): void {
+  requestPing(): void {
     this.#pongAwaited = true
-    if (this.#pings.length === 0) this.#pingWanted = true
+    if (this.#pings.length === 0) this.#pingRequested = true
   }
 
   /** Asks for a PING of its own as soon as the limit allows. */
-  wantNewPing(): void {
-    this.#pingWanted = true
+  requestNewPing(): void {
+    this.#pingRequested = true
   }
 
-  pinged(now: number): void {
-    this.#pingWanted = false
+  onPingSent(now: number): void {
+    this.#pingRequested = false
     if (now >= this.#pingLostAt) this.#pings = []
     this.#lastPing = now
     this.#pingsSent.note(now)
@@ -146,7 +146,7 @@ export class Liveness {
   }
 
   /** The round trip in ms that a PONG completes; undefined if no PING of ours is open. */
-  ponged(now: number): number | undefined {
+  onPong(now: number): number | undefined {
     const sentAt = this.#pings.shift()
     if (sentAt !== undefined) this.#pongAwaited = false
     return sentAt === undefined ? undefined : now - sentAt
@@ -185,7 +185,7 @@ export class Liveness {
   get idleAt(): number {
     const { idleTimeout } = this.#options
     const counts = idleTimeout > 0 && this.#pausedAt === undefined
-    return counts ? this.#lastHeard + idleTimeout : Number.POSITIVE_INFINITY
+    return counts ? this.#lastReceived + idleTimeout : Number.POSITIVE_INFINITY
   }
 
   /** Whether a PING is due. */
@@ -199,7 +199,7 @@ export class Liveness {
 
   get #pingAt(): number {
     const allowed = this.#pingsSent.allowedAt
-    if (this.#pingWanted) return allowed
+    if (this.#pingRequested) return allowed
     const lostAt = this.#pongAwaited ? this.#pingLostAt : Number.POSITIVE_INFINITY
     return Math.max(Math.min(this.#keepaliveAt, lostAt), allowed)
   }
@@ -211,7 +211,7 @@ export class Liveness {
       return this.#lastSent + Math.min(keepalive > 0 ? keepalive : MAX_PAUSED_KEEPALIVE, MAX_PAUSED_KEEPALIVE)
     }
     if (keepalive <= 0) return Number.POSITIVE_INFINITY
-    return Math.min(this.#lastSent, Math.max(this.#lastHeard, this.#lastPing)) + keepalive
+    return Math.min(this.#lastSent, Math.max(this.#lastReceived, this.#lastPing)) + keepalive
   }
 
   /** When the answer to the last PING is taken for lost. */

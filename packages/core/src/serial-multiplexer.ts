@@ -1,23 +1,23 @@
-import type { Session } from './driver.js'
 import { UsmpError } from './errors.js'
+import type { Session } from './session.js'
 import type { Transport, TransportSink } from './transport.js'
 
 /**
  * A serial line that several handshakes and one session share: what arrives is shown to all of them, as each drops what is
  * not its own (specification, section 6.5). So a device that restarts can begin anew while its old session still stands.
  */
-export class SharedLine {
-  readonly #line: Transport
+export class SerialMultiplexer {
+  readonly #serial: Transport
   readonly #sinks = new Set<TransportSink>()
   /** Whose queues are full. The line flows only while there is nobody here. */
   readonly #pausing = new Set<Transport>()
   #session: Session | undefined
   #open = true
 
-  /** @param line a transport of the kind `serial` that nobody else uses */
-  constructor(line: Transport) {
-    this.#line = line
-    line.open({
+  /** @param serial a transport of the kind `serial` that nobody else uses */
+  constructor(serial: Transport) {
+    this.#serial = serial
+    serial.open({
       receive: (bytes) => this.#tell((sink) => sink.receive(bytes)),
       drain: () => this.#tell((sink) => sink.drain()),
       end: (cause) => this.#end(cause),
@@ -37,16 +37,16 @@ export class SharedLine {
       this.#resume(share)
     }
     const share: Transport = {
-      kind: this.#line.kind,
-      address: this.#line.address,
+      kind: this.#serial.kind,
+      address: this.#serial.address,
       open: (sink) => {
         if (!this.#open) return sink.end()
         own = sink
         this.#sinks.add(sink)
       },
-      write: (frames) => !this.#open || this.#line.write(frames),
+      write: (frames) => !this.#open || this.#serial.write(frames),
       pause: () => {
-        if (this.#pausing.size === 0) this.#line.pause()
+        if (this.#pausing.size === 0) this.#serial.pause()
         this.#pausing.add(share)
       },
       resume: () => this.#resume(share),
@@ -66,7 +66,7 @@ export class SharedLine {
   /** Ends the line for everybody, after the last bytes. Never rejects: a line that fails is over, too. */
   async close(): Promise<void> {
     try {
-      await this.#line.close()
+      await this.#serial.close()
     } catch (error) {
       return this.#end(error)
     }
@@ -80,7 +80,7 @@ export class SharedLine {
   }
 
   #resume(share: Transport): void {
-    if (this.#pausing.delete(share) && this.#pausing.size === 0 && this.#open) this.#line.resume()
+    if (this.#pausing.delete(share) && this.#pausing.size === 0 && this.#open) this.#serial.resume()
   }
 
   #tell(action: (sink: TransportSink) => void): void {

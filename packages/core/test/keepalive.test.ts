@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { PacketType } from '../src/constants.ts'
 import { decodeFrame } from '../src/frame.ts'
-import { Liveness } from '../src/liveness.ts'
+import { KeepAlive } from '../src/keepalive.ts'
 import { isUtack } from '../src/utack.ts'
 import { codeOf, text } from './helpers.ts'
 import { Pair, type PairOptions, type Side } from './pair.ts'
@@ -299,7 +299,7 @@ describe('REKEY', () => {
 })
 
 test('the time in which an end does not read refills its flood budget once', () => {
-  const liveness = new Liveness({ keepalive: 0, idleTimeout: 0, pingTimeout: Number.POSITIVE_INFINITY }, 0)
+  const liveness = new KeepAlive({ keepalive: 0, idleTimeout: 0, pingTimeout: Number.POSITIVE_INFINITY }, 0)
   for (let i = 0; i < 512; i++) liveness.countControl(0)
   liveness.setReading(false, 0)
   liveness.setReading(true, 10_000)

@@ -1,0 +1,318 @@
+import { copySecret, readUint32, wipe, writeUint32 } from './bytes.js'
+import {
+  AUTHENTICATED_HEADER_SIZE,
+  type CipherSuite,
+  HEADER_SIZE,
+  NONCE_SIZE,
+  PacketType,
+  SEAL_OVERHEAD,
+  SEQ_LIMIT,
+  type WireVersion,
+} from './constants.js'
+import type { Aead, CryptoProvider } from './crypto.js'
+import { UsmpError } from './errors.js'
+import { type Frame, finishFrame, writeHeader } from './frame.js'
+import type { HandshakeResult } from './handshake/result.js'
+import { deriveRekeyKeys, type TrafficKeys } from './keys.js'
+import { ReplayWindow } from './replay.js'
+
+/** Bytes of a nonce: the sequence number, then the beginning of the session id. */
+const SEQ_BYTES = 4
+const NONCE_SESSION_BYTES = NONCE_SIZE - SEQ_BYTES
+
+/** A receive key and what was received under it. */
+interface ReceiveEpoch {
+  readonly key: Uint8Array
+  readonly aead: Aead
+  /** The next number on ordered transports. */
+  next: number
+  /** The numbers seen on datagram transports. */
+  readonly window: ReplayWindow
+}
+
+/** A REKEY of ours that no frame of the peer has confirmed yet. */
+interface PendingRekey {
+  /** The keys both REKEYs of a collision are sealed under. */
+  readonly oldKeys: TrafficKeys
+  /** The peer's own REKEY came too, and ours won. */
+  collided: boolean
+}
+
+/**
+ * Seals and opens the frames of one session: nonces, sequence numbers, replay protection, key changes
+ * (specification, sections 4.1–4.5 and 5).
+ */
+export class RecordLayer {
+  readonly #provider: CryptoProvider
+  readonly #suite: CipherSuite
+  readonly #wireVersion: WireVersion
+  readonly #sessionId: Uint8Array
+  readonly #ordered: boolean
+  readonly #client: boolean
+  #txKey: Uint8Array
+  #tx: Aead
+  #txNext = 0
+  /** In the order in which the peer uses them; more than one only while a rekey is under way. */
+  #epochs: ReceiveEpoch[]
+  #pending: PendingRekey | undefined
+  #openedAny = false
+  #receiveEpoch = 0
+  #txEpoch = 0
+
+  /**
+   * @param ordered whether the transport keeps order and loses nothing, so that the next number is the only good one
+   * @param client whether this end is the client, which wins if both ends rekey at once
+   * @param start the first numbers of both directions; anything but 0 is for tests near the end of the numbers
+   */
+  constructor(
+    provider: CryptoProvider,
+    suite: CipherSuite,
+    { wireVersion, sessionId, keys }: Omit<HandshakeResult, 'deviceId'>,
+    ordered: boolean,
+    client: boolean,
+    start: { readonly tx: number; readonly rx: number } = { tx: 0, rx: 0 },
+  ) {
+    this.#provider = provider
+    this.#suite = suite
+    this.#wireVersion = wireVersion
+    this.#sessionId = sessionId
+    this.#ordered = ordered
+    this.#client = client
+    this.#txKey = keys.tx
+    this.#tx = provider.aead(suite, keys.tx)
+    this.#txNext = start.tx
+    this.#epochs = [this.#makeEpoch(keys.rx)]
+    this.#epochs[0]!.next = start.rx
+  }
+
+  /** How many frames can still be sealed. */
+  get remaining(): number {
+    return SEQ_LIMIT - this.#txNext
+  }
+
+  /** Changes when the peer's first frame under a newer key is accepted. */
+  get receiveEpoch(): number {
+    return this.#receiveEpoch
+  }
+
+  /** Changes with every new sending key. */
+  get sendEpoch(): number {
+    return this.#txEpoch
+  }
+
+  /** The number of the next frame that is sealed. */
+  get nextSeq(): number {
+    return this.#txNext
+  }
+
+  /** The key that the next frame is sealed under; wiped when it is replaced. */
+  get sendKey(): Uint8Array {
+    return this.#txKey
+  }
+
+  /** The key of the frame that was opened last; wiped when the peer has left it behind. */
+  get receiveKey(): Uint8Array {
+    return this.#epochs[0]!.key
+  }
+
+  /** Whether a REKEY of ours waits for the first frame under the new keys. */
+  get rekeying(): boolean {
+    return this.#pending !== undefined
+  }
+
+  /**
+   * Seals a plaintext of at most 452 bytes. Its sequence number is used up from here on, whatever becomes of the frame.
+   * @returns the whole frame
+   * @throws UsmpError SEQ_EXHAUSTED
+   */
+  seal(type: number, plaintext: Uint8Array): Uint8Array {
+    if (this.#txNext >= SEQ_LIMIT) throw new UsmpError('SEQ_EXHAUSTED')
+    const seq = this.#txNext++
+    const length = SEAL_OVERHEAD + plaintext.length
+    const frame = new Uint8Array(HEADER_SIZE + length)
+    writeHeader(frame, this.#wireVersion, type, seq, length)
+    // Both stand in the frame already. No scratch is shared: a provider that calls back would seal under a wrong nonce.
+    const aad = frame.subarray(0, AUTHENTICATED_HEADER_SIZE)
+    const nonce = frame.subarray(HEADER_SIZE, HEADER_SIZE + NONCE_SIZE)
+    this.#writeNonce(nonce, seq)
+    this.#tx.seal(nonce, aad, plaintext, frame.subarray(HEADER_SIZE + NONCE_SIZE))
+    finishFrame(frame)
+    return frame
+  }
+
+  /**
+   * On datagrams: refuses a number that is known to be old, before anything else is looked at.
+   * @throws UsmpError REPLAYED
+   */
+  checkReplay(seq: number): void {
+    if (!this.#ordered && !this.#epochs.some((receiveEpoch) => receiveEpoch.window.check(seq) === 'new'))
+      throw replayed(seq)
+  }
+
+  /** On datagrams: the key under which a frame with this number was accepted, if there was one and that can still be told. */
+  keyOfSeen(seq: number): Uint8Array | undefined {
+    return this.#epochs.find((receiveEpoch) => receiveEpoch.window.check(seq) === 'duplicate')?.key
+  }
+
+  /**
+   * Opens a sealed frame. Nothing changes unless it is authentic.
+   * @throws UsmpError REPLAYED (datagrams), BAD_PAYLOAD, BAD_NONCE, SUITE_MISMATCH, DECRYPT_FAILED: not authentic;
+   * SEQ_EXHAUSTED, SEQ_MISMATCH: authentic, but not acceptable
+   */
+  open(frame: Frame): Uint8Array {
+    this.checkReplay(frame.seq)
+    const { receiveEpoch, plaintext } = this.#decrypt(frame)
+    this.#accept(receiveEpoch, frame.seq)
+    return plaintext
+  }
+
+  /**
+   * On datagrams: whether a frame whose number is new was sealed by the peer. Nothing changes, so that it can still be
+   * opened when it comes again.
+   */
+  isGenuine(frame: Frame): boolean {
+    try {
+      this.checkReplay(frame.seq)
+      this.#decrypt(frame)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /** @throws UsmpError for a frame that is not authentic */
+  #decrypt(frame: Frame): { readonly receiveEpoch: ReceiveEpoch; readonly plaintext: Uint8Array } {
+    const payload = frame.payload
+    if (payload.length < SEAL_OVERHEAD) {
+      throw new UsmpError('BAD_PAYLOAD', `a sealed payload has at least ${SEAL_OVERHEAD} bytes`)
+    }
+    const nonce = payload.subarray(0, NONCE_SIZE)
+    if (!this.#isNonce(nonce, frame.seq)) throw new UsmpError('BAD_NONCE')
+    const aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
+    writeHeader(aad, frame.version, frame.type, frame.seq, payload.length)
+    const sealed = payload.subarray(NONCE_SIZE)
+    for (const receiveEpoch of this.#epochs) {
+      if (!this.#ordered && receiveEpoch.window.check(frame.seq) !== 'new') continue
+      const plaintext = receiveEpoch.aead.open(nonce, aad, sealed)
+      if (plaintext) return { receiveEpoch, plaintext }
+    }
+    // Under the keys that have not seen the number it is nothing, so it is the frame that was seen.
+    if (!this.#ordered && this.keyOfSeen(frame.seq)) throw replayed(frame.seq)
+    throw new UsmpError(this.#ordered && !this.#openedAny ? 'SUITE_MISMATCH' : 'DECRYPT_FAILED')
+  }
+
+  /**
+   * Seals a REKEY and switches to its keys for sending; the old receive key stays for the frames under way.
+   * @throws UsmpError INVALID_ARGUMENT while an earlier rekey is unconfirmed, SEQ_EXHAUSTED
+   */
+  startRekey(salt: Uint8Array): Uint8Array {
+    if (this.#pending) throw new UsmpError('INVALID_ARGUMENT', 'a rekey is under way already')
+    const frame = this.seal(PacketType.REKEY, salt)
+    const oldKeys = { tx: copySecret(this.#txKey), rx: copySecret(this.#epochs.at(-1)!.key) }
+    const next = deriveRekeyKeys(this.#provider, oldKeys, true, salt, this.#sessionId)
+    this.#setTx(next.tx)
+    this.#epochs.push(this.#makeEpoch(next.rx))
+    this.#pending = { oldKeys, collided: false }
+    return frame
+  }
+
+  /**
+   * Follows the peer's REKEY, which has just been opened.
+   * @param salt 32 bytes
+   * @throws UsmpError UNEXPECTED_PACKET for one that no honest peer sends
+   */
+  acceptRekey(salt: Uint8Array): void {
+    // An honest peer sends it under the newest key it knows of: ours, too, unless both rekey at once.
+    const epochs = this.#pending ? 2 : 1
+    if (this.#pending?.collided || this.#epochs.length !== epochs) {
+      throw new UsmpError('UNEXPECTED_PACKET', 'REKEY under an older key')
+    }
+    const current = this.#pending?.oldKeys ?? { tx: this.#txKey, rx: this.#epochs.at(-1)!.key }
+    const next = deriveRekeyKeys(this.#provider, current, false, salt, this.#sessionId)
+    if (this.#pending && this.#client) {
+      // Both at once and we win. The server may have sent frames under its losing keys before it heard of ours.
+      this.#epochs.splice(-1, 0, this.#makeEpoch(next.rx))
+      wipe(next.tx)
+      this.#pending.collided = true
+      return
+    }
+    if (this.#pending) {
+      // Both at once and we lose: the epoch of our own REKEY will never be used by the peer.
+      this.#wipeEpochs(this.#epochs.splice(-1, 1))
+      this.#endPending()
+    }
+    this.#setTx(next.tx)
+    this.#epochs.push(this.#makeEpoch(next.rx))
+  }
+
+  /** Forgets every key. */
+  wipe(): void {
+    this.#tx.wipe()
+    wipe(this.#txKey)
+    this.#wipeEpochs(this.#epochs.splice(0))
+    this.#endPending()
+  }
+
+  /** seq, then the first 8 bytes of the session id (specification, section 4.2). */
+  #writeNonce(nonce: Uint8Array, seq: number): void {
+    writeUint32(nonce, 0, seq)
+    for (let i = 0; i < NONCE_SESSION_BYTES; i++) nonce[SEQ_BYTES + i] = this.#sessionId[i]!
+  }
+
+  #isNonce(nonce: Uint8Array, seq: number): boolean {
+    if (readUint32(nonce, 0) !== seq) return false
+    for (let i = 0; i < NONCE_SESSION_BYTES; i++) if (nonce[SEQ_BYTES + i] !== this.#sessionId[i]) return false
+    return true
+  }
+
+  #accept(receiveEpoch: ReceiveEpoch, seq: number): void {
+    this.#openedAny = true
+    if (seq >= SEQ_LIMIT) throw new UsmpError('SEQ_EXHAUSTED')
+    if (this.#ordered) {
+      if (seq !== receiveEpoch.next)
+        throw new UsmpError('SEQ_MISMATCH', `number ${seq} instead of ${receiveEpoch.next}`)
+      receiveEpoch.next++
+    } else {
+      receiveEpoch.window.commit(seq)
+    }
+    const index = this.#epochs.indexOf(receiveEpoch)
+    if (index === 0) return
+    this.#wipeEpochs(this.#epochs.splice(0, index))
+    this.#receiveEpoch += index
+    if (this.#epochs.length === 1) this.#endPending()
+  }
+
+  #makeEpoch(key: Uint8Array): ReceiveEpoch {
+    return { key, aead: this.#provider.aead(this.#suite, key), next: 0, window: new ReplayWindow() }
+  }
+
+  #setTx(key: Uint8Array): void {
+    this.#tx.wipe()
+    wipe(this.#txKey)
+    this.#txKey = key
+    this.#tx = this.#provider.aead(this.#suite, key)
+    this.#txNext = 0
+    this.#txEpoch++
+  }
+
+  #wipeEpochs(epochs: readonly ReceiveEpoch[]): void {
+    for (const receiveEpoch of epochs) {
+      receiveEpoch.aead.wipe()
+      wipe(receiveEpoch.key)
+    }
+  }
+
+  #endPending(): void {
+    wipe(this.#pending?.oldKeys.tx, this.#pending?.oldKeys.rx)
+    this.#pending = undefined
+  }
+}
+
+function replayed(seq: number): UsmpError {
+  return new UsmpError('REPLAYED', `sequence number ${seq}`)
+}
+
+/** Whether an error of {@link RecordLayer.open} is about a frame whose tag was good. */
+export function isAuthentic(error: UsmpError): boolean {
+  return error.code === 'SEQ_MISMATCH' || error.code === 'SEQ_EXHAUSTED'
+}
