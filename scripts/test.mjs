@@ -66,7 +66,10 @@ const wasm = ['webassembly', 'sources', 'python']
 const peers = ['python', 'venv']
 
 const steps = {
-  lint: () => pnpmCheck('exec', 'biome', 'check', '.'),
+  lint: () => {
+    pnpmCheck('exec', 'biome', 'check', '.')
+    check('node', ['scripts/constants.mjs', '--check'])
+  },
   types: () => pnpmCheck('--recursive', 'run', 'typecheck'),
   packages: () => {
     pnpmCheck('run', 'check:packages')

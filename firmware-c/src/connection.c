@@ -807,8 +807,8 @@ static bool is_given_up(const usmp_conn_t *conn)
 {
   uint32_t age = conn->now - conn->arq.first_sent_at;
 
-  if (is_message(head(conn)) && age < USMP_LONGEST_PATIENCE_MS) age = smaller(age, conn->now - conn->heard_at);
-  return age >= USMP_PATIENCE_MS;
+  if (is_message(head(conn)) && age < USMP_MAX_RETRANSMIT_TIMEOUT_MS) age = smaller(age, conn->now - conn->heard_at);
+  return age >= USMP_RETRANSMIT_TIMEOUT_MS;
 }
 
 static int frame_lost(usmp_conn_t *conn)
