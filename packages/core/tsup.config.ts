@@ -3,6 +3,7 @@ import { defineConfig, type Options } from 'tsup'
 const common: Options = {
   entry: [
     'src/index.ts',
+    'src/constants.ts',
     'src/frame.ts',
     'src/crypto-noble.ts',
     'src/options.ts',

@@ -1,14 +1,5 @@
-import { CipherSuite, type Session, type UsmpError } from '@usmp/core'
+import type { Session, UsmpError } from '@usmp/core'
 import type { Fields } from './output.js'
-
-const suiteNames: Readonly<Record<CipherSuite, string>> = {
-  [CipherSuite.AES_256_GCM]: 'AES-256-GCM',
-  [CipherSuite.CHACHA20_POLY1305]: 'ChaCha20-Poly1305',
-}
-
-export function suiteName(suite: CipherSuite): string {
-  return suiteNames[suite]
-}
 
 /** What JSON says about a session. */
 export function sessionFields(session: Session): Fields {

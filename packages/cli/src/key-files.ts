@@ -1,8 +1,7 @@
-import { CipherSuite, fromHex, UsmpError } from '@usmp/core'
+import { type CipherSuite, fromHex, UsmpError } from '@usmp/core'
+import { KEY_SIZE, SESSION_ID_SIZE } from '@usmp/core/constants'
 import { readSecretJson } from '@usmp/node/key-files'
-
-const KEY_SIZE = 32
-const SESSION_ID_SIZE = 16
+import { longNames, parseSuite } from './suites.js'
 
 /** What opens the frames of a recorded session. */
 export interface SessionKeys {
@@ -23,24 +22,10 @@ export async function readSessionKeys(path: string): Promise<SessionKeys> {
   const known = typeof suite === 'string' ? parseSuite(suite) : undefined
   if (sessionId?.length !== SESSION_ID_SIZE || !known || good.length === 0 || good.length !== parsed.length) {
     throw new UsmpError('INVALID_ARGUMENT', `${path} does not hold the keys of a session`, {
-      hint: 'It is a JSON object: {"session_id": "<32 hex digits>", "keys": ["<64 hex digits>", …], "suite": "aes-256-gcm" or "chacha20-poly1305"}.',
+      hint: `It is a JSON object: {"session_id": "<32 hex digits>", "keys": ["<64 hex digits>", …], "suite": ${longNames.map((name) => `"${name}"`).join(' or ')}}.`,
     })
   }
   return { sessionId, keys: good, suite: known }
-}
-
-/** The suite of that name, undefined if there is none. */
-export function parseSuite(name: string): CipherSuite | undefined {
-  switch (name.toLowerCase()) {
-    case 'aes':
-    case 'aes-256-gcm':
-      return CipherSuite.AES_256_GCM
-    case 'chacha':
-    case 'chacha20-poly1305':
-      return CipherSuite.CHACHA20_POLY1305
-    default:
-      return undefined
-  }
 }
 
 /** The bytes of hex digits, undefined if it is anything else. */

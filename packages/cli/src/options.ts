@@ -1,7 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { type CipherSuite, formatDeviceId, parseDeviceId, UsmpError } from '@usmp/core'
 import { type Command, Option } from 'commander'
-import { parseSuite } from './key-files.js'
+import { longNames, parseSuite, shortNames } from './suites.js'
 
 /** This machine alone, as the library has it: a server is in the network only where somebody says so. */
 const DEFAULT_HOST = '127.0.0.1'
@@ -59,7 +59,8 @@ export function addPeerOptions(command: Command): Command {
 }
 
 export function suiteOption(): Option {
-  const description = 'aes-256-gcm or chacha20-poly1305 (aes, chacha), the same at both ends (default: aes)'
+  const names = `${longNames.join(' or ')} (${shortNames.join(', ')})`
+  const description = `${names}, the same at both ends (default: ${shortNames[0]})`
   return new Option('--suite <NAME>', description).argParser(readSuite)
 }
 
@@ -168,6 +169,6 @@ function readSuite(text: string): CipherSuite {
   const suite = parseSuite(text)
   if (suite) return suite
   throw new UsmpError('INVALID_ARGUMENT', `there is no cipher suite ${JSON.stringify(text)}`, {
-    hint: 'There are aes-256-gcm (or aes, the default) and chacha20-poly1305 (or chacha).',
+    hint: `There are ${longNames.map((name, i) => `${name} (or ${shortNames[i]})`).join(' and ')}; ${shortNames[0]} is the default.`,
   })
 }

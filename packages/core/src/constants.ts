@@ -144,6 +144,12 @@ export type WireVersion = 1 | 2
 
 export type CipherSuite = (typeof CipherSuite)[keyof typeof CipherSuite]
 
+/** What the suites are called, as their RFCs write it. */
+export const cipherSuiteNames: Readonly<Record<CipherSuite, string>> = {
+  [CipherSuite.AES_256_GCM]: 'AES-256-GCM',
+  [CipherSuite.CHACHA20_POLY1305]: 'ChaCha20-Poly1305',
+}
+
 /** The name of a packet type, or its number in hex where it has none. */
 export function packetTypeName(type: number): string {
   for (const [name, value] of Object.entries(PacketType)) if (value === type) return name

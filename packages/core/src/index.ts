@@ -13,6 +13,7 @@ export {
 } from './connection.js'
 export {
   CipherSuite,
+  cipherSuiteNames,
   MAX_FRAME,
   MAX_MESSAGE,
   MAX_PAYLOAD,

@@ -199,7 +199,9 @@ export const provider: OptionRule = {
   fits: (value) => hasMethods(value, 'generateKeyPair', 'hmacSha256', 'hkdfSha256', 'aead'),
 }
 export const suite: OptionRule = {
-  expected: 'CipherSuite.AES_256_GCM (1) or CipherSuite.CHACHA20_POLY1305 (2)',
+  expected: Object.entries(CipherSuite)
+    .map(([name, value]) => `CipherSuite.${name} (${value})`)
+    .join(' or '),
   fits: (value) => Object.values<unknown>(CipherSuite).includes(value),
 }
 /**

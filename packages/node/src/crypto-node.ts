@@ -11,13 +11,12 @@ import {
   randomFillSync,
 } from 'node:crypto'
 import { type Aead, CipherSuite, type CryptoProvider, type KeyPair, type RandomSource, wipe } from '@usmp/core'
+import { KEY_SIZE, TAG_SIZE } from '@usmp/core/constants'
 import { assertSuite } from '@usmp/core/options'
 import { sodiumAead } from './crypto-sodium.js'
 
 export { prepareSuite } from './crypto-sodium.js'
 
-const KEY_SIZE = 32
-const TAG_SIZE = 16
 const TAG_OPTION = { authTagLength: TAG_SIZE }
 const HASH_SIZE = 32
 /** PKCS #8 of an X25519 private key, up to the key itself (RFC 8410). */

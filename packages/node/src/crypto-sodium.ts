@@ -1,5 +1,6 @@
 /// <reference path="./libsodium.d.ts" />
 import { type Aead, CipherSuite } from '@usmp/core'
+import { KEY_SIZE, TAG_SIZE } from '@usmp/core/constants'
 
 /**
  * What is used of the WebAssembly module of libsodium, which comes without types. Pointers are places in its memory; a
@@ -15,8 +16,6 @@ interface Sodium {
   _crypto_aead_chacha20poly1305_ietf_decrypt(...inputs: readonly number[]): number
 }
 
-const KEY_SIZE = 32
-const TAG_SIZE = 16
 /** The longest message, sealed. A frame has 468 bytes at most. */
 const MAX_SEALED = 2048
 const MAX_AAD = 48

@@ -1,5 +1,6 @@
 export {
   CipherSuite,
+  cipherSuiteNames,
   deriveDevicePsk,
   type ErrorCode,
   ExtensionEvent,

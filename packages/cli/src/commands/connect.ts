@@ -1,7 +1,7 @@
-import type { Session, UsmpError } from '@usmp/core'
+import { cipherSuiteNames, type Session, type UsmpError } from '@usmp/core'
 import { type ConnectOptions, connect, readPskFile, type SessionsOptions, sessions } from '@usmp/node'
 import { readPemFile } from '@usmp/node/key-files'
-import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
+import { endOf, errorFields, sessionFields } from '../describe.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { Gate } from '../gate.js'
 import { readLines, tooLong } from '../lines.js'
@@ -58,7 +58,7 @@ export async function connectOptions(
 
 /** Says that a session is there. */
 export function announce(session: Session, output: Output): void {
-  const suite = suiteName(session.suite)
+  const suite = cipherSuiteNames[session.suite]
   output.status(`connected to ${session.address} as ${session.deviceId}, ${suite}`, {
     event: 'connected',
     address: session.address,

@@ -1,4 +1,4 @@
-import { type CipherSuite, type Session, UsmpError } from '@usmp/core'
+import { type CipherSuite, cipherSuiteNames, type Session, UsmpError } from '@usmp/core'
 import {
   type ListenOptions,
   listen,
@@ -11,7 +11,7 @@ import {
 import { readPemFile } from '@usmp/node/key-files'
 import { Broadcast } from '../broadcast.js'
 import { CommandSlots, MAX_COMMANDS } from '../command-slots.js'
-import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
+import { endOf, errorFields, sessionFields } from '../describe.js'
 import { type CommandEnd, runBeside } from '../exec.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { Gate } from '../gate.js'
@@ -183,7 +183,7 @@ class Service {
 
   async #serve(session: Session): Promise<void> {
     const { deviceId, address } = session
-    const suite = suiteName(session.suite)
+    const suite = cipherSuiteNames[session.suite]
     const fields = sessionFields(session)
     this.#devices.add(deviceId)
     this.#output.status(`${deviceId}: session from ${address}, ${suite}`, {

@@ -8,14 +8,13 @@ import {
   toHex,
   type UsmpError,
 } from '@usmp/core'
+import { HEADER_SIZE, NONCE_SIZE, REKEY_SALT_SIZE, TAG_SIZE } from '@usmp/core/constants'
 import type { SessionKeys } from '../key-files.js'
 import { describeType, type Part, plainForms } from './layout.js'
-import { NONCE_SIZE, openSealed, TAG_SIZE } from './open.js'
+import { openSealed } from './open.js'
 
 const MAGIC = Buffer.of(0xcd, 0xab)
-const HEADER_SIZE = 12
 const LENGTH_END = 10
-const REKEY_SALT_SIZE = 32
 /** Both wire versions have the same frame. */
 const VERSIONS = [2, 1]
 

@@ -1,10 +1,6 @@
+import { AUTHENTICATED_HEADER_SIZE, NONCE_SIZE } from '@usmp/core/constants'
 import { nodeProvider } from '@usmp/node'
 import type { SessionKeys } from '../key-files.js'
-
-export const NONCE_SIZE = 12
-export const TAG_SIZE = 16
-/** Bytes of the header that the tag covers. */
-const AAD_SIZE = 10
 
 /** Opens a sealed frame with the first key that fits; undefined if none does. */
 export function openSealed(
@@ -15,7 +11,7 @@ export function openSealed(
   const nonce = frame.subarray(payloadAt, payloadAt + NONCE_SIZE)
   const sealed = frame.subarray(payloadAt + NONCE_SIZE)
   for (const [index, key] of keys.entries()) {
-    const plaintext = nodeProvider.aead(suite, key).open(nonce, frame.subarray(0, AAD_SIZE), sealed)
+    const plaintext = nodeProvider.aead(suite, key).open(nonce, frame.subarray(0, AUTHENTICATED_HEADER_SIZE), sealed)
     if (plaintext) return { plaintext, key: index + 1 }
   }
   return undefined

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { CipherSuite, listen, type Session } from '@usmp/node'
+import { cipherSuiteNames, listen, type Session } from '@usmp/node'
 import type { Reading } from './reading.js'
 import { addRoundTrip, logLine, panel, type View } from './show.js'
 import { startWiretap } from './wiretap.js'
@@ -56,7 +56,7 @@ for await (const session of server) void receive(session)
 
 async function receive(session: Session): Promise<void> {
   view.sessionId = session.sessionId
-  view.suite = session.suite === CipherSuite.AES_256_GCM ? 'AES-256-GCM' : 'ChaCha20-Poly1305'
+  view.suite = cipherSuiteNames[session.suite]
   void measureRoundTrips(session)
   try {
     for await (const message of session) show(JSON.parse(new TextDecoder().decode(message)))
