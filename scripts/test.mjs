@@ -1,4 +1,5 @@
-// Everything that has to be right, from a fresh checkout on. `npm test -- core node` runs only the named steps.
+// What has to be right, from a fresh checkout on, in steps. `npm test` takes those of the first tier, in minutes; `npm run test:all`
+// those of the second; `npm test -- core node` only the named ones. What takes longer still is in long.mjs.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
@@ -12,6 +13,8 @@ const inCi = Boolean(process.env.CI)
 const wanted = process.argv.slice(2)
 let passed = 0
 let failed = 0
+/** Of the tests that failed, for the last lines. */
+const red = []
 
 /** One tool that says yes or no. */
 function check(command, args) {
@@ -38,19 +41,22 @@ function has(part, needs) {
 }
 
 /** The tests of one package; each counts. `files` are those that need tools, as `pattern: tools`. */
-function vitest(folder, { files = {}, args = [] } = {}) {
+function vitest(folder, { files = {}, args = [], exclude: others = [] } = {}) {
   const missing = Object.entries(files).filter(([file, needs]) => !has(`${folder}/${file}`, needs))
   const report = join(tmpdir(), `usmp-${folder.replaceAll('/', '-')}-${process.pid}.json`)
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`]
-  const exclude = missing.flatMap(([file]) => ['--exclude', `test/${file}`])
+  const exclude = [...missing.map(([file]) => file), ...others].flatMap((file) => ['--exclude', `test/${file}`])
   const status = pnpm(['--dir', `packages/${folder}`, 'exec', 'vitest', 'run', ...reporters, ...args, ...exclude], {
     mayFail: true,
   })
-  let counts = { numPassedTests: 0, numFailedTests: 0 }
+  let counts = { numPassedTests: 0, numFailedTests: 0, testResults: [] }
   try {
     counts = JSON.parse(readFileSync(report, 'utf8'))
   } catch (error) {
     console.error(`no report of ${folder}: ${error.message}`)
+  }
+  for (const { assertionResults } of counts.testResults) {
+    for (const { status, fullName } of assertionResults) if (status === 'failed') red.push(`${folder}: ${fullName}`)
   }
   rmSync(report, { force: true })
   passed += counts.numPassedTests
@@ -64,6 +70,13 @@ const c = ['compiler', 'cmake', 'mbedtls', 'bearssl', 'jsmn']
 const chip = [...c, 'riscv', 'sources']
 const wasm = ['webassembly', 'sources', 'python']
 const peers = ['python', 'venv']
+/** One cross-play of each kind: C over a stream, datagrams and a serial line, and the published peers. */
+const interop = {
+  'c-core.test.ts': c,
+  'c-udp.test.ts': c,
+  'c-robot-serial.test.ts': c,
+  'published-peers.test.ts': peers,
+}
 
 const steps = {
   lint: () => {
@@ -105,8 +118,10 @@ const steps = {
   bench: () => vitest('bench'),
   torture: () => vitest('torture'),
   fuzz: () => vitest('fuzz', { files: { 'corpus.test.ts': wasm } }),
-  c: () => check('bash', ['firmware-c/tools/check.sh']),
+  'c-host': () => check('sh', ['firmware-c/tools/check.sh', 'host']),
+  c: () => check('sh', ['firmware-c/tools/check.sh', 'all']),
   cross: () => check('bash', ['firmware-c/tests/cross/check.sh']),
+  interop: () => vitest('conformance', { files: interop, args: Object.keys(interop).map((file) => `test/${file}`) }),
   conformance: () =>
     vitest('conformance', {
       files: {
@@ -117,29 +132,38 @@ const steps = {
         'matrix.test.ts': [...chip, 'chromium'],
         'rv32*.test.ts': chip,
       },
+      exclude: Object.keys(interop),
     }),
 }
+
+/** The two tiers. Together they are everything, and no step is in both. */
+const first = ['lint', 'types', 'vectors', 'core', 'node', 'rpc', 'cli', 'c-host', 'interop']
+const tiers = { first, second: Object.keys(steps).filter((name) => !first.includes(name)) }
 
 /** Tools without which a step is left out. */
 const needs = {
   playground: ['chromium'],
   page: ['chromium'],
+  'c-host': ['compiler', 'cmake', 'mbedtls', 'bearssl', 'jsmn', 'cmocka', 'python'],
   c: ['compiler', 'cmake', 'mbedtls', 'bearssl', 'python'],
   cross: [...c, ...wasm, 'riscv', 'xtensa', 'arm', 'kconfig'],
+  interop: peers,
   conformance: peers,
 }
 /** Tools without which a step does less; it says so itself. */
 const wants = { c: ['jsmn', 'cmocka', 'clang', 'valgrind', 'cppcheck', 'riscv', 'xtensa', 'arm'] }
 
-const names = wanted.length > 0 ? wanted : Object.keys(steps)
+const names = wanted.length > 0 ? wanted.flatMap((name) => tiers[name] ?? name) : first
 const unknown = names.filter((name) => !(name in steps))
 if (unknown.length > 0) {
-  console.error(`unknown: ${unknown.join(', ')}; the steps are ${Object.keys(steps).join(', ')}`)
+  console.error(
+    `unknown: ${unknown.join(', ')}; the steps are ${Object.keys(steps).join(', ')}, and there are the tiers ${Object.keys(tiers).join(', ')}`,
+  )
   process.exit(2)
 }
 
-/** These need no package of ours. In a run of everything a process of their own takes them meanwhile. */
-const besides = ['c', 'cross']
+/** These need no package of ours. In a run of a tier a process of their own takes them meanwhile. */
+const besides = ['c-host', 'c', 'cross']
 
 /** Starts steps in a process of their own; the result prints what it said, and counts. */
 function startBesides(names) {
@@ -165,18 +189,21 @@ function startBesides(names) {
 
 const possible = names.filter((name) => has(name, needs[name] ?? []))
 for (const name of possible) if (wants[name]) has(`${name}, in part`, wants[name])
-const meanwhile = wanted.length === 0 ? possible.filter((name) => besides.includes(name)) : []
+const isTier = wanted.every((name) => name in tiers)
+const meanwhile = isTier ? possible.filter((name) => besides.includes(name)) : []
 const here = possible.filter((name) => !meanwhile.includes(name))
 const finishBesides = meanwhile.length > 0 ? startBesides(meanwhile) : undefined
 if (here.some((name) => !besides.includes(name))) {
   install()
   build()
 }
+const begun = Date.now()
 for (const name of here) {
   const before = failed
   const start = Date.now()
   console.log(`\n━━ ${name}`)
   steps[name]()
+  if (failed > before) red.push(`step ${name}`)
   console.log(`━━ ${name}: ${failed > before ? 'FAILED' : 'ok'} after ${Math.round((Date.now() - start) / 1000)} s`)
 }
 await finishBesides?.()
@@ -187,5 +214,7 @@ if (leftOut.size > 0) {
     `On Debian, this adds them: apt-get install --no-install-recommends ${packagesOf([...leftOut.values()].flat()).join(' ')}`,
   )
 }
-console.log(`\n${passed} passed, ${failed} failed`)
+if (red.length > 0) console.log(`\nFailed:\n${red.map((name) => `  ${name}`).join('\n')}`)
+console.log(`\n${Math.round((Date.now() - begun) / 1000)} s without installing and building`)
+console.log(`${passed} passed, ${failed} failed`)
 process.exit(failed > 0 ? 1 : 0)
