@@ -82,6 +82,7 @@ const steps = {
   lint: () => {
     pnpmCheck('exec', 'biome', 'check', '.')
     check('node', ['scripts/constants.mjs', '--check'])
+    check('node', ['scripts/check-workflows.mjs'])
   },
   types: () => pnpmCheck('--recursive', 'run', 'typecheck'),
   packages: () => {
