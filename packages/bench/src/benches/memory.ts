@@ -44,7 +44,7 @@ export function memoryMessages(size: number, target?: number): Bench {
     about:
       'From `send` of one connection to the `message` event of the other, against nothing but sealing and opening the ' +
       'same bytes with the same cipher of the same library. ChaCha20-Poly1305 of USMP in Node is libsodium’s, and is ' +
-      'compared with that of node:crypto all the same.',
+      'still compared with that of node:crypto.',
     contestants: async () => {
       await prepareSuite(suiteIds['ChaCha20-Poly1305'])
       const message = new Uint8Array(randomBytes(size))
