@@ -1,39 +1,30 @@
-import { assertBytes, copyBytes, copySecret, EMPTY, wipe } from './bytes.js'
+import { assertBytes, copyBytes, copySecret, EMPTY } from './bytes.js'
 import { encodeSerial, SerialDecoder } from './cobs.js'
-import {
-  CipherSuite,
-  MAX_PLAINTEXT,
-  PacketType,
-  packetTypeName,
-  REKEY_SALT_SIZE,
-  WIRE_VERSION,
-  WIRE_VERSION_1,
-  type WireVersion,
-} from './constants.js'
+import { CipherSuite, PacketType, packetTypeName, REKEY_SALT_SIZE, type WireVersion } from './constants.js'
 import type { CryptoProvider, RandomSource } from './crypto.js'
 import { nobleProvider } from './crypto-noble.js'
 import type { DatagramOptions, PlaintextFrame, ReceivedFrame, ReliableDatagram } from './datagram.js'
 import { FrameDecoder } from './deframer.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
-import { assertMessage, Reassembler, splitMessage } from './fragment.js'
+import { assertMessage, type MessageLimits, messageLimits, Reassembler, splitMessage } from './fragment.js'
 import { decodeFrame, encodeFrame, type Frame } from './frame.js'
-import { type ClientConfig, type ClientState, startClient, stepClient, wipeClient } from './handshake/client.js'
-import type { HandshakeFrame, HandshakeResult } from './handshake/result.js'
-import {
-  authorizeServer,
-  type CookieGuard,
-  type ServerConfig,
-  type ServerState,
-  serverStart,
-  stepServer,
-  wipeServer,
-} from './handshake/server.js'
+import type {
+  ClientHandshake,
+  CookieGuard,
+  Handshake,
+  HandshakeFrame,
+  HandshakeResult,
+  ServerConfig,
+  ServerHandshake,
+} from './handshake/handshake.js'
 import { Budget, KeepAlive } from './keepalive.js'
 import { describeErrorFrame } from './messages.js'
 import { authorizationTable, checkOptions, clientTable, serverTable } from './options.js'
 import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic, RecordLayer } from './record-layer.js'
-import { isHandshakeType, isUtack } from './utack.js'
+import { isUtack } from './utack.js'
+import type { WireProtocol } from './wire-protocol.js'
+import { wireVersion2 } from './wire-version-2.js'
 
 /**
  * How the bytes travel (specification, sections 6 and 7): `stream`, frames back to back on an ordered byte stream (TCP);
@@ -45,8 +36,6 @@ export type TransportKind = 'stream' | 'message' | 'serial' | 'datagram'
 /** Client: 5 s for each step. Server: 10 s for the whole handshake (specification, section 8). */
 const CLIENT_STEP_TIMEOUT = 5_000
 const SERVER_HANDSHAKE_TIMEOUT = 10_000
-/** Types whose plaintext has a fixed size. */
-const FIXED_SIZE_TYPES: readonly number[] = [PacketType.PING, PacketType.PONG, PacketType.BYE, PacketType.REKEY]
 /** What a peer causes that does not hold the key. */
 const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
 /** How long after a look-up that failed a HELLO is not taken, ms (specification, section 3.10). */
@@ -58,9 +47,6 @@ const REKEY_BUDGET = 64_000
 const REKEY_COST = 4_000
 /** For a client whose server has said INTERNAL. */
 const STORE_IS_AWAY = 'The server could not look up the key of this device; its log says why. Try again later.'
-/** What a decoder accepts; shared by all connections. */
-const ONLY_VERSION: Record<WireVersion, readonly number[]> = { 1: [WIRE_VERSION_1], 2: [WIRE_VERSION] }
-const BOTH_VERSIONS: readonly number[] = [WIRE_VERSION, WIRE_VERSION_1]
 /** Bytes of an ERROR frame's payload. */
 const ERROR_SIZE = 3
 const KEEPALIVE = 20_000
@@ -102,10 +88,11 @@ interface CommonOptions {
   /** Packet types 0x0C–0xFE that this application understands besides those of the specification. */
   readonly extensions?: readonly number[]
   /**
-   * Speaks wire version 1 (client), or takes it too (server). Its encryption is broken: both directions share one key
-   * stream. Only for reaching old firmware to upgrade it (specification, section 9).
+   * `wireVersion1` of `@usmp/core/wire-version-1`: speaks wire version 1 (client), or takes it too (server). Its encryption is
+   * broken: both directions share one key stream. Use it only to reach old firmware and upgrade it (specification, section
+   * 9). Not for kind `datagram`. It is handed in so that no other program carries it.
    */
-  readonly unsafeWireVersion1?: boolean
+  readonly unsafeWireVersion1?: WireProtocol
   /**
    * For kind `datagram`, the class of that name in `@usmp/core/datagram`: acknowledgements, repeats and order. It is handed
    * in so that pages, which have no datagrams, do not carry it.
@@ -162,19 +149,18 @@ export type ConnectionEvent =
   /** The last event. CLOSED is the good end. */
   | { readonly kind: 'closed'; readonly reason: UsmpError }
 
-interface ClientHandshake {
+interface ClientPhase {
   readonly kind: 'client-handshake'
-  readonly config: ClientConfig
-  readonly suite: CipherSuite
-  state: ClientState
+  readonly protocol: WireProtocol
+  readonly handshake: ClientHandshake
 }
 
-interface ServerHandshake {
+interface ServerPhase {
   readonly kind: 'server-handshake'
+  /** What each handshake of this attempt is made of. */
   readonly config: ServerConfig
-  suite: CipherSuite
-  psk: Uint8Array | undefined
-  state: ServerState
+  protocol: WireProtocol
+  handshake: ServerHandshake
   /** Where a wrong proof does not end the handshake: how many there were, and the last one. */
   wrongProofs: number
   wrongProof: UsmpError | undefined
@@ -186,6 +172,7 @@ interface ServerHandshake {
 
 interface Established {
   readonly kind: 'established'
+  readonly protocol: WireProtocol
   readonly cipher: RecordLayer
   readonly keepAlive: KeepAlive
   readonly reassembler: Reassembler
@@ -203,7 +190,7 @@ interface Closed {
   readonly reason: UsmpError
 }
 
-type Phase = ClientHandshake | ServerHandshake | Established | Closed
+type Phase = ClientPhase | ServerPhase | Established | Closed
 
 /**
  * One connection of either role, without I/O: bytes and the time go in, and after any call the owner drains
@@ -222,8 +209,10 @@ export class Connection {
   /** Made for the first one. */
   #dropped: Map<ErrorCode, number> | undefined
   #phase: Phase
+  /** Those that may be spoken: one only, once a server has picked it. */
+  #protocols: readonly WireProtocol[]
   #versions: readonly number[]
-  #wireVersion: WireVersion = WIRE_VERSION
+  #limits: MessageLimits
   readonly #handshakeTimeout: number
   #handshakeDeadline: number
   /** On datagrams: acknowledgements, repeats, order. */
@@ -233,7 +222,13 @@ export class Connection {
   /** What an ERROR frame claimed; unauthenticated, only ever shown to a person. */
   #peerError: string | undefined
 
-  private constructor(options: CommonOptions, phase: Phase, timeout: number, versions: readonly number[], now: number) {
+  private constructor(
+    options: CommonOptions,
+    phase: ClientPhase | ServerPhase,
+    timeout: number,
+    protocols: readonly WireProtocol[],
+    now: number,
+  ) {
     if (options.unsafeWireVersion1 && options.kind === 'datagram') {
       throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
     }
@@ -244,8 +239,10 @@ export class Connection {
     this.#keepalive = options.keepalive
     this.#idleTimeout = options.idleTimeout
     this.#phase = phase
-    this.#versions = versions
-    this.#decoder = new FrameDecoder(versions)
+    this.#protocols = protocols
+    this.#versions = protocols.map(({ version }) => version)
+    this.#limits = messageLimits(phase.protocol.recordFormat.maxPlaintext)
+    this.#decoder = new FrameDecoder(this.#versions)
     this.#handshakeTimeout = (options.handshakeTimeout ?? timeout) || Number.POSITIVE_INFINITY
     this.#handshakeDeadline = now + this.#handshakeTimeout
     if (options.kind !== 'datagram') return
@@ -268,21 +265,18 @@ export class Connection {
   static client(options: ClientOptions, now: number): Connection {
     checkOptions('Connection.client', options, clientTable)
     assertPsk(options.psk, options.allowWeakPsk)
-    const provider = options.provider ?? nobleProvider
-    const wireVersion = options.unsafeWireVersion1 ? WIRE_VERSION_1 : WIRE_VERSION
-    const config: ClientConfig = {
-      provider,
-      wireVersion,
+    const protocol = options.unsafeWireVersion1 ?? wireVersion2
+    const handshake = protocol.client({
+      provider: options.provider ?? nobleProvider,
+      random: checkedRandom(options.random),
       deviceId: copyBytes(options.deviceId),
       psk: copySecret(options.psk),
+      suite: options.suite ?? CipherSuite.AES_256_GCM,
       allowMultipleChallenges: !isReliable(options.kind),
-    }
-    const { state, send } = startClient(config, provider.generateKeyPair(checkedRandom(options.random)))
-    const suite = options.suite ?? CipherSuite.AES_256_GCM
-    const phase: ClientHandshake = { kind: 'client-handshake', config, suite, state }
-    const connection = new Connection(options, phase, CLIENT_STEP_TIMEOUT, ONLY_VERSION[wireVersion], now)
-    connection.#wireVersion = wireVersion
-    connection.#sendHandshake(send, now)
+    })
+    const phase: ClientPhase = { kind: 'client-handshake', protocol, handshake }
+    const connection = new Connection(options, phase, CLIENT_STEP_TIMEOUT, [protocol], now)
+    connection.#sendHandshake(protocol, handshake.start(), now)
     return connection
   }
 
@@ -299,19 +293,18 @@ export class Connection {
       ignoreDuplicates: options.kind === 'datagram',
       ...(options.cookies ? { cookies: options.cookies } : {}),
     }
-    const versions = options.unsafeWireVersion1 ? BOTH_VERSIONS : ONLY_VERSION[WIRE_VERSION]
-    const phase: ServerHandshake = {
+    const phase: ServerPhase = {
       kind: 'server-handshake',
       config,
-      suite: CipherSuite.AES_256_GCM,
-      psk: undefined,
-      state: serverStart,
+      protocol: wireVersion2,
+      handshake: wireVersion2.server(config),
       wrongProofs: 0,
       wrongProof: undefined,
       lookupFailure: undefined,
       lookUpFrom: now,
     }
-    const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, versions, now)
+    const protocols = options.unsafeWireVersion1 ? [wireVersion2, options.unsafeWireVersion1] : [wireVersion2]
+    const connection = new Connection(options, phase, SERVER_HANDSHAKE_TIMEOUT, protocols, now)
     // A line waits for its first HELLO without limit.
     if (!isReliable(options.kind)) connection.#handshakeDeadline = Number.POSITIVE_INFINITY
     return connection
@@ -325,6 +318,11 @@ export class Connection {
   /** Why the connection has ended; undefined while it has not. */
   get closedReason(): UsmpError | undefined {
     return this.#phase.kind === 'closed' ? this.#phase.reason : undefined
+  }
+
+  /** Largest message of this connection, bytes. */
+  get maxMessage(): number {
+    return this.#limits.maxMessage
   }
 
   /** Whether messages can be sent. */
@@ -371,7 +369,7 @@ export class Connection {
       case 'closed':
         return
       case 'client-handshake':
-        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(phase.state, cause))
+        this.#fail(isFrameFault(cause) ? cause : this.#refusedError(phase.handshake, cause))
         return
       default:
         if (phase.kind === 'established' && phase.closing) this.#fail(phase.closing)
@@ -412,16 +410,11 @@ export class Connection {
     if (phase.kind !== 'server-handshake') throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
     const authorization = answer ?? { psk: PSK_STAND_IN }
     checkAuthorization(authorization)
-    const { psk: given, suite = CipherSuite.AES_256_GCM } = authorization
+    const { psk, suite = CipherSuite.AES_256_GCM } = authorization
     if (now >= this.#handshakeDeadline) return this.#fail(this.#timeoutError(phase))
-    const psk = copySecret(given)
-    const { state, send } = authorizeServer(phase.config, phase.state, psk, answer !== null)
-    wipe(phase.psk)
-    phase.psk = psk
+    const send = phase.handshake.authorize({ psk, suite }, answer !== null)
     phase.lookupFailure = undefined
-    phase.suite = suite
-    phase.state = state
-    this.#sendHandshake(send, now)
+    this.#sendHandshake(phase.protocol, send, now)
   }
 
   /**
@@ -431,27 +424,26 @@ export class Connection {
    */
   failLookup(reason: UsmpError, now: number): void {
     const phase = this.#phase
-    if (phase.kind !== 'server-handshake' || phase.state.kind !== 'awaiting-psk') return
+    if (phase.kind !== 'server-handshake' || !phase.handshake.dropHello()) return
     const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
-    this.#transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: this.#wireVersion }))
+    this.#transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: phase.protocol.version }))
     // Guesses that were made in this attempt are counted for this device: no other may begin in it.
     if (isReliable(this.#kind) || phase.wrongProof) return this.#fail(reason)
     phase.lookupFailure = reason
     phase.lookUpFrom = now + LOOKUP_PAUSE
-    phase.state = serverStart
     // The same HELLO again is another attempt to find the key.
     this.#reliability?.restartHandshake()
   }
 
   /**
-   * Seals a message of 0 to 1808 bytes into 1 to 4 frames. On datagrams it may first wait for its turn.
+   * Seals a message of 0 to {@link maxMessage} bytes into as few frames as it fits. On datagrams it may first wait for its turn.
    * @throws UsmpError NOT_CONNECTED (or why the session ended), MESSAGE_TOO_LARGE, SEQ_EXHAUSTED, CRYPTO_FAILED; on
    * datagrams QUEUE_FULL, if 64 messages wait
    */
   send(message: Uint8Array, now: number): void {
-    assertMessage(message)
+    assertMessage(message, this.maxMessage)
     const phase = this.#establishedPhase()
-    const fragments = splitMessage(message)
+    const fragments = splitMessage(message, this.#limits)
     if (this.#reliability) return this.#post(phase, this.#reliability, fragments, now)
     if (fragments.length > phase.cipher.remaining) this.#end(new UsmpError('SEQ_EXHAUSTED'))
     for (const { type, plaintext } of fragments) this.#sendSealed(phase, type, plaintext, now)
@@ -468,8 +460,9 @@ export class Connection {
     if (!this.#extensions?.includes(type)) {
       throw new UsmpError('INVALID_ARGUMENT', `packet type ${packetTypeName(type)} is not registered`)
     }
-    if (data.length > MAX_PLAINTEXT) {
-      throw new UsmpError('MESSAGE_TOO_LARGE', `${data.length} bytes, and an extension frame takes ${MAX_PLAINTEXT}`)
+    const { maxPlaintext } = this.#limits
+    if (data.length > maxPlaintext) {
+      throw new UsmpError('MESSAGE_TOO_LARGE', `${data.length} bytes, and an extension frame takes ${maxPlaintext}`)
     }
     if (this.#reliability) this.#post(phase, this.#reliability, [{ type, plaintext: data }], now)
     else this.#sendSealed(phase, type, data, now)
@@ -496,8 +489,10 @@ export class Connection {
    * in a burst and one in 4 s, or on wire version 1; SEQ_EXHAUSTED, RANDOM_FAILED, CRYPTO_FAILED
    */
   rekey(now: number): void {
-    this.#establishedPhase()
-    if (this.#wireVersion === WIRE_VERSION_1) throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 has no REKEY')
+    const { version, sessionTypes } = this.#establishedPhase().protocol
+    if (!(PacketType.REKEY in sessionTypes)) {
+      throw new UsmpError('INVALID_ARGUMENT', `wire version ${version} has no REKEY`)
+    }
     // First, as it is code of the caller, which may begin a rekey itself or end the session.
     const salt = checkedRandom(this.#random)(REKEY_SALT_SIZE)
     const phase = this.#establishedPhase()
@@ -608,84 +603,79 @@ export class Connection {
       if (frame.type === PacketType.ERROR) this.#noteUnauthenticatedError(frame)
       else if (this.#reliability?.isHandshakeRepeat(frame)) return
       else if (phase.kind === 'established') this.#receiveInSession(phase, frame, now)
-      else if (phase.kind === 'client-handshake') this.#receiveAsClient(phase, frame, now)
-      else this.#receiveAsServer(phase, frame, now)
+      else this.#receiveHandshake(phase, frame, now)
     } catch (error) {
       const fault = asUsmpError(error, 'CRYPTO_FAILED')
       this.#handleFrameError(fault, isAuthentic(fault))
     }
   }
 
-  #receiveAsClient(phase: ClientHandshake, frame: Frame, now: number): void {
-    const step = stepClient(phase.config, phase.state, frame)
-    this.#reliability?.acceptHandshake(frame)
-    // A further challenge may be forged: it gives no more time, and does not stop the answer to another one.
-    if ('established' in step || phase.state.kind === 'awaiting-challenge') this.#reliability?.handshakeAnswered()
-    if ('established' in step) return this.#openSession(step.established, phase.suite, now)
-    if (phase.state.kind === 'awaiting-challenge') this.#handshakeDeadline = now + this.#handshakeTimeout
-    phase.state = step.state
-    if (step.send) this.#sendHandshake(step.send, now)
-  }
-
-  #receiveAsServer(phase: ServerHandshake, frame: Frame, now: number): void {
+  #receiveHandshake(phase: ClientPhase | ServerPhase, frame: Frame, now: number): void {
+    const reliability = this.#reliability
     // A store that is away must not be asked as fast as a peer repeats itself.
-    if (frame.type === PacketType.HELLO && now < phase.lookUpFrom) return this.#count('PSK_LOOKUP_FAILED')
-    const before = phase.state
-    const step = stepServer(phase.config, before, frame)
-    if ('established' in step) {
-      this.#reliability?.acceptHandshake(frame)
-      this.#reliability?.handshakeAnswered()
-      this.#sendHandshake(step.send, now)
-      return this.#openSession(step.established, phase.suite, now)
+    const begins = frame.type === phase.protocol.handshakeTypes[0]
+    if (phase.kind === 'server-handshake' && begins && now < phase.lookUpFrom) return this.#count('PSK_LOOKUP_FAILED')
+    const protocol = this.#protocols.find(({ version }) => version === frame.version)!
+    const handshake = this.#handshakeOf(phase, protocol)
+    const step = handshake.receive(frame)
+    if (step.restarted) reliability?.restartHandshake()
+    if (step.stateless) reliability?.acknowledge(frame, EMPTY)
+    else reliability?.acceptHandshake(frame)
+    if (step.progress) {
+      reliability?.handshakeAnswered()
+      // A server has one deadline for an attempt, whatever else the device sends.
+      const isNextStep = phase.kind === 'client-handshake' || this.#handshakeDeadline === Number.POSITIVE_INFINITY
+      if (isNextStep) this.#handshakeDeadline = now + this.#handshakeTimeout
     }
-    phase.state = step.state
-    const begins = step.state.kind === 'awaiting-psk' && step.state !== before
-    if (begins) this.#reliability?.restartHandshake()
-    // A HELLO without a cookie leaves no trace.
-    if (step.send) this.#reliability?.acknowledge(frame, EMPTY)
-    else this.#reliability?.acceptHandshake(frame)
-    if (step.send) this.#sendHandshake(step.send, now)
-    if (step.state.kind !== 'awaiting-psk' || !begins) return
-    // One deadline for an attempt, whatever else the device sends.
-    if (this.#handshakeDeadline === Number.POSITIVE_INFINITY) this.#handshakeDeadline = now + this.#handshakeTimeout
-    wipeServer(before)
-    // The same device again while it is looked up: the answer under way will do.
-    if (before.kind === 'awaiting-psk') return
-    const { deviceId, wireVersion } = step.state
-    this.#wireVersion = wireVersion
-    this.#decoder.acceptVersions((this.#versions = ONLY_VERSION[wireVersion]))
-    this.#events.push({ kind: 'hello', deviceId, wireVersion })
+    if (step.send) this.#sendHandshake(protocol, step.send, now)
+    if (step.established) this.#openSession(phase, step.established, now)
+    else if (step.hello && phase.kind === 'server-handshake') {
+      phase.protocol = protocol
+      phase.handshake = handshake as ServerHandshake
+      this.#protocols = [protocol]
+      this.#limits = messageLimits(protocol.recordFormat.maxPlaintext)
+      this.#decoder.acceptVersions((this.#versions = [protocol.version]))
+      this.#events.push({ kind: 'hello', deviceId: step.hello.deviceId, wireVersion: protocol.version })
+    }
   }
 
-  #openSession(established: HandshakeResult, suite: CipherSuite, now: number): void {
-    const client = this.#phase.kind === 'client-handshake'
-    this.#wipePsk(this.#phase)
+  /** The handshake that a frame is for. A server that has accepted no HELLO yet makes one of the version of the frame. */
+  #handshakeOf(phase: ClientPhase | ServerPhase, protocol: WireProtocol): Handshake {
+    if (phase.kind === 'client-handshake' || phase.protocol === protocol) return phase.handshake
+    return protocol.server(phase.config)
+  }
+
+  #openSession({ kind, protocol }: ClientPhase | ServerPhase, result: HandshakeResult, now: number): void {
+    const client = kind === 'client-handshake'
     const ordered = this.#ordered
     const keepalive = this.#keepalive ?? (client ? KEEPALIVE : 0)
     const idleTimeout = this.#idleTimeout ?? IDLE_TIMEOUT
     this.#phase = {
       kind: 'established',
-      cipher: new RecordLayer(this.#provider, suite, established, ordered, client),
+      protocol,
+      cipher: new RecordLayer(this.#provider, protocol, result, ordered, client),
       keepAlive: new KeepAlive(
         { keepalive, idleTimeout, pingTimeout: ordered ? Number.POSITIVE_INFINITY : PING_TIMEOUT },
         now,
       ),
-      reassembler: new Reassembler(),
+      reassembler: new Reassembler(this.#limits.maxFragments),
       rekeys: new Budget(REKEY_BUDGET, now),
       closeTimeout: Number.POSITIVE_INFINITY,
       closeBy: Number.POSITIVE_INFINITY,
     }
-    const { deviceId, sessionId, wireVersion } = established
+    const { deviceId, suite } = result
     // The cipher keeps its own session id: a listener may do with this one what it likes.
-    this.#events.push({ kind: 'connected', deviceId, sessionId: copyBytes(sessionId), suite, wireVersion })
+    const sessionId = copyBytes(result.sessionId)
+    this.#events.push({ kind: 'connected', deviceId, sessionId, suite, wireVersion: protocol.version })
   }
 
   #receiveInSession(phase: Established, frame: Frame, now: number): void {
     const reliability = this.#reliability
     if (!reliability) return this.#receiveSealed(phase, frame, now)
-    if (isHandshakeType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
+    if (phase.protocol.handshakeTypes.includes(frame.type))
+      throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
     const seen = phase.cipher.keyOfSeen(frame.seq)
-    if (!reliability.reading && !seen && !FIXED_SIZE_TYPES.includes(frame.type)) {
+    if (!reliability.reading && !seen && !hasFixedSize(phase.protocol, frame.type)) {
       // It will come again. Until then it says that the peer lives, and may be as slow as this end.
       if (phase.cipher.isGenuine(frame)) reliability.onReceived(now)
       throw new UsmpError('QUEUE_FULL', 'the application does not read')
@@ -704,7 +694,8 @@ export class Connection {
   #receiveSealed(phase: Established, frame: Frame, now: number): void {
     const { cipher, reassembler } = phase
     cipher.checkReplay(frame.seq)
-    if (!this.#isSessionType(frame.type)) throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
+    if (!this.#isSessionType(phase.protocol, frame.type))
+      throw new UsmpError('UNEXPECTED_PACKET', packetTypeName(frame.type))
     const { rekeying, receiveEpoch } = cipher
     const opened = { type: frame.type, seq: frame.seq, plaintext: cipher.open(frame) }
     phase.keepAlive.onReceived(now)
@@ -745,19 +736,8 @@ export class Connection {
     }
   }
 
-  #isSessionType(type: number): boolean {
-    switch (type) {
-      case PacketType.DATA:
-      case PacketType.DATA_FRAG:
-      case PacketType.PING:
-      case PacketType.PONG:
-      case PacketType.BYE:
-        return true
-      case PacketType.REKEY:
-        return this.#wireVersion !== WIRE_VERSION_1
-      default:
-        return this.#extensions?.includes(type) ?? false
-    }
+  #isSessionType({ sessionTypes }: WireProtocol, type: number): boolean {
+    return type in sessionTypes || (this.#extensions?.includes(type) ?? false)
   }
 
   #handleAuthentic(phase: Established, { type, seq, plaintext }: ReceivedFrame, now: number): void {
@@ -766,7 +746,7 @@ export class Connection {
       if (data && !phase.closing) this.#events.push({ kind: 'message', data })
       return
     }
-    checkPlaintextSize(type, plaintext)
+    checkPlaintextSize(phase.protocol, type, plaintext)
     if (phase.reassembler.busy) {
       phase.reassembler.reset()
       if (this.#ordered) throw new UsmpError('BAD_FRAGMENT', `${packetTypeName(type)} between fragments`)
@@ -800,8 +780,8 @@ export class Connection {
 
   // ─── frames out ───
 
-  #sendHandshake({ type, seq, payload }: HandshakeFrame, now: number): void {
-    const frame = { type, seq, payload, version: this.#wireVersion }
+  #sendHandshake({ version }: WireProtocol, { type, seq, payload }: HandshakeFrame, now: number): void {
+    const frame = { type, seq, payload, version }
     const bytes = encodeFrame(frame)
     if (this.#reliability) this.#reliability.sendHandshake(frame, bytes, now)
     else this.#transmit(bytes)
@@ -904,7 +884,7 @@ export class Connection {
   }
 
   /** Counts a guess; restarts of the handshake give no more of them (specification, section 3.12). */
-  #countWrongProof(phase: ServerHandshake, error: UsmpError): void {
+  #countWrongProof(phase: ServerPhase, error: UsmpError): void {
     phase.wrongProof = error
     if (++phase.wrongProofs === MAX_WRONG_PROOFS) this.#fail(error)
   }
@@ -928,16 +908,9 @@ export class Connection {
     }
   }
 
-  #wipePsk(phase: Phase): void {
-    if (phase.kind === 'client-handshake') wipe(phase.config.psk)
-    if (phase.kind === 'server-handshake') wipe(phase.psk)
-  }
-
   #wipeSecrets(phase: Phase): void {
-    this.#wipePsk(phase)
     this.#reliability?.clear()
-    if (phase.kind === 'client-handshake') wipeClient(phase.state)
-    if (phase.kind === 'server-handshake') wipeServer(phase.state)
+    if (phase.kind === 'client-handshake' || phase.kind === 'server-handshake') phase.handshake.wipe()
     if (phase.kind !== 'established') return
     phase.cipher.wipe()
     phase.reassembler.reset()
@@ -977,40 +950,26 @@ export class Connection {
     return this.#peerError ? `; the peer (unproven) says ${this.#peerError}` : ''
   }
 
-  #refusedError(state: ClientState, cause: unknown): UsmpError {
-    const options = cause === undefined ? {} : { cause }
-    if (state.kind === 'awaiting-session-ok') {
-      return new UsmpError('HANDSHAKE_REFUSED', `after our proof, before SESSION_OK${this.#unauthenticatedError()}`, {
-        ...options,
-        awaited: PacketType.SESSION_OK,
-        hint: 'Most likely the key is wrong or the device id unknown at the server; its log says which.',
-      })
-    }
-    return new UsmpError('HANDSHAKE_REFUSED', `before CHALLENGE${this.#unauthenticatedError()}`, {
-      ...options,
-      awaited: PacketType.CHALLENGE,
-      hint:
-        this.#peerError === 'INTERNAL'
-          ? STORE_IS_AWAY
-          : 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
+  #refusedError({ proofSent, refusal }: ClientHandshake, cause: unknown): UsmpError {
+    const { detail, awaited, hint } = refusal
+    return new UsmpError('HANDSHAKE_REFUSED', `${detail}${this.#unauthenticatedError()}`, {
+      ...(cause === undefined ? {} : { cause }),
+      awaited,
+      hint: !proofSent && this.#peerError === 'INTERNAL' ? STORE_IS_AWAY : hint,
     })
   }
 
-  #timeoutError(phase: ClientHandshake | ServerHandshake): UsmpError {
+  #timeoutError(phase: ClientPhase | ServerPhase): UsmpError {
     if (phase.kind === 'server-handshake' && phase.lookupFailure) return phase.lookupFailure
-    const step = phase.state.kind.replaceAll('-', ' ')
     const drops = this.#drops()
+    const detail = `${phase.handshake.waitingFor}${drops && `; ${drops}`}${this.#unauthenticatedError()}`
     // A server does not answer a wrong proof on datagrams.
-    const refused =
-      this.#reliability && phase.state.kind === 'awaiting-session-ok'
-        ? {
-            awaited: PacketType.SESSION_OK,
-            hint: 'Most likely the key is wrong or the device id unknown at the server.',
-          }
-        : this.#peerError === 'INTERNAL'
-          ? { hint: STORE_IS_AWAY }
-          : {}
-    return new UsmpError('HANDSHAKE_TIMEOUT', `${step}${drops && `; ${drops}`}${this.#unauthenticatedError()}`, refused)
+    if (this.#reliability && phase.kind === 'client-handshake' && phase.handshake.proofSent) {
+      const { awaited, hint } = phase.handshake.refusal
+      return new UsmpError('HANDSHAKE_TIMEOUT', detail, { awaited, hint })
+    }
+    const isAway = this.#peerError === 'INTERNAL'
+    return new UsmpError('HANDSHAKE_TIMEOUT', detail, isAway ? { hint: STORE_IS_AWAY } : {})
   }
 
   /** What was dropped, as it may be why nothing good came. */
@@ -1058,10 +1017,15 @@ function isMessageFrame(type: number): type is typeof PacketType.DATA | typeof P
   return type === PacketType.DATA || type === PacketType.DATA_FRAG
 }
 
+/** Whether the type alone says how many bytes are inside. */
+function hasFixedSize({ sessionTypes }: WireProtocol, type: number): boolean {
+  return typeof sessionTypes[type] === 'number'
+}
+
 /** What a type has inside, where that is fixed (specification, section 4.3, step 8). */
-function checkPlaintextSize(type: number, plaintext: Uint8Array): void {
-  const expected = type === PacketType.REKEY ? REKEY_SALT_SIZE : 0
-  if (!FIXED_SIZE_TYPES.includes(type) || plaintext.length === expected) return
+function checkPlaintextSize({ sessionTypes }: WireProtocol, type: number, plaintext: Uint8Array): void {
+  const expected = sessionTypes[type]
+  if (typeof expected !== 'number' || plaintext.length === expected) return
   throw new UsmpError('BAD_PAYLOAD', `${packetTypeName(type)} with ${plaintext.length} bytes instead of ${expected}`)
 }
 

@@ -3,7 +3,7 @@ import { COOKIE_SIZE, PacketType } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
 import { decodeFrame, encodeFrame } from './frame.js'
-import type { CookieGuard } from './handshake/server.js'
+import type { CookieGuard } from './handshake/handshake.js'
 import { decodeHello, expectType, type Hello } from './messages.js'
 import { encodeUtack } from './utack.js'
 

@@ -243,6 +243,11 @@ export const reliableDatagram: OptionRule = {
   expected: 'the class ReliableDatagram of @usmp/core/datagram',
   fits: isFunction,
 }
+/** In `@usmp/node` this option is a flag. */
+const wireProtocol: OptionRule = {
+  expected: 'wireVersion1 of @usmp/core/wire-version-1',
+  fits: (value) => hasMethods(value, 'client', 'server'),
+}
 export const authorize: OptionRule = {
   expected: 'a function that gives the key of a device',
   fits: isFunction,
@@ -265,7 +270,7 @@ export const connectTable: TableOf<ConnectOptions> = {
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   random,
@@ -281,7 +286,7 @@ export const acceptTable: TableOf<AcceptOptions> = {
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   cookies,
@@ -302,7 +307,7 @@ export const clientTable: TableOf<ClientOptions> = {
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   random,
@@ -316,7 +321,7 @@ export const serverTable: TableOf<ServerOptions> = {
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   cookies,

@@ -234,7 +234,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (this.#waitingSends.length >= MAX_WAITING_SENDS) {
       throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_SENDS} messages wait for the transport`)
     }
-    assertMessage(bytes)
+    assertMessage(bytes, this.#connection.maxMessage)
     await this.#wait<void>(signal, (waiter) => {
       const entry = { message: bytes === message ? copyBytes(bytes) : bytes, ...waiter }
       this.#waitingSends.push(entry)
@@ -253,7 +253,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   trySend(message: Uint8Array | string): boolean {
     const bytes = typeof message === 'string' ? utf8.encode(message) : message
-    assertMessage(bytes)
+    assertMessage(bytes, this.#connection.maxMessage)
     if (this.#endReason || this.#full || this.#waitingSends.length > 0) return false
     return this.#unlessEnded(() => this.#sendNow(bytes))
   }
