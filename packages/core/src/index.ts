@@ -2,15 +2,15 @@ export { onAbort } from './abort.js'
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
 export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
+export { Connection } from './connection.js'
+export type { ConnectionEvent } from './connection-events.js'
 export {
   type Authorization,
   type ClientOptions,
-  Connection,
-  type ConnectionEvent,
   checkAuthorization,
   type ServerOptions,
   type TransportKind,
-} from './connection.js'
+} from './connection-options.js'
 export {
   CipherSuite,
   MAX_FRAME,

@@ -1,4 +1,4 @@
-import type { Authorization, ClientOptions, ServerOptions } from './connection.js'
+import type { Authorization, ClientOptions, ServerOptions } from './connection-options.js'
 import { CipherSuite, DEVICE_ID_SIZE, EXTENSION_FIRST, EXTENSION_LAST } from './constants.js'
 import type { DatagramOptions } from './datagram.js'
 import { UsmpError } from './errors.js'

@@ -1,23 +1,21 @@
 import { onAbort } from './abort.js'
 import { copyBytes, toHex } from './bytes.js'
 import { afterReading, type Clock, systemClock } from './clock.js'
+import { CLOSED_HERE, closeTimeout, cutShort } from './close.js'
+import { Connection } from './connection.js'
+import type { ConnectionEvent } from './connection-events.js'
 import {
   type Authorization,
-  CLOSED_HERE,
   type ClientOptions,
-  Connection,
-  type ConnectionEvent,
   checkAuthorization,
-  closeTimeout,
-  cutShort,
-  IDLE_TIMEOUT,
   type ServerOptions,
   type TransportKind,
-} from './connection.js'
+} from './connection-options.js'
 import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from './constants.js'
 import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { assertMessage } from './fragment.js'
+import { IDLE_TIMEOUT } from './keepalive.js'
 import { abortableTable, acceptTable, checkOptions, connectTable } from './options.js'
 import { PSK_STAND_IN } from './psk.js'
 import { ReceiveQueue } from './receive-queue.js'
