@@ -20,7 +20,7 @@ import { Established } from './established.js'
 import { assertMessage, type MessageLimits, messageLimits } from './fragment.js'
 import type { Frame } from './frame.js'
 import { type Framing, framingOf } from './framing.js'
-import type { HandshakeResult } from './handshake/handshake.js'
+import type { HandshakeResult, UnprovenDevice } from './handshake/handshake.js'
 import { Handshaking } from './handshaking.js'
 import { IDLE_TIMEOUT } from './keepalive.js'
 import { checkOptions, clientTable, serverTable } from './options.js'
@@ -125,6 +125,7 @@ export class Connection {
         random: context.random,
         allowRestart: !isReliable(options.kind),
         ignoreDuplicates: options.kind === 'datagram',
+        onUnproven: (device: UnprovenDevice) => context.report({ kind: 'unproven', ...device }),
         ...(options.cookies ? { cookies: options.cookies } : {}),
       }
       return Handshaking.server(context, protocols, config, options.handshakeTimeout, now)

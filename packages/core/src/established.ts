@@ -271,7 +271,7 @@ export class Established {
     if (reliability) {
       reliability.postUrgent({ type: PacketType.REKEY, plaintext: salt })
       this.#sendReady(reliability, now)
-    } else this.#closeOnThrow(() => this.#context.transmit(this.#records.startRekey(salt)))
+    } else this.#transmitSealed(() => this.#records.startRekey(salt))
     // The PONG is the frame under the new keys that completes the change. It may have to wait for the limit of PINGs.
     this.#keepAlive.requestNewPing()
     this.#pingIfDue(now)
@@ -343,7 +343,7 @@ export class Established {
       this.#keepAlive.onSent(now)
       return this.#sendReady(reliability, now)
     }
-    this.#closeOnThrow(() => this.#context.transmit(this.#records.seal(type, plaintext)))
+    this.#transmitSealed(() => this.#records.seal(type, plaintext))
     this.#keepAlive.onSent(now)
   }
 
@@ -377,12 +377,14 @@ export class Established {
   }
 
   /** A number is used up, and perhaps half a message sent: where sealing fails the session cannot go on. */
-  #closeOnThrow(action: () => void): void {
+  #transmitSealed(seal: () => Uint8Array): void {
+    let frame: Uint8Array
     try {
-      action()
+      frame = seal()
     } catch (error) {
       this.#end(asUsmpError(error, 'CRYPTO_FAILED'))
     }
+    this.#context.transmit(frame)
   }
 }
 

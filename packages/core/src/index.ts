@@ -30,7 +30,7 @@ export { FrameDecoder } from './deframer.js'
 export { formatDeviceId, parseDeviceId } from './device-id.js'
 export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } from './errors.js'
 export { decodeFrame, encodeFrame, type Frame } from './frame.js'
-export type { CookieGuard } from './handshake/handshake.js'
+export type { CookieGuard, UnprovenDevice } from './handshake/handshake.js'
 export { assertPsk, deriveDevicePsk, parsePsk } from './psk.js'
 export { type ReconnectOptions, reconnecting } from './reconnect.js'
 export { SerialMultiplexer } from './serial-multiplexer.js'
@@ -40,6 +40,7 @@ export {
   type ConnectOptions,
   ExtensionEvent,
   Session,
+  type UnprovenAttempt,
 } from './session.js'
 export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'
 export type { RecordFormat, WireProtocol } from './wire-protocol.js'

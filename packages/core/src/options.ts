@@ -282,6 +282,7 @@ export const connectTable: TableOf<ConnectOptions> = {
 /** Of `Session.accept`. */
 export const acceptTable: TableOf<AcceptOptions> = {
   authorize,
+  onUnproven: callback,
   handshakeTimeout: time,
   keepalive: time,
   idleTimeout: time,

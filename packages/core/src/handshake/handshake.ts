@@ -32,6 +32,22 @@ export interface ServerConfig {
   readonly allowRestart: boolean
   /** Where a frame may arrive twice (datagram), the same HELLO again means nothing. */
   readonly ignoreDuplicates: boolean
+  /** Called once at most: for the first proof of a device that has no key here. */
+  onUnproven(device: UnprovenDevice): void
+}
+
+/** A device that has no key here, and the proof that it sent. */
+export interface UnprovenDevice {
+  /** 6 bytes; what the device calls itself. */
+  readonly deviceId: Uint8Array
+  /**
+   * Whether the device has this key. Compares in constant time, and works after the connection has ended.
+   *
+   * It holds a copy of the public transcript and of the proof. Neither is a secret, but whoever holds this function can test
+   * guesses of the key without the device: keep it as long as it is needed, and only in the process of the server.
+   * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array
+   */
+  matches(psk: Uint8Array): boolean
 }
 
 /** The stateless return-routability check of datagram transports (specification, section 7). */

@@ -1,4 +1,4 @@
-import { copySecret, equalBytes, wipe } from '../bytes.js'
+import { assertBytes, copyBytes, copySecret, equalBytes, wipe } from '../bytes.js'
 import { type CipherSuite, HANDSHAKE_NONCE_SIZE, PacketType, SESSION_ID_SIZE } from '../constants.js'
 import type { KeyPair } from '../crypto.js'
 import { UsmpError } from '../errors.js'
@@ -45,6 +45,7 @@ export class ChallengeServer implements ServerHandshake {
   #state: State = START
   /** What `authorize` was given, also for an unknown device. */
   #psk: Uint8Array | undefined
+  #unprovenReported = false
 
   constructor(config: ServerConfig, schedule: KeySchedule) {
     this.#config = config
@@ -129,7 +130,10 @@ export class ChallengeServer implements ServerHandshake {
     const { deviceId, psk, suite, keyPair, transcript } = state
     // The mac needs no Diffie-Hellman, so it is judged before the server spends one (specification, section 3.10).
     const proven = equalBytes(mac, clientMac(provider, this.#schedule, psk, deviceId, transcript))
-    if (!state.known) throw new UsmpError('UNKNOWN_DEVICE')
+    if (!state.known) {
+      this.#reportUnproven(state, mac)
+      throw new UsmpError('UNKNOWN_DEVICE')
+    }
     if (!proven) throw new UsmpError('AUTH_FAILED', 'the device did not prove that it knows its key')
     const derived = deriveKeys(provider, this.#schedule, keyPair, transcript.clientPublic, transcript)
     keyPair.wipe()
@@ -142,6 +146,25 @@ export class ChallengeServer implements ServerHandshake {
       established: { deviceId, sessionId, suite, keys },
       progress: true,
     }
+  }
+
+  /** After the proof was judged against the stand-in, so that the peer cannot tell an unknown device from a wrong key. */
+  #reportUnproven(state: AwaitingHelloAck, mac: Uint8Array): void {
+    if (this.#unprovenReported) return
+    this.#unprovenReported = true
+    const { provider, onUnproven } = this.#config
+    const schedule = this.#schedule
+    const deviceId = copyBytes(state.deviceId)
+    const { nonce, clientPublic, serverPublic } = state.transcript
+    // The key pair is the provider's, and its bytes may not outlast it.
+    const transcript = { nonce, clientPublic, serverPublic: copyBytes(serverPublic) }
+    onUnproven({
+      deviceId: copyBytes(deviceId),
+      matches(psk) {
+        assertBytes('psk', psk)
+        return equalBytes(mac, clientMac(provider, schedule, psk, deviceId, transcript))
+      },
+    })
   }
 }
 
