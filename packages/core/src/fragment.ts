@@ -29,7 +29,9 @@ export function messageLimits(maxPlaintext: number): MessageLimits {
  */
 export function assertMessage(message: Uint8Array, maxMessage: number): void {
   assertBytes('message', message)
-  if (message.length > maxMessage) throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes`)
+  if (message.length > maxMessage) {
+    throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes, and at most ${maxMessage}`)
+  }
 }
 
 /**

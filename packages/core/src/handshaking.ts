@@ -13,7 +13,7 @@ import type {
   ServerConfig,
   ServerHandshake,
 } from './handshake/handshake.js'
-import { describeErrorFrame } from './messages.js'
+import { describeErrorFrame, encodeError } from './messages.js'
 import type { WireProtocol } from './wire-protocol.js'
 
 /** Default times, ms: of a client for each step, of a server for the whole handshake (specification, section 8). */
@@ -25,8 +25,6 @@ const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LO
 const MAX_WRONG_PROOFS = 5
 /** How long after a look-up that failed a HELLO is not taken, ms (specification, section 3.10). */
 const LOOKUP_PAUSE = 1_000
-/** Bytes of an ERROR frame's payload. */
-const ERROR_SIZE = 3
 
 /**
  * A connection until it is established, or ends without: the deadline, and what the frames of a handshake do to the
@@ -167,7 +165,7 @@ export class Handshaking {
 
   /** Keeps what an ERROR frame says, to show it to a person. */
   noteError(frame: Frame): void {
-    if (frame.payload.length === ERROR_SIZE) this.#peerError = describeErrorFrame(frame)
+    this.#peerError = describeErrorFrame(frame) ?? this.#peerError
   }
 
   /** Counts a fault that did not end the connection: restarts give no more guesses (specification, section 3.12). */
@@ -218,7 +216,7 @@ export class Handshaking {
   failLookup(reason: UsmpError, now: number): void {
     const { kind, reliability, transmit, fail } = this.#context
     if (!this.#server?.dropHello()) return
-    const payload = Uint8Array.of(reason.wireCode ?? 0, 0, 0)
+    const payload = encodeError(reason.wireCode ?? 0)
     transmit(encodeFrame({ type: PacketType.ERROR, seq: 0, payload, version: this.#protocol.version }))
     // Guesses that were made in this attempt are counted for this device: no other may begin in it.
     if (isReliable(kind) || this.#wrongProof) return fail(reason)

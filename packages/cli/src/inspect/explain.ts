@@ -8,6 +8,7 @@ import {
   toHex,
   type UsmpError,
 } from '@usmp/core'
+import { payloadLayoutOf } from '@usmp/core/payload-layout'
 import type { SessionKeys } from '../key-files.js'
 import { describeType, type Part, plainForms } from './layout.js'
 import { NONCE_SIZE, openSealed, TAG_SIZE } from './open.js'
@@ -15,7 +16,6 @@ import { NONCE_SIZE, openSealed, TAG_SIZE } from './open.js'
 const MAGIC = Buffer.of(0xcd, 0xab)
 const HEADER_SIZE = 12
 const LENGTH_END = 10
-const REKEY_SALT_SIZE = 32
 /** Both wire versions have the same frame. */
 const VERSIONS = [2, 1]
 
@@ -214,7 +214,7 @@ function openFrame(frame: Buffer, keys: SessionKeys, fault: FaultReporter): Piec
 
 /** The size of what is sealed, where the type says it. */
 function plaintextSize(type: number): number | undefined {
-  if (type === PacketType.REKEY) return REKEY_SALT_SIZE
+  if (type === PacketType.REKEY) return payloadLayoutOf(type)?.sizes[0]
   return type === PacketType.PING || type === PacketType.PONG || type === PacketType.BYE ? 0 : undefined
 }
 
