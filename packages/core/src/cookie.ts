@@ -4,7 +4,7 @@ import type { CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
 import { decodeFrame, encodeFrame } from './frame.js'
 import type { CookieGuard } from './handshake/handshake.js'
-import { decodeHello, expectType, type Hello } from './messages.js'
+import { expectType, type Hello, hello, helloRetry } from './messages.js'
 import { encodeUtack } from './utack.js'
 
 const SECRET_SIZE = 32
@@ -70,9 +70,9 @@ export class CookieIssuer {
 export function verifyHelloCookie(datagram: Uint8Array, guard: CookieGuard): Hello {
   const frame = decodeFrame(datagram)
   expectType(frame, PacketType.HELLO)
-  const hello = decodeHello(frame)
-  if (hello.cookie && !guard.verify(hello.cookie)) throw new UsmpError('BAD_COOKIE')
-  return hello
+  const message = hello.decode(frame)
+  if (message.cookie && !guard.verify(message.cookie)) throw new UsmpError('BAD_COOKIE')
+  return message
 }
 
 /** The two answers to a HELLO without a cookie: its acknowledgement and HELLO_RETRY, together smaller than the HELLO. */
@@ -84,6 +84,6 @@ export function makeHelloRetry(
   const { type, seq } = decodeFrame(datagram)
   return [
     encodeUtack(provider, type, seq, EMPTY),
-    encodeFrame({ type: PacketType.HELLO_RETRY, payload: guard.issue() }),
+    encodeFrame({ type: PacketType.HELLO_RETRY, payload: helloRetry.encode({ cookie: guard.issue() }) }),
   ]
 }

@@ -17,7 +17,7 @@ export { wireCodeName } from './errors.js'
 
 /** A run of bytes in a payload. */
 export interface PayloadField {
-  /** As the specification names it. */
+  /** As the specification names it, in camel case. */
   readonly name: string
   /** From the start of the payload, bytes. */
   readonly offset: number
@@ -38,13 +38,18 @@ class PayloadLayout<Name extends string, Optional extends string = never> {
   readonly sizes: readonly number[]
 
   constructor(required: Sizes<Name>, optional?: Sizes<Optional>) {
-    let offset = 0
-    const fieldsOf = (sizes: Sizes<string>) =>
-      Object.entries(sizes).map(([name, size]) => ({ name, offset: (offset += size) - size, size }))
-    const fields = fieldsOf(required)
-    const shortest = offset
-    this.fields = optional ? [...fields, ...fieldsOf(optional)] : fields
-    this.sizes = optional ? [shortest, offset] : [shortest]
+    const fields: PayloadField[] = []
+    const add = (sizes: Sizes<string>, start: number) => {
+      let offset = start
+      for (const [name, size] of Object.entries(sizes)) {
+        fields.push({ name, offset, size })
+        offset += size
+      }
+      return offset
+    }
+    const shortest = add(required, 0)
+    this.sizes = optional ? [shortest, add(optional, shortest)] : [shortest]
+    this.fields = fields
   }
 
   /** The payload, with the optional fields that are given. */
@@ -62,9 +67,11 @@ class PayloadLayout<Name extends string, Optional extends string = never> {
       const detail = `${packetTypeName(type)} with ${payload.length} bytes instead of ${this.sizes.join(' or ')}`
       throw new UsmpError('BAD_PAYLOAD', detail)
     }
-    const present = this.fields.filter(({ offset }) => offset < payload.length)
-    const entries = present.map(({ name, offset, size }) => [name, copyBytes(payload, offset, offset + size)])
-    return Object.fromEntries(entries)
+    const values: Record<string, Uint8Array> = {}
+    for (const { name, offset, size } of this.fields) {
+      if (offset < payload.length) values[name] = copyBytes(payload, offset, offset + size)
+    }
+    return values as Values<Name, Optional>
   }
 }
 
@@ -74,16 +81,16 @@ class PayloadLayout<Name extends string, Optional extends string = never> {
  */
 export const payloadLayouts = {
   [PacketType.HELLO]: /* @__PURE__ */ new PayloadLayout(
-    { device_id: DEVICE_ID_SIZE, public_key: PUBLIC_KEY_SIZE },
+    { deviceId: DEVICE_ID_SIZE, publicKey: PUBLIC_KEY_SIZE },
     { cookie: COOKIE_SIZE },
   ),
   [PacketType.HELLO_RETRY]: /* @__PURE__ */ new PayloadLayout({ cookie: COOKIE_SIZE }),
   [PacketType.CHALLENGE]: /* @__PURE__ */ new PayloadLayout({
     nonce: HANDSHAKE_NONCE_SIZE,
-    public_key: PUBLIC_KEY_SIZE,
+    publicKey: PUBLIC_KEY_SIZE,
   }),
   [PacketType.HELLO_ACK]: /* @__PURE__ */ new PayloadLayout({ mac: MAC_SIZE }),
-  [PacketType.SESSION_OK]: /* @__PURE__ */ new PayloadLayout({ session_id: SESSION_ID_SIZE, mac: MAC_SIZE }),
+  [PacketType.SESSION_OK]: /* @__PURE__ */ new PayloadLayout({ sessionId: SESSION_ID_SIZE, mac: MAC_SIZE }),
   [PacketType.REKEY]: /* @__PURE__ */ new PayloadLayout({ salt: REKEY_SALT_SIZE }),
   [PacketType.ERROR]: /* @__PURE__ */ new PayloadLayout({ code: 1, detail: 2 }),
 } as const

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { PacketType } from '../src/constants.ts'
-import { encodeError, encodeHello } from '../src/messages.ts'
+import { encodeError, hello } from '../src/messages.ts'
 import { payloadLayoutOf, payloadLayouts, wireCodeName } from '../src/payload-layout.ts'
 import { bytesOf, codeOf, toHex } from './helpers.ts'
 
@@ -33,21 +33,19 @@ test('what the application fills has no layout', () => {
 })
 
 test('decodes what it encodes, with and without what is optional, into copies', () => {
-  const layout = payloadLayouts[PacketType.HELLO]
-  const [deviceId, clientPublic, cookie] = [bytesOf(6, 1), bytesOf(32, 2), bytesOf(16, 3)]
+  const [deviceId, publicKey, cookie] = [bytesOf(6, 1), bytesOf(32, 2), bytesOf(16, 3)]
   for (const given of [undefined, cookie]) {
-    const payload = encodeHello({ deviceId, clientPublic, cookie: given })
-    const fields = layout.decode({ version: 2, type: PacketType.HELLO, seq: 0, payload })
+    const payload = hello.encode({ deviceId, publicKey, cookie: given })
+    const fields = hello.decode({ version: 2, type: PacketType.HELLO, seq: 0, payload })
     payload.fill(0)
-    expect(fields).toEqual({ device_id: deviceId, public_key: clientPublic, ...(given ? { cookie: given } : {}) })
+    expect(fields).toEqual({ deviceId, publicKey, ...(given ? { cookie: given } : {}) })
   }
 })
 
 test('refuses every other length', () => {
-  const layout = payloadLayouts[PacketType.HELLO]
   for (const length of [0, 37, 39, 53, 55, 480]) {
     const frame = { version: 2, type: PacketType.HELLO, seq: 0, payload: bytesOf(length) }
-    expect(codeOf(() => layout.decode(frame))).toBe('BAD_PAYLOAD')
+    expect(codeOf(() => hello.decode(frame))).toBe('BAD_PAYLOAD')
   }
 })
 

@@ -63,17 +63,17 @@ const proof = (identifier: string): Meaning => {
 /** What the fields of a plain payload mean. */
 const MEANINGS: Readonly<Record<number, Readonly<Record<string, Meaning>>>> = {
   [PacketType.HELLO]: {
-    device_id: (part) => (part.length === 6 ? formatDeviceId(part) : 'cut short'),
-    public_key: ephemeralKey,
+    deviceId: (part) => (part.length === 6 ? formatDeviceId(part) : 'cut short'),
+    publicKey: ephemeralKey,
     cookie: () => 'given back to a server that asked for it',
   },
   [PacketType.CHALLENGE]: {
     nonce: () => 'random: what is proven now was not proven before',
-    public_key: ephemeralKey,
+    publicKey: ephemeralKey,
   },
   [PacketType.HELLO_ACK]: { mac: proof('device id') },
   [PacketType.SESSION_OK]: {
-    session_id: () => 'random, part of every nonce from here on',
+    sessionId: () => 'random, part of every nonce from here on',
     mac: proof('session id'),
   },
   [PacketType.HELLO_RETRY]: { cookie: () => 'to be sent back: shows that the address is real' },
@@ -99,7 +99,12 @@ function payloadFields(type: number, length: number, bytes: Uint8Array): Payload
   if (!layout) return [['payload', Math.max(0, size), () => 'of a type that this page does not know']]
   return layout.fields
     .filter(({ offset }) => offset < Math.max(size, layout.sizes[0]!))
-    .map((field) => [field.name.replaceAll('_', ' '), field.size, meanings[field.name] ?? (() => '')])
+    .map((field) => [inWords(field.name), field.size, meanings[field.name] ?? (() => '')])
+}
+
+/** `deviceId` as `device id`. */
+function inWords(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 }
 
 function u32(part: Uint8Array): string {

@@ -21,14 +21,14 @@ const packets: Readonly<Record<number, Packet>> = {
   [PacketType.HELLO]: {
     meaning: 'a device asks to be let in',
     fields: {
-      device_id: formatDeviceId,
-      public_key: 'X25519 key of the client, for this session',
+      deviceId: formatDeviceId,
+      publicKey: 'X25519 key of the client, for this session',
       cookie: 'proves that the client gets what is sent to it',
     },
   },
   [PacketType.CHALLENGE]: {
     meaning: 'the server asks for a proof of the key',
-    fields: { nonce: 'random, for this handshake', public_key: 'X25519 key of the server, for this session' },
+    fields: { nonce: 'random, for this handshake', publicKey: 'X25519 key of the server, for this session' },
   },
   [PacketType.HELLO_ACK]: {
     meaning: 'the device proves that it knows its key',
@@ -36,7 +36,7 @@ const packets: Readonly<Record<number, Packet>> = {
   },
   [PacketType.SESSION_OK]: {
     meaning: 'the server proves that it knows the key; the session begins',
-    fields: { session_id: 'random, public', mac: 'proof by the pre-shared key' },
+    fields: { sessionId: 'random, public', mac: 'proof by the pre-shared key' },
   },
   [PacketType.DATA]: { meaning: 'a message, or the last part of one' },
   [PacketType.PING]: { meaning: 'asks for a PONG' },
@@ -67,6 +67,10 @@ export function plainForms(type: number): readonly (readonly Part[])[] | undefin
   return layout?.sizes.map((length) =>
     layout.fields
       .filter(({ offset }) => offset < length)
-      .map(({ name, size }) => ({ name, size, meaning: meanings?.[name] ?? '' })),
+      .map(({ name, size }) => ({ name: snakeCase(name), size, meaning: meanings?.[name] ?? '' })),
   )
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

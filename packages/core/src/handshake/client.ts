@@ -4,7 +4,7 @@ import type { KeyPair } from '../crypto.js'
 import { UsmpError } from '../errors.js'
 import type { Frame } from '../frame.js'
 import { clientMac, type DirectionalKeys, deriveKeys, type KeySchedule, serverMac, type Transcript } from '../keys.js'
-import { decodeChallenge, decodeHelloRetry, decodeSessionOk, encodeHello, expectType } from '../messages.js'
+import { challenge, expectType, hello, helloAck, helloRetry, sessionOk } from '../messages.js'
 import type { ClientConfig, ClientHandshake, HandshakeFrame, HandshakeStep, Refusal } from './handshake.js'
 
 /** Most challenges kept at a time; the oldest gives way. */
@@ -105,19 +105,20 @@ export class ChallengeClient implements ClientHandshake {
   }
 
   #hello(seq: number, cookie?: Uint8Array): HandshakeFrame {
-    const message = { deviceId: this.#config.deviceId, clientPublic: this.#state.keyPair.publicKey }
-    return { type: PacketType.HELLO, seq, payload: encodeHello(cookie ? { ...message, cookie } : message) }
+    const { deviceId } = this.#config
+    const { publicKey } = this.#state.keyPair
+    return { type: PacketType.HELLO, seq, payload: hello.encode({ deviceId, publicKey, cookie }) }
   }
 
   #onHelloRetry(state: AwaitingChallenge, frame: Frame): HandshakeStep {
     if (state.retried) throw new UsmpError('UNEXPECTED_PACKET', 'a second HELLO_RETRY')
-    const cookie = decodeHelloRetry(frame)
+    const { cookie } = helloRetry.decode(frame)
     this.#state = { ...state, retried: true }
     return { send: this.#hello(1, cookie), progress: true }
   }
 
   #onChallenge(answered: readonly AnsweredChallenge[], frame: Frame): HandshakeStep {
-    const { nonce, serverPublic } = decodeChallenge(frame)
+    const { nonce, publicKey: serverPublic } = challenge.decode(frame)
     const { provider, psk, deviceId, allowMultipleChallenges } = this.#config
     const { keyPair } = this.#state
     const isRepeat = ({ transcript }: AnsweredChallenge) =>
@@ -130,12 +131,12 @@ export class ChallengeClient implements ClientHandshake {
     const kept = answered.slice(-MAX_CHALLENGES + 1)
     wipeChallenges(answered.slice(0, answered.length - kept.length))
     this.#state = { kind: 'awaiting-session-ok', keyPair, challenges: [...kept, { transcript, keys }] }
-    return { send: { type: PacketType.HELLO_ACK, seq: this.#ackSeq, payload: mac } }
+    return { send: { type: PacketType.HELLO_ACK, seq: this.#ackSeq, payload: helloAck.encode({ mac }) } }
   }
 
   #onSessionOk(state: AwaitingSessionOk, frame: Frame): HandshakeStep {
     expectType(frame, PacketType.SESSION_OK)
-    const { sessionId, mac } = decodeSessionOk(frame)
+    const { sessionId, mac } = sessionOk.decode(frame)
     const { provider, psk, deviceId, suite } = this.#config
     const chosen = state.challenges.find(({ transcript }) =>
       equalBytes(mac, serverMac(provider, this.#schedule, psk, sessionId, transcript)),

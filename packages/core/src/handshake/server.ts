@@ -4,7 +4,7 @@ import type { KeyPair } from '../crypto.js'
 import { UsmpError } from '../errors.js'
 import type { Frame } from '../frame.js'
 import { clientMac, deriveKeys, type KeySchedule, serverMac, type Transcript } from '../keys.js'
-import { decodeHello, decodeHelloAck, encodeChallenge, encodeSessionOk, expectType } from '../messages.js'
+import { challenge, expectType, hello, helloAck, helloRetry, sessionOk } from '../messages.js'
 import type { HandshakeFrame, HandshakeStep, ServerConfig, ServerHandshake } from './handshake.js'
 
 /** Bytes that stand in for the key of an unknown device. */
@@ -87,7 +87,7 @@ export class ChallengeServer implements ServerHandshake {
     this.#psk = copySecret(psk)
     const used = known ? this.#psk : standIn
     this.#state = { kind: 'awaiting-hello-ack', deviceId, psk: used, known, suite, keyPair, transcript }
-    return { type: PacketType.CHALLENGE, seq: 0, payload: encodeChallenge({ nonce, serverPublic }) }
+    return { type: PacketType.CHALLENGE, seq: 0, payload: challenge.encode({ nonce, publicKey: serverPublic }) }
   }
 
   dropHello(): boolean {
@@ -103,11 +103,12 @@ export class ChallengeServer implements ServerHandshake {
 
   #onHello(state: State, frame: Frame): HandshakeStep {
     expectType(frame, PacketType.HELLO)
-    const { deviceId, clientPublic, cookie } = decodeHello(frame)
+    const { deviceId, publicKey: clientPublic, cookie } = hello.decode(frame)
     const { cookies, ignoreDuplicates } = this.#config
     if (cookies) {
       if (!cookie) {
-        return { send: { type: PacketType.HELLO_RETRY, seq: 0, payload: cookies.issue() }, stateless: true }
+        const payload = helloRetry.encode({ cookie: cookies.issue() })
+        return { send: { type: PacketType.HELLO_RETRY, seq: 0, payload }, stateless: true }
       }
       if (!cookies.verify(cookie)) throw new UsmpError('BAD_COOKIE')
     }
@@ -125,7 +126,7 @@ export class ChallengeServer implements ServerHandshake {
 
   #onHelloAck(state: AwaitingHelloAck, frame: Frame): HandshakeStep {
     expectType(frame, PacketType.HELLO_ACK)
-    const mac = decodeHelloAck(frame)
+    const { mac } = helloAck.decode(frame)
     const { provider, random } = this.#config
     const { deviceId, psk, suite, keyPair, transcript } = state
     // The mac needs no Diffie-Hellman, so it is judged before the server spends one (specification, section 3.10).
@@ -142,7 +143,7 @@ export class ChallengeServer implements ServerHandshake {
     wipe(this.#psk)
     const keys = { tx: derived.serverToClient, rx: derived.clientToServer }
     return {
-      send: { type: PacketType.SESSION_OK, seq: 0, payload: encodeSessionOk({ sessionId, mac: handshakeMac }) },
+      send: { type: PacketType.SESSION_OK, seq: 0, payload: sessionOk.encode({ sessionId, mac: handshakeMac }) },
       established: { deviceId, sessionId, suite, keys },
       progress: true,
     }
