@@ -14,8 +14,8 @@ const SLOT = 30_000
 const ADDRESS_SIZES = [4, 16] as const
 
 /**
- * Cookies that need no memory: a mac over the peer's address and the time (specification, section 7.2). Whoever brings
- * one back receives at that address.
+ * Cookies that need no memory: a mac over the peer's address and the time (specification, section 7.2). A peer
+ * that brings one back receives at that address.
  */
 export class CookieIssuer {
   readonly #provider: CryptoProvider

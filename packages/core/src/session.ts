@@ -59,8 +59,8 @@ export interface UnprovenAttempt {
   /** As `aa:bb:cc:dd:ee:ff`; what the device calls itself. */
   readonly deviceId: string
   /**
-   * Whether the device has this key; works as long as the attempt is kept, also after its connection has ended. Whoever
-   * holds the attempt can test guesses of the key without the device: keep it in the process of the server.
+   * Whether the device has this key; works as long as the attempt is kept, also after its connection has ended. Its
+   * holder can test guesses of the key without the device: keep it in the process of the server.
    * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array
    */
   matches(psk: Uint8Array): boolean

@@ -43,8 +43,8 @@ export interface UnprovenDevice {
   /**
    * Whether the device has this key. Compares in constant time, and works after the connection has ended.
    *
-   * It holds a copy of the public transcript and of the proof. Neither is a secret, but whoever holds this function can test
-   * guesses of the key without the device: keep it as long as it is needed, and only in the process of the server.
+   * It holds a copy of the public transcript and of the proof. Neither is a secret, but the holder of this function can test
+   * guesses of the key without the device: keep it only while it is needed, and only in the process of the server.
    * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array
    */
   matches(psk: Uint8Array): boolean
