@@ -9,6 +9,8 @@ const common: Options = {
     'src/options.ts',
     'src/datagram.ts',
     'src/passphrase.ts',
+    'src/payload-layout.ts',
+    'src/wire-version-1.ts',
   ],
   target: 'es2022',
   sourcemap: true,

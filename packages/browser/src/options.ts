@@ -43,6 +43,7 @@ export const sessionsTable: TableOf<SessionsOptions> = { ...connectTable, onRetr
 /** Of `accept`. */
 export const acceptTable: TableOf<AcceptOptions> = {
   authorize,
+  onUnproven: callback,
   handshakeTimeout: time,
   keepalive: time,
   idleTimeout: time,

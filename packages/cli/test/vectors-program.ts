@@ -11,13 +11,15 @@ import { nobleProvider } from '../../core/src/crypto-noble.js'
 import { ReliableDatagram } from '../../core/src/datagram.js'
 import { FrameDecoder } from '../../core/src/deframer.js'
 import { UsmpError } from '../../core/src/errors.js'
-import { Reassembler, splitMessage } from '../../core/src/fragment.js'
+import { messageLimits, Reassembler, splitMessage } from '../../core/src/fragment.js'
 import { decodeFrame, encodeFrame, type Frame, finishFrame } from '../../core/src/frame.js'
 import { concatBytes, fromHex, toHex } from '../../core/src/index.js'
 import { deriveKeys, deriveRekeyKeys } from '../../core/src/keys.js'
 import { deriveDevicePsk } from '../../core/src/psk.js'
 import { RecordLayer } from '../../core/src/record-layer.js'
 import { decodeUtack, encodeUtack, isUtack, verifyUtack } from '../../core/src/utack.js'
+import { keySchedule as keySchedule1, wireVersion1 } from '../../core/src/wire-version-1.js'
+import { keySchedule as keySchedule2, wireVersion2 } from '../../core/src/wire-version-2.js'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a call carries depends on its name, and the table below knows.
 type Input = any
@@ -26,6 +28,7 @@ type Answer = Record<string, unknown>
 const provider: CryptoProvider = nobleProvider
 const SEALED_TAG = 16
 const DEVICE = fromHex('aabbccddeeff')
+const limits = messageLimits(wireVersion2.recordFormat.maxPlaintext)
 
 const calls: Record<string, (input: Input) => Answer> = {
   crc16: ({ input }) => {
@@ -77,14 +80,18 @@ const calls: Record<string, (input: Input) => Answer> = {
     const own = provider.keyPairFromPrivate(fromHex(input.private))
     const peer = fromHex(input.peer_public)
     const transcript = { nonce: new Uint8Array(32), clientPublic: own.publicKey, serverPublic: peer }
-    deriveKeys(provider, 2, own, peer, transcript)
+    deriveKeys(provider, keySchedule2, own, peer, transcript)
     return { public: toHex(own.publicKey), shared: toHex(own.agree(peer)) }
   },
   keys: ({ version, role, nonce, ...input }) => {
     const own = provider.keyPairFromPrivate(fromHex(input.private))
     const peer = fromHex(input.peer_public)
     const [clientPublic, serverPublic] = role === 'client' ? [own.publicKey, peer] : [peer, own.publicKey]
-    const keys = deriveKeys(provider, version, own, peer, { nonce: fromHex(nonce), clientPublic, serverPublic })
+    const keys = deriveKeys(provider, version === 1 ? keySchedule1 : keySchedule2, own, peer, {
+      nonce: fromHex(nonce),
+      clientPublic,
+      serverPublic,
+    })
     return { k_c2s: toHex(keys.clientToServer), k_s2c: toHex(keys.serverToClient) }
   },
   handshake,
@@ -101,14 +108,14 @@ const calls: Record<string, (input: Input) => Answer> = {
     return { type, seq: number, plaintext: toHex(receiver.open(frame)) }
   },
   split: ({ first_seq, message }) => ({
-    frames: splitMessage(fromHex(message)).map(({ type, plaintext }, i) => ({
+    frames: splitMessage(fromHex(message), limits).map(({ type, plaintext }, i) => ({
       type,
       seq: first_seq + i,
       plaintext: toHex(plaintext),
     })),
   }),
   reassemble: ({ transport, frames }) => {
-    const reassembler = new Reassembler()
+    const reassembler = new Reassembler(limits.maxFragments)
     const messages: string[] = []
     const take = ({ type, seq, plaintext }: Input): void => {
       if (type === 5 || type === 9) {
@@ -185,13 +192,13 @@ function line(version: WireVersion, chunks: string[]): { frames: string[]; dropp
 function cipher(input: Input, atSender: boolean, seq: number, ordered = true): RecordLayer {
   const client = (input.sender === 'client') === atSender
   const key = () => fromHex(input.key)
-  const established = {
-    wireVersion: input.version as WireVersion,
-    deviceId: DEVICE,
+  const protocol = input.version === 1 ? wireVersion1 : wireVersion2
+  const session = {
+    suite: input.suite as CipherSuite,
     sessionId: fromHex(input.session_id),
     keys: { tx: key(), rx: key() },
   }
-  return new RecordLayer(provider, input.suite as CipherSuite, established, ordered, client, { tx: seq, rx: seq })
+  return new RecordLayer(provider, protocol, session, ordered, client, { tx: seq, rx: seq })
 }
 
 /** A frame with any number; also with the last one, which no cipher uses. */
@@ -241,7 +248,7 @@ function handshake(input: Input): Answer {
     reliableDatagram: ReliableDatagram,
     provider: watching,
     random: loaded(input.nonce, input.session_id).source,
-    unsafeWireVersion1: input.version === 1,
+    ...(input.version === 1 ? { unsafeWireVersion1: wireVersion1 } : {}),
   } as const
   const cookies = {
     issue: () => fromHex(input.cookie),

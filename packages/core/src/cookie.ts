@@ -3,8 +3,8 @@ import { COOKIE_SIZE, PacketType } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
 import { decodeFrame, encodeFrame } from './frame.js'
-import type { CookieGuard } from './handshake/server.js'
-import { decodeHello, expectType, type Hello } from './messages.js'
+import type { CookieGuard } from './handshake/handshake.js'
+import { expectType, type Hello, hello, helloRetry } from './messages.js'
 import { encodeUtack } from './utack.js'
 
 const SECRET_SIZE = 32
@@ -14,8 +14,8 @@ const SLOT = 30_000
 const ADDRESS_SIZES = [4, 16] as const
 
 /**
- * Cookies that need no memory: a mac over the peer's address and the time (specification, section 7.2). Whoever brings
- * one back receives at that address.
+ * Cookies that need no memory: a mac over the peer's address and the time (specification, section 7.2). A peer
+ * that brings one back receives at that address.
  */
 export class CookieIssuer {
   readonly #provider: CryptoProvider
@@ -70,9 +70,9 @@ export class CookieIssuer {
 export function verifyHelloCookie(datagram: Uint8Array, guard: CookieGuard): Hello {
   const frame = decodeFrame(datagram)
   expectType(frame, PacketType.HELLO)
-  const hello = decodeHello(frame)
-  if (hello.cookie && !guard.verify(hello.cookie)) throw new UsmpError('BAD_COOKIE')
-  return hello
+  const message = hello.decode(frame)
+  if (message.cookie && !guard.verify(message.cookie)) throw new UsmpError('BAD_COOKIE')
+  return message
 }
 
 /** The two answers to a HELLO without a cookie: its acknowledgement and HELLO_RETRY, together smaller than the HELLO. */
@@ -84,6 +84,6 @@ export function makeHelloRetry(
   const { type, seq } = decodeFrame(datagram)
   return [
     encodeUtack(provider, type, seq, EMPTY),
-    encodeFrame({ type: PacketType.HELLO_RETRY, payload: guard.issue() }),
+    encodeFrame({ type: PacketType.HELLO_RETRY, payload: helloRetry.encode({ cookie: guard.issue() }) }),
   ]
 }

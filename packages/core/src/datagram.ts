@@ -116,7 +116,7 @@ export class ReliableDatagram {
     return known
   }
 
-  /** Forgets a handshake that the peer has begun anew. */
+  /** Forgets a handshake that the peer has started again. */
   restartHandshake(): void {
     this.#remembered = []
     this.#arq.clear()
@@ -316,7 +316,7 @@ export class ReliableDatagram {
     return this.#order?.push(seq, undefined, now).filter(isPresent) ?? []
   }
 
-  /** The peer has begun to count anew, under a new key: gives out what waits, whatever is missing. */
+  /** The peer counts from 0 again, under a new key: gives out what waits, although something is missing. */
   beginEpoch(): ReceivedFrame[] {
     return this.#order?.flush(0).filter(isPresent) ?? []
   }

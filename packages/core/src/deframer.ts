@@ -7,7 +7,7 @@ import { type Frame, frameSize, readFrame } from './frame.js'
  * Cuts a byte stream into frames, at whatever places the stream arrives cut.
  *
  * Holds at most one unfinished frame (491 bytes). A stream has no way back after a fault: the decoder then repeats its
- * first error for ever.
+ * first error at every call.
  */
 export class FrameDecoder {
   /** The unfinished frame; made when the stream is first cut inside of one, which on most connections is never. */

@@ -13,9 +13,14 @@ interface ErrorFacts {
 
 const WIRE = { VERSION: 1, AUTH: 2, SEQ: 3, CRYPTO: 4, BAD_FRAME: 5, TIMEOUT: 6, INTERNAL: 7 } as const
 
+/** The name of an ERROR frame's code; undefined for one that is not assigned (specification, section 2.4). */
+export function wireCodeName(code: number): string | undefined {
+  return Object.entries(WIRE).find(([, value]) => value === code)?.[0]
+}
+
 const errorFacts = {
   INVALID_ARGUMENT: usage('an argument is not usable', 'See the message for the argument and what it must be.'),
-  MESSAGE_TOO_LARGE: usage('the message is larger than 1808 bytes', 'Cut it into several messages.'),
+  MESSAGE_TOO_LARGE: usage('the message is larger than the connection takes', 'Cut it into several messages.'),
   QUEUE_FULL: usage('a queue is full', 'The peer or the consumer is slower than the producer: wait, or drop old data.'),
   NOT_CONNECTED: usage('there is no established session', 'Wait for the connection, or open a new one.'),
   ABORTED: usage('the caller aborted the operation', 'The AbortSignal that was passed in fired.'),

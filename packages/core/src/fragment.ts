@@ -1,42 +1,64 @@
 import { assertBytes, concatBytes } from './bytes.js'
-import { MAX_FRAGMENTS, MAX_MESSAGE, MAX_PLAINTEXT, PacketType } from './constants.js'
+import { MAX_FRAGMENTS, PacketType } from './constants.js'
 import { UsmpError } from './errors.js'
 
-/** A piece of a message on its way: DATA_FRAG for all but the last, which is DATA. */
+/** A part of a message on its way: DATA_FRAG for all but the last, which is DATA. */
 export interface Fragment {
   readonly type: typeof PacketType.DATA | typeof PacketType.DATA_FRAG
   readonly plaintext: Uint8Array
 }
 
-/**
- * Checks a message.
- * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array, MESSAGE_TOO_LARGE over 1808 bytes
- */
-export function assertMessage(message: Uint8Array): void {
-  assertBytes('message', message)
-  if (message.length > MAX_MESSAGE) throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes`)
+/** How large messages may be, and how they are cut. */
+export interface MessageLimits {
+  /** Largest plaintext of one frame, bytes. */
+  readonly maxPlaintext: number
+  /** Most frames one message may take. */
+  readonly maxFragments: number
+  /** Largest message, bytes. */
+  readonly maxMessage: number
+}
+
+/** The limits of a connection whose frames hold so many bytes. */
+export function messageLimits(maxPlaintext: number): MessageLimits {
+  return { maxPlaintext, maxFragments: MAX_FRAGMENTS, maxMessage: maxPlaintext * MAX_FRAGMENTS }
 }
 
 /**
- * Cuts a message into 1 to 4 fragments of at most 452 bytes; an empty message is one empty DATA
- * (specification, section 4.6). The pieces are views.
+ * Checks a message.
+ * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array, MESSAGE_TOO_LARGE over `maxMessage` bytes
+ */
+export function assertMessage(message: Uint8Array, maxMessage: number): void {
+  assertBytes('message', message)
+  if (message.length > maxMessage) {
+    throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes, and at most ${maxMessage}`)
+  }
+}
+
+/**
+ * Cuts a message into as many fragments as it needs; an empty message is one empty DATA (specification, section 4.6). The
+ * fragments are views.
  * @throws UsmpError like {@link assertMessage}
  */
-export function splitMessage(message: Uint8Array): Fragment[] {
-  assertMessage(message)
+export function splitMessage(message: Uint8Array, { maxPlaintext, maxMessage }: MessageLimits): Fragment[] {
+  assertMessage(message, maxMessage)
   // Nearly all of them.
-  if (message.length <= MAX_PLAINTEXT) return [{ type: PacketType.DATA, plaintext: message }]
-  const count = Math.ceil(message.length / MAX_PLAINTEXT)
+  if (message.length <= maxPlaintext) return [{ type: PacketType.DATA, plaintext: message }]
+  const count = Math.ceil(message.length / maxPlaintext)
   return Array.from({ length: count }, (_, i) => ({
     type: i === count - 1 ? PacketType.DATA : PacketType.DATA_FRAG,
-    plaintext: message.subarray(i * MAX_PLAINTEXT, (i + 1) * MAX_PLAINTEXT),
+    plaintext: message.subarray(i * maxPlaintext, (i + 1) * maxPlaintext),
   }))
 }
 
-/** Puts fragments together; holds at most 3 of them (1356 bytes). */
+/** Puts fragments together; holds at most `maxFragments` − 1 of them. */
 export class Reassembler {
+  readonly #maxFragments: number
   #parts: Uint8Array[] = []
   #nextSeq = 0
+
+  constructor(maxFragments: number) {
+    this.#maxFragments = maxFragments
+  }
 
   /** Whether a message is half built, so that no other frame may come. */
   get busy(): boolean {
@@ -46,7 +68,7 @@ export class Reassembler {
   /**
    * Takes the next authenticated DATA or DATA_FRAG.
    * @returns the message, if this was its last fragment
-   * @throws UsmpError BAD_FRAGMENT for a gap in the sequence numbers or a fourth fragment that is not the last;
+   * @throws UsmpError BAD_FRAGMENT for a gap in the sequence numbers, or too many fragments;
    * what was half built is dropped
    */
   push(type: number, seq: number, plaintext: Uint8Array): Uint8Array | undefined {
@@ -55,9 +77,9 @@ export class Reassembler {
       this.reset()
       throw new UsmpError('BAD_FRAGMENT', 'a fragment is missing')
     }
-    if (!last && this.#parts.length === MAX_FRAGMENTS - 1) {
+    if (!last && this.#parts.length === this.#maxFragments - 1) {
       this.reset()
-      throw new UsmpError('BAD_FRAGMENT', `more than ${MAX_FRAGMENTS} fragments`)
+      throw new UsmpError('BAD_FRAGMENT', `more than ${this.#maxFragments} fragments`)
     }
     if (last && !this.busy) return plaintext
     this.#parts.push(plaintext)

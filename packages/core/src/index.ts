@@ -2,15 +2,15 @@ export { onAbort } from './abort.js'
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
 export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
+export { Connection } from './connection.js'
+export type { ConnectionEvent } from './connection-events.js'
 export {
   type Authorization,
   type ClientOptions,
-  Connection,
-  type ConnectionEvent,
   checkAuthorization,
   type ServerOptions,
   type TransportKind,
-} from './connection.js'
+} from './connection-options.js'
 export {
   CipherSuite,
   cipherSuiteNames,
@@ -31,7 +31,7 @@ export { FrameDecoder } from './deframer.js'
 export { formatDeviceId, parseDeviceId } from './device-id.js'
 export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } from './errors.js'
 export { decodeFrame, encodeFrame, type Frame } from './frame.js'
-export type { CookieGuard } from './handshake/server.js'
+export type { CookieGuard, UnprovenDevice } from './handshake/handshake.js'
 export { assertPsk, deriveDevicePsk, parsePsk } from './psk.js'
 export { type ReconnectOptions, reconnecting } from './reconnect.js'
 export { SerialMultiplexer } from './serial-multiplexer.js'
@@ -41,5 +41,7 @@ export {
   type ConnectOptions,
   ExtensionEvent,
   Session,
+  type UnprovenAttempt,
 } from './session.js'
 export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'
+export type { RecordFormat, WireProtocol } from './wire-protocol.js'

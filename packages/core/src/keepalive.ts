@@ -1,6 +1,12 @@
 import { MAX_PINGS_PER_SECOND, MAX_PONGS_PER_SECOND } from './constants.js'
 import { UsmpError } from './errors.js'
 
+/** Defaults, ms: how long a client is silent before it sends a PING, and how long a peer may be silent. */
+export const CLIENT_KEEPALIVE = 20_000
+export const IDLE_TIMEOUT = 60_000
+/** On datagrams, how long the answer to a PING is waited for before another one goes, ms: as long as a frame may take. */
+export const PING_TIMEOUT = 5_000
+
 const SECOND = 1000
 /** PINGs of ours that may be open; more of them tell nothing new. */
 const MAX_OPEN_PINGS = 8

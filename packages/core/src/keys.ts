@@ -1,5 +1,5 @@
 import { concatBytes, copySecret, isZero, secretBytes, wipe } from './bytes.js'
-import { KEY_SIZE, MAGIC_BYTE_0, MAGIC_BYTE_1, PacketType, type WireVersion } from './constants.js'
+import { KEY_SIZE, PacketType } from './constants.js'
 import type { CryptoProvider, KeyPair } from './crypto.js'
 import { UsmpError } from './errors.js'
 
@@ -22,24 +22,16 @@ export interface TrafficKeys {
   readonly rx: Uint8Array
 }
 
-const text = new TextEncoder()
-const REKEY_INFO = text.encode('usmp-rekey')
+const REKEY_INFO = new TextEncoder().encode('usmp-rekey')
 
-/** What differs between the wire versions. */
-interface WireProfile {
+/** What differs between the wire versions that share this key derivation. */
+export interface KeySchedule {
+  /** In front of the public keys in the info of HKDF. */
   readonly info: Uint8Array
+  /** Bytes of key material: 64, or 32 where both directions have one key. */
   readonly keyBytes: number
+  /** In front of what a proof covers. */
   macPrefix(type: number): Uint8Array
-}
-
-const profiles: Record<WireVersion, WireProfile> = {
-  2: {
-    info: text.encode('usmp-v2'),
-    keyBytes: 2 * KEY_SIZE,
-    macPrefix: (type) => Uint8Array.of(MAGIC_BYTE_0, MAGIC_BYTE_1, 2, type),
-  },
-  // One key for both directions: broken as encryption (specification, section 9).
-  1: { info: text.encode('usmp-v1'), keyBytes: KEY_SIZE, macPrefix: () => new Uint8Array(0) },
 }
 
 /**
@@ -48,20 +40,19 @@ const profiles: Record<WireVersion, WireProfile> = {
  */
 export function deriveKeys(
   provider: CryptoProvider,
-  version: WireVersion,
+  schedule: KeySchedule,
   own: KeyPair,
   peerPublic: Uint8Array,
   transcript: Transcript,
 ): DirectionalKeys {
-  const profile = profiles[version]
   const shared = own.agree(peerPublic)
   try {
     if (isZero(shared)) throw new UsmpError('LOW_ORDER_POINT')
-    const info = concatBytes(profile.info, transcript.clientPublic, transcript.serverPublic)
-    const material = provider.hkdfSha256(shared, transcript.nonce, info, profile.keyBytes)
+    const info = concatBytes(schedule.info, transcript.clientPublic, transcript.serverPublic)
+    const material = provider.hkdfSha256(shared, transcript.nonce, info, schedule.keyBytes)
     const keys = {
       clientToServer: copySecret(material, 0, KEY_SIZE),
-      serverToClient: copySecret(material, profile.keyBytes - KEY_SIZE),
+      serverToClient: copySecret(material, schedule.keyBytes - KEY_SIZE),
     }
     wipe(material)
     return keys
@@ -73,34 +64,34 @@ export function deriveKeys(
 /** The client's proof, HELLO_ACK (specification, section 3.7). */
 export function clientMac(
   provider: CryptoProvider,
-  version: WireVersion,
+  schedule: KeySchedule,
   psk: Uint8Array,
   deviceId: Uint8Array,
   transcript: Transcript,
 ): Uint8Array {
-  return handshakeMac(provider, version, PacketType.HELLO_ACK, psk, deviceId, transcript)
+  return handshakeMac(provider, schedule, PacketType.HELLO_ACK, psk, deviceId, transcript)
 }
 
 /** The server's proof, SESSION_OK (specification, section 3.7). */
 export function serverMac(
   provider: CryptoProvider,
-  version: WireVersion,
+  schedule: KeySchedule,
   psk: Uint8Array,
   sessionId: Uint8Array,
   transcript: Transcript,
 ): Uint8Array {
-  return handshakeMac(provider, version, PacketType.SESSION_OK, psk, sessionId, transcript)
+  return handshakeMac(provider, schedule, PacketType.SESSION_OK, psk, sessionId, transcript)
 }
 
 function handshakeMac(
   provider: CryptoProvider,
-  version: WireVersion,
+  schedule: KeySchedule,
   type: number,
   psk: Uint8Array,
   identifier: Uint8Array,
   { nonce, clientPublic, serverPublic }: Transcript,
 ): Uint8Array {
-  const prefix = profiles[version].macPrefix(type)
+  const prefix = schedule.macPrefix(type)
   return provider.hmacSha256(psk, concatBytes(prefix, nonce, identifier, clientPublic, serverPublic))
 }
 

@@ -1,4 +1,4 @@
-import type { Authorization, ClientOptions, ServerOptions } from './connection.js'
+import type { Authorization, ClientOptions, ServerOptions } from './connection-options.js'
 import { CipherSuite, DEVICE_ID_SIZE, EXTENSION_FIRST, EXTENSION_LAST } from './constants.js'
 import type { DatagramOptions } from './datagram.js'
 import { UsmpError } from './errors.js'
@@ -245,6 +245,11 @@ export const reliableDatagram: OptionRule = {
   expected: 'the class ReliableDatagram of @usmp/core/datagram',
   fits: isFunction,
 }
+/** In `@usmp/node` this option is a flag. */
+const wireProtocol: OptionRule = {
+  expected: 'wireVersion1 of @usmp/core/wire-version-1',
+  fits: (value) => hasMethods(value, 'client', 'server'),
+}
 export const authorize: OptionRule = {
   expected: 'a function that gives the key of a device',
   fits: isFunction,
@@ -267,7 +272,7 @@ export const connectTable: TableOf<ConnectOptions> = {
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   random,
@@ -279,11 +284,12 @@ export const connectTable: TableOf<ConnectOptions> = {
 /** Of `Session.accept`. */
 export const acceptTable: TableOf<AcceptOptions> = {
   authorize,
+  onUnproven: callback,
   handshakeTimeout: time,
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   cookies,
@@ -304,7 +310,7 @@ export const clientTable: TableOf<ClientOptions> = {
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   random,
@@ -318,7 +324,7 @@ export const serverTable: TableOf<ServerOptions> = {
   keepalive: time,
   idleTimeout: time,
   extensions,
-  unsafeWireVersion1: flag,
+  unsafeWireVersion1: wireProtocol,
   reliableDatagram,
   datagram,
   cookies,

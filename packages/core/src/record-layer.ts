@@ -5,16 +5,15 @@ import {
   HEADER_SIZE,
   NONCE_SIZE,
   PacketType,
-  SEAL_OVERHEAD,
   SEQ_LIMIT,
-  type WireVersion,
 } from './constants.js'
 import type { Aead, CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
 import { type Frame, finishFrame, writeHeader } from './frame.js'
-import type { HandshakeResult } from './handshake/result.js'
+import type { HandshakeResult } from './handshake/handshake.js'
 import { deriveRekeyKeys, type TrafficKeys } from './keys.js'
 import { ReplayWindow } from './replay.js'
+import type { WireProtocol } from './wire-protocol.js'
 
 /** Bytes of a nonce: the sequence number, then the beginning of the session id. */
 const SEQ_BYTES = 4
@@ -38,14 +37,21 @@ interface PendingRekey {
   collided: boolean
 }
 
+/** What the record layer takes of a wire protocol. */
+type RecordProtocol = Pick<WireProtocol, 'version' | 'recordFormat'>
+
 /**
  * Seals and opens the frames of one session: nonces, sequence numbers, replay protection, key changes
  * (specification, sections 4.1–4.5 and 5).
+ *
+ * The session calls `seal` for each frame that leaves, and `checkReplay`, then `open` for each that arrives; `startRekey` and
+ * `acceptRekey` change the keys. The record layer owns the keys, the numbers and the replay windows. A number must never be
+ * used twice under one key, and nothing may change for a frame that is not authentic.
  */
 export class RecordLayer {
   readonly #provider: CryptoProvider
+  readonly #protocol: RecordProtocol
   readonly #suite: CipherSuite
-  readonly #wireVersion: WireVersion
   readonly #sessionId: Uint8Array
   readonly #ordered: boolean
   readonly #client: boolean
@@ -66,15 +72,15 @@ export class RecordLayer {
    */
   constructor(
     provider: CryptoProvider,
-    suite: CipherSuite,
-    { wireVersion, sessionId, keys }: Omit<HandshakeResult, 'deviceId'>,
+    protocol: RecordProtocol,
+    { suite, sessionId, keys }: Omit<HandshakeResult, 'deviceId'>,
     ordered: boolean,
     client: boolean,
     start: { readonly tx: number; readonly rx: number } = { tx: 0, rx: 0 },
   ) {
     this.#provider = provider
+    this.#protocol = protocol
     this.#suite = suite
-    this.#wireVersion = wireVersion
     this.#sessionId = sessionId
     this.#ordered = ordered
     this.#client = client
@@ -121,21 +127,23 @@ export class RecordLayer {
   }
 
   /**
-   * Seals a plaintext of at most 452 bytes. Its sequence number is used up from here on, whatever becomes of the frame.
+   * Seals a plaintext of at most `recordFormat.maxPlaintext` bytes. Its sequence number is used up from here on, whatever becomes of the frame.
    * @returns the whole frame
    * @throws UsmpError SEQ_EXHAUSTED
    */
   seal(type: number, plaintext: Uint8Array): Uint8Array {
     if (this.#txNext >= SEQ_LIMIT) throw new UsmpError('SEQ_EXHAUSTED')
     const seq = this.#txNext++
-    const length = SEAL_OVERHEAD + plaintext.length
+    const { version, recordFormat } = this.#protocol
+    const length = recordFormat.overhead + plaintext.length
     const frame = new Uint8Array(HEADER_SIZE + length)
-    writeHeader(frame, this.#wireVersion, type, seq, length)
-    // Both stand in the frame already. No scratch is shared: a provider that calls back would seal under a wrong nonce.
+    writeHeader(frame, version, type, seq, length)
+    // No scratch is shared: a provider that calls back would seal under a wrong nonce.
     const aad = frame.subarray(0, AUTHENTICATED_HEADER_SIZE)
-    const nonce = frame.subarray(HEADER_SIZE, HEADER_SIZE + NONCE_SIZE)
+    const sealedAt = recordFormat.nonceOnWire ? HEADER_SIZE + NONCE_SIZE : HEADER_SIZE
+    const nonce = recordFormat.nonceOnWire ? frame.subarray(HEADER_SIZE, sealedAt) : new Uint8Array(NONCE_SIZE)
     this.#writeNonce(nonce, seq)
-    this.#tx.seal(nonce, aad, plaintext, frame.subarray(HEADER_SIZE + NONCE_SIZE))
+    this.#tx.seal(nonce, aad, plaintext, frame.subarray(sealedAt))
     finishFrame(frame)
     return frame
   }
@@ -183,14 +191,16 @@ export class RecordLayer {
   /** @throws UsmpError for a frame that is not authentic */
   #decrypt(frame: Frame): { readonly receiveEpoch: ReceiveEpoch; readonly plaintext: Uint8Array } {
     const payload = frame.payload
-    if (payload.length < SEAL_OVERHEAD) {
-      throw new UsmpError('BAD_PAYLOAD', `a sealed payload has at least ${SEAL_OVERHEAD} bytes`)
+    const { overhead, nonceOnWire } = this.#protocol.recordFormat
+    if (payload.length < overhead) {
+      throw new UsmpError('BAD_PAYLOAD', `a sealed payload has at least ${overhead} bytes`)
     }
-    const nonce = payload.subarray(0, NONCE_SIZE)
-    if (!this.#isNonce(nonce, frame.seq)) throw new UsmpError('BAD_NONCE')
+    const nonce = nonceOnWire ? payload.subarray(0, NONCE_SIZE) : new Uint8Array(NONCE_SIZE)
+    if (!nonceOnWire) this.#writeNonce(nonce, frame.seq)
+    else if (!this.#isNonce(nonce, frame.seq)) throw new UsmpError('BAD_NONCE')
     const aad = new Uint8Array(AUTHENTICATED_HEADER_SIZE)
     writeHeader(aad, frame.version, frame.type, frame.seq, payload.length)
-    const sealed = payload.subarray(NONCE_SIZE)
+    const sealed = nonceOnWire ? payload.subarray(NONCE_SIZE) : payload
     for (const receiveEpoch of this.#epochs) {
       if (!this.#ordered && receiveEpoch.window.check(frame.seq) !== 'new') continue
       const plaintext = receiveEpoch.aead.open(nonce, aad, sealed)

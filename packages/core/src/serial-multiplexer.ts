@@ -4,7 +4,7 @@ import type { Transport, TransportSink } from './transport.js'
 
 /**
  * A serial line that several handshakes and one session share: what arrives is shown to all of them, as each drops what is
- * not its own (specification, section 6.5). So a device that restarts can begin anew while its old session still stands.
+ * not its own (specification, section 6.5). So a device that restarts can start again while its old session still stands.
  */
 export class SerialMultiplexer {
   readonly #serial: Transport

@@ -1,23 +1,22 @@
 import { onAbort } from './abort.js'
 import { copyBytes, toHex } from './bytes.js'
 import { afterReading, type Clock, systemClock } from './clock.js'
+import { CLOSED_HERE, closeTimeout, cutShort } from './close.js'
+import { Connection } from './connection.js'
+import type { ConnectionEvent } from './connection-events.js'
 import {
   type Authorization,
-  CLOSED_HERE,
   type ClientOptions,
-  Connection,
-  type ConnectionEvent,
   checkAuthorization,
-  closeTimeout,
-  cutShort,
-  IDLE_TIMEOUT,
   type ServerOptions,
   type TransportKind,
-} from './connection.js'
+} from './connection-options.js'
 import { type CipherSuite, HEADER_SIZE, SEAL_OVERHEAD, type WireVersion } from './constants.js'
 import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { assertMessage } from './fragment.js'
+import type { UnprovenDevice } from './handshake/handshake.js'
+import { IDLE_TIMEOUT } from './keepalive.js'
 import { abortableTable, acceptTable, checkOptions, connectTable } from './options.js'
 import { PSK_STAND_IN } from './psk.js'
 import { ReceiveQueue } from './receive-queue.js'
@@ -48,6 +47,23 @@ export interface ConnectOptions extends Omit<ClientOptions, 'kind'>, SessionOpti
 export interface AcceptOptions extends Omit<ServerOptions, 'kind'>, SessionOptions {
   /** The key and suite of a device, or null if it is unknown. Called for each HELLO, before anything is proven. */
   readonly authorize: (deviceId: string, wireVersion: WireVersion) => MaybePromise<Authorization | null>
+  /**
+   * Told when a device for which `authorize` answered null has sent its proof; once for each `accept`. The device is refused
+   * in any case, and the wire does not tell it. Called after what the proof led to, so that its time does not tell either.
+   */
+  readonly onUnproven?: (attempt: UnprovenAttempt) => void
+}
+
+/** A device without a key here that has sent its proof. */
+export interface UnprovenAttempt {
+  /** As `aa:bb:cc:dd:ee:ff`; what the device calls itself. */
+  readonly deviceId: string
+  /**
+   * Whether the device has this key; works as long as the attempt is kept, also after its connection has ended. Its
+   * holder can test guesses of the key without the device: keep it in the process of the server.
+   * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array
+   */
+  matches(psk: Uint8Array): boolean
 }
 
 type MaybePromise<T> = T | Promise<T>
@@ -96,6 +112,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #rekeys: Waiter<void>[] = []
   #onConnected: Waiter<Session> | undefined
   #authorize: AcceptOptions['authorize'] | undefined
+  #onUnproven: AcceptOptions['onUnproven']
   /** What is wrong with what the application knows of a device. On the wire that is an unknown one; the application hears the truth. */
   #badEntry: UsmpError | undefined
   /** Since when the transport wants no more bytes; undefined while it takes them. */
@@ -148,13 +165,14 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
     abortOnThrow(transport, () => checkOptions('Session.accept', options, acceptTable))
-    const { clock = systemClock, signal, authorize, ...rest } = options
+    const { clock = systemClock, signal, authorize, onUnproven, ...rest } = options
     const connection = abortOnThrow(transport, () => {
       throwIfAborted(signal)
       return Connection.server({ ...rest, kind: transport.kind }, clock.now())
     })
     const session = new Session(connection, transport, clock, options.idleTimeout)
     session.#authorize = authorize
+    session.#onUnproven = onUnproven
     return session.#start(signal)
   }
 
@@ -234,7 +252,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     if (this.#waitingSends.length >= MAX_WAITING_SENDS) {
       throw new UsmpError('QUEUE_FULL', `${MAX_WAITING_SENDS} messages wait for the transport`)
     }
-    assertMessage(bytes)
+    assertMessage(bytes, this.#connection.maxMessage)
     await this.#wait<void>(signal, (waiter) => {
       const entry = { message: bytes === message ? copyBytes(bytes) : bytes, ...waiter }
       this.#waitingSends.push(entry)
@@ -253,7 +271,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   trySend(message: Uint8Array | string): boolean {
     const bytes = typeof message === 'string' ? utf8.encode(message) : message
-    assertMessage(bytes)
+    assertMessage(bytes, this.#connection.maxMessage)
     if (this.#endReason || this.#full || this.#waitingSends.length > 0) return false
     return this.#unlessEnded(() => this.#sendNow(bytes))
   }
@@ -599,7 +617,10 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
         // Not kept through a session that may last for weeks.
         this.#onConnected = undefined
         this.#authorize = undefined
+        this.#onUnproven = undefined
         return
+      case 'unproven':
+        return this.#reportUnproven(event)
       case 'message':
         // Nor on streams and lines is anything received behind the own close; there it may take a while.
         if (!this.#closing) this.#received.push(event.data)
@@ -635,6 +656,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
     }
     this.#drive()
+  }
+
+  /** A device whose entry is faulty is known: its owner hears what is wrong with the entry. */
+  #reportUnproven({ deviceId, matches }: UnprovenDevice): void {
+    const onUnproven = this.#onUnproven
+    if (!onUnproven || this.#badEntry) return
+    this.#clock.defer(() => onUnproven({ deviceId: formatDeviceId(deviceId), matches }))
   }
 
   /** Whatever the application throws is its own fault, and not that of the device: also one of our errors. */

@@ -1,5 +1,5 @@
 import { systemClock } from './clock.js'
-import type { TransportKind } from './connection.js'
+import type { TransportKind } from './connection-options.js'
 import type { UsmpError } from './errors.js'
 import { checkOptions, streamTransportTable } from './options.js'
 

@@ -5,6 +5,7 @@ import { PacketType } from '../src/constants.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
+import { wireVersion1 } from '../src/wire-version-1.ts'
 import { cipherOf, connectWith, type FixedSession } from './fixed-session.ts'
 import { bytesOf, codeOf, concatBytes, flipBit, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, otherSide, Pair, PSK, type Side } from './pair.ts'
@@ -334,7 +335,7 @@ describe('arguments', () => {
     ['a PSK that is text', 'INVALID_ARGUMENT', { psk: 'secret' as unknown as Uint8Array }],
     ['an extension type below 0x0C', 'INVALID_ARGUMENT', { extensions: [0x0b] }],
     ['an extension type 0xFF', 'INVALID_ARGUMENT', { extensions: [0xff] }],
-    ['wire version 1 on datagrams', 'INVALID_ARGUMENT', { kind: 'datagram', unsafeWireVersion1: true }],
+    ['wire version 1 on datagrams', 'INVALID_ARGUMENT', { kind: 'datagram', unsafeWireVersion1: wireVersion1 }],
   ] as const)('%s is %s', (_, code, changes) => {
     expect(codeOf(() => Connection.client({ ...client, ...changes }, 0))).toBe(code)
   })

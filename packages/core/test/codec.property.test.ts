@@ -3,10 +3,13 @@ import { describe, expect } from 'vitest'
 import { cobsDecode, cobsEncode, encodeSerial, MAX_COBS_FRAME, SerialDecoder } from '../src/cobs.ts'
 import { FrameDecoder } from '../src/deframer.ts'
 import { UsmpError } from '../src/errors.ts'
-import { Reassembler, splitMessage } from '../src/fragment.ts'
+import { messageLimits, Reassembler, splitMessage } from '../src/fragment.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../src/frame.ts'
 import { ReplayWindow } from '../src/replay.ts'
+import { wireVersion2 } from '../src/wire-version-2.ts'
 import { codeOf, concatBytes, flipBit, toHex } from './helpers.ts'
+
+const LIMITS = messageLimits(wireVersion2.recordFormat.maxPlaintext)
 
 const payload = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 470, maxLength: 480 }))
 const anyFrame = fc.record({
@@ -158,9 +161,9 @@ describe('fragmentation', () => {
     'puts every message together again, in at most 4 pieces of at most 452 bytes',
     (length, firstSeq) => {
       const message = Uint8Array.from({ length }, (_, i) => i * 31)
-      const pieces = splitMessage(message)
+      const pieces = splitMessage(message, LIMITS)
       expect(pieces.length).toBeLessThanOrEqual(4)
-      const reassembler = new Reassembler()
+      const reassembler = new Reassembler(LIMITS.maxFragments)
       const results = pieces.map(({ type, plaintext }, i) => {
         expect(plaintext.length).toBeLessThanOrEqual(452)
         return reassembler.push(type, firstSeq + i, plaintext)
@@ -172,7 +175,7 @@ describe('fragmentation', () => {
   )
 
   test.prop([fc.integer({ min: 1809, max: 5000 })])('refuses what is larger', (length) => {
-    expect(codeOf(() => splitMessage(new Uint8Array(length)))).toBe('MESSAGE_TOO_LARGE')
+    expect(codeOf(() => splitMessage(new Uint8Array(length), LIMITS))).toBe('MESSAGE_TOO_LARGE')
   })
 })
 

@@ -13,10 +13,8 @@ const start = vi.hoisted(() => ({ seq: 0 }))
 vi.mock('../src/record-layer.ts', async (importOriginal) => {
   const original = await importOriginal<typeof import('../src/record-layer.ts')>()
   class WoundOnCipher extends original.RecordLayer {
-    constructor(
-      ...[provider, suite, established, ordered, client]: ConstructorParameters<typeof original.RecordLayer>
-    ) {
-      super(provider, suite, established, ordered, client, { tx: start.seq, rx: start.seq })
+    constructor(...[provider, protocol, result, ordered, client]: ConstructorParameters<typeof original.RecordLayer>) {
+      super(provider, protocol, result, ordered, client, { tx: start.seq, rx: start.seq })
     }
   }
   return { ...original, RecordLayer: WoundOnCipher }

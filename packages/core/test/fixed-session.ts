@@ -3,6 +3,8 @@ import type { CipherSuite, WireVersion } from '../src/constants.ts'
 import type { CryptoProvider } from '../src/crypto.ts'
 import { ReliableDatagram } from '../src/datagram.js'
 import { RecordLayer } from '../src/record-layer.ts'
+import { wireVersion1 } from '../src/wire-version-1.ts'
+import { wireVersion2 } from '../src/wire-version-2.ts'
 import { concatBytes, pseudoRandom, text } from './helpers.ts'
 import { DEVICE_ID, PSK, type Side } from './pair.ts'
 
@@ -27,8 +29,16 @@ export function cipherOf(
   options: { ordered?: boolean; tx?: number; rx?: number; wireVersion?: WireVersion } = {},
 ): RecordLayer {
   const { ordered = true, tx = 0, rx = 0, wireVersion = 2 } = options
-  const established = { wireVersion, deviceId: DEVICE_ID, sessionId: session.sessionId, keys: keysOf(session, side) }
-  return new RecordLayer(provider, session.suite, established, ordered, side === 'client', { tx, rx })
+  const protocol = wireVersion === 1 ? wireVersion1 : wireVersion2
+  const { suite, sessionId } = session
+  return new RecordLayer(
+    provider,
+    protocol,
+    { suite, sessionId, keys: keysOf(session, side) },
+    ordered,
+    side === 'client',
+    { tx, rx },
+  )
 }
 
 /** A random source that a test loads with what comes next; otherwise pseudo-random. */

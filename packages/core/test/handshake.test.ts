@@ -3,6 +3,7 @@ import { encodeSerial } from '../src/cobs.ts'
 import { PacketType } from '../src/constants.ts'
 import { UsmpError } from '../src/errors.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
+import { wireVersion1 } from '../src/wire-version-1.ts'
 import { bytesOf, codeOf, concatBytes, flipBit, text, toHex } from './helpers.ts'
 import { DEVICE_ID, Pair, PSK } from './pair.ts'
 import { withCrc } from './provider-suite.ts'
@@ -430,7 +431,7 @@ describe('cookies', () => {
 
 describe('wire version 1', () => {
   test('is refused by both sides unless asked for', () => {
-    const old = new Pair({ client: { unsafeWireVersion1: true } }).wait(100)
+    const old = new Pair({ client: { unsafeWireVersion1: wireVersion1 } }).wait(100)
     expect(old.reason('server')).toBe('BAD_VERSION')
     const oldServer = new Pair({ network: () => [] })
     oldServer.deliver('client', encodeFrame({ type: PacketType.CHALLENGE, payload: bytesOf(64), version: 1 }))
@@ -438,7 +439,10 @@ describe('wire version 1', () => {
   })
 
   test('is spoken where both sides ask for it, and reported', () => {
-    const pair = new Pair({ client: { unsafeWireVersion1: true }, server: { unsafeWireVersion1: true } }).connect()
+    const pair = new Pair({
+      client: { unsafeWireVersion1: wireVersion1 },
+      server: { unsafeWireVersion1: wireVersion1 },
+    }).connect()
     for (const side of ['client', 'server'] as const) {
       expect(pair.events[side].find((event) => event.kind === 'connected')).toMatchObject({ wireVersion: 1 })
     }
@@ -452,20 +456,23 @@ describe('wire version 1', () => {
   })
 
   test('is never chosen by itself: a server that takes both answers version 2 with version 2', () => {
-    const pair = new Pair({ server: { unsafeWireVersion1: true } }).connect()
+    const pair = new Pair({ server: { unsafeWireVersion1: wireVersion1 } }).connect()
     expect(pair.events.server[0]).toMatchObject({ wireVersion: 2 })
     pair.deliver('server', encodeFrame({ type: PacketType.DATA, payload: bytesOf(40), version: 1 }))
     expect(pair.reason('server')).toBe('BAD_VERSION')
   })
 
   test('a client that asks for it takes no version 2', () => {
-    const pair = new Pair({ client: { unsafeWireVersion1: true }, network: () => [] })
+    const pair = new Pair({ client: { unsafeWireVersion1: wireVersion1 }, network: () => [] })
     pair.deliver('client', encodeFrame({ type: PacketType.CHALLENGE, payload: bytesOf(64) }))
     expect(pair.reason('client')).toBe('BAD_VERSION')
   })
 
   test('knows no REKEY', () => {
-    const pair = new Pair({ client: { unsafeWireVersion1: true }, server: { unsafeWireVersion1: true } }).connect()
+    const pair = new Pair({
+      client: { unsafeWireVersion1: wireVersion1 },
+      server: { unsafeWireVersion1: wireVersion1 },
+    }).connect()
     pair.deliver('server', encodeFrame({ type: PacketType.REKEY, payload: bytesOf(60), version: 1 }))
     expect(pair.reason('server')).toBe('UNEXPECTED_PACKET')
   })

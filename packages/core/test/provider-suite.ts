@@ -5,16 +5,21 @@ import type { CipherSuite, WireVersion } from '../src/constants.ts'
 import type { CryptoProvider } from '../src/crypto.ts'
 import { ReliableDatagram } from '../src/datagram.js'
 import type { UsmpError } from '../src/errors.ts'
-import { Reassembler, splitMessage } from '../src/fragment.ts'
+import { messageLimits, Reassembler, splitMessage } from '../src/fragment.ts'
 import { decodeFrame, finishFrame } from '../src/frame.ts'
 import { deriveKeys, deriveRekeyKeys } from '../src/keys.ts'
 import { decodeUtack, encodeUtack, isUtack, verifyUtack } from '../src/utack.ts'
+import { keySchedule as keySchedule1, wireVersion1 } from '../src/wire-version-1.ts'
+import { keySchedule as keySchedule2, wireVersion2 } from '../src/wire-version-2.ts'
 import { cipherOf, connectWith, type FixedSession, LoadedRandom, windOn } from './fixed-session.ts'
 import { bytesOf, codeOf, fromHex, toHex } from './helpers.ts'
 import { otherSide, type Side } from './pair.ts'
 import { describePrimitives } from './primitives.ts'
 import { playScript, type Script, type ScriptParams } from './scripts.ts'
 import { type Case, caseName, groupsOf } from './vectors.ts'
+
+const SCHEDULES = { 1: keySchedule1, 2: keySchedule2 }
+const LIMITS = messageLimits(wireVersion2.recordFormat.maxPlaintext)
 
 /** What {@link describeProvider} runs, by topic of vectors/. */
 export const providerOps: Record<string, readonly string[]> = {
@@ -72,7 +77,9 @@ function describeKeySchedule(provider: CryptoProvider): void {
             clientPublic: own.publicKey,
             serverPublic: fromHex(vector.peer_public),
           }
-          expect(codeOf(() => deriveKeys(provider, 2, own, transcript.serverPublic, transcript))).toBe(vector.error)
+          expect(codeOf(() => deriveKeys(provider, keySchedule2, own, transcript.serverPublic, transcript))).toBe(
+            vector.error,
+          )
         })
       }
     }
@@ -106,7 +113,7 @@ function describeKeySchedule(provider: CryptoProvider): void {
             [client, server],
             [server, client],
           ] as const) {
-            const keys = deriveKeys(provider, params.version, own, peer.publicKey, transcript)
+            const keys = deriveKeys(provider, SCHEDULES[params.version], own, peer.publicKey, transcript)
             expect(toHex(keys.clientToServer)).toBe(vector.k_c2s)
             expect(toHex(keys.serverToClient)).toBe(vector.k_s2c)
           }
@@ -144,7 +151,7 @@ function handshakeEnd(
     reliableDatagram: ReliableDatagram,
     random: random.source,
     provider: { ...provider, generateKeyPair: () => provider.keyPairFromPrivate(privateKey) },
-    unsafeWireVersion1: params.version === 1,
+    ...(params.version === 1 ? { unsafeWireVersion1: wireVersion1 } : {}),
   } as const
   if (side === 'client') {
     const { psk, device_id } = given
@@ -363,7 +370,7 @@ function describeFragments(provider: CryptoProvider): void {
           if (vector.result === 'invalid') {
             expect(code).toBe(vector.error)
             expect(ends.client.pollTransmit()).toBeUndefined()
-            return expect(codeOf(() => splitMessage(message))).toBe(vector.error)
+            return expect(codeOf(() => splitMessage(message, LIMITS))).toBe(vector.error)
           }
           const peer = cipherOf(provider, FRAGMENT_SESSION, 'server', { rx: vector.first_seq })
           const pieces: Piece[] = []
@@ -413,7 +420,7 @@ function describeFragments(provider: CryptoProvider): void {
   }
 
   function reassembleAlone(frames: readonly Piece[]): { messages: string[]; error: string } {
-    const reassembler = new Reassembler()
+    const reassembler = new Reassembler(LIMITS.maxFragments)
     const messages: string[] = []
     const error = codeOf(() => {
       for (const { type, seq, plaintext } of frames) {

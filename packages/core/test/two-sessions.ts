@@ -1,6 +1,7 @@
 import { vi } from 'vitest'
 import type { Clock } from '../src/clock.ts'
-import { CLOSED_HERE, type TransportKind } from '../src/connection.ts'
+import { CLOSED_HERE } from '../src/close.ts'
+import type { TransportKind } from '../src/connection-options.ts'
 import { CipherSuite } from '../src/constants.ts'
 import { crc16 } from '../src/crc16.ts'
 import { type DatagramOptions, ReliableDatagram } from '../src/datagram.js'

@@ -12,6 +12,7 @@ import {
 } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { checkOptions } from '@usmp/core/options'
+import { wireVersion1 } from '@usmp/core/wire-version-1'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
@@ -120,12 +121,13 @@ export function sessions(url: string | URL, options: SessionsOptions): AsyncGene
 
 async function establish(
   transport: Transport,
-  { connectTimeout, ca, ...options }: ConnectOptions,
+  { connectTimeout, ca, unsafeWireVersion1, ...options }: ConnectOptions,
   deviceId: Uint8Array,
 ): Promise<Session> {
   try {
     return await Session.connect(transport, {
       ...options,
+      ...(unsafeWireVersion1 ? { unsafeWireVersion1: wireVersion1 } : {}),
       deviceId,
       reliableDatagram: ReliableDatagram,
       provider: options.provider ?? nodeProvider,

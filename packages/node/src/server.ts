@@ -17,6 +17,7 @@ import {
 } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { checkOptions } from '@usmp/core/options'
+import { wireVersion1 } from '@usmp/core/wire-version-1'
 import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
@@ -563,11 +564,11 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   #handshake(transport: Transport, visitor: Visitor): Promise<Session> {
     // Wire version 1 knows no cookies.
-    const unsafeWireVersion1 = transport.kind !== 'datagram' && this.#options.unsafeWireVersion1 === true
+    const takesVersion1 = transport.kind !== 'datagram' && this.#options.unsafeWireVersion1
     this.#handshakes.add(visitor)
     return Session.accept(transport, {
       ...this.#sessionOptions,
-      unsafeWireVersion1,
+      ...(takesVersion1 ? { unsafeWireVersion1: wireVersion1 } : {}),
       signal: visitor.abort.signal,
       authorize: (deviceId) => this.#authorizeVisitor(visitor, deviceId),
     })

@@ -1,4 +1,5 @@
 import { asUsmpError, crc16, decodeFrame, formatDeviceId, PacketType, packetTypeName, type UsmpError } from '@usmp/core'
+import { payloadLayoutOf } from '@usmp/core/payload-layout'
 
 /** A run of bytes that means something. */
 export interface Field {
@@ -52,7 +53,37 @@ export function explain(bytes: Uint8Array): Explanation {
   return { fields, fault: faultOf(bytes) }
 }
 
-type PayloadField = readonly [name: string, size: number, meaning: (part: Uint8Array) => string]
+type Meaning = (part: Uint8Array) => string
+
+const ephemeralKey: Meaning = () => 'X25519, made for this session only'
+const proof = (identifier: string): Meaning => {
+  return () => `HMAC-SHA256 under the pre-shared key, over nonce, ${identifier} and both public keys`
+}
+
+/** What the fields of a plain payload mean. */
+const MEANINGS: Readonly<Record<number, Readonly<Record<string, Meaning>>>> = {
+  [PacketType.HELLO]: {
+    deviceId: (part) => (part.length === 6 ? formatDeviceId(part) : 'cut short'),
+    publicKey: ephemeralKey,
+    cookie: () => 'given back to a server that asked for it',
+  },
+  [PacketType.CHALLENGE]: {
+    nonce: () => 'random: what is proven now was not proven before',
+    publicKey: ephemeralKey,
+  },
+  [PacketType.HELLO_ACK]: { mac: proof('device id') },
+  [PacketType.SESSION_OK]: {
+    sessionId: () => 'random, part of every nonce from here on',
+    mac: proof('session id'),
+  },
+  [PacketType.HELLO_RETRY]: { cookie: () => 'to be sent back: shows that the address is real' },
+  [PacketType.ERROR]: {
+    code: ([code]) => `error ${code}, unproven`,
+    detail: () => 'more about it',
+  },
+}
+
+type PayloadField = readonly [name: string, size: number, meaning: Meaning]
 
 function payloadFields(type: number, length: number, bytes: Uint8Array): PayloadField[] {
   const size = Math.min(length, bytes.length - HEADER)
@@ -63,35 +94,17 @@ function payloadFields(type: number, length: number, bytes: Uint8Array): Payload
       ['tag', 16, () => 'proves every bit of header, nonce and ciphertext'],
     ]
   }
-  switch (type) {
-    case PacketType.HELLO:
-      return [
-        ['device id', 6, (part) => (part.length === 6 ? formatDeviceId(part) : 'cut short')],
-        ['public key', 32, () => 'X25519, made for this session only'],
-        ...(size > 38 ? [['cookie', 16, () => 'given back to a server that asked for it'] as const] : []),
-      ]
-    case PacketType.CHALLENGE:
-      return [
-        ['nonce', 32, () => 'random: what is proven now was not proven before'],
-        ['public key', 32, () => 'X25519, made for this session only'],
-      ]
-    case PacketType.HELLO_ACK:
-      return [['proof', 32, () => 'HMAC-SHA256 under the pre-shared key, over nonce, device id and both public keys']]
-    case PacketType.SESSION_OK:
-      return [
-        ['session id', 16, () => 'random, part of every nonce from here on'],
-        ['proof', 32, () => 'HMAC-SHA256 under the pre-shared key, over nonce, session id and both public keys'],
-      ]
-    case PacketType.HELLO_RETRY:
-      return [['cookie', 16, () => 'to be sent back: shows that the address is real']]
-    case PacketType.ERROR:
-      return [
-        ['code', 1, ([code]) => `error ${code}, unproven`],
-        ['detail', 2, () => 'more about it'],
-      ]
-    default:
-      return [['payload', Math.max(0, size), () => 'of a type that this page does not know']]
-  }
+  const meanings = MEANINGS[type]
+  const layout = meanings && payloadLayoutOf(type)
+  if (!layout) return [['payload', Math.max(0, size), () => 'of a type that this page does not know']]
+  return layout.fields
+    .filter(({ offset }) => offset < Math.max(size, layout.sizes[0]!))
+    .map((field) => [inWords(field.name), field.size, meanings[field.name] ?? (() => '')])
+}
+
+/** `deviceId` as `device id`. */
+function inWords(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
 }
 
 function u32(part: Uint8Array): string {

@@ -8,7 +8,8 @@ import {
   toHex,
   type UsmpError,
 } from '@usmp/core'
-import { HEADER_SIZE, NONCE_SIZE, REKEY_SALT_SIZE, TAG_SIZE } from '@usmp/core/constants'
+import { HEADER_SIZE, NONCE_SIZE, TAG_SIZE } from '@usmp/core/constants'
+import { payloadLayoutOf } from '@usmp/core/payload-layout'
 import type { SessionKeys } from '../key-files.js'
 import { describeType, type Part, plainForms } from './layout.js'
 import { openSealed } from './open.js'
@@ -213,7 +214,7 @@ function openFrame(frame: Buffer, keys: SessionKeys, fault: FaultReporter): Piec
 
 /** The size of what is sealed, where the type says it. */
 function plaintextSize(type: number): number | undefined {
-  if (type === PacketType.REKEY) return REKEY_SALT_SIZE
+  if (type === PacketType.REKEY) return payloadLayoutOf(type)?.sizes[0]
   return type === PacketType.PING || type === PacketType.PONG || type === PacketType.BYE ? 0 : undefined
 }
 

@@ -1,70 +1,56 @@
 import { formatDeviceId, PacketType, packetTypeName } from '@usmp/core'
+import { payloadLayoutOf, wireCodeName } from '@usmp/core/payload-layout'
 
-/** A piece of a payload. */
+type Meaning = string | ((bytes: Uint8Array) => string)
+
+/** A part of a payload. */
 export interface Part {
   readonly name: string
   readonly size: number
-  readonly meaning: string | ((bytes: Uint8Array) => string)
+  readonly meaning: Meaning
 }
 
 interface Packet {
   readonly meaning: string
-  /** Plain payloads: the forms it may have, told apart by their size. Sealed payloads have none. */
-  readonly forms?: readonly (readonly Part[])[]
+  /** Plain payloads: what each field means. Sealed payloads have none. */
+  readonly fields?: Readonly<Record<string, Meaning>>
 }
 
-const deviceId: Part = { name: 'device_id', size: 6, meaning: formatDeviceId }
-const cookie: Part = { name: 'cookie', size: 16, meaning: 'proves that the client gets what is sent to it' }
-const clientKey: Part = { name: 'public_key', size: 32, meaning: 'X25519 key of the client, for this session' }
-
-const ERROR_NAMES = ['VERSION', 'AUTH', 'SEQ', 'CRYPTO', 'BAD_FRAME', 'TIMEOUT', 'INTERNAL']
-
-/** Packet types and plain payloads (specification, sections 2 and 3). */
+/** Packet types and the fields of plain payloads (specification, sections 2 and 3). */
 const packets: Readonly<Record<number, Packet>> = {
   [PacketType.HELLO]: {
     meaning: 'a device asks to be let in',
-    forms: [
-      [deviceId, clientKey],
-      [deviceId, clientKey, cookie],
-    ],
+    fields: {
+      deviceId: formatDeviceId,
+      publicKey: 'X25519 key of the client, for this session',
+      cookie: 'proves that the client gets what is sent to it',
+    },
   },
   [PacketType.CHALLENGE]: {
     meaning: 'the server asks for a proof of the key',
-    forms: [
-      [
-        { name: 'nonce', size: 32, meaning: 'random, for this handshake' },
-        { name: 'public_key', size: 32, meaning: 'X25519 key of the server, for this session' },
-      ],
-    ],
+    fields: { nonce: 'random, for this handshake', publicKey: 'X25519 key of the server, for this session' },
   },
   [PacketType.HELLO_ACK]: {
     meaning: 'the device proves that it knows its key',
-    forms: [[{ name: 'mac', size: 32, meaning: 'proof by the pre-shared key' }]],
+    fields: { mac: 'proof by the pre-shared key' },
   },
   [PacketType.SESSION_OK]: {
     meaning: 'the server proves that it knows the key; the session begins',
-    forms: [
-      [
-        { name: 'session_id', size: 16, meaning: 'random, public' },
-        { name: 'mac', size: 32, meaning: 'proof by the pre-shared key' },
-      ],
-    ],
+    fields: { sessionId: 'random, public', mac: 'proof by the pre-shared key' },
   },
   [PacketType.DATA]: { meaning: 'a message, or the last part of one' },
   [PacketType.PING]: { meaning: 'asks for a PONG' },
   [PacketType.PONG]: { meaning: 'answers a PING' },
   [PacketType.BYE]: { meaning: 'ends the session' },
   [PacketType.DATA_FRAG]: { meaning: 'a part of a message, more follows' },
-  [PacketType.HELLO_RETRY]: { meaning: 'asks the client to repeat HELLO with a cookie', forms: [[cookie]] },
+  [PacketType.HELLO_RETRY]: {
+    meaning: 'asks the client to repeat HELLO with a cookie',
+    fields: { cookie: 'proves that the client gets what is sent to it' },
+  },
   [PacketType.REKEY]: { meaning: 'changes the keys of the session' },
   [PacketType.ERROR]: {
     meaning: 'a hint to a person; proves nothing',
-    forms: [
-      [
-        { name: 'code', size: 1, meaning: ([code]) => ERROR_NAMES[code! - 1] ?? 'not assigned' },
-        { name: 'detail', size: 2, meaning: '' },
-      ],
-    ],
+    fields: { code: ([code]) => wireCodeName(code!) ?? 'not assigned', detail: '' },
   },
 }
 
@@ -74,7 +60,17 @@ export function describeType(type: number): string {
   return `${packetTypeName(type)}, ${packets[type]?.meaning ?? 'free for extensions'}`
 }
 
-/** The forms of a plain payload; undefined for a sealed one. */
+/** The forms of a plain payload, which its size tells apart; undefined for a sealed one. */
 export function plainForms(type: number): readonly (readonly Part[])[] | undefined {
-  return packets[type]?.forms
+  const meanings = packets[type]?.fields
+  const layout = meanings && payloadLayoutOf(type)
+  return layout?.sizes.map((length) =>
+    layout.fields
+      .filter(({ offset }) => offset < length)
+      .map(({ name, size }) => ({ name: snakeCase(name), size, meaning: meanings?.[name] ?? '' })),
+  )
+}
+
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 }

@@ -1,24 +1,11 @@
 import { equalBytes, wipe } from '../bytes.js'
-import { PacketType, WIRE_VERSION, type WireVersion } from '../constants.js'
-import type { CryptoProvider, KeyPair } from '../crypto.js'
+import { PacketType } from '../constants.js'
+import type { KeyPair } from '../crypto.js'
 import { UsmpError } from '../errors.js'
 import type { Frame } from '../frame.js'
-import { clientMac, type DirectionalKeys, deriveKeys, serverMac, type Transcript } from '../keys.js'
-import { decodeChallenge, decodeHelloRetry, decodeSessionOk, encodeHello, expectType } from '../messages.js'
-import type { HandshakeFrame, HandshakeResult } from './result.js'
-
-/** What the client brings to the handshake. The caller keeps the PSK and wipes it. */
-export interface ClientConfig {
-  readonly provider: CryptoProvider
-  readonly wireVersion: WireVersion
-  readonly deviceId: Uint8Array
-  readonly psk: Uint8Array
-  /**
-   * Answers further CHALLENGEs too. Where anybody can put bytes onto the wire (serial, datagram) nobody can tell a forged
-   * one from the server's before SESSION_OK (specification, section 3.9).
-   */
-  readonly allowMultipleChallenges: boolean
-}
+import { clientMac, type DirectionalKeys, deriveKeys, type KeySchedule, serverMac, type Transcript } from '../keys.js'
+import { challenge, expectType, hello, helloAck, helloRetry, sessionOk } from '../messages.js'
+import type { ClientConfig, ClientHandshake, HandshakeFrame, HandshakeStep, Refusal } from './handshake.js'
 
 /** Most challenges kept at a time; the oldest gives way. */
 const MAX_CHALLENGES = 4
@@ -45,103 +32,128 @@ interface AwaitingSessionOk {
   readonly challenges: readonly AnsweredChallenge[]
 }
 
-export type ClientState = AwaitingChallenge | AwaitingSessionOk
+type State = AwaitingChallenge | AwaitingSessionOk
 
-/** A frame handled: either the next state, with a frame to send unless it was a repeat, or the end. */
-export type ClientStep =
-  | { readonly state: ClientState; readonly send?: HandshakeFrame }
-  | { readonly established: HandshakeResult }
-
-/** The first state and HELLO (specification, section 3.9). Takes over the key pair. */
-export function startClient(config: ClientConfig, keyPair: KeyPair): { state: ClientState; send: HandshakeFrame } {
-  return { state: { kind: 'awaiting-challenge', keyPair, retried: false }, send: hello(config, keyPair, 0) }
+const BEFORE_CHALLENGE: Refusal = {
+  detail: 'before CHALLENGE',
+  awaited: PacketType.CHALLENGE,
+  hint: 'Likely, in this order: locked out after failures, a connection limit of the server, another wire version, or not a USMP server.',
+}
+const BEFORE_SESSION_OK: Refusal = {
+  detail: 'after our proof, before SESSION_OK',
+  awaited: PacketType.SESSION_OK,
+  hint: 'Most likely the key is wrong or the device id unknown at the server; its log says which.',
 }
 
-/**
- * Handles one frame. A frame that is refused leaves the state as it was.
- * @throws UsmpError UNEXPECTED_PACKET, BAD_PAYLOAD, LOW_ORDER_POINT, AUTH_FAILED
- */
-export function stepClient(config: ClientConfig, state: ClientState, frame: Frame): ClientStep {
-  switch (state.kind) {
-    case 'awaiting-challenge':
-      if (frame.type === PacketType.HELLO_RETRY) return onHelloRetry(config, state, frame)
-      expectType(frame, PacketType.CHALLENGE)
-      return onChallenge(config, state, [], frame)
-    case 'awaiting-session-ok':
-      if (config.allowMultipleChallenges && frame.type === PacketType.CHALLENGE) {
-        return onChallenge(config, state, state.challenges, frame)
-      }
-      return onSessionOk(config, state, frame)
-    default:
-      return state satisfies never
+/** The client of wire versions 1 and 2: HELLO, CHALLENGE, HELLO_ACK, SESSION_OK (specification, section 3.9). */
+export class ChallengeClient implements ClientHandshake {
+  readonly #config: ClientConfig
+  readonly #schedule: KeySchedule
+  readonly #ackSeq: number
+  #state: State
+
+  /**
+   * @param ackSeq the sequence number of HELLO_ACK
+   * @throws UsmpError RANDOM_FAILED
+   */
+  constructor(config: ClientConfig, schedule: KeySchedule, ackSeq: number) {
+    this.#config = config
+    this.#schedule = schedule
+    this.#ackSeq = ackSeq
+    const keyPair = config.provider.generateKeyPair(config.random)
+    this.#state = { kind: 'awaiting-challenge', keyPair, retried: false }
   }
-}
 
-/** Forgets the secrets of a state that is left without success. */
-export function wipeClient(state: ClientState): void {
-  state.keyPair.wipe()
-  if (state.kind === 'awaiting-session-ok') wipeChallenges(state.challenges)
+  get waitingFor(): string {
+    return this.#state.kind.replaceAll('-', ' ')
+  }
+
+  get proofSent(): boolean {
+    return this.#state.kind === 'awaiting-session-ok'
+  }
+
+  get refusal(): Refusal {
+    return this.proofSent ? BEFORE_SESSION_OK : BEFORE_CHALLENGE
+  }
+
+  start(): HandshakeFrame {
+    return this.#hello(0)
+  }
+
+  receive(frame: Frame): HandshakeStep {
+    const state = this.#state
+    switch (state.kind) {
+      case 'awaiting-challenge':
+        if (frame.type === PacketType.HELLO_RETRY) return this.#onHelloRetry(state, frame)
+        expectType(frame, PacketType.CHALLENGE)
+        return { ...this.#onChallenge([], frame), progress: true }
+      case 'awaiting-session-ok':
+        // A further challenge may be forged: it gives no more time, and does not stop the answer to another one.
+        if (this.#config.allowMultipleChallenges && frame.type === PacketType.CHALLENGE) {
+          return this.#onChallenge(state.challenges, frame)
+        }
+        return this.#onSessionOk(state, frame)
+      default:
+        return state satisfies never
+    }
+  }
+
+  wipe(): void {
+    wipe(this.#config.psk)
+    if (this.#state.kind === 'awaiting-session-ok') wipeChallenges(this.#state.challenges)
+    this.#state.keyPair.wipe()
+  }
+
+  #hello(seq: number, cookie?: Uint8Array): HandshakeFrame {
+    const { deviceId } = this.#config
+    const { publicKey } = this.#state.keyPair
+    return { type: PacketType.HELLO, seq, payload: hello.encode({ deviceId, publicKey, cookie }) }
+  }
+
+  #onHelloRetry(state: AwaitingChallenge, frame: Frame): HandshakeStep {
+    if (state.retried) throw new UsmpError('UNEXPECTED_PACKET', 'a second HELLO_RETRY')
+    const { cookie } = helloRetry.decode(frame)
+    this.#state = { ...state, retried: true }
+    return { send: this.#hello(1, cookie), progress: true }
+  }
+
+  #onChallenge(answered: readonly AnsweredChallenge[], frame: Frame): HandshakeStep {
+    const { nonce, publicKey: serverPublic } = challenge.decode(frame)
+    const { provider, psk, deviceId, allowMultipleChallenges } = this.#config
+    const { keyPair } = this.#state
+    const isRepeat = ({ transcript }: AnsweredChallenge) =>
+      equalBytes(transcript.nonce, nonce) && equalBytes(transcript.serverPublic, serverPublic)
+    if (answered.some(isRepeat)) return {}
+    const transcript = { nonce, clientPublic: keyPair.publicKey, serverPublic }
+    const keys = deriveKeys(provider, this.#schedule, keyPair, serverPublic, transcript)
+    const mac = clientMac(provider, this.#schedule, psk, deviceId, transcript)
+    if (!allowMultipleChallenges) keyPair.wipe()
+    const kept = answered.slice(-MAX_CHALLENGES + 1)
+    wipeChallenges(answered.slice(0, answered.length - kept.length))
+    this.#state = { kind: 'awaiting-session-ok', keyPair, challenges: [...kept, { transcript, keys }] }
+    return { send: { type: PacketType.HELLO_ACK, seq: this.#ackSeq, payload: helloAck.encode({ mac }) } }
+  }
+
+  #onSessionOk(state: AwaitingSessionOk, frame: Frame): HandshakeStep {
+    expectType(frame, PacketType.SESSION_OK)
+    const { sessionId, mac } = sessionOk.decode(frame)
+    const { provider, psk, deviceId, suite } = this.#config
+    const chosen = state.challenges.find(({ transcript }) =>
+      equalBytes(mac, serverMac(provider, this.#schedule, psk, sessionId, transcript)),
+    )
+    if (!chosen) {
+      const detail = 'the server did not prove that it knows the key of this device'
+      throw new UsmpError('AUTH_FAILED', detail, { awaited: PacketType.SESSION_OK })
+    }
+    state.keyPair.wipe()
+    wipeChallenges(state.challenges.filter((challenge) => challenge !== chosen))
+    wipe(psk)
+    const { clientToServer, serverToClient } = chosen.keys
+    const keys = { tx: clientToServer, rx: serverToClient }
+    return { established: { deviceId, sessionId, suite, keys }, progress: true }
+  }
 }
 
 function wipeChallenges(challenges: readonly AnsweredChallenge[]): void {
   for (const { keys } of challenges) wipe(keys.clientToServer, keys.serverToClient)
-}
-
-function hello(config: ClientConfig, keyPair: KeyPair, seq: number, cookie?: Uint8Array): HandshakeFrame {
-  const message = { deviceId: config.deviceId, clientPublic: keyPair.publicKey }
-  return { type: PacketType.HELLO, seq, payload: encodeHello(cookie ? { ...message, cookie } : message) }
-}
-
-function onHelloRetry(config: ClientConfig, state: AwaitingChallenge, frame: Frame): ClientStep {
-  if (state.retried) throw new UsmpError('UNEXPECTED_PACKET', 'a second HELLO_RETRY')
-  const cookie = decodeHelloRetry(frame)
-  return { state: { ...state, retried: true }, send: hello(config, state.keyPair, 1, cookie) }
-}
-
-function onChallenge(
-  config: ClientConfig,
-  state: ClientState,
-  answered: readonly AnsweredChallenge[],
-  frame: Frame,
-): ClientStep {
-  const { nonce, serverPublic } = decodeChallenge(frame)
-  const { keyPair } = state
-  const isRepeat = ({ transcript }: AnsweredChallenge) =>
-    equalBytes(transcript.nonce, nonce) && equalBytes(transcript.serverPublic, serverPublic)
-  if (answered.some(isRepeat)) return { state }
-  const transcript = { nonce, clientPublic: keyPair.publicKey, serverPublic }
-  const keys = deriveKeys(config.provider, config.wireVersion, keyPair, serverPublic, transcript)
-  const mac = clientMac(config.provider, config.wireVersion, config.psk, config.deviceId, transcript)
-  if (!config.allowMultipleChallenges) keyPair.wipe()
-  const kept = answered.slice(-MAX_CHALLENGES + 1)
-  wipeChallenges(answered.slice(0, answered.length - kept.length))
-  // Wire version 1 numbers no handshake frame.
-  const seq = config.wireVersion === WIRE_VERSION ? 2 : 0
-  return {
-    state: { kind: 'awaiting-session-ok', keyPair, challenges: [...kept, { transcript, keys }] },
-    send: { type: PacketType.HELLO_ACK, seq, payload: mac },
-  }
-}
-
-function onSessionOk(config: ClientConfig, state: AwaitingSessionOk, frame: Frame): ClientStep {
-  expectType(frame, PacketType.SESSION_OK)
-  const { sessionId, mac } = decodeSessionOk(frame)
-  const chosen = state.challenges.find(({ transcript }) =>
-    equalBytes(mac, serverMac(config.provider, config.wireVersion, config.psk, sessionId, transcript)),
-  )
-  if (!chosen) {
-    const detail = 'the server did not prove that it knows the key of this device'
-    throw new UsmpError('AUTH_FAILED', detail, { awaited: PacketType.SESSION_OK })
-  }
-  state.keyPair.wipe()
-  wipeChallenges(state.challenges.filter((challenge) => challenge !== chosen))
-  const { clientToServer, serverToClient } = chosen.keys
-  return {
-    established: {
-      wireVersion: config.wireVersion,
-      deviceId: config.deviceId,
-      sessionId,
-      keys: { tx: clientToServer, rx: serverToClient },
-    },
-  }
 }

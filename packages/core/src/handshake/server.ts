@@ -1,46 +1,23 @@
-import { equalBytes } from '../bytes.js'
-import { HANDSHAKE_NONCE_SIZE, PacketType, SESSION_ID_SIZE, type WireVersion } from '../constants.js'
-import type { CryptoProvider, KeyPair, RandomSource } from '../crypto.js'
+import { assertBytes, copyBytes, copySecret, equalBytes, wipe } from '../bytes.js'
+import { type CipherSuite, HANDSHAKE_NONCE_SIZE, PacketType, SESSION_ID_SIZE } from '../constants.js'
+import type { KeyPair } from '../crypto.js'
 import { UsmpError } from '../errors.js'
 import type { Frame } from '../frame.js'
-import { clientMac, deriveKeys, serverMac, type Transcript } from '../keys.js'
-import { decodeHello, decodeHelloAck, encodeChallenge, encodeSessionOk, expectType } from '../messages.js'
-import type { HandshakeFrame, HandshakeResult } from './result.js'
+import { clientMac, deriveKeys, type KeySchedule, serverMac, type Transcript } from '../keys.js'
+import { challenge, expectType, hello, helloAck, helloRetry, sessionOk } from '../messages.js'
+import type { HandshakeFrame, HandshakeStep, ServerConfig, ServerHandshake } from './handshake.js'
 
 /** Bytes that stand in for the key of an unknown device. */
 const PSK_STAND_IN_SIZE = 32
-
-/** What the server brings to the handshake. */
-export interface ServerConfig {
-  readonly provider: CryptoProvider
-  readonly random: RandomSource
-  /** On datagrams: makes and checks the cookies of one peer address; without it no cookie is asked for. */
-  readonly cookies?: CookieGuard
-  /**
-   * A HELLO begins anew in every state: where there is no connection to close (serial, datagram), a device that restarts
-   * shows it in no other way (specification, section 3.10).
-   */
-  readonly allowRestart: boolean
-  /** Where a frame may arrive twice (datagram), the same HELLO again means nothing. */
-  readonly ignoreDuplicates: boolean
-}
-
-/** The stateless return-routability check of datagram transports (specification, section 7). */
-export interface CookieGuard {
-  /** 16 bytes, bound to the peer's address and to the time. */
-  issue(): Uint8Array
-  verify(cookie: Uint8Array): boolean
-}
 
 /** Awaits HELLO. */
 interface AwaitingHello {
   readonly kind: 'awaiting-hello'
 }
 
-/** Has a HELLO and awaits the application's answer, {@link authorizeServer}. */
+/** Has a HELLO and awaits the application's answer, `authorize`. */
 interface AwaitingPsk {
   readonly kind: 'awaiting-psk'
-  readonly wireVersion: WireVersion
   readonly deviceId: Uint8Array
   readonly clientPublic: Uint8Array
 }
@@ -48,123 +25,156 @@ interface AwaitingPsk {
 /** Awaits HELLO_ACK. */
 interface AwaitingHelloAck {
   readonly kind: 'awaiting-hello-ack'
-  readonly wireVersion: WireVersion
   readonly deviceId: Uint8Array
   readonly psk: Uint8Array
   /** False if the PSK is a random one that stands in for that of an unknown device. */
   readonly known: boolean
+  readonly suite: CipherSuite
   readonly keyPair: KeyPair
   readonly transcript: Transcript
 }
 
-export type ServerState = AwaitingHello | AwaitingPsk | AwaitingHelloAck
+type State = AwaitingHello | AwaitingPsk | AwaitingHelloAck
 
-/** A frame handled: a new state, perhaps with a frame to send, or the end. */
-export type ServerStep =
-  | { readonly state: ServerState; readonly send?: HandshakeFrame }
-  | { readonly established: HandshakeResult; readonly send: HandshakeFrame }
+const START: State = { kind: 'awaiting-hello' }
 
-export const serverStart: ServerState = { kind: 'awaiting-hello' }
+/** The server of wire versions 1 and 2 (specification, section 3.10). */
+export class ChallengeServer implements ServerHandshake {
+  readonly #config: ServerConfig
+  readonly #schedule: KeySchedule
+  #state: State = START
+  /** What `authorize` was given, also for an unknown device. */
+  #psk: Uint8Array | undefined
+  #unprovenReported = false
 
-/**
- * Handles one frame. A frame that is refused leaves the state as it was.
- * @throws UsmpError UNEXPECTED_PACKET, BAD_PAYLOAD, BAD_COOKIE, AUTH_FAILED, UNKNOWN_DEVICE, LOW_ORDER_POINT
- */
-export function stepServer(config: ServerConfig, state: ServerState, frame: Frame): ServerStep {
-  switch (state.kind) {
-    case 'awaiting-hello':
-      return onHello(config, state, frame)
-    case 'awaiting-psk':
-      if (config.allowRestart && frame.type === PacketType.HELLO) return onHello(config, state, frame)
-      throw new UsmpError('UNEXPECTED_PACKET', 'a frame before CHALLENGE was sent')
-    case 'awaiting-hello-ack':
-      if (config.allowRestart && frame.type === PacketType.HELLO) return onHello(config, state, frame)
-      return onHelloAck(config, state, frame)
-    default:
-      return state satisfies never
+  constructor(config: ServerConfig, schedule: KeySchedule) {
+    this.#config = config
+    this.#schedule = schedule
   }
-}
 
-/**
- * The application's answer to a HELLO. For an unknown device the handshake goes on with a random key: same messages, same
- * time, and it fails where a wrong key fails (specification, section 3.11).
- * @param psk the caller keeps it and wipes it after the handshake
- * @param known whether it is the key of the device
- */
-export function authorizeServer(
-  config: ServerConfig,
-  state: ServerState,
-  psk: Uint8Array,
-  known: boolean,
-): { state: ServerState; send: HandshakeFrame } {
-  if (state.kind !== 'awaiting-psk') throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
-  const { wireVersion, deviceId, clientPublic } = state
-  const keyPair = config.provider.generateKeyPair(config.random)
-  const nonce = config.random(HANDSHAKE_NONCE_SIZE)
-  const transcript = { nonce, clientPublic, serverPublic: keyPair.publicKey }
-  // Drawn for a known device too, so that both take the same time.
-  const standIn = config.random(PSK_STAND_IN_SIZE)
-  return {
-    state: {
-      kind: 'awaiting-hello-ack',
-      wireVersion,
-      deviceId,
-      psk: known ? psk : standIn,
-      known,
-      keyPair,
-      transcript,
-    },
-    send: { type: PacketType.CHALLENGE, seq: 0, payload: encodeChallenge({ nonce, serverPublic: keyPair.publicKey }) },
+  get waitingFor(): string {
+    return this.#state.kind.replaceAll('-', ' ')
   }
-}
 
-/** Forgets the secrets of a state that is left. */
-export function wipeServer(state: ServerState): void {
-  if (state.kind === 'awaiting-hello-ack') state.keyPair.wipe()
-}
-
-function onHello(config: ServerConfig, state: ServerState, frame: Frame): ServerStep {
-  expectType(frame, PacketType.HELLO)
-  const { deviceId, clientPublic, cookie } = decodeHello(frame)
-  if (config.cookies) {
-    if (!cookie) {
-      return { state, send: { type: PacketType.HELLO_RETRY, seq: 0, payload: config.cookies.issue() } }
+  receive(frame: Frame): HandshakeStep {
+    const state = this.#state
+    const restarts = this.#config.allowRestart && frame.type === PacketType.HELLO
+    switch (state.kind) {
+      case 'awaiting-hello':
+        return this.#onHello(state, frame)
+      case 'awaiting-psk':
+        if (restarts) return this.#onHello(state, frame)
+        throw new UsmpError('UNEXPECTED_PACKET', 'a frame before CHALLENGE was sent')
+      case 'awaiting-hello-ack':
+        return restarts ? this.#onHello(state, frame) : this.#onHelloAck(state, frame)
+      default:
+        return state satisfies never
     }
-    if (!config.cookies.verify(cookie)) throw new UsmpError('BAD_COOKIE')
   }
-  if (config.ignoreDuplicates && isRepeat(state, deviceId, clientPublic)) return { state }
-  // An answer under way is about the device that was asked for, and so are the guesses that are counted (section 3.12).
-  if (state.kind !== 'awaiting-hello' && !equalBytes(deviceId, state.deviceId)) {
-    throw new UsmpError('UNEXPECTED_PACKET', 'HELLO of another device during the handshake of one')
+
+  authorize({ psk, suite }: { psk: Uint8Array; suite: CipherSuite }, known: boolean): HandshakeFrame {
+    const state = this.#state
+    if (state.kind !== 'awaiting-psk') throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
+    const { deviceId, clientPublic } = state
+    const { provider, random } = this.#config
+    const keyPair = provider.generateKeyPair(random)
+    const nonce = random(HANDSHAKE_NONCE_SIZE)
+    const serverPublic = keyPair.publicKey
+    const transcript = { nonce, clientPublic, serverPublic }
+    // Drawn for a known device too, so that both take the same time.
+    const standIn = random(PSK_STAND_IN_SIZE)
+    wipe(this.#psk)
+    this.#psk = copySecret(psk)
+    const used = known ? this.#psk : standIn
+    this.#state = { kind: 'awaiting-hello-ack', deviceId, psk: used, known, suite, keyPair, transcript }
+    return { type: PacketType.CHALLENGE, seq: 0, payload: challenge.encode({ nonce, publicKey: serverPublic }) }
   }
-  return { state: { kind: 'awaiting-psk', wireVersion: frame.version as WireVersion, deviceId, clientPublic } }
+
+  dropHello(): boolean {
+    if (this.#state.kind !== 'awaiting-psk') return false
+    this.#state = START
+    return true
+  }
+
+  wipe(): void {
+    wipe(this.#psk)
+    wipeState(this.#state)
+  }
+
+  #onHello(state: State, frame: Frame): HandshakeStep {
+    expectType(frame, PacketType.HELLO)
+    const { deviceId, publicKey: clientPublic, cookie } = hello.decode(frame)
+    const { cookies, ignoreDuplicates } = this.#config
+    if (cookies) {
+      if (!cookie) {
+        const payload = helloRetry.encode({ cookie: cookies.issue() })
+        return { send: { type: PacketType.HELLO_RETRY, seq: 0, payload }, stateless: true }
+      }
+      if (!cookies.verify(cookie)) throw new UsmpError('BAD_COOKIE')
+    }
+    if (ignoreDuplicates && isRepeat(state, deviceId, clientPublic)) return {}
+    // An answer under way is about the device that was asked for, and so are the guesses that are counted (section 3.12).
+    if (state.kind !== 'awaiting-hello' && !equalBytes(deviceId, state.deviceId)) {
+      throw new UsmpError('UNEXPECTED_PACKET', 'HELLO of another device during the handshake of one')
+    }
+    wipeState(state)
+    this.#state = { kind: 'awaiting-psk', deviceId, clientPublic }
+    const begun = { progress: true, restarted: true }
+    // The same device again while it is looked up: the answer under way will do.
+    return state.kind === 'awaiting-psk' ? begun : { ...begun, hello: { deviceId } }
+  }
+
+  #onHelloAck(state: AwaitingHelloAck, frame: Frame): HandshakeStep {
+    expectType(frame, PacketType.HELLO_ACK)
+    const { mac } = helloAck.decode(frame)
+    const { provider, random } = this.#config
+    const { deviceId, psk, suite, keyPair, transcript } = state
+    // The mac needs no Diffie-Hellman, so it is judged before the server spends one (specification, section 3.10).
+    const proven = equalBytes(mac, clientMac(provider, this.#schedule, psk, deviceId, transcript))
+    if (!state.known) {
+      this.#reportUnproven(state, mac)
+      throw new UsmpError('UNKNOWN_DEVICE')
+    }
+    if (!proven) throw new UsmpError('AUTH_FAILED', 'the device did not prove that it knows its key')
+    const derived = deriveKeys(provider, this.#schedule, keyPair, transcript.clientPublic, transcript)
+    keyPair.wipe()
+    const sessionId = random(SESSION_ID_SIZE)
+    const handshakeMac = serverMac(provider, this.#schedule, psk, sessionId, transcript)
+    wipe(this.#psk)
+    const keys = { tx: derived.serverToClient, rx: derived.clientToServer }
+    return {
+      send: { type: PacketType.SESSION_OK, seq: 0, payload: sessionOk.encode({ sessionId, mac: handshakeMac }) },
+      established: { deviceId, sessionId, suite, keys },
+      progress: true,
+    }
+  }
+
+  /** After the proof was judged against the stand-in, so that the peer cannot tell an unknown device from a wrong key. */
+  #reportUnproven(state: AwaitingHelloAck, mac: Uint8Array): void {
+    if (this.#unprovenReported) return
+    this.#unprovenReported = true
+    const { provider, onUnproven } = this.#config
+    const schedule = this.#schedule
+    const deviceId = copyBytes(state.deviceId)
+    const { nonce, clientPublic, serverPublic } = state.transcript
+    // The key pair is the provider's, and its bytes may not outlast it.
+    const transcript = { nonce, clientPublic, serverPublic: copyBytes(serverPublic) }
+    onUnproven({
+      deviceId: copyBytes(deviceId),
+      matches(psk) {
+        assertBytes('psk', psk)
+        return equalBytes(mac, clientMac(provider, schedule, psk, deviceId, transcript))
+      },
+    })
+  }
 }
 
-function isRepeat(state: ServerState, deviceId: Uint8Array, clientPublic: Uint8Array): boolean {
+function isRepeat(state: State, deviceId: Uint8Array, clientPublic: Uint8Array): boolean {
   if (state.kind === 'awaiting-hello') return false
   const known = state.kind === 'awaiting-psk' ? state.clientPublic : state.transcript.clientPublic
   return equalBytes(deviceId, state.deviceId) && equalBytes(clientPublic, known)
 }
 
-function onHelloAck(config: ServerConfig, state: AwaitingHelloAck, frame: Frame): ServerStep {
-  expectType(frame, PacketType.HELLO_ACK)
-  const mac = decodeHelloAck(frame)
-  const { wireVersion, deviceId, psk, keyPair, transcript } = state
-  // The mac needs no Diffie-Hellman, so it is judged before the server spends one (specification, section 3.10).
-  const proven = equalBytes(mac, clientMac(config.provider, wireVersion, psk, deviceId, transcript))
-  if (!state.known) throw new UsmpError('UNKNOWN_DEVICE')
-  if (!proven) throw new UsmpError('AUTH_FAILED', 'the device did not prove that it knows its key')
-  const derived = deriveKeys(config.provider, wireVersion, keyPair, transcript.clientPublic, transcript)
-  keyPair.wipe()
-  const sessionId = config.random(SESSION_ID_SIZE)
-  const proof = serverMac(config.provider, wireVersion, psk, sessionId, transcript)
-  return {
-    established: {
-      wireVersion,
-      deviceId,
-      sessionId,
-      keys: { tx: derived.serverToClient, rx: derived.clientToServer },
-    },
-    send: { type: PacketType.SESSION_OK, seq: 0, payload: encodeSessionOk({ sessionId, mac: proof }) },
-  }
+function wipeState(state: State): void {
+  if (state.kind === 'awaiting-hello-ack') state.keyPair.wipe()
 }

@@ -9,7 +9,7 @@ import type { CipherSuite } from '../../../core/src/constants.js'
 import type { CryptoProvider, KeyPair } from '../../../core/src/crypto.js'
 import { ReliableDatagram } from '../../../core/src/datagram.js'
 import { UsmpError } from '../../../core/src/errors.js'
-import type { CookieGuard } from '../../../core/src/handshake/server.js'
+import type { CookieGuard } from '../../../core/src/handshake/handshake.js'
 import { nodeProvider } from '../../../node/src/crypto-node.js'
 import { must } from '../target.js'
 

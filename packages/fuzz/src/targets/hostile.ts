@@ -5,8 +5,9 @@ import { type CipherSuite, PacketType } from '../../../core/src/constants.js'
 import { decodeFrame, encodeFrame, type Frame, finishFrame, writeHeader } from '../../../core/src/frame.js'
 import { RecordLayer } from '../../../core/src/record-layer.js'
 import { encodeUtack, isHandshakeType, isUtack } from '../../../core/src/utack.js'
+import { wireVersion2 } from '../../../core/src/wire-version-2.js'
 import type { Choices } from '../target.js'
-import { DEVICE_ID, otherRole, provider, type Role } from './ends.js'
+import { otherRole, provider, type Role } from './ends.js'
 import { startOf } from './start.js'
 
 const HEADER = 12
@@ -54,11 +55,16 @@ export class HostilePeer {
   constructor(role: Role, kind: TransportKind, suite: CipherSuite) {
     const { keys, sessionId } = startOf(role, kind, suite)
     const [tx, rx] = [copyBytes(keys.tx), copyBytes(keys.rx)]
-    const established = { wireVersion: 2, deviceId: DEVICE_ID, sessionId, keys: { tx, rx } } as const
     this.#kind = kind
     this.#suite = suite
     this.#sessionId = sessionId
-    this.#cipher = new RecordLayer(provider, suite, established, kind !== 'datagram', otherRole(role) === 'client')
+    this.#cipher = new RecordLayer(
+      provider,
+      wireVersion2,
+      { suite, sessionId, keys: { tx, rx } },
+      kind !== 'datagram',
+      otherRole(role) === 'client',
+    )
     this.#oldKey = copyBytes(tx)
   }
 

@@ -3,14 +3,14 @@ import { createSocket, type Socket as UdpSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises'
-import { CipherSuite, encodeFrame, type Frame, PacketType, WIRE_VERSION } from '@usmp/core'
+import { CipherSuite, encodeFrame, type Frame, PacketType } from '@usmp/core'
 import { nodeProvider, nodeRandom } from '@usmp/node'
 import { FrameDecoder } from '../../../../core/src/deframer.ts'
 import { decodeFrame } from '../../../../core/src/frame.ts'
-import { type ClientState, startClient, stepClient } from '../../../../core/src/handshake/client.ts'
-import type { HandshakeResult } from '../../../../core/src/handshake/result.ts'
+import type { ClientHandshake, HandshakeResult } from '../../../../core/src/handshake/handshake.ts'
 import { deriveRekeyKeys } from '../../../../core/src/keys.ts'
 import { RecordLayer } from '../../../../core/src/record-layer.ts'
+import { wireVersion2 } from '../../../../core/src/wire-version-2.ts'
 import { psk as goodPsk } from '../identities.js'
 
 export const HOST = '127.0.0.1'
@@ -195,7 +195,7 @@ export class Forger {
   #cipherFrom(seq: number): RecordLayer {
     const { keys, ...rest } = this.#established
     const copy = { tx: Uint8Array.from(keys.tx), rx: Uint8Array.from(keys.rx) }
-    return new RecordLayer(nodeProvider, CipherSuite.AES_256_GCM, { ...rest, keys: copy }, true, true, {
+    return new RecordLayer(nodeProvider, wireVersion2, { ...rest, keys: copy }, true, true, {
       tx: seq,
       rx: 0,
     })
@@ -204,25 +204,28 @@ export class Forger {
 
 /** The handshake of a client by hand; `send` is told each frame that leaves. */
 class Handshake {
-  readonly #config: Parameters<typeof stepClient>[0]
+  readonly #handshake: ClientHandshake
   readonly #send: (frame: Uint8Array) => void
-  #state: ClientState
 
   constructor({ deviceId, psk = goodPsk }: Identity, send: (frame: Uint8Array) => void) {
-    this.#config = { provider: nodeProvider, wireVersion: WIRE_VERSION, deviceId, psk, allowMultipleChallenges: false }
     this.#send = send
-    const { state, send: first } = startClient(this.#config, nodeProvider.generateKeyPair(nodeRandom))
-    this.#state = state
-    send(encodeFrame(first))
+    this.#handshake = wireVersion2.client({
+      provider: nodeProvider,
+      random: nodeRandom,
+      deviceId,
+      // The handshake wipes it.
+      psk: Uint8Array.from(psk),
+      suite: CipherSuite.AES_256_GCM,
+      allowMultipleChallenges: false,
+    })
+    send(encodeFrame(this.#handshake.start()))
   }
 
   /** @returns what came of it, at its end */
   receive(frame: Frame): HandshakeResult | undefined {
-    const step = stepClient(this.#config, this.#state, frame)
-    if ('established' in step) return step.established
-    this.#state = step.state
-    if (step.send) this.#send(encodeFrame(step.send))
-    return undefined
+    const { send, established } = this.#handshake.receive(frame)
+    if (send) this.#send(encodeFrame(send))
+    return established
   }
 }
 

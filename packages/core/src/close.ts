@@ -1,0 +1,35 @@
+import { type ErrorCode, UsmpError } from './errors.js'
+
+/** How long a close takes at most, ms: the rest leaves, then the BYE (specification, section 4.10). */
+const CLOSE_TIMEOUT = 5_000
+/** The same for a session whose place is needed, or that was turned away. */
+const SHORT_CLOSE_TIMEOUT = 1_000
+const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_DEVICE']
+
+/**
+ * The good ends, of which every session has one: made once, as a stack trace costs more than the rest of an end, and says
+ * nothing here.
+ */
+export const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
+export const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer', {
+  hint:
+    'Nothing is wrong. If it comes again and again soon after connecting, another device has the same device id, and each ' +
+    'takes the place of the other: the wire does not say why a session ends, the events of the server do.',
+})
+
+/**
+ * How long a close takes at most, ms: 5 s, and 1 s for a session that was replaced or turned away, and when the server stops
+ * (specification, section 4.10).
+ */
+export function closeTimeout({ code }: UsmpError): number {
+  return SHORT_CLOSES.includes(code) ? SHORT_CLOSE_TIMEOUT : CLOSE_TIMEOUT
+}
+
+/**
+ * How a session ends that was closed before everything had left or arrived. A caller that asked for a good end must hear of
+ * it; a caller that gave another reason keeps that.
+ */
+export function cutShort(closing: UsmpError | undefined, detail: string): UsmpError {
+  if (closing && closing.code !== 'CLOSED') return closing
+  return new UsmpError('TRANSPORT_FAILED', detail, { hint: 'The peer or the network is gone.' })
+}
