@@ -9,7 +9,6 @@ import {
   UsmpError,
 } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
-import { DEFAULT_TIMEOUT } from './asking.js'
 import type {
   Contract,
   EmptyContract,
@@ -24,6 +23,7 @@ import type {
 } from './contract.js'
 import { completeLimits } from './limits.js'
 import { reconnectingRequestTable, reconnectingTable } from './options.js'
+import { DEFAULT_TIMEOUT } from './outgoing-requests.js'
 import { assertServed, type Peer, type RequestOptions, type RpcOptions, rpc, type StreamOptions } from './peer.js'
 import type { RpcSession } from './session.js'
 
@@ -54,7 +54,7 @@ export class Reconnecting<C> {
   /** Use {@link reconnecting}. */
   constructor(sessions: AsyncIterable<RpcSession>, options: ReconnectingOptions<Contract, C>) {
     this.#clock = options.clock ?? systemClock
-    this.#maxWaiting = completeLimits(options.limits).asked
+    this.#maxWaiting = completeLimits(options.limits).outgoingRequests
     this.#closed = this.#run(sessions, options)
   }
 
@@ -176,14 +176,14 @@ export class Reconnecting<C> {
       const wake = () => {
         this.#waiting.delete(wake)
         this.#clock.clearTimer(timer)
-        stopJudging?.()
+        forgetReading?.()
         forgetSignal?.()
         resolve()
       }
-      let stopJudging: (() => void) | undefined
+      let forgetReading: (() => void) | undefined
       // After a stall the handshake may be over, and its last message waits to be read.
       const onTimeout = () => {
-        stopJudging = afterReading(this.#clock, deadline, wake)
+        forgetReading = afterReading(this.#clock, deadline, wake)
       }
       const left = Math.ceil(deadline - this.#clock.now())
       const timer = Number.isFinite(left) ? this.#clock.setTimer(onTimeout, left) : undefined

@@ -98,7 +98,7 @@ describe('without a session', () => {
   })
 
   test('only so many wait', async () => {
-    const { link, stop } = begin({ limits: { asked: 2 } })
+    const { link, stop } = begin({ limits: { outgoingRequests: 2 } })
     const waiting = [link.request('read', {}, fresh), link.request('read', {}, fresh)]
     expect(await codeOf(link.request('read', {}, fresh))).toBe('QUEUE_FULL')
     stop()

@@ -4,7 +4,7 @@ import type { ServedStream } from './contract.js'
 const MAX_CREDIT = 65535
 
 /** A stream that this end serves: draws items from the source and sends them as the consumer allows. */
-export class Outflow {
+export class StreamProducer {
   readonly #served: ServedStream<never, unknown>
   readonly #send: (item: unknown) => Promise<void>
   readonly #abort = new AbortController()
@@ -81,7 +81,7 @@ export class Outflow {
   async #runDropping(source: AsyncIterator<unknown>, room: number): Promise<void> {
     const items: unknown[] = []
     let ended = false
-    const draw = async () => {
+    const readSource = async () => {
       try {
         for (let next = await source.next(); !next.done && !this.stopped; next = await source.next()) {
           items.push(next.value)
@@ -93,7 +93,7 @@ export class Outflow {
         this.#wake?.()
       }
     }
-    const pass = async () => {
+    const sendItems = async () => {
       for (;;) {
         await this.#until(() => (items.length > 0 && this.#credit > 0) || (items.length === 0 && ended))
         if (this.stopped || items.length === 0) return
@@ -101,11 +101,11 @@ export class Outflow {
         await this.#send(items.shift())
       }
     }
-    const drawing = draw()
+    const reading = readSource()
     // Told below, after the items that came before the fault.
-    drawing.catch(() => {})
-    await pass()
-    await drawing
+    reading.catch(() => {})
+    await sendItems()
+    await reading
   }
 
   /** Waits until something is so, or the stream is stopped. */

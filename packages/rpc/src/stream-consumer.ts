@@ -4,7 +4,7 @@ import type { Id } from './envelope.js'
 export const WINDOW = 16
 
 /** A stream that this end consumes: a bounded buffer between the session and `for await`. */
-export class Inflow {
+export class StreamConsumer {
   readonly id: Id
   /** Whether only the newest item is worth having. */
   readonly #latestOnly: boolean

@@ -1,9 +1,9 @@
 import { type Abortable, MAX_MESSAGE, onAbort, UsmpError } from '@usmp/core'
-import { formatPiece, MAX_UNFINISHED, PIECE_SIZE } from './pieces.js'
+import { CHUNK_SIZE, formatChunk, MAX_UNFINISHED } from './chunks.js'
 import type { RpcSession } from './session.js'
 
 interface SendOptions extends Abortable {
-  /** Told the number of the message if it is cut into pieces. */
+  /** Told the number of the message if it is cut into chunks. */
   readonly onNumber?: (number: number) => void
 }
 
@@ -13,8 +13,8 @@ const MAX_WAITING = 1024
 const encoder = new TextEncoder()
 const NOTHING = new Uint8Array(0)
 
-/** Sends texts of any length up to a bound. Small ones overtake large ones, which leave piece by piece. */
-export class Outbox {
+/** Sends texts of any length up to a bound. Small ones overtake large ones, which leave chunk by chunk. */
+export class MessageSender {
   readonly #session: RpcSession
   readonly #maxMessage: number
   #nextNumber = 0
@@ -34,16 +34,16 @@ export class Outbox {
   async send(text: string, options: SendOptions = {}): Promise<void> {
     const bytes = this.#encode(text)
     if (bytes.length <= MAX_MESSAGE) return this.#session.send(bytes, { signal: options.signal })
-    await this.#turn(options)
+    await this.#acquireSlot(options)
     try {
-      await this.#sendPieces(bytes, options)
+      await this.#sendChunks(bytes, options)
     } finally {
-      this.#release()
+      this.#releaseSlot()
     }
   }
 
   /**
-   * Sends a text if the session takes it right now; false if not. What is cut into pieces is begun now or not at all.
+   * Sends a text if the session takes it right now; false if not. What is cut into chunks is begun now or not at all.
    * @throws UsmpError MESSAGE_TOO_LARGE
    */
   trySend(text: string): boolean {
@@ -51,12 +51,12 @@ export class Outbox {
     if (bytes.length <= MAX_MESSAGE) return this.#session.trySend(bytes)
     if (this.#unfinished >= MAX_UNFINISHED) return false
     const number = this.#nextNumber++ & 0xffff
-    if (!this.#session.trySend(pieceAt(number, bytes, 0))) return false
+    if (!this.#session.trySend(chunkAt(number, bytes, 0))) return false
     this.#unfinished++
-    this.#continue(number, bytes, PIECE_SIZE)
+    this.#sendRest(number, bytes, CHUNK_SIZE)
       // The session has ended; its reason is told elsewhere.
       .catch(() => {})
-      .finally(() => this.#release())
+      .finally(() => this.#releaseSlot())
     return true
   }
 
@@ -72,27 +72,27 @@ export class Outbox {
     )
   }
 
-  async #sendPieces(bytes: Uint8Array, { signal, onNumber }: SendOptions): Promise<void> {
+  async #sendChunks(bytes: Uint8Array, { signal, onNumber }: SendOptions): Promise<void> {
     const number = this.#nextNumber++ & 0xffff
     onNumber?.(number)
-    await this.#session.send(pieceAt(number, bytes, 0), { signal })
+    await this.#session.send(chunkAt(number, bytes, 0), { signal })
     try {
-      await this.#continue(number, bytes, PIECE_SIZE, signal)
+      await this.#sendRest(number, bytes, CHUNK_SIZE, signal)
     } catch (error) {
       // So that the peer does not keep the beginning; if the session is over, nobody does.
-      this.#session.send(formatPiece(number, bytes.length, 0, NOTHING)).catch(() => {})
+      this.#session.send(formatChunk(number, bytes.length, 0, NOTHING)).catch(() => {})
       throw error
     }
   }
 
-  async #continue(number: number, bytes: Uint8Array, from: number, signal?: AbortSignal): Promise<void> {
-    for (let offset = from; offset < bytes.length; offset += PIECE_SIZE) {
-      await this.#session.send(pieceAt(number, bytes, offset), { signal })
+  async #sendRest(number: number, bytes: Uint8Array, from: number, signal?: AbortSignal): Promise<void> {
+    for (let offset = from; offset < bytes.length; offset += CHUNK_SIZE) {
+      await this.#session.send(chunkAt(number, bytes, offset), { signal })
     }
   }
 
   /** Takes the place of one unfinished message, when there is one. */
-  async #turn({ signal }: Abortable): Promise<void> {
+  async #acquireSlot({ signal }: Abortable): Promise<void> {
     if (signal?.aborted) throw abortError(signal)
     if (this.#unfinished < MAX_UNFINISHED) {
       this.#unfinished++
@@ -116,7 +116,7 @@ export class Outbox {
   }
 
   /** Hands the place to whoever waits longest. */
-  #release(): void {
+  #releaseSlot(): void {
     const next = this.#waiting.shift()
     if (next) next()
     else this.#unfinished--
@@ -127,6 +127,6 @@ function abortError(signal: AbortSignal | undefined): UsmpError {
   return new UsmpError('ABORTED', undefined, { cause: signal?.reason })
 }
 
-function pieceAt(number: number, bytes: Uint8Array, offset: number): Uint8Array {
-  return formatPiece(number, bytes.length, offset, bytes.subarray(offset, offset + PIECE_SIZE))
+function chunkAt(number: number, bytes: Uint8Array, offset: number): Uint8Array {
+  return formatChunk(number, bytes.length, offset, bytes.subarray(offset, offset + CHUNK_SIZE))
 }
