@@ -50,7 +50,7 @@ export async function connect(target: string | URL | Transport, options: Connect
 }
 
 function establish(transport: Transport, options: ConnectOptions): Promise<Session> {
-  return orAbort(transport, () => {
+  return abortOnThrow(transport, () => {
     const deviceId = assertUsable(options)
     const { connectTimeout, ...rest } = options
     return Session.connect(transport, { ...rest, deviceId, random: webRandom })
@@ -72,7 +72,7 @@ function assertUsable(options: ConnectOptions): Uint8Array {
  * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
  */
 export async function accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-  return orAbort(transport, () => {
+  return abortOnThrow(transport, () => {
     checkOptions('accept', options, acceptTable)
     return Session.accept(transport, { ...options, random: webRandom })
   })
@@ -106,7 +106,7 @@ function isAddress(target: string | URL | Transport): target is string | URL {
   return typeof target === 'string' || target instanceof URL
 }
 
-async function orAbort(transport: Transport, establish: () => Promise<Session>): Promise<Session> {
+async function abortOnThrow(transport: Transport, establish: () => Promise<Session>): Promise<Session> {
   try {
     return await establish()
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { Session } from '@usmp/core'
 
 /** Lines that may wait for one device that reads slowly; what comes after them does not go to it. */
-const MOST_WAITING = 64
+const MAX_WAITING = 64
 
 /** Told when a device begins to miss lines, and how many it has missed when it takes lines again or its session ends. */
 export interface BroadcastEvents {
@@ -50,7 +50,7 @@ class Listener {
   }
 
   get full(): boolean {
-    return this.#waiting.length >= MOST_WAITING
+    return this.#waiting.length >= MAX_WAITING
   }
 
   /** Resolves when a line that waits has left, or never will. */

@@ -17,7 +17,7 @@ export class CommandSlots {
   }
 
   /** Resolves when the command of the session may run; false if the session ended before that. */
-  async take(session: Session): Promise<boolean> {
+  async acquire(session: Session): Promise<boolean> {
     while (!session.signal.aborted) {
       if (!this.full(session)) {
         this.#running.add(session.deviceId)
@@ -29,7 +29,7 @@ export class CommandSlots {
   }
 
   /** The command of the session is gone. */
-  free({ deviceId }: Session): void {
+  release({ deviceId }: Session): void {
     this.#running.delete(deviceId)
     for (const wake of [...this.#waiting.values()]) wake()
   }

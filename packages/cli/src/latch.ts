@@ -1,15 +1,15 @@
-/** A value that comes and goes, and that can be waited for. */
-export class Gate<T> {
+/** A value that is set and cleared, and that callers wait for. */
+export class Latch<T> {
   #value: T | undefined
   #waiting: ((value: T) => void)[] = []
 
-  open(value: T): void {
+  set(value: T): void {
     this.#value = value
     for (const resolve of this.#waiting.splice(0)) resolve(value)
   }
 
-  /** Takes `value` away if it is still the one. */
-  close(value: T): void {
+  /** Clears the value if it is still `value`. */
+  clear(value: T): void {
     if (this.#value === value) this.#value = undefined
   }
 
