@@ -1,4 +1,4 @@
-export { onAbort } from './abort.js'
+export { abortError, onAbort, throwIfAborted } from './abort.js'
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
 export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
@@ -42,3 +42,4 @@ export {
   Session,
 } from './session.js'
 export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'
+export { WaitQueue } from './wait-queue.js'
