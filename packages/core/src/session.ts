@@ -55,8 +55,9 @@ const NO_OPTIONS: Abortable = {}
  */
 export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   readonly #driver: SessionDriver
-  readonly #pings = new WaitQueue<number>()
-  readonly #rekeys = new WaitQueue()
+  /** Made by the first call: most sessions need none. */
+  #pings: WaitQueue<number> | undefined
+  #rekeys: WaitQueue | undefined
   #identity: Identity | undefined
   /** Made when somebody asks for it. */
   #ended: AbortController | undefined
@@ -258,6 +259,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     const signal = signalOf('ping', options)
     throwIfAborted(signal)
     this.#driver.ping()
+    this.#pings ??= new WaitQueue()
     return this.#pings.wait(signal)
   }
 
@@ -271,6 +273,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     const signal = signalOf('rekey', options)
     throwIfAborted(signal)
     this.#driver.rekey()
+    this.#rekeys ??= new WaitQueue()
     return this.#rekeys.wait(signal)
   }
 
@@ -305,13 +308,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
         this.dispatchEvent(new ExtensionEvent(event.type, event.data))
         return
       case 'pong':
-        return this.#pings.resolveAll(event.roundTrip)
+        return this.#pings?.resolveAll(event.roundTrip)
       case 'rekeyed':
-        return this.#rekeys.resolveAll()
+        return this.#rekeys?.resolveAll()
       case 'closed':
         this.#reason = event.reason
-        this.#pings.rejectAll(event.reason)
-        this.#rekeys.rejectAll(event.reason)
+        this.#pings?.rejectAll(event.reason)
+        this.#rekeys?.rejectAll(event.reason)
         this.#ended?.abort(event.reason)
         return
       default:

@@ -52,7 +52,7 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
     return new Promise((resolve, reject) => {
       throwIfAborted(signal)
       if (this.#waiters.length >= this.#limit) throw new UsmpError('QUEUE_FULL', `${this.#limit} ${this.#what}`)
-      if (!signal) return void this.#waiters.push({ data, resolve, reject })
+      if (!signal) return this.#add({ data, resolve, reject })
       const waiter: Waiter<T, D> = {
         data,
         resolve: (value) => {
@@ -64,7 +64,7 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
           reject(reason)
         },
       }
-      this.#waiters.push(waiter)
+      this.#add(waiter)
       const forgetSignal = onAbort(signal, () => {
         this.remove(waiter)
         onAborted?.()
@@ -92,5 +92,11 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
   /** Empties the queue and rejects every caller with the same reason. */
   rejectAll(reason: unknown): void {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(reason)
+  }
+
+  #add(waiter: Waiter<T, D>): void {
+    // An array that grows from nothing reserves room for 17: too much for the many queues in which one caller waits.
+    if (this.#waiters.length === 0) this.#waiters = [waiter]
+    else this.#waiters.push(waiter)
   }
 }
