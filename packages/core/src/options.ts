@@ -255,91 +255,54 @@ const webStream: OptionRule = {
   required: true,
 }
 
-/** Of `Session.connect`. */
-export const connectTable: TableOf<ConnectOptions> = {
-  deviceId: sixBytes,
-  psk,
-  allowWeakPsk: flag,
-  suite,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: flag,
-  reliableDatagram,
-  datagram,
-  random,
-  provider,
-  clock,
-  signal,
-}
-
-/** Of `Session.accept`. */
-export const acceptTable: TableOf<AcceptOptions> = {
-  authorize,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: flag,
-  reliableDatagram,
-  datagram,
-  cookies,
-  random,
-  provider,
-  clock,
-  signal,
-}
-
-/** Of `Connection.client`. */
-export const clientTable: TableOf<ClientOptions> = {
-  kind,
-  deviceId: sixBytes,
-  psk,
-  allowWeakPsk: flag,
-  suite,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: flag,
-  reliableDatagram,
-  datagram,
-  random,
-  provider,
-}
-
-/** Of `Connection.server`. */
-export const serverTable: TableOf<ServerOptions> = {
-  kind,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: flag,
-  reliableDatagram,
-  datagram,
-  cookies,
-  random,
-  provider,
-}
-
 /** Of what `authorize` returns. */
 export const authorizationTable: TableOf<Authorization> = { psk, allowWeakPsk: flag, suite }
 
-export const maxRefusals: OptionRule = {
+/** What both ends of a session take, in every package. */
+export const sessionRows = {
+  handshakeTimeout: time,
+  keepalive: time,
+  idleTimeout: time,
+  extensions,
+  datagram,
+  provider,
+} satisfies OptionTable
+
+// Not spread: bundlers keep an unused object with a spread in it, for the getters that it may call.
+const connectionRows = /* @__PURE__ */ Object.assign(
+  { unsafeWireVersion1: flag, reliableDatagram, random },
+  sessionRows,
+)
+const clientRows = /* @__PURE__ */ Object.assign({ deviceId: sixBytes }, authorizationTable, connectionRows)
+const serverRows = /* @__PURE__ */ Object.assign({ cookies }, connectionRows)
+
+/** Of `Connection.client`. */
+export const clientTable: TableOf<ClientOptions> = /* @__PURE__ */ Object.assign({ kind }, clientRows)
+
+/** Of `Connection.server`. */
+export const serverTable: TableOf<ServerOptions> = /* @__PURE__ */ Object.assign({ kind }, serverRows)
+
+/** Of `Session.connect`. */
+export const connectTable: TableOf<ConnectOptions> = /* @__PURE__ */ Object.assign({ clock, signal }, clientRows)
+
+/** Of `Session.accept`. */
+export const acceptTable: TableOf<AcceptOptions> = /* @__PURE__ */ Object.assign(
+  { authorize, clock, signal },
+  serverRows,
+)
+
+const maxRefusals: OptionRule = {
   expected: 'a number of refusals over 0',
   fits: (value) => typeof value === 'number' && value >= 1,
 }
+/** What every function takes that makes sessions one after another. */
+export const retryRows = { onRetry: callback, maxRefusals } satisfies OptionTable
 
 /** Of `reconnecting`. */
-export const reconnectTable: TableOf<ReconnectOptions> = {
-  clock: { expected: 'a Clock', fits: isClock, required: true },
-  jitter,
-  onRetry: callback,
-  maxRefusals,
-  signal,
-}
+export const reconnectTable: TableOf<ReconnectOptions> = /* @__PURE__ */ Object.assign(
+  { clock: { expected: 'a Clock', fits: isClock, required: true }, jitter, signal },
+  retryRows,
+)
 
 /** Of `streamTransport`. */
 export const streamTransportTable: TableOf<StreamTransportOptions> = {
