@@ -1,4 +1,4 @@
-import { asUsmpError, SerialMultiplexer, Session, type Transport, type UsmpError } from '@usmp/core'
+import { asUsmpError, SerialMultiplexer, Session, type Transport, type UsmpError, WaitQueue } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import type { AcceptOptions } from './connect.js'
 import { acceptAllTable } from './options.js'
@@ -32,7 +32,8 @@ export async function* acceptAll(
   const ended = new AbortController()
   let newest: Session | undefined
   let waiting: Session | undefined
-  let wake = (): void => {}
+  /** The consumer, while it waits for a session or the end. */
+  const changed = new WaitQueue()
 
   async function acceptNext(): Promise<void> {
     let deviceId: string | undefined
@@ -49,7 +50,7 @@ export async function* acceptAll(
       })
       multiplexer.replaceSession(session)
       newest = waiting = session
-      wake()
+      changed.resolveAll()
     } catch (failure) {
       const error = asUsmpError(failure, 'TRANSPORT_FAILED')
       // A wrong option shows before anybody has said HELLO; what comes later is about one device, as a weak key of it.
@@ -69,13 +70,13 @@ export async function* acceptAll(
   let done = false
   const accepting = acceptEach().finally(() => {
     done = true
-    wake()
+    changed.resolveAll()
   })
   // Told below; the consumer may be busy with a session when it happens.
   accepting.catch(() => {})
   try {
     for (;;) {
-      while (!waiting && !done) await new Promise<void>((resolve) => (wake = resolve))
+      while (!waiting && !done) await changed.wait(undefined)
       if (!waiting || ended.signal.aborted) return await accepting
       const session = waiting
       waiting = undefined

@@ -1,4 +1,4 @@
-import { type Transport, UsmpError } from '@usmp/core'
+import { abortError, type Transport, throwIfAborted, UsmpError } from '@usmp/core'
 import { PausableBuffer } from './pausable-buffer.js'
 
 /** How long a close waits for the peer's answer, ms. */
@@ -80,7 +80,7 @@ export async function openWebSocket(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<Transport> {
-  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  throwIfAborted(signal)
   const socket = construct(url)
   const listening = new AbortController()
   try {
@@ -98,9 +98,7 @@ export async function openWebSocket(
       socket.addEventListener('close', ({ code }) => fail(`the connection failed (${code})`), { signal: until })
       const timer = timeout > 0 ? setTimeout(() => fail(`no answer within ${timeout} ms`), timeout) : undefined
       until.addEventListener('abort', () => clearTimeout(timer))
-      signal?.addEventListener('abort', () => reject(new UsmpError('ABORTED', undefined, { cause: signal.reason })), {
-        signal: until,
-      })
+      signal?.addEventListener('abort', () => reject(abortError(signal)), { signal: until })
     })
   } catch (error) {
     socket.close()

@@ -1,11 +1,13 @@
+import { WaitQueue } from '@usmp/core'
+
 /** A value that is set and cleared, and that callers wait for. */
 export class Latch<T> {
   #value: T | undefined
-  #waiting: ((value: T) => void)[] = []
+  readonly #waiting = new WaitQueue<T>()
 
   set(value: T): void {
     this.#value = value
-    for (const resolve of this.#waiting.splice(0)) resolve(value)
+    this.#waiting.resolveAll(value)
   }
 
   /** Clears the value if it is still `value`. */
@@ -16,6 +18,6 @@ export class Latch<T> {
   /** The value, as soon as there is one. */
   get(): Promise<T> {
     if (this.#value !== undefined) return Promise.resolve(this.#value)
-    return new Promise((resolve) => this.#waiting.push(resolve))
+    return this.#waiting.wait(undefined)
   }
 }

@@ -42,4 +42,4 @@ export {
   Session,
 } from './session.js'
 export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'
-export { WaitQueue } from './wait-queue.js'
+export { type Waiter, WaitQueue } from './wait-queue.js'

@@ -1,4 +1,4 @@
-import { type Abortable, MAX_MESSAGE, onAbort, UsmpError } from '@usmp/core'
+import { type Abortable, MAX_MESSAGE, throwIfAborted, UsmpError, WaitQueue } from '@usmp/core'
 import { CHUNK_SIZE, formatChunk, MAX_UNFINISHED } from './chunks.js'
 import type { RpcSession } from './session.js'
 
@@ -7,7 +7,7 @@ interface SendOptions extends Abortable {
   readonly onNumber?: (number: number) => void
 }
 
-/** Most large messages that may wait for their turn. */
+/** Most large messages that may wait for a slot. */
 const MAX_WAITING = 1024
 
 const encoder = new TextEncoder()
@@ -19,7 +19,8 @@ export class MessageSender {
   readonly #maxMessage: number
   #nextNumber = 0
   #unfinished = 0
-  readonly #waiting: (() => void)[] = []
+  /** Calls that wait for a slot. */
+  readonly #waiting = new WaitQueue(MAX_WAITING, 'large messages wait to be sent')
 
   /** @param maxMessage longest message, bytes */
   constructor(session: RpcSession, maxMessage: number) {
@@ -91,40 +92,19 @@ export class MessageSender {
     }
   }
 
-  /** Takes the place of one unfinished message, when there is one. */
+  /** Takes one of the slots for unfinished messages, when one is free. */
   async #acquireSlot({ signal }: Abortable): Promise<void> {
-    if (signal?.aborted) throw abortError(signal)
-    if (this.#unfinished < MAX_UNFINISHED) {
-      this.#unfinished++
-      return
-    }
-    if (this.#waiting.length >= MAX_WAITING) {
-      throw new UsmpError('QUEUE_FULL', `${MAX_WAITING} large messages wait to be sent`)
-    }
-    await new Promise<void>((resolve, reject) => {
-      const begin = () => {
-        forgetSignal?.()
-        resolve()
-      }
-      const leave = () => {
-        this.#waiting.splice(this.#waiting.indexOf(begin), 1)
-        reject(abortError(signal))
-      }
-      this.#waiting.push(begin)
-      const forgetSignal = signal && onAbort(signal, leave)
-    })
+    throwIfAborted(signal)
+    if (this.#unfinished >= MAX_UNFINISHED) return this.#waiting.wait(signal)
+    this.#unfinished++
   }
 
-  /** Hands the place to whoever waits longest. */
+  /** Hands the slot to the call that has waited longest. */
   #releaseSlot(): void {
     const next = this.#waiting.shift()
-    if (next) next()
+    if (next) next.resolve()
     else this.#unfinished--
   }
-}
-
-function abortError(signal: AbortSignal | undefined): UsmpError {
-  return new UsmpError('ABORTED', undefined, { cause: signal?.reason })
 }
 
 function chunkAt(number: number, bytes: Uint8Array, offset: number): Uint8Array {

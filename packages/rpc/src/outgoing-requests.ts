@@ -1,8 +1,9 @@
-import { type Abortable, afterReading, type Clock, onAbort, UsmpError } from '@usmp/core'
+import { type Abortable, abortError, type Clock, onAbort, throwIfAborted, UsmpError } from '@usmp/core'
 import type { RpcError } from './codes.js'
 import { formatCall, type Id } from './envelope.js'
 import type { MessageAge } from './message-age.js'
 import type { MessageSender } from './message-sender.js'
+import { setReadTimeout } from './timeout.js'
 
 /** How long an answer is waited for if the caller does not say, ms. */
 export const DEFAULT_TIMEOUT = 10_000
@@ -51,7 +52,7 @@ export class OutgoingRequests {
   send<T>(request: Request, { timeout, signal, accept }: RequestOptions<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#end) throw this.#end
-      if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+      throwIfAborted(signal)
       if (this.#pending.size >= this.#limit) {
         throw new UsmpError('QUEUE_FULL', `${this.#limit} requests wait for their answer`)
       }
@@ -60,8 +61,7 @@ export class OutgoingRequests {
       const unsent = new AbortController()
       const settle = () => {
         this.#pending.delete(id)
-        this.#clock.clearTimer(timer)
-        forgetReading?.()
+        stopTimer?.()
         forgetSignal?.()
       }
       const fail = (error: unknown) => {
@@ -75,15 +75,9 @@ export class OutgoingRequests {
         const cancel = () => this.#sender.send(formatCall({ method: '$/cancel', params: { id } }))
         sent.then(cancel).catch(() => {})
       }
-      const due = this.#clock.now() + timeout
       const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${request.method}, ${timeout} ms`))
-      let forgetReading: (() => void) | undefined
-      // After a stall the answer may be here and wait to be read.
-      const onTimer = () => {
-        forgetReading = afterReading(this.#clock, due, onTimeout)
-      }
-      const timer = timeout > 0 ? this.#clock.setTimer(onTimer, timeout) : undefined
-      const onSignal = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+      const stopTimer = timeout > 0 ? setReadTimeout(this.#clock, timeout, onTimeout) : undefined
+      const onSignal = () => giveUp(abortError(signal))
       const forgetSignal = signal && onAbort(signal, onSignal)
       const pending: PendingRequest = {
         message: undefined,

@@ -1,4 +1,4 @@
-import { type Abortable, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
+import { type Abortable, abortError, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import { checkAnswer, checkSent } from './check.js'
 import { CHUNK_MARK, ChunkAssembler } from './chunks.js'
@@ -180,7 +180,7 @@ export class Peer<C> {
     const { params: paramsSchema, item: itemSchema } = definitionOf(this.#calls.streams, method)
     checkSent(method, paramsSchema, params)
     const consumer = await this.#openStream(method, params, { timeout, signal })
-    const onSignal = () => consumer.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
+    const onSignal = () => consumer.abort(abortError(signal))
     if (signal?.aborted) onSignal()
     const forgetSignal = signal && !signal.aborted ? onAbort(signal, onSignal) : undefined
     try {

@@ -1,3 +1,4 @@
+import { WaitQueue } from '@usmp/core'
 import type { Id } from './envelope.js'
 
 /** How many items a consumer has room for. */
@@ -12,7 +13,8 @@ export class StreamConsumer {
   readonly #items: unknown[] = []
   #taken = 0
   #end: { readonly error: unknown } | undefined
-  #wake: (() => void) | undefined
+  /** The loop that takes the items, while there is none. */
+  readonly #changed = new WaitQueue()
 
   /** @param grant tells the peer that there is room for more */
   constructor(id: Id, latestOnly: boolean, grant: (count: number) => void) {
@@ -29,26 +31,26 @@ export class StreamConsumer {
     this.#items.push(item)
     // A peer that keeps to the credit never gets this far, unless old items are worth nothing.
     if (this.#items.length > (this.#latestOnly ? 1 : WINDOW)) this.#take()
-    this.#wake?.()
+    this.#changed.resolveAll()
   }
 
   /** No more items: a good end, or a bad one if there is an `error`. It is told after the last item. */
   end(error?: unknown): void {
     this.ended = true
     this.#end ??= { error }
-    this.#wake?.()
+    this.#changed.resolveAll()
   }
 
   /** No more items, and those that wait are not wanted either. */
   abort(error: unknown): void {
     this.#items.length = 0
     this.#end = { error }
-    this.#wake?.()
+    this.#changed.resolveAll()
   }
 
   /** The next item; undefined after a good end. */
   async next(): Promise<{ readonly item: unknown } | undefined> {
-    while (this.#items.length === 0 && !this.#end) await new Promise<void>((resolve) => (this.#wake = resolve))
+    while (this.#items.length === 0 && !this.#end) await this.#changed.wait(undefined)
     if (this.#items.length > 0) return { item: this.#take() }
     if (this.#end!.error !== undefined) throw this.#end!.error
     return undefined

@@ -1,3 +1,4 @@
+import { WaitQueue } from '@usmp/core'
 import type { ServedStream } from './contract.js'
 
 /** Most items that a consumer can allow in advance. */
@@ -10,7 +11,8 @@ export class StreamProducer {
   readonly #abort = new AbortController()
   /** Items that the consumer has room for. Without any word of it, streams that may drop items flow freely. */
   #credit: number
-  #wake: (() => void) | undefined
+  /** The loop that sends, while it may not or has nothing. */
+  readonly #changed = new WaitQueue()
 
   /**
    * @param credit how many items the consumer has room for, undefined if it does not count
@@ -29,13 +31,13 @@ export class StreamProducer {
   /** The consumer has room for `count` more. */
   grant(count: number): void {
     this.#credit = Number.isFinite(this.#credit) ? Math.min(this.#credit + count, MAX_CREDIT) : count
-    this.#wake?.()
+    this.#changed.resolveAll()
   }
 
   /** Ends the stream; `run` returns when the source has ended too. */
   stop(reason: unknown): void {
     this.#abort.abort(reason)
-    this.#wake?.()
+    this.#changed.resolveAll()
   }
 
   /** Aborts when the stream is stopped. */
@@ -86,11 +88,11 @@ export class StreamProducer {
         for (let next = await source.next(); !next.done && !this.stopped; next = await source.next()) {
           items.push(next.value)
           if (items.length > room) items.shift()
-          this.#wake?.()
+          this.#changed.resolveAll()
         }
       } finally {
         ended = true
-        this.#wake?.()
+        this.#changed.resolveAll()
       }
     }
     const sendItems = async () => {
@@ -110,9 +112,7 @@ export class StreamProducer {
 
   /** Waits until something is so, or the stream is stopped. */
   async #until(condition: () => boolean): Promise<void> {
-    while (!condition() && !this.stopped) {
-      await new Promise<void>((resolve) => (this.#wake = resolve))
-    }
+    while (!condition() && !this.stopped) await this.#changed.wait(undefined)
   }
 }
 
