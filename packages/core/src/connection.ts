@@ -2,6 +2,7 @@ import { assertBytes, copyBytes, copySecret, EMPTY, wipe } from './bytes.js'
 import { encodeSerial, SerialDecoder } from './cobs.js'
 import {
   CipherSuite,
+  MAX_MESSAGE,
   MAX_PLAINTEXT,
   PacketType,
   packetTypeName,
@@ -330,6 +331,11 @@ export class Connection {
   /** Whether messages can be sent. */
   get established(): boolean {
     return this.#phase.kind === 'established' && !this.#phase.closing
+  }
+
+  /** The longest message, bytes. */
+  get maxMessage(): number {
+    return MAX_MESSAGE
   }
 
   /** On datagrams: messages wait to be sent, because others are under way. More may be sent, up to a bound. */

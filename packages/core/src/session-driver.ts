@@ -86,6 +86,10 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
     return this.#transport
   }
 
+  get maxMessage(): number {
+    return this.#connection.maxMessage
+  }
+
   get dropped(): ReadonlyMap<ErrorCode, number> {
     return this.#connection.dropped
   }

@@ -134,6 +134,11 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     return this.#driver.transport.kind
   }
 
+  /** The longest message that {@link send} takes, bytes: 1808. */
+  get maxMessage(): number {
+    return this.#driver.maxMessage
+  }
+
   /** Aborts when the session has ended; its `reason` is the {@link UsmpError}, CLOSED for a good end. */
   get signal(): AbortSignal {
     if (!this.#ended) {

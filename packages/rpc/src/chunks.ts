@@ -1,4 +1,3 @@
-import { MAX_MESSAGE } from '@usmp/core'
 import { RpcCode, RpcError } from './codes.js'
 import { RejectedMessage } from './envelope.js'
 
@@ -6,8 +5,6 @@ import { RejectedMessage } from './envelope.js'
 export const CHUNK_MARK = 0xff
 /** mark 1, number of the message 2, length of the whole message 4, offset of the chunk 4; little-endian. */
 export const CHUNK_HEADER = 11
-/** Most bytes of a message in one chunk. */
-export const CHUNK_SIZE = MAX_MESSAGE - CHUNK_HEADER
 /** Most messages of one sender that may be unfinished at a time. */
 export const MAX_UNFINISHED = 4
 
@@ -73,7 +70,7 @@ export class ChunkAssembler {
     if (this.#unfinished.size >= MAX_UNFINISHED) {
       throw this.#reject(number, RpcCode.BUSY, `${MAX_UNFINISHED} messages are unfinished already`)
     }
-    this.#unfinished.set(number, { total, bytes: new Uint8Array(Math.min(total, CHUNK_SIZE)), length: 0 })
+    this.#unfinished.set(number, { total, bytes: new Uint8Array(0), length: 0 })
   }
 
   #reject(number: number, code: number, text: string): RejectedMessage {

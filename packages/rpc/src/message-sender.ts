@@ -1,5 +1,5 @@
-import { type Abortable, MAX_MESSAGE, throwIfAborted, UsmpError, WaitQueue } from '@usmp/core'
-import { CHUNK_SIZE, formatChunk, MAX_UNFINISHED } from './chunks.js'
+import { type Abortable, throwIfAborted, UsmpError, WaitQueue } from '@usmp/core'
+import { CHUNK_HEADER, formatChunk, MAX_UNFINISHED } from './chunks.js'
 import type { RpcSession } from './session.js'
 
 interface SendOptions extends Abortable {
@@ -16,16 +16,26 @@ const NOTHING = new Uint8Array(0)
 /** Sends texts of any length up to a bound. Small ones overtake large ones, which leave chunk by chunk. */
 export class MessageSender {
   readonly #session: RpcSession
-  readonly #maxMessage: number
+  /** Longest message that is sent, bytes of JSON. */
+  readonly #limit: number
+  /** Bytes of a message in one chunk. */
+  readonly #chunkSize: number
   #nextNumber = 0
   #unfinished = 0
   /** Calls that wait for a slot. */
   readonly #waiting = new WaitQueue(MAX_WAITING, 'large messages wait to be sent')
 
-  /** @param maxMessage longest message, bytes */
-  constructor(session: RpcSession, maxMessage: number) {
+  /**
+   * @param limit longest message that is sent, bytes of JSON
+   * @throws UsmpError INVALID_ARGUMENT if the session takes no chunk
+   */
+  constructor(session: RpcSession, limit: number) {
     this.#session = session
-    this.#maxMessage = maxMessage
+    this.#limit = limit
+    this.#chunkSize = session.maxMessage - CHUNK_HEADER
+    if (!(this.#chunkSize > 0)) {
+      throw new UsmpError('INVALID_ARGUMENT', `maxMessage of the session must be over ${CHUNK_HEADER} bytes`)
+    }
   }
 
   /**
@@ -34,7 +44,7 @@ export class MessageSender {
    */
   async send(text: string, options: SendOptions = {}): Promise<void> {
     const bytes = this.#encode(text)
-    if (bytes.length <= MAX_MESSAGE) return this.#session.send(bytes, { signal: options.signal })
+    if (bytes.length <= this.#session.maxMessage) return this.#session.send(bytes, { signal: options.signal })
     await this.#acquireSlot(options)
     try {
       await this.#sendChunks(bytes, options)
@@ -49,12 +59,12 @@ export class MessageSender {
    */
   trySend(text: string): boolean {
     const bytes = this.#encode(text)
-    if (bytes.length <= MAX_MESSAGE) return this.#session.trySend(bytes)
+    if (bytes.length <= this.#session.maxMessage) return this.#session.trySend(bytes)
     if (this.#unfinished >= MAX_UNFINISHED) return false
     const number = this.#nextNumber++ & 0xffff
-    if (!this.#session.trySend(chunkAt(number, bytes, 0))) return false
+    if (!this.#session.trySend(this.#chunkAt(number, bytes, 0))) return false
     this.#unfinished++
-    this.#sendRest(number, bytes, CHUNK_SIZE)
+    this.#sendRest(number, bytes, this.#chunkSize)
       // The session has ended; its reason is told elsewhere.
       .catch(() => {})
       .finally(() => this.#releaseSlot())
@@ -63,22 +73,18 @@ export class MessageSender {
 
   #encode(text: string): Uint8Array {
     const bytes = encoder.encode(text)
-    if (bytes.length <= this.#maxMessage) return bytes
-    throw new UsmpError(
-      'MESSAGE_TOO_LARGE',
-      `${bytes.length} bytes of JSON, where at most ${this.#maxMessage} are sent`,
-      {
-        hint: 'Send less at a time, or raise `limits.message` at both ends.',
-      },
-    )
+    if (bytes.length <= this.#limit) return bytes
+    throw new UsmpError('MESSAGE_TOO_LARGE', `${bytes.length} bytes of JSON, where at most ${this.#limit} are sent`, {
+      hint: 'Send less at a time, or raise `limits.message` at both ends.',
+    })
   }
 
   async #sendChunks(bytes: Uint8Array, { signal, onNumber }: SendOptions): Promise<void> {
     const number = this.#nextNumber++ & 0xffff
     onNumber?.(number)
-    await this.#session.send(chunkAt(number, bytes, 0), { signal })
+    await this.#session.send(this.#chunkAt(number, bytes, 0), { signal })
     try {
-      await this.#sendRest(number, bytes, CHUNK_SIZE, signal)
+      await this.#sendRest(number, bytes, this.#chunkSize, signal)
     } catch (error) {
       // So that the peer does not keep the beginning; if the session is over, nobody does.
       this.#session.send(formatChunk(number, bytes.length, 0, NOTHING)).catch(() => {})
@@ -87,8 +93,8 @@ export class MessageSender {
   }
 
   async #sendRest(number: number, bytes: Uint8Array, from: number, signal?: AbortSignal): Promise<void> {
-    for (let offset = from; offset < bytes.length; offset += CHUNK_SIZE) {
-      await this.#session.send(chunkAt(number, bytes, offset), { signal })
+    for (let offset = from; offset < bytes.length; offset += this.#chunkSize) {
+      await this.#session.send(this.#chunkAt(number, bytes, offset), { signal })
     }
   }
 
@@ -105,8 +111,8 @@ export class MessageSender {
     if (next) next.resolve()
     else this.#unfinished--
   }
-}
 
-function chunkAt(number: number, bytes: Uint8Array, offset: number): Uint8Array {
-  return formatChunk(number, bytes.length, offset, bytes.subarray(offset, offset + CHUNK_SIZE))
+  #chunkAt(number: number, bytes: Uint8Array, offset: number): Uint8Array {
+    return formatChunk(number, bytes.length, offset, bytes.subarray(offset, offset + this.#chunkSize))
+  }
 }

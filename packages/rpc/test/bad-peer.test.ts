@@ -2,7 +2,7 @@ import { fc, test as property } from '@fast-check/vitest'
 import { MAX_MESSAGE } from '@usmp/core'
 import * as v from 'valibot'
 import { afterEach, describe, expect, test } from 'vitest'
-import { CHUNK_SIZE, formatChunk } from '../src/chunks.ts'
+import { CHUNK_HEADER, formatChunk } from '../src/chunks.ts'
 import { contract, type Limits, RpcCode, rpc } from '../src/index.ts'
 import { codeOf, RawPeer, sessionPair, turns, until } from './helpers.ts'
 
@@ -13,6 +13,9 @@ const api = contract({
   },
   notifications: { note: v.object({ n: v.number() }) },
 })
+
+/** Bytes of a message in one chunk of a session of ours. */
+const CHUNK_SIZE = MAX_MESSAGE - CHUNK_HEADER
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {

@@ -2,8 +2,8 @@ import { fc, test as property } from '@fast-check/vitest'
 import { MAX_MESSAGE, type Session } from '@usmp/core'
 import * as v from 'valibot'
 import { afterEach, describe, expect, test } from 'vitest'
-import { CHUNK_SIZE, ChunkAssembler, formatChunk } from '../src/chunks.ts'
-import { contract, rpc } from '../src/index.ts'
+import { CHUNK_HEADER, ChunkAssembler, formatChunk } from '../src/chunks.ts'
+import { contract, type RpcSession, rpc } from '../src/index.ts'
 import { codeOf, collect, isSettled, pattern, sessionPair, turns, until } from './helpers.ts'
 
 const api = contract({
@@ -11,6 +11,9 @@ const api = contract({
   notifications: { note: v.object({ text: v.string() }) },
   streams: { repeat: { params: v.object({ text: v.string(), times: v.number() }), item: v.string() } },
 })
+
+/** Bytes of a message in one chunk of a session of ours. */
+const CHUNK_SIZE = MAX_MESSAGE - CHUNK_HEADER
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -61,6 +64,18 @@ async function pair() {
   return { peer: rpc(client, { calls: api }), sent, notes, order, client, server }
 }
 
+/** A session that carries no longer messages than `maxMessage`. */
+function narrow(session: Session, maxMessage: number): RpcSession {
+  return {
+    maxMessage,
+    send: (message, options) => session.send(message, options),
+    trySend: (message) => session.trySend(message),
+    receive: (options) => session.receive(options),
+    close: (reason) => session.close(reason),
+    closed: session.closed,
+  }
+}
+
 /** The length of the text that makes a request of `length` bytes. */
 const requestOf = (length: number) =>
   'x'.repeat(length - JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'echo', params: { value: '' } }).length)
@@ -77,6 +92,27 @@ describe('a session with chunks', () => {
       expect(sent.map((bytes) => bytes[0])).toEqual(length > MAX_MESSAGE ? [first, first] : [first])
       if (length === MAX_MESSAGE) expect(sent[0]!.length).toBe(MAX_MESSAGE)
     }
+  })
+
+  test.each([12, 100])(
+    'a session that carries %d bytes sends chunks of that size, and they arrive whole',
+    async (most) => {
+      const { client, server } = await sessionPair()
+      open.push(client, server)
+      const sent = recorded(client)
+      const serves = contract({ requests: { echo: { params: v.object({ value: v.string() }), result: v.string() } } })
+      rpc(server, { serves, requests: { echo: ({ value }) => value } })
+      const peer = rpc(narrow(client, most), { calls: serves })
+      expect(await peer.request('echo', { value: 'x'.repeat(300) })).toBe('x'.repeat(300))
+      expect(sent.length).toBeGreaterThan(300 / most)
+      expect(Math.max(...sent.map(({ length }) => length))).toBe(most)
+    },
+  )
+
+  test.each([11, 0, Number.NaN, undefined])('a session that carries %s bytes is not taken', async (most) => {
+    const { client, server } = await sessionPair()
+    open.push(client, server)
+    expect(() => rpc(narrow(client, most as number), { calls: api })).toThrow('maxMessage')
   })
 
   test('a chunk on the wire', async () => {

@@ -131,6 +131,7 @@ describe('when a session ends', () => {
     const reason = new UsmpError('TRUNCATED')
     let notice: ((reason: UsmpError) => void) | undefined
     offer({
+      maxMessage: 1808,
       send: () => Promise.reject(reason),
       trySend: () => false,
       receive: () => new Promise((_, reject) => (notice = reject)),

@@ -74,6 +74,7 @@ function joins(chunks: Iterable<Uint8Array>): void {
 
 /** A session whose peer says what the input says, and which counts what it is told. */
 class Script implements RpcSession {
+  readonly maxMessage = MAX_MESSAGE
   readonly closed: Promise<UsmpError>
   sent = 0
   readonly #messages: Iterator<Uint8Array>
