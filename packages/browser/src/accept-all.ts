@@ -11,8 +11,8 @@ export interface AcceptAllOptions extends AcceptOptions {
 }
 
 /**
- * Is the server on a serial line, for one session after the other. A device that restarts gets its new session at once: the
- * handshake runs beside the old session, which ends with REPLACED when the new one is proven. Ends when the line does, and,
+ * The server on a serial line, for one session after the other. A device that restarts gets its new session at once: the
+ * handshake runs during the old session, which ends with REPLACED when the new one is proven. Ends when the line does, and,
  * with the session there is, when `signal` aborts or the consumer leaves the loop.
  * @param serial {@link serialTransport}, or another transport of the kind `serial`
  * @throws UsmpError INVALID_ARGUMENT or another of the family `usage`

@@ -68,7 +68,7 @@ function assertUsable(options: ConnectOptions): Uint8Array {
 }
 
 /**
- * Is the server on a transport, towards another page, a worker, or a device on a serial port.
+ * The server on a transport, towards another page, a worker, or a device on a serial port.
  * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
  */
 export async function accept(transport: Transport, options: AcceptOptions): Promise<Session> {

@@ -11,7 +11,7 @@ export interface OpenSerialPort {
 
 /**
  * A port of Web Serial as a transport. The page has asked for it and opened it (`port.open({ baudRate })`), and closes it in
- * the end: it outlives sessions, each of which takes a transport of its own, one after the other.
+ * the end: it outlives sessions, which take one transport each, one after the other.
  * @throws UsmpError INVALID_ARGUMENT if the port is not open, or in use
  */
 export function serialTransport(port: OpenSerialPort): Transport {

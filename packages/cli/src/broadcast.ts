@@ -9,7 +9,7 @@ export interface BroadcastEvents {
   onCaughtUp(session: Session, missed: number): void
 }
 
-/** Sends lines to many devices at the pace of the fastest one: a device that does not read holds up nobody but itself. */
+/** Sends lines to many devices at the pace of the fastest one: a device that does not read delays only itself. */
 export class Broadcast {
   readonly #events: BroadcastEvents
   readonly #listeners = new WeakMap<Session, Listener>()

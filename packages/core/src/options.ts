@@ -167,7 +167,7 @@ export const period: OptionRule = {
 export const flag: OptionRule = { expected: 'true or false', fits: (value) => typeof value === 'boolean' }
 export const text: OptionRule = { expected: 'text', fits: isText }
 export const callback: OptionRule = { expected: 'a function', fits: isFunction }
-/** Text or bytes that nobody shall read in a message. */
+/** Text or bytes that no message may show. */
 export const secretText: OptionRule = {
   expected: 'text or a Uint8Array',
   fits: (value) => isText(value) || isBytes(value),

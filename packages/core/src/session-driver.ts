@@ -12,7 +12,7 @@ import { costOf, encode, type SendOutlet, SendQueue } from './send-queue.js'
 import { abortTransport, closeTransport, type Transport, type TransportSink } from './transport.js'
 import { WaitQueue } from './wait-queue.js'
 
-/** Frames of one tick are handed to the transport together, or as soon as they come to this many bytes. */
+/** Frames of one tick are handed to the transport together, or as soon as they reach this many bytes. */
 const FLUSH_BYTES = 64 * 1024
 /** A transport that takes nothing ends the session after this time, ms, though the peer shows that it lives. */
 const MAX_BLOCKED = 600_000
@@ -75,7 +75,7 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
     this.#clock = clock
     this.#pskLookup = pskLookup
     this.#onEvent = onEvent
-    // A slow line may need longer than that for one full buffer, and holds up nobody else.
+    // A slow line may need longer than that for one full buffer, and delays no other session.
     this.#blockedTimeout = idleTimeout > 0 && transport.kind !== 'serial' ? idleTimeout : Number.POSITIVE_INFINITY
     this.#timer = new DeadlineTimer(clock, this)
     this.#sends = new SendQueue(this, clock)

@@ -29,7 +29,7 @@ export interface AcceptOptions extends Omit<ServerOptions, 'kind'>, SessionOptio
   readonly authorize: Authorize
 }
 
-/** Who is at the other end. As text, which takes a fifth of what the bytes take. */
+/** The peer, as it has proven itself. As text, which takes a fifth of the memory of bytes. */
 interface Identity {
   readonly deviceId: string
   readonly sessionId: string
@@ -346,7 +346,7 @@ export class ExtensionEvent extends Event {
   }
 }
 
-/** What cannot become a session must not keep a transport that nobody looks after. */
+/** A call that throws before there is a session must not leave its transport open. */
 function abortOnThrow<T>(transport: Transport, begin: () => T): T {
   try {
     return begin()

@@ -73,7 +73,7 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
     })
   }
 
-  /** Takes the caller out that has waited longest; undefined if nobody waits. */
+  /** Takes the caller out that has waited longest; undefined if there is none. */
   shift(): Waiter<T, D> | undefined {
     return this.#waiters.shift()
   }

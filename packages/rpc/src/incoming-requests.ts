@@ -33,7 +33,7 @@ export class IncomingRequests {
   #notifications = 0
   #waitingErrors = 0
 
-  /** @param report hears of what nobody else hears of */
+  /** @param report told of faults that no answer and no promise tells */
   constructor(service: Service, sender: MessageSender, limits: Limits, report: (fault: Error) => void) {
     this.#service = service
     this.#sender = sender
@@ -191,7 +191,7 @@ export class IncomingRequests {
     return new RpcError(RpcCode.INTERNAL_ERROR, 'internal error')
   }
 
-  /** Sends, and instead of what is too large something else. If the session is over, nobody waits for it. */
+  /** Sends, and instead of what is too large something else. If the session is over, it is dropped. */
   async #send(text: string, instead?: (error: UsmpError) => string): Promise<void> {
     try {
       await this.#sender.send(text)

@@ -86,7 +86,7 @@ export class MessageSender {
     try {
       await this.#sendRest(number, bytes, this.#chunkSize, signal)
     } catch (error) {
-      // So that the peer does not keep the beginning; if the session is over, nobody does.
+      // So that the peer does not keep the beginning. After the end of the session this fails, and does not matter.
       this.#session.send(formatChunk(number, bytes.length, 0, NOTHING)).catch(() => {})
       throw error
     }

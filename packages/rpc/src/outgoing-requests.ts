@@ -101,14 +101,14 @@ export class OutgoingRequests {
     })
   }
 
-  /** A result came; false if nobody waits for it. */
+  /** A result came; false if no request waits for it. */
   resolve(id: Id, result: unknown): boolean {
     const pending = this.#pending.get(id)
     pending?.resolve(result)
     return pending !== undefined
   }
 
-  /** An error came; false if nobody waits for it. */
+  /** An error came; false if no request waits for it. */
   reject(id: Id | null, error: unknown): boolean {
     const pending = id === null ? undefined : this.#pending.get(id)
     pending?.reject(error)
@@ -126,7 +126,7 @@ export class OutgoingRequests {
     return false
   }
 
-  /** The session is over: nobody gets an answer any more. */
+  /** The session is over: every request that waits is rejected with the reason. */
   end(reason: UsmpError): void {
     this.#end = reason
     for (const pending of [...this.#pending.values()]) pending.reject(reason)

@@ -46,7 +46,7 @@ interface CommonOptions<S, C> {
   /** Functions for notifications of `serves`. */
   readonly notifications?: NotificationHandlers<S>
   readonly limits?: Partial<Limits>
-  /** Hears of what nobody else hears of: faults of handlers, messages that were refused, answers to nothing. */
+  /** Told of faults that no promise tells: faults of handlers, messages that were refused, answers to no request. */
   readonly onFault?: (fault: Error) => void
   /** Where the session clock and timeouts come from; default the platform's. */
   readonly clock?: Clock
@@ -77,7 +77,18 @@ export interface RequestOptions extends Abortable {
   readonly ttl?: number
 }
 
-/** The other end of a session, as an application talks to it. */
+/**
+ * The other end of a session, as an application talks to it.
+ *
+ * `rpc` makes it, and it becomes the session's one reader at once. The application calls `request`, `notify`, `tryNotify`
+ * and `stream` in any order, until `closed` resolves. Each message that comes is put together from its chunks, parsed, and
+ * given to the part that it is for; it is dealt with before the next one is read.
+ *
+ * The peer owns the reading and the streams that this end consumes. {@link OutgoingRequests} owns the calls of this end
+ * that wait, {@link IncomingRequests} what the other end has asked for, {@link MessageSender} what leaves, and
+ * {@link ChunkAssembler} messages that are not whole yet. Nothing that the other end sends may end the session, throw into
+ * the application, or take more than the limits allow. An answer or a notification must never be answered.
+ */
 export class Peer<C> {
   readonly #session: RpcSession
   readonly #clock: Clock

@@ -37,7 +37,7 @@ export interface ReconnectingRequestOptions extends RequestOptions {
 
 /** Options of {@link reconnecting}. */
 export type ReconnectingOptions<S, C> = RpcOptions<S, C> & {
-  /** Told of every new session, for what is to be asked or subscribed anew. */
+  /** Told of every new session, so that the application can repeat its requests and open its streams there. */
   readonly onPeer?: (peer: Peer<C>) => void
 }
 

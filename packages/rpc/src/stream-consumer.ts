@@ -4,7 +4,16 @@ import type { Id } from './envelope.js'
 /** How many items a consumer has room for. */
 export const WINDOW = 16
 
-/** A stream that this end consumes: a bounded buffer between the session and `for await`. */
+/**
+ * A stream that this end consumes: a bounded buffer between the session and `for await`.
+ *
+ * The {@link Peer} makes it when the answer comes that opens the stream. Messages of the producer call `push` and `end`; the
+ * loop of the application calls `next`, and `abort` when its signal aborts. Items that came before the end are delivered
+ * first.
+ *
+ * The consumer owns the items that wait, and the count of taken items that it has not granted again. It grants credit only
+ * for items that were taken, so at most 16 wait. If a producer ignores the credit, its oldest items are dropped.
+ */
 export class StreamConsumer {
   readonly id: Id
   /** Whether only the newest item is worth having. */

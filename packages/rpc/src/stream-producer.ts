@@ -4,7 +4,15 @@ import type { ServedStream } from './contract.js'
 /** Most items that a consumer can allow in advance. */
 const MAX_CREDIT = 65535
 
-/** A stream that this end serves: draws items from the source and sends them as the consumer allows. */
+/**
+ * A stream that this end serves: draws items from the source and sends them as the consumer allows.
+ *
+ * {@link IncomingRequests} makes it for each stream that is opened, and calls `run` once. Messages of the consumer call
+ * `grant` for more credit and `stop`, at any time. `run` ends with the source or after `stop`.
+ *
+ * The producer owns the credit, the items that wait for it, and the signal that calls the source off. It must never send
+ * without credit from a consumer that counts, nor keep more items than the overflow policy of the stream allows.
+ */
 export class StreamProducer {
   readonly #served: ServedStream<never, unknown>
   readonly #send: (item: unknown) => Promise<void>
@@ -110,7 +118,7 @@ export class StreamProducer {
     await reading
   }
 
-  /** Waits until something is so, or the stream is stopped. */
+  /** Waits until the condition holds, or the stream is stopped. */
   async #until(condition: () => boolean): Promise<void> {
     while (!condition() && !this.stopped) await this.#changed.wait(undefined)
   }

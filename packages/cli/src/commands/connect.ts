@@ -216,7 +216,7 @@ class Conversation {
     }
   }
 
-  /** Waits for an answer from here on, if it is time to. The first connection has limits of its own. */
+  /** Waits for an answer from here on, if it is time to. The first connection has its own limits. */
   #waitOn(): void {
     if (!this.#connected && !this.#options.retry) return
     if (this.#inputOver || (this.#options.one && this.#sent > 0)) this.#idleTimer.touch()

@@ -12,7 +12,7 @@ import { readPemFile } from '@usmp/node/key-files'
 import { Broadcast } from '../broadcast.js'
 import { CommandSlots, MAX_COMMANDS } from '../command-slots.js'
 import { endOf, errorFields, sessionFields, suiteName } from '../describe.js'
-import { type CommandEnd, runBeside } from '../exec.js'
+import { type CommandEnd, runCommand } from '../exec.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { IdleTimer } from '../idle-timer.js'
 import { Latch } from '../latch.js'
@@ -126,7 +126,7 @@ class Service {
   readonly #attending = new Set<Promise<void>>()
   readonly #devices = new Set<string>()
   readonly #slots = new CommandSlots()
-  /** Of the last session that came to nothing because of different suites. */
+  /** Of the last session that failed because of different suites. */
   #mismatch: UsmpError | undefined
   #received = 0
   #refusedLines = 0
@@ -230,7 +230,7 @@ class Service {
       return this.#mayTake() && !this.#options.one
     }
     try {
-      this.#tellCommand(session, await runBeside(session, command, this.#output, onMessage))
+      this.#tellCommand(session, await runCommand(session, command, this.#output, onMessage))
     } finally {
       this.#slots.release(session)
     }
