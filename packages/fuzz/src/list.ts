@@ -28,7 +28,7 @@ export const list: readonly About[] = [
     name: 'session',
     what: 'an established session and a peer that has the keys and seals what no honest one does',
     maxLength: 800,
-    covers: core('connection', 'session', 'fragment', 'replay', 'reorder', 'liveness', 'datagram', 'arq', 'utack'),
+    covers: core('connection', 'record-layer', 'fragment', 'replay', 'reorder', 'keepalive', 'datagram', 'arq', 'utack'),
   },
   {
     name: 'twins',
@@ -36,10 +36,10 @@ export const list: readonly About[] = [
     maxLength: 800,
     covers: core(
       'connection',
-      'session',
+      'record-layer',
       'fragment',
       'replay',
-      'liveness',
+      'keepalive',
       'deframer',
       'handshake/client',
       'handshake/server',
