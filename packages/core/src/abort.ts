@@ -6,10 +6,11 @@ const waiting = new WeakMap<AbortSignal, Set<() => void>>()
 /**
  * Calls back when a signal aborts. The signal has one listener, however many callers wait: Node warns of a leak at the
  * eleventh, and a fleet may well wait for one signal.
- * @param signal one that has not aborted
+ * @param signal left out, or aborted already, it never calls back
  * @returns takes the wait back; does nothing once it is over
  */
-export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (!signal || signal.aborted) return () => {}
   const callbacks = waiting.get(signal) ?? listen(signal)
   // A new function for each call: the same one may wait twice.
   const entry = () => callback()

@@ -1,12 +1,12 @@
 import { abortError } from './abort.js'
-import type { Clock } from './clock.js'
+import { type Clock, systemClock } from './clock.js'
 import { type Connection, type ConnectionEvent, closeTimeout, cutShort, IDLE_TIMEOUT } from './connection.js'
 import type { WireVersion } from './constants.js'
 import { type DeadlineOwner, DeadlineTimer } from './deadline-timer.js'
 import { formatDeviceId } from './device-id.js'
 import { asUsmpError, type ErrorCode, UsmpError } from './errors.js'
 import { assertMessage } from './fragment.js'
-import type { PskLookup } from './psk-lookup.js'
+import { type Authorize, lookUpPsk } from './psk-lookup.js'
 import { ReceiveQueue } from './receive-queue.js'
 import { costOf, encode, type SendOutlet, SendQueue } from './send-queue.js'
 import { abortTransport, closeTransport, type Transport, type TransportSink } from './transport.js'
@@ -20,16 +20,14 @@ const MAX_BLOCKED = 600_000
 /** What a driver tells its session; it deals with the other events of the connection itself. */
 export type DriverEvent = Exclude<ConnectionEvent, { kind: 'hello' | 'message' }>
 
-/** What a driver drives, and for whom. */
-export interface DriverParts {
-  readonly connection: Connection
-  readonly transport: Transport
-  readonly clock: Clock
+/** Options of a session that its driver needs. */
+export interface DriverOptions {
+  /** Default: the clock of the platform. */
+  readonly clock?: Clock
   /** ms; default 60000; 0 for never. */
-  readonly idleTimeout: number | undefined
+  readonly idleTimeout?: number
   /** Of a server. */
-  readonly pskLookup?: PskLookup
-  readonly onEvent: (event: DriverEvent) => void
+  readonly authorize?: Authorize
 }
 
 /**
@@ -55,7 +53,9 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
   readonly #received = new ReceiveQueue()
   /** Until the handshake is done: a session may last for weeks. */
   #connected: WaitQueue | undefined = new WaitQueue()
-  #pskLookup: PskLookup | undefined
+  #authorize: Authorize | undefined
+  /** What was wrong with the last look-up of a key. On the wire that is an unknown device; the application hears the truth. */
+  #lookupFault: UsmpError | undefined
   /** Since when the transport wants no more bytes; undefined while it takes them. */
   #blockedSince: number | undefined
   #paused = false
@@ -69,11 +69,17 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
   readonly #closed: Promise<UsmpError>
   #resolveClosed!: (reason: UsmpError) => void
 
-  constructor({ connection, transport, clock, idleTimeout = IDLE_TIMEOUT, pskLookup, onEvent }: DriverParts) {
+  /** @param onEvent told each event of the session */
+  constructor(
+    connection: Connection,
+    transport: Transport,
+    { clock = systemClock, idleTimeout = IDLE_TIMEOUT, authorize }: DriverOptions,
+    onEvent: (event: DriverEvent) => void,
+  ) {
     this.#connection = connection
     this.#transport = transport
     this.#clock = clock
-    this.#pskLookup = pskLookup
+    this.#authorize = authorize
     this.#onEvent = onEvent
     // A slow line may need longer than that for one full buffer, and delays no other session.
     this.#blockedTimeout = idleTimeout > 0 && transport.kind !== 'serial' ? idleTimeout : Number.POSITIVE_INFINITY
@@ -94,9 +100,9 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
     return this.#connection.dropped
   }
 
-  /** Why nothing can be sent any more; undefined while it can. */
-  get endReason(): UsmpError | undefined {
-    return this.#reason ?? this.#closing?.reason
+  /** Why the session has ended; undefined before that. */
+  get reason(): UsmpError | undefined {
+    return this.#reason
   }
 
   /** Resolves with the reason of the end; never rejects. */
@@ -127,7 +133,7 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
    * @throws UsmpError like `send` of a session
    */
   send(message: Uint8Array | string, signal: AbortSignal | undefined): Promise<void> | undefined {
-    if (this.endReason) throw this.endReason
+    if (this.#endReason) throw this.#endReason
     return this.#sends.send(message, signal)
   }
 
@@ -258,7 +264,7 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
         this.#onEvent(event)
         this.#connected?.resolveAll()
         this.#connected = undefined
-        this.#pskLookup = undefined
+        this.#authorize = undefined
         return
       default:
         return this.#onEvent(event)
@@ -266,11 +272,12 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
   }
 
   async #answerHello(deviceId: string, wireVersion: WireVersion): Promise<void> {
-    const lookup = this.#pskLookup!
-    const answer = await lookup.find(deviceId, wireVersion)
+    this.#lookupFault = undefined
+    const { authorization, fault } = await lookUpPsk(this.#authorize!, deviceId, wireVersion)
+    this.#lookupFault = fault
     try {
-      if (lookup.fault?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(lookup.fault, this.#clock.now())
-      else this.#connection.authorize(answer, this.#clock.now())
+      if (fault?.code === 'PSK_LOOKUP_FAILED') this.#connection.failLookup(fault, this.#clock.now())
+      else this.#connection.authorize(authorization, this.#clock.now())
     } catch (error) {
       this.#connection.close(asUsmpError(error, 'CRYPTO_FAILED'))
     }
@@ -369,8 +376,7 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
   }
 
   #end(connectionReason: UsmpError): void {
-    const fault = this.#pskLookup?.fault
-    const reason = connectionReason.code === 'UNKNOWN_DEVICE' && fault ? fault : connectionReason
+    const reason = (connectionReason.code === 'UNKNOWN_DEVICE' && this.#lookupFault) || connectionReason
     this.#blockedSince = undefined
     this.#timer.disarm()
     const inTime = !this.#closing || this.#clock.now() < this.#closing.by
@@ -389,9 +395,14 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
     this.#resolveClosed(reason)
   }
 
+  /** Why nothing can be sent any more; undefined while it can. */
+  get #endReason(): UsmpError | undefined {
+    return this.#reason ?? this.#closing?.reason
+  }
+
   /** What `action` says; false if it failed as the session has ended, or has no room. */
   #unlessEnded(action: () => boolean): boolean {
-    if (this.endReason) return false
+    if (this.#endReason) return false
     try {
       return action()
     } catch (error) {

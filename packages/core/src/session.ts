@@ -6,8 +6,8 @@ import type { CipherSuite, WireVersion } from './constants.js'
 import { formatDeviceId } from './device-id.js'
 import { type ErrorCode, UsmpError } from './errors.js'
 import { abortableTable, acceptTable, checkOptions, connectTable } from './options.js'
-import { type Authorize, PskLookup } from './psk-lookup.js'
-import { type DriverEvent, type DriverParts, SessionDriver } from './session-driver.js'
+import type { Authorize } from './psk-lookup.js'
+import { type DriverEvent, type DriverOptions, SessionDriver } from './session-driver.js'
 import { abortTransport, type Transport } from './transport.js'
 import { WaitQueue } from './wait-queue.js'
 
@@ -61,14 +61,12 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   #identity: Identity | undefined
   /** Made when somebody asks for it. */
   #ended: AbortController | undefined
-  /** Why the session has ended. */
-  #reason: UsmpError | undefined
   #readable: ReadableStream<Uint8Array> | undefined
   #writable: WritableStream<Uint8Array | string> | undefined
 
-  private constructor(parts: Omit<DriverParts, 'onEvent'>) {
+  private constructor(connection: Connection, transport: Transport, options: DriverOptions) {
     super()
-    this.#driver = new SessionDriver({ ...parts, onEvent: (event) => this.#onEvent(event) })
+    this.#driver = new SessionDriver(connection, transport, options, (event) => this.#onEvent(event))
   }
 
   /**
@@ -76,13 +74,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK; of the handshake or transport; ABORTED
    */
   static async connect(transport: Transport, options: ConnectOptions): Promise<Session> {
-    abortOnThrow(transport, () => checkOptions('Session.connect', options, connectTable))
-    const { clock = systemClock, signal, ...rest } = options
     const connection = abortOnThrow(transport, () => {
+      checkOptions('Session.connect', options, connectTable)
+      const { clock = systemClock, signal, ...rest } = options
       throwIfAborted(signal)
       return Connection.client({ ...rest, kind: transport.kind }, clock.now())
     })
-    return new Session({ connection, transport, clock, idleTimeout: options.idleTimeout }).#start(signal)
+    return new Session(connection, transport, options).#start(options.signal)
   }
 
   /**
@@ -90,14 +88,13 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * @throws UsmpError INVALID_ARGUMENT; of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
    */
   static async accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-    abortOnThrow(transport, () => checkOptions('Session.accept', options, acceptTable))
-    const { clock = systemClock, signal, authorize, ...rest } = options
     const connection = abortOnThrow(transport, () => {
+      checkOptions('Session.accept', options, acceptTable)
+      const { clock = systemClock, signal, authorize, ...rest } = options
       throwIfAborted(signal)
       return Connection.server({ ...rest, kind: transport.kind }, clock.now())
     })
-    const pskLookup = new PskLookup(authorize)
-    return new Session({ connection, transport, clock, idleTimeout: options.idleTimeout, pskLookup }).#start(signal)
+    return new Session(connection, transport, options).#start(options.signal)
   }
 
   async #start(signal: AbortSignal | undefined): Promise<Session> {
@@ -143,7 +140,8 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
   get signal(): AbortSignal {
     if (!this.#ended) {
       this.#ended = new AbortController()
-      if (this.#reason) this.#ended.abort(this.#reason)
+      const { reason } = this.#driver
+      if (reason) this.#ended.abort(reason)
     }
     return this.#ended.signal
   }
@@ -179,7 +177,6 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   async send(message: Uint8Array | string, options: Abortable = NO_OPTIONS): Promise<void> {
     const signal = signalOf('send', options)
-    throwIfAborted(signal)
     return this.#driver.send(message, signal)
   }
 
@@ -215,7 +212,6 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
 
   async #receiveUntil(options: Abortable): Promise<Uint8Array | undefined> {
     const signal = signalOf('receive', options)
-    throwIfAborted(signal)
     return this.#driver.take(signal)
   }
 
@@ -262,7 +258,6 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   async ping(options: Abortable = NO_OPTIONS): Promise<number> {
     const signal = signalOf('ping', options)
-    throwIfAborted(signal)
     this.#driver.ping()
     this.#pings ??= new WaitQueue()
     return this.#pings.wait(signal)
@@ -276,7 +271,6 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    */
   async rekey(options: Abortable = NO_OPTIONS): Promise<void> {
     const signal = signalOf('rekey', options)
-    throwIfAborted(signal)
     this.#driver.rekey()
     this.#rekeys ??= new WaitQueue()
     return this.#rekeys.wait(signal)
@@ -317,7 +311,6 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
       case 'rekeyed':
         return this.#rekeys?.resolveAll()
       case 'closed':
-        this.#reason = event.reason
         this.#pings?.rejectAll(event.reason)
         this.#rekeys?.rejectAll(event.reason)
         this.#ended?.abort(event.reason)
@@ -356,8 +349,9 @@ function abortOnThrow<T>(transport: Transport, begin: () => T): T {
   }
 }
 
-/** @throws UsmpError INVALID_ARGUMENT */
+/** @throws UsmpError INVALID_ARGUMENT; ABORTED if it has aborted */
 function signalOf(caller: string, options: Abortable): AbortSignal | undefined {
   if (options !== NO_OPTIONS) checkOptions(caller, options, abortableTable)
+  throwIfAborted(options.signal)
   return options.signal
 }

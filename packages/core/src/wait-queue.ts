@@ -7,19 +7,22 @@ export interface Waiter<T, D> {
   readonly data: D
   resolve(value: T): void
   reject(reason: unknown): void
+  /** While the caller is in its queue and can be called off. */
+  forgetSignal?(): void
 }
 
 /**
  * Callers that wait for the same thing, in the order in which they came.
  *
  * The side that waits calls `wait`, whose promise settles once. The side that has what they wait for takes the first caller
- * with `shift`, or a chosen one with `remove`, and settles it; or it settles all of them. The queue owns the list and the
- * callbacks on abort signals. A caller whose signal aborts leaves the queue at once and is never handed out.
+ * out with `shift`, or a chosen one with `remove`, and settles it; or it settles all of them. The queue owns the list and the
+ * callbacks on abort signals. A caller whose signal aborts leaves the queue at once; a caller that was taken out can no
+ * longer be called off.
  *
  * @typeParam T what the callers get
  * @typeParam D what each caller waits with
  */
-export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
+export class WaitQueue<T = void, D = void> {
   readonly #limit: number
   readonly #what: string
   #waiters: Waiter<T, D>[] = []
@@ -28,7 +31,7 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
    * @param limit most callers that may wait at once; default no limit
    * @param what what they do, behind their number in the message of QUEUE_FULL: "requests wait for a session"
    */
-  constructor(limit: number = Number.POSITIVE_INFINITY, what = 'calls wait') {
+  constructor(limit: number = Number.POSITIVE_INFINITY, what = '') {
     this.#limit = limit
     this.#what = what
   }
@@ -38,9 +41,9 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
     return this.#waiters.length
   }
 
-  /** The callers in their order. Not to be used while the queue changes. */
-  [Symbol.iterator](): Iterator<Waiter<T, D>> {
-    return this.#waiters[Symbol.iterator]()
+  /** The callers in their order. To be used before the queue changes. */
+  get waiters(): readonly Waiter<T, D>[] {
+    return this.#waiters
   }
 
   /**
@@ -51,21 +54,13 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
   wait(signal: AbortSignal | undefined, data: D, onAborted?: () => void): Promise<T> {
     return new Promise((resolve, reject) => {
       throwIfAborted(signal)
-      if (this.#waiters.length >= this.#limit) throw new UsmpError('QUEUE_FULL', `${this.#limit} ${this.#what}`)
-      if (!signal) return this.#add({ data, resolve, reject })
-      const waiter: Waiter<T, D> = {
-        data,
-        resolve: (value) => {
-          forgetSignal()
-          resolve(value)
-        },
-        reject: (reason) => {
-          forgetSignal()
-          reject(reason)
-        },
-      }
-      this.#add(waiter)
-      const forgetSignal = onAbort(signal, () => {
+      if (this.size >= this.#limit) throw new UsmpError('QUEUE_FULL', `${this.#limit} ${this.#what}`)
+      const waiter: Waiter<T, D> = { data, resolve, reject }
+      // An array that grows from nothing reserves room for 17: too much for the many queues in which one caller waits.
+      if (this.size === 0) this.#waiters = [waiter]
+      else this.#waiters.push(waiter)
+      if (!signal) return
+      waiter.forgetSignal = onAbort(signal, () => {
         this.remove(waiter)
         onAborted?.()
         reject(abortError(signal))
@@ -75,28 +70,31 @@ export class WaitQueue<T = void, D = void> implements Iterable<Waiter<T, D>> {
 
   /** Takes the caller out that has waited longest; undefined if there is none. */
   shift(): Waiter<T, D> | undefined {
-    return this.#waiters.shift()
+    const waiter = this.#waiters.shift()
+    waiter?.forgetSignal?.()
+    return waiter
   }
 
-  /** Takes one caller out; does nothing if it has left already. */
+  /** Takes one caller out. */
   remove(waiter: Waiter<T, D>): void {
-    const index = this.#waiters.indexOf(waiter)
-    if (index >= 0) this.#waiters.splice(index, 1)
+    this.#waiters = this.#waiters.filter((other) => other !== waiter)
+    waiter.forgetSignal?.()
   }
 
   /** Empties the queue and gives every caller the same value. */
   resolveAll(value: T): void {
-    for (const waiter of this.#waiters.splice(0)) waiter.resolve(value)
+    for (const waiter of this.#takeAll()) waiter.resolve(value)
   }
 
   /** Empties the queue and rejects every caller with the same reason. */
   rejectAll(reason: unknown): void {
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(reason)
+    for (const waiter of this.#takeAll()) waiter.reject(reason)
   }
 
-  #add(waiter: Waiter<T, D>): void {
-    // An array that grows from nothing reserves room for 17: too much for the many queues in which one caller waits.
-    if (this.#waiters.length === 0) this.#waiters = [waiter]
-    else this.#waiters.push(waiter)
+  #takeAll(): readonly Waiter<T, D>[] {
+    const all = this.#waiters
+    this.#waiters = []
+    for (const waiter of all) waiter.forgetSignal?.()
+    return all
   }
 }

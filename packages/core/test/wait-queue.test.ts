@@ -13,7 +13,7 @@ describe('a wait queue', () => {
   test('hands out the callers in the order in which they came', async () => {
     const queue = new WaitQueue<number, string>()
     const promises = ['a', 'b', 'c'].map((data) => queue.wait(undefined, data))
-    expect([...queue].map(({ data }) => data)).toEqual(['a', 'b', 'c'])
+    expect(queue.waiters.map(({ data }) => data)).toEqual(['a', 'b', 'c'])
     for (let value = 1; queue.size > 0; value++) queue.shift()!.resolve(value)
     expect(await Promise.all(promises)).toEqual([1, 2, 3])
     expect(queue.shift()).toBeUndefined()
@@ -22,7 +22,7 @@ describe('a wait queue', () => {
   test('gives up any one of them', async () => {
     const queue = new WaitQueue<void, string>()
     const [first, second] = [queue.wait(undefined, 'a'), queue.wait(undefined, 'b')]
-    const chosen = [...queue].find(({ data }) => data === 'b')!
+    const chosen = queue.waiters.find(({ data }) => data === 'b')!
     queue.remove(chosen)
     queue.remove(chosen)
     chosen.reject(new Error('chosen'))

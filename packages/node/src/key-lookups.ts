@@ -74,7 +74,7 @@ export class KeyLookups {
 
   #startNext(): void {
     let next: Waiter<Release, Waiting> | undefined
-    for (const waiter of this.#waiting) {
+    for (const waiter of this.#waiting.waiters) {
       if (!this.#mayStart(waiter.data.pair)) continue
       if (!next || this.#load(waiter.data.host) < this.#load(next.data.host)) next = waiter
     }
