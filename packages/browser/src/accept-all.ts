@@ -1,4 +1,4 @@
-import { asUsmpError, SerialMultiplexer, Session, type Transport, type UsmpError, WaitQueue } from '@usmp/core'
+import { asUsmpError, onAbort, SerialMultiplexer, Session, type Transport, type UsmpError, WaitQueue } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import type { AcceptOptions } from './connect.js'
 import { acceptAllTable } from './options.js'
@@ -65,7 +65,7 @@ export async function* acceptAll(
 
   const end = () => ended.abort(options.signal?.reason)
   ended.signal.addEventListener('abort', () => void newest?.close())
-  options.signal?.addEventListener('abort', end)
+  const forgetSignal = onAbort(options.signal, end)
   if (options.signal?.aborted) end()
   let done = false
   const accepting = acceptEach().finally(() => {
@@ -83,7 +83,7 @@ export async function* acceptAll(
       yield session
     }
   } finally {
-    options.signal?.removeEventListener('abort', end)
+    forgetSignal()
     end()
     await accepting.catch(() => {})
     await newest?.close()

@@ -97,8 +97,8 @@ export function sessions(
     clock: systemClock,
     jitter: Math.random,
     signal,
-    ...(onRetry ? { onRetry } : {}),
-    ...(maxRefusals === undefined ? {} : { maxRefusals }),
+    onRetry,
+    maxRefusals,
   })
 }
 

@@ -1,5 +1,6 @@
 import { MAX_FRAME, type Transport, UsmpError } from '@usmp/core'
 import { PausableBuffer } from './pausable-buffer.js'
+import { settledWithin } from './timeout.js'
 
 /** Bytes that may be under way before the other side has read them. */
 const WINDOW = 256 * 1024
@@ -75,9 +76,7 @@ export function messagePortTransport(port: MessagePort): Transport {
     async close() {
       incoming.disconnect()
       port.postMessage(null)
-      let timer: ReturnType<typeof setTimeout> | undefined
-      await Promise.race([finished, new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_TIMEOUT)))])
-      clearTimeout(timer)
+      await settledWithin(CLOSE_TIMEOUT, finished)
       port.close()
     },
     abort() {

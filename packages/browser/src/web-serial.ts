@@ -1,4 +1,5 @@
 import { concatBytes, type Transport, type TransportSink, UsmpError } from '@usmp/core'
+import { settledWithin } from './timeout.js'
 
 /** How long a close waits for the line to take the rest, ms. */
 const CLOSE_TIMEOUT = 2_000
@@ -79,10 +80,7 @@ export function serialTransport(port: OpenSerialPort): Transport {
     resume: () => resumeReading?.(),
     async close() {
       sink = undefined
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const tooLong = new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_TIMEOUT)))
-      await Promise.race([lastWrite.catch(() => {}), tooLong])
-      clearTimeout(timer)
+      await settledWithin(CLOSE_TIMEOUT, lastWrite)
       release()
     },
     abort() {

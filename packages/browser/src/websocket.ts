@@ -1,5 +1,6 @@
 import { abortError, type Transport, throwIfAborted, UsmpError } from '@usmp/core'
 import { PausableBuffer } from './pausable-buffer.js'
+import { settledWithin } from './timeout.js'
 
 /** How long a close waits for the peer's answer, ms. */
 const CLOSE_TIMEOUT = 2_000
@@ -61,9 +62,7 @@ export function webSocketTransport(socket: WebSocket): Transport {
     resume: () => incoming.resume(),
     async close() {
       leave(1000)
-      let timer: ReturnType<typeof setTimeout> | undefined
-      await Promise.race([closed, new Promise((resolve) => (timer = setTimeout(resolve, CLOSE_TIMEOUT)))])
-      clearTimeout(timer)
+      await settledWithin(CLOSE_TIMEOUT, closed)
     },
     // Pages may not send the status for an error (1002), so none is sent.
     abort: () => leave(),

@@ -28,7 +28,17 @@ export const list: readonly About[] = [
     name: 'session',
     what: 'an established session and a peer that has the keys and seals what no honest one does',
     maxLength: 800,
-    covers: core('connection', 'record-layer', 'fragment', 'replay', 'reorder', 'keepalive', 'datagram', 'arq', 'utack'),
+    covers: core(
+      'connection',
+      'record-layer',
+      'fragment',
+      'replay',
+      'reorder',
+      'keepalive',
+      'datagram',
+      'arq',
+      'utack',
+    ),
   },
   {
     name: 'twins',

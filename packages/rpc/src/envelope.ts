@@ -141,7 +141,7 @@ export function formatCall(call: {
   id?: Id
   method: string
   params: unknown
-  age?: MessageAge
+  age?: MessageAge | undefined
   credit?: number
 }): string {
   try {

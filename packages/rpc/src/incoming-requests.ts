@@ -203,7 +203,7 @@ export class IncomingRequests {
 }
 
 function formatEnd(stream: Id, error: RpcError | undefined): string {
-  return formatCall({ method: '$/end', params: { stream, ...(error ? { error: errorObject(error) } : {}) } })
+  return formatCall({ method: '$/end', params: { stream, error: error && errorObject(error) } })
 }
 
 function tooLarge(what: string, { message }: UsmpError): RpcError {

@@ -33,9 +33,7 @@ export class MessageSender {
     this.#session = session
     this.#limit = limit
     this.#chunkSize = session.maxMessage - CHUNK_HEADER
-    if (!(this.#chunkSize > 0)) {
-      throw new UsmpError('INVALID_ARGUMENT', `maxMessage of the session must be over ${CHUNK_HEADER} bytes`)
-    }
+    if (!(this.#chunkSize > 0)) throw new UsmpError('INVALID_ARGUMENT', 'maxMessage of the session is too small')
   }
 
   /**

@@ -12,7 +12,7 @@ export const DEFAULT_TIMEOUT = 10_000
 export interface Request {
   readonly method: string
   readonly params: unknown
-  readonly age?: MessageAge
+  readonly age?: MessageAge | undefined
   readonly credit?: number
 }
 
@@ -61,8 +61,8 @@ export class OutgoingRequests {
       const unsent = new AbortController()
       const settle = () => {
         this.#pending.delete(id)
-        stopTimer?.()
-        forgetSignal?.()
+        stopTimer()
+        forgetSignal()
       }
       const fail = (error: unknown) => {
         settle()
@@ -76,9 +76,9 @@ export class OutgoingRequests {
         sent.then(cancel).catch(() => {})
       }
       const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${request.method}, ${timeout} ms`))
-      const stopTimer = timeout > 0 ? setReadTimeout(this.#clock, timeout, onTimeout) : undefined
+      const stopTimer = setReadTimeout(this.#clock, timeout, onTimeout)
       const onSignal = () => giveUp(abortError(signal))
-      const forgetSignal = signal && onAbort(signal, onSignal)
+      const forgetSignal = onAbort(signal, onSignal)
       const pending: PendingRequest = {
         message: undefined,
         resolve: (result) => {

@@ -74,7 +74,7 @@ export interface RequestOptions extends Abortable {
   /** ms until an answer; 0 for never; default 10000. */
   readonly timeout?: number
   /** ms after which the peer is not to carry the request out any more. */
-  readonly ttl?: number
+  readonly ttl?: number | undefined
 }
 
 /**
@@ -147,9 +147,9 @@ export class Peer<C> {
     const { timeout = DEFAULT_TIMEOUT, ttl, signal } = options
     const { params: schema, result } = definitionOf(this.#calls.requests, method)
     checkSent(method, schema, params)
-    const age = ttl === undefined ? {} : { age: { at: Math.round(this.#now()), ttl } }
+    const age = ttl === undefined ? undefined : { at: Math.round(this.#now()), ttl }
     const accept = (answer: unknown) => checkAnswer(method, result, answer) as RequestResult<C, M>
-    return this.#outgoing.send({ method, params, ...age }, { timeout, signal, accept })
+    return this.#outgoing.send({ method, params, age }, { timeout, signal, accept })
   }
 
   /**
@@ -193,13 +193,13 @@ export class Peer<C> {
     const consumer = await this.#openStream(method, params, { timeout, signal })
     const onSignal = () => consumer.abort(abortError(signal))
     if (signal?.aborted) onSignal()
-    const forgetSignal = signal && !signal.aborted ? onAbort(signal, onSignal) : undefined
+    const forgetSignal = onAbort(signal, onSignal)
     try {
       for (let next = await consumer.next(); next; next = await consumer.next()) {
         yield checkAnswer(method, itemSchema, next.item) as StreamItem<C, M>
       }
     } finally {
-      forgetSignal?.()
+      forgetSignal()
       this.#consumers.delete(consumer.id)
       if (!consumer.ended) this.#sendControl('$/stop', { stream: consumer.id })
     }

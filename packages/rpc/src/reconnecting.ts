@@ -2,7 +2,6 @@ import {
   type Abortable,
   asUsmpError,
   type Clock,
-  type ErrorCode,
   onAbort,
   systemClock,
   throwIfAborted,
@@ -91,7 +90,7 @@ export class Reconnecting<C> {
         return await peer.request(method, params, {
           timeout: Number.isFinite(left) ? left : 0,
           signal,
-          ...(ttl === undefined ? {} : { ttl: left }),
+          ttl: ttl === undefined ? undefined : left,
         })
       } catch (error) {
         if (error !== peer.ended) throw error
@@ -110,12 +109,7 @@ export class Reconnecting<C> {
 
   /** Like `tryNotify` of a {@link Peer}; without a session it is dropped, too. */
   tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
-    try {
-      return this.#present.tryNotify(method, params)
-    } catch (error) {
-      if (isUsage(error, 'INVALID_ARGUMENT') || isUsage(error, 'MESSAGE_TOO_LARGE')) throw error
-      return false
-    }
+    return this.#peer?.tryNotify(method, params) ?? false
   }
 
   /** Like `stream` of a {@link Peer}: it ends with its session. NOT_CONNECTED without one. */
@@ -172,21 +166,17 @@ export class Reconnecting<C> {
     const left = Math.ceil(deadline - this.#clock.now())
     const over = new AbortController()
     const stop = () => over.abort()
-    const stopTimer = Number.isFinite(left) ? setReadTimeout(this.#clock, left, stop) : undefined
-    const forgetSignal = signal && onAbort(signal, stop)
+    const stopTimer = setReadTimeout(this.#clock, left, stop)
+    const forgetSignal = onAbort(signal, stop)
     try {
       await this.#waiting.wait(over.signal)
     } catch (error) {
       if (!over.signal.aborted) throw error
     } finally {
-      stopTimer?.()
-      forgetSignal?.()
+      stopTimer()
+      forgetSignal()
     }
   }
-}
-
-function isUsage(error: unknown, code: ErrorCode): boolean {
-  return error instanceof UsmpError && error.code === code
 }
 
 /**
