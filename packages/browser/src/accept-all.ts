@@ -1,4 +1,4 @@
-import { asUsmpError, SerialMultiplexer, Session, type Transport, type UsmpError } from '@usmp/core'
+import { asUsmpError, onAbort, SerialMultiplexer, Session, type Transport, type UsmpError, WaitQueue } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import type { AcceptOptions } from './connect.js'
 import { acceptAllTable } from './options.js'
@@ -11,25 +11,29 @@ export interface AcceptAllOptions extends AcceptOptions {
 }
 
 /**
- * Is the server on a serial line, for one session after the other. A device that restarts gets its new session at once: the
- * handshake runs beside the old session, which ends with REPLACED when the new one is proven. Ends when the line does, and,
+ * The server on a serial line, for one session after the other. A device that restarts gets its new session at once: the
+ * handshake runs during the old session, which ends with REPLACED when the new one is proven. Ends when the line does, and,
  * with the session there is, when `signal` aborts or the consumer leaves the loop.
- * @param line {@link serialTransport}, or another transport of the kind `serial`
+ * @param serial {@link serialTransport}, or another transport of the kind `serial`
  * @throws UsmpError INVALID_ARGUMENT or another of the family `usage`
  */
-export async function* acceptAll(line: Transport, options: AcceptAllOptions): AsyncGenerator<Session, void, undefined> {
+export async function* acceptAll(
+  serial: Transport,
+  options: AcceptAllOptions,
+): AsyncGenerator<Session, void, undefined> {
   try {
     checkOptions('acceptAll', options, acceptAllTable)
   } catch (error) {
-    line.abort()
+    serial.abort()
     throw error
   }
   const { onRefused, ...rest } = options
-  const shared = new SerialMultiplexer(line)
-  const over = new AbortController()
+  const multiplexer = new SerialMultiplexer(serial)
+  const ended = new AbortController()
   let newest: Session | undefined
   let waiting: Session | undefined
-  let wake = (): void => {}
+  /** The consumer, while it waits for a session or the end. */
+  const changed = new WaitQueue()
 
   async function acceptNext(): Promise<void> {
     let deviceId: string | undefined
@@ -38,51 +42,51 @@ export async function* acceptAll(line: Transport, options: AcceptAllOptions): As
       return options.authorize(id, wireVersion)
     }
     try {
-      const session = await Session.accept(shared.join(), {
+      const session = await Session.accept(multiplexer.join(), {
         ...rest,
         authorize,
-        signal: over.signal,
+        signal: ended.signal,
         random: webRandom,
       })
-      shared.replaceSession(session)
+      multiplexer.replaceSession(session)
       newest = waiting = session
-      wake()
+      changed.resolveAll()
     } catch (failure) {
       const error = asUsmpError(failure, 'TRANSPORT_FAILED')
       // A wrong option shows before anybody has said HELLO; what comes later is about one device, as a weak key of it.
       if (deviceId !== undefined) onRefused?.(deviceId, error)
-      else if (error.family === 'usage' && !over.signal.aborted) throw error
+      else if (error.family === 'usage' && !ended.signal.aborted) throw error
     }
   }
 
   async function acceptEach(): Promise<void> {
-    while (shared.open && !over.signal.aborted) await acceptNext()
+    while (multiplexer.open && !ended.signal.aborted) await acceptNext()
   }
 
-  const end = () => over.abort(options.signal?.reason)
-  over.signal.addEventListener('abort', () => void newest?.close())
-  options.signal?.addEventListener('abort', end)
+  const end = () => ended.abort(options.signal?.reason)
+  ended.signal.addEventListener('abort', () => void newest?.close())
+  const forgetSignal = onAbort(options.signal, end)
   if (options.signal?.aborted) end()
   let done = false
   const accepting = acceptEach().finally(() => {
     done = true
-    wake()
+    changed.resolveAll()
   })
   // Told below; the consumer may be busy with a session when it happens.
   accepting.catch(() => {})
   try {
     for (;;) {
-      while (!waiting && !done) await new Promise<void>((resolve) => (wake = resolve))
-      if (!waiting || over.signal.aborted) return await accepting
+      while (!waiting && !done) await changed.wait(undefined)
+      if (!waiting || ended.signal.aborted) return await accepting
       const session = waiting
       waiting = undefined
       yield session
     }
   } finally {
-    options.signal?.removeEventListener('abort', end)
+    forgetSignal()
     end()
     await accepting.catch(() => {})
     await newest?.close()
-    await shared.close()
+    await multiplexer.close()
   }
 }

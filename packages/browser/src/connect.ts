@@ -50,7 +50,7 @@ export async function connect(target: string | URL | Transport, options: Connect
 }
 
 function establish(transport: Transport, options: ConnectOptions): Promise<Session> {
-  return orAbort(transport, () => {
+  return abortOnThrow(transport, () => {
     const deviceId = assertUsable(options)
     const { connectTimeout, ...rest } = options
     return Session.connect(transport, { ...rest, deviceId, random: webRandom })
@@ -68,11 +68,11 @@ function assertUsable(options: ConnectOptions): Uint8Array {
 }
 
 /**
- * Is the server on a transport, towards another page, a worker, or a device on a serial port.
+ * The server on a transport, towards another page, a worker, or a device on a serial port.
  * @throws UsmpError of the handshake or transport; ABORTED; PSK_LOOKUP_FAILED if `authorize` failed
  */
 export async function accept(transport: Transport, options: AcceptOptions): Promise<Session> {
-  return orAbort(transport, () => {
+  return abortOnThrow(transport, () => {
     checkOptions('accept', options, acceptTable)
     return Session.accept(transport, { ...options, random: webRandom })
   })
@@ -97,8 +97,8 @@ export function sessions(
     clock: systemClock,
     jitter: Math.random,
     signal,
-    ...(onRetry ? { onRetry } : {}),
-    ...(maxRefusals === undefined ? {} : { maxRefusals }),
+    onRetry,
+    maxRefusals,
   })
 }
 
@@ -106,7 +106,7 @@ function isAddress(target: string | URL | Transport): target is string | URL {
   return typeof target === 'string' || target instanceof URL
 }
 
-async function orAbort(transport: Transport, establish: () => Promise<Session>): Promise<Session> {
+async function abortOnThrow(transport: Transport, establish: () => Promise<Session>): Promise<Session> {
   try {
     return await establish()
   } catch (error) {

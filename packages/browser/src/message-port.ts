@@ -1,12 +1,13 @@
 import { MAX_FRAME, type Transport, UsmpError } from '@usmp/core'
-import { Valve } from './valve.js'
+import { PausableBuffer } from './pausable-buffer.js'
+import { settledWithin } from './timeout.js'
 
 /** Bytes that may be under way before the other side has read them. */
 const WINDOW = 256 * 1024
 /** What was read is reported in portions of this many bytes. */
 const REPORT = WINDOW / 8
 /** How long a close waits for the other side's, ms. */
-const LINGER = 2_000
+const CLOSE_TIMEOUT = 2_000
 
 /**
  * A message port as a transport, for a page and its worker, frame or other window. Both ends are of this kind. On the port
@@ -16,7 +17,7 @@ export function messagePortTransport(port: MessagePort): Transport {
   let unread = 0
   let blocked = false
   let toReport = 0
-  const valve = new Valve(2 * WINDOW, (bytes) => {
+  const incoming = new PausableBuffer(2 * WINDOW, (bytes) => {
     toReport += bytes
     if (toReport < REPORT) return
     port.postMessage(toReport)
@@ -26,29 +27,29 @@ export function messagePortTransport(port: MessagePort): Transport {
   const finished = new Promise<void>((resolve) => (finish = resolve))
 
   function end(cause?: unknown): void {
-    valve.end(cause)
+    incoming.end(cause)
     finish()
   }
 
   /** The other side has read. It cannot have read more than was sent: that would switch back pressure off. */
-  function taken(bytes: number): void {
+  function onRead(bytes: number): void {
     if (bytes <= 0 || bytes > unread) return end(new UsmpError('BAD_MAGIC', `${bytes} bytes read, of ${unread} sent`))
     unread -= bytes
     if (!blocked || unread > WINDOW / 2) return
     blocked = false
-    valve.drain()
+    incoming.drain()
   }
 
   /** Copied: the other side may go on writing to memory that both share. */
-  function arrived({ buffer, byteOffset, byteLength }: ArrayBufferView): void {
+  function onBytes({ buffer, byteOffset, byteLength }: ArrayBufferView): void {
     if (byteLength > MAX_FRAME) end(new UsmpError('TRAILING_BYTES', `a message of more than ${MAX_FRAME} bytes`))
-    else valve.push(new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength)))
+    else incoming.push(new Uint8Array(new Uint8Array(buffer, byteOffset, byteLength)))
   }
 
   port.addEventListener('message', ({ data }: MessageEvent<unknown>) => {
     // Not `instanceof`: the port may be of another frame, whose Uint8Array is another one.
-    if (ArrayBuffer.isView(data)) arrived(data)
-    else if (Number.isSafeInteger(data)) taken(data as number)
+    if (ArrayBuffer.isView(data)) onBytes(data)
+    else if (Number.isSafeInteger(data)) onRead(data as number)
     else if (data === null) end()
     else end(new UsmpError('BAD_MAGIC', 'a message that is not bytes'))
   })
@@ -59,7 +60,7 @@ export function messagePortTransport(port: MessagePort): Transport {
     kind: 'message',
     address: 'message port',
     open(sink) {
-      valve.connect(sink)
+      incoming.connect(sink)
       port.start()
     },
     write(frames) {
@@ -70,18 +71,16 @@ export function messagePortTransport(port: MessagePort): Transport {
       blocked = unread > WINDOW
       return !blocked
     },
-    pause: () => valve.shut(),
-    resume: () => valve.open(),
+    pause: () => incoming.pause(),
+    resume: () => incoming.resume(),
     async close() {
-      valve.disconnect()
+      incoming.disconnect()
       port.postMessage(null)
-      let timer: ReturnType<typeof setTimeout> | undefined
-      await Promise.race([finished, new Promise((resolve) => (timer = setTimeout(resolve, LINGER)))])
-      clearTimeout(timer)
+      await settledWithin(CLOSE_TIMEOUT, finished)
       port.close()
     },
     abort() {
-      valve.disconnect()
+      incoming.disconnect()
       port.postMessage(null)
       port.close()
     },

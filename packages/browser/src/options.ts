@@ -1,18 +1,15 @@
 import {
+  authorizationTable,
   authorize,
   callback,
   cookies,
-  datagram,
   deviceId,
-  extensions,
   flag,
   isObject,
-  maxRefusals,
-  provider,
-  psk,
   reliableDatagram,
+  retryRows,
+  sessionRows,
   signal,
-  suite,
   type TableOf,
   time,
 } from '@usmp/core/options'
@@ -20,40 +17,22 @@ import type { AcceptAllOptions } from './accept-all.js'
 import type { AcceptOptions, ConnectOptions, SessionsOptions } from './connect.js'
 import type { CredentialsOptions } from './credentials.js'
 
+/** What both ends take here. */
+const endRows = { ...sessionRows, reliableDatagram, signal }
+
 /** Of `connect`. */
 export const connectTable: TableOf<ConnectOptions> = {
   deviceId,
-  psk,
-  allowWeakPsk: flag,
-  suite,
+  ...authorizationTable,
   connectTimeout: time,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  reliableDatagram,
-  datagram,
-  provider,
-  signal,
+  ...endRows,
 }
 
 /** Of `sessions`. */
-export const sessionsTable: TableOf<SessionsOptions> = { ...connectTable, onRetry: callback, maxRefusals }
+export const sessionsTable: TableOf<SessionsOptions> = { ...connectTable, ...retryRows }
 
 /** Of `accept`. */
-export const acceptTable: TableOf<AcceptOptions> = {
-  authorize,
-  onUnproven: callback,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  reliableDatagram,
-  datagram,
-  cookies,
-  provider,
-  signal,
-}
+export const acceptTable: TableOf<AcceptOptions> = { authorize, onUnproven: callback, ...endRows, cookies }
 
 /** Of `browserCredentials`. */
 export const credentialsTable: TableOf<CredentialsOptions> = {

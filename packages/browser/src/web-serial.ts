@@ -1,7 +1,8 @@
 import { concatBytes, type Transport, type TransportSink, UsmpError } from '@usmp/core'
+import { settledWithin } from './timeout.js'
 
 /** How long a close waits for the line to take the rest, ms. */
-const LINGER = 2_000
+const CLOSE_TIMEOUT = 2_000
 
 /** What is needed of a `SerialPort` of Web Serial. */
 export interface OpenSerialPort {
@@ -11,7 +12,7 @@ export interface OpenSerialPort {
 
 /**
  * A port of Web Serial as a transport. The page has asked for it and opened it (`port.open({ baudRate })`), and closes it in
- * the end: it outlives sessions, each of which takes a transport of its own, one after the other.
+ * the end: it outlives sessions, which take one transport each, one after the other.
  * @throws UsmpError INVALID_ARGUMENT if the port is not open, or in use
  */
 export function serialTransport(port: OpenSerialPort): Transport {
@@ -21,8 +22,8 @@ export function serialTransport(port: OpenSerialPort): Transport {
   let reader = port.readable.getReader()
   let sink: TransportSink | undefined
   let released = false
-  let gate = Promise.resolve()
-  let openGate: (() => void) | undefined
+  let reading = Promise.resolve()
+  let resumeReading: (() => void) | undefined
   let lastWrite: Promise<void> = Promise.resolve()
 
   function end(cause?: unknown): void {
@@ -35,7 +36,7 @@ export function serialTransport(port: OpenSerialPort): Transport {
   /** Gives the port back. What was not read yet stays in it. */
   function release(): void {
     released = true
-    openGate?.()
+    resumeReading?.()
     reader.releaseLock()
     writer.releaseLock()
   }
@@ -43,7 +44,7 @@ export function serialTransport(port: OpenSerialPort): Transport {
   async function readAll(): Promise<void> {
     try {
       for (;;) {
-        await gate
+        await reading
         const { done, value } = await reader.read()
         if (done) return end()
         sink?.receive(value)
@@ -74,15 +75,12 @@ export function serialTransport(port: OpenSerialPort): Transport {
       return false
     },
     pause() {
-      gate = new Promise((resolve) => (openGate = resolve))
+      reading = new Promise((resolve) => (resumeReading = resolve))
     },
-    resume: () => openGate?.(),
+    resume: () => resumeReading?.(),
     async close() {
       sink = undefined
-      let timer: ReturnType<typeof setTimeout> | undefined
-      const tooLong = new Promise((resolve) => (timer = setTimeout(resolve, LINGER)))
-      await Promise.race([lastWrite.catch(() => {}), tooLong])
-      clearTimeout(timer)
+      await settledWithin(CLOSE_TIMEOUT, lastWrite)
       release()
     },
     abort() {

@@ -1,29 +1,30 @@
-import { type Transport, UsmpError } from '@usmp/core'
-import { Valve } from './valve.js'
+import { abortError, type Transport, throwIfAborted, UsmpError } from '@usmp/core'
+import { PausableBuffer } from './pausable-buffer.js'
+import { settledWithin } from './timeout.js'
 
 /** How long a close waits for the peer's answer, ms. */
-const LINGER = 2_000
+const CLOSE_TIMEOUT = 2_000
 /** Sending waits when the browser holds this many bytes, and goes on when half of them have left. */
 const HIGH_WATER = 256 * 1024
 /** The platform does not say when there is room again: looked at this often, ms. */
 const DRAIN_INTERVAL = 10
 /** A browser's WebSocket cannot be told to wait: this much is kept for a page that does not read, bytes. */
-const MOST_HELD = 1024 * 1024
+const MAX_BUFFERED = 1024 * 1024
 
 /** An open WebSocket as a transport. */
 export function webSocketTransport(socket: WebSocket): Transport {
-  const valve = new Valve(MOST_HELD)
+  const incoming = new PausableBuffer(MAX_BUFFERED)
   let watch: ReturnType<typeof setInterval> | undefined
 
   socket.binaryType = 'arraybuffer'
   socket.addEventListener('message', ({ data }: MessageEvent<string | ArrayBuffer>) => {
-    if (typeof data !== 'string') valve.push(new Uint8Array(data))
-    else valve.end(new UsmpError('BAD_MAGIC', 'a text message'))
+    if (typeof data !== 'string') incoming.push(new Uint8Array(data))
+    else incoming.end(new UsmpError('BAD_MAGIC', 'a text message'))
   })
   const closed = new Promise<void>((resolve) => {
     socket.addEventListener('close', () => {
       stopWatching()
-      valve.end()
+      incoming.end()
       resolve()
     })
   })
@@ -32,7 +33,7 @@ export function webSocketTransport(socket: WebSocket): Transport {
     watch ??= setInterval(() => {
       if (socket.bufferedAmount > HIGH_WATER / 2) return
       stopWatching()
-      valve.drain()
+      incoming.drain()
     }, DRAIN_INTERVAL)
   }
 
@@ -43,27 +44,25 @@ export function webSocketTransport(socket: WebSocket): Transport {
 
   function leave(status?: number): void {
     stopWatching()
-    valve.disconnect()
+    incoming.disconnect()
     socket.close(status)
   }
 
   return {
     kind: 'message',
     address: socket.url,
-    open: (sink) => valve.connect(sink),
+    open: (sink) => incoming.connect(sink),
     write(frames) {
       for (const frame of frames) socket.send(frame as Uint8Array<ArrayBuffer>)
       if (socket.bufferedAmount <= HIGH_WATER) return true
       watchForRoom()
       return false
     },
-    pause: () => valve.shut(),
-    resume: () => valve.open(),
+    pause: () => incoming.pause(),
+    resume: () => incoming.resume(),
     async close() {
       leave(1000)
-      let timer: ReturnType<typeof setTimeout> | undefined
-      await Promise.race([closed, new Promise((resolve) => (timer = setTimeout(resolve, LINGER)))])
-      clearTimeout(timer)
+      await settledWithin(CLOSE_TIMEOUT, closed)
     },
     // Pages may not send the status for an error (1002), so none is sent.
     abort: () => leave(),
@@ -80,7 +79,7 @@ export async function openWebSocket(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<Transport> {
-  if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+  throwIfAborted(signal)
   const socket = construct(url)
   const listening = new AbortController()
   try {
@@ -98,9 +97,7 @@ export async function openWebSocket(
       socket.addEventListener('close', ({ code }) => fail(`the connection failed (${code})`), { signal: until })
       const timer = timeout > 0 ? setTimeout(() => fail(`no answer within ${timeout} ms`), timeout) : undefined
       until.addEventListener('abort', () => clearTimeout(timer))
-      signal?.addEventListener('abort', () => reject(new UsmpError('ABORTED', undefined, { cause: signal.reason })), {
-        signal: until,
-      })
+      signal?.addEventListener('abort', () => reject(abortError(signal)), { signal: until })
     })
   } catch (error) {
     socket.close()

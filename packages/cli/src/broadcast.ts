@@ -1,7 +1,7 @@
 import type { Session } from '@usmp/core'
 
 /** Lines that may wait for one device that reads slowly; what comes after them does not go to it. */
-const MOST_WAITING = 64
+const MAX_WAITING = 64
 
 /** Told when a device begins to miss lines, and how many it has missed when it takes lines again or its session ends. */
 export interface BroadcastEvents {
@@ -9,7 +9,7 @@ export interface BroadcastEvents {
   onCaughtUp(session: Session, missed: number): void
 }
 
-/** Sends lines to many devices at the pace of the fastest one: a device that does not read holds up nobody but itself. */
+/** Sends lines to many devices at the pace of the fastest one: a device that does not read delays only itself. */
 export class Broadcast {
   readonly #events: BroadcastEvents
   readonly #listeners = new WeakMap<Session, Listener>()
@@ -50,7 +50,7 @@ class Listener {
   }
 
   get full(): boolean {
-    return this.#waiting.length >= MOST_WAITING
+    return this.#waiting.length >= MAX_WAITING
   }
 
   /** Resolves when a line that waits has left, or never will. */

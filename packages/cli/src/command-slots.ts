@@ -1,15 +1,16 @@
-import type { Session } from '@usmp/core'
+import { type Session, WaitQueue } from '@usmp/core'
 
 /** Commands at once, those that are being ended included. */
 export const MAX_COMMANDS = 100
 
 /**
  * Bounds the commands of `serve --exec`: so many in all, and one for each device, which could otherwise start as many as it
- * opens sessions. A session waits for its turn; its messages wait with it.
+ * opens sessions. A session waits for its slot; its messages wait with it.
  */
 export class CommandSlots {
   readonly #running = new Set<string>()
-  readonly #waiting = new Map<Session, () => void>()
+  /** Sessions that wait until a command is gone. */
+  readonly #waiting = new WaitQueue()
 
   /** Whether a session would have to wait. */
   full({ deviceId }: Session): boolean {
@@ -17,33 +18,21 @@ export class CommandSlots {
   }
 
   /** Resolves when the command of the session may run; false if the session ended before that. */
-  async take(session: Session): Promise<boolean> {
+  async acquire(session: Session): Promise<boolean> {
     while (!session.signal.aborted) {
       if (!this.full(session)) {
         this.#running.add(session.deviceId)
         return true
       }
-      await this.#change(session)
+      // The end of the session is looked at above.
+      await this.#waiting.wait(session.signal).catch(() => {})
     }
     return false
   }
 
   /** The command of the session is gone. */
-  free({ deviceId }: Session): void {
+  release({ deviceId }: Session): void {
     this.#running.delete(deviceId)
-    for (const wake of [...this.#waiting.values()]) wake()
-  }
-
-  /** A command is gone, or the session is over. */
-  #change(session: Session): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        session.signal.removeEventListener('abort', wake)
-        this.#waiting.delete(session)
-        resolve()
-      }
-      this.#waiting.set(session, wake)
-      session.signal.addEventListener('abort', wake, { once: true })
-    })
+    this.#waiting.resolveAll()
   }
 }

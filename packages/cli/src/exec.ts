@@ -16,12 +16,12 @@ export interface CommandEnd {
 }
 
 /**
- * Runs a shell command beside a session: each message is a line of its input, each line of its output is a message.
+ * Runs a shell command during a session: each message is a line of its input, each line of its output is a message.
  * When the command ends, so does the session, and the other way round.
  * @param onMessage told of each message before the command gets it; false if it shall be the last
  * @returns what became of the command
  */
-export async function runBeside(
+export async function runCommand(
   session: Session,
   command: string,
   output: Output,
@@ -29,13 +29,13 @@ export async function runBeside(
 ): Promise<CommandEnd> {
   const child = spawn(command, {
     shell: true,
-    // A group of its own: what the shell starts can be ended with it, and Ctrl-C is for us alone.
+    // A process group: what the shell starts can be ended with it, and Ctrl-C is for us alone.
     detached: process.platform !== 'win32',
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, USMP_DEVICE_ID: session.deviceId, USMP_SESSION_ID: session.sessionId },
   })
   const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
-  // A command that cannot be started is told below; until then nobody waits for it.
+  // A command that cannot be started is told below; until then the rejection counts as handled.
   ended.catch(() => {})
   // The command may end without having read everything.
   child.stdin!.on('error', () => {})

@@ -7,7 +7,7 @@ const BOM = Buffer.from('\uFEFF')
 const MAX_LINE = BOM.length + MAX_MESSAGE + 1
 
 /** One line of input, without its line end. */
-export interface Line {
+export interface TextLine {
   /** From 1. */
   readonly number: number
   /** The bytes of the line; undefined if there are more than a message takes. */
@@ -20,7 +20,7 @@ export interface Line {
  * The lines of a stream of bytes, which end with LF or, as on Windows, CR LF. A BOM before the first one is not a part of it.
  * An unfinished last line counts. Holds no more than one message; a longer line is measured and let go of.
  */
-export async function* readLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<Line, void, undefined> {
+export async function* readLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<TextLine, void, undefined> {
   let number = 0
   let length = 0
   let parts: Uint8Array[] = []
@@ -30,7 +30,7 @@ export async function* readLines(source: AsyncIterable<Uint8Array>): AsyncGenera
     if (length <= MAX_LINE) parts.push(part)
     else parts = []
   }
-  function finish(): Line {
+  function finish(): TextLine {
     const bytes = length <= MAX_LINE ? textOfLine(Buffer.concat(parts), number === 0) : undefined
     const line = lineOf(++number, bytes, bytes?.length ?? length)
     length = 0
@@ -56,12 +56,12 @@ function textOfLine(line: Buffer, first: boolean): Buffer {
   return line.subarray(start, line.at(-1) === CARRIAGE_RETURN ? -1 : undefined)
 }
 
-function lineOf(number: number, bytes: Buffer | undefined, length: number): Line {
+function lineOf(number: number, bytes: Buffer | undefined, length: number): TextLine {
   return { number, length, bytes: length <= MAX_MESSAGE ? bytes : undefined }
 }
 
 /** Why a line was not sent. */
-export function tooLong(line: Line, source: string): UsmpError {
+export function tooLong(line: TextLine, source: string): UsmpError {
   return new UsmpError(
     'MESSAGE_TOO_LARGE',
     `line ${line.number} of ${source} has ${line.length} bytes; it was not sent`,

@@ -16,7 +16,7 @@ export interface Address {
 }
 
 /** A serial port and its speed. */
-export interface Line {
+export interface SerialAddress {
   readonly path: string
   readonly baudRate?: number
 }
@@ -28,7 +28,7 @@ export interface PeerOptions {
   readonly tcp?: Address
   readonly udp?: Address
   readonly ws?: URL
-  readonly serial?: Line
+  readonly serial?: SerialAddress
   readonly id: string
   readonly pskFile: string
   readonly suite?: CipherSuite
@@ -98,7 +98,7 @@ export function parseWebSocket(text: string): URL {
 }
 
 /** @throws UsmpError INVALID_ARGUMENT */
-export function parseLine(text: string): Line {
+export function parseSerial(text: string): SerialAddress {
   const match = /^(.+?)(?::(\d{1,8}))?$/.exec(text)
   if (match && match[2] === undefined) return { path: match[1]! }
   if (match && Number(match[2]) > 0) return { path: match[1]!, baudRate: Number(match[2]) }
@@ -106,7 +106,7 @@ export function parseLine(text: string): Line {
 }
 
 export function serialOption(description: string): Option {
-  return new Option('--serial <PATH[:BAUD]>', `${description}; 115200 baud where left out`).argParser(parseLine)
+  return new Option('--serial <PATH[:BAUD]>', `${description}; 115200 baud where left out`).argParser(parseSerial)
 }
 
 /**

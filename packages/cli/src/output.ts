@@ -21,11 +21,11 @@ export class Output {
   constructor(json: boolean) {
     this.json = json
     process.stdout.on('error', (error) => this.#broken.abort(error))
-    // Whoever has closed stderr does not want to hear of it.
+    // A closed stderr is no fault: its reader does not want the messages.
     process.stderr.on('error', () => {})
   }
 
-  /** Aborts when nobody reads stdout any more (EPIPE), or when writing fails; the reason is the system's error. */
+  /** Aborts when the reader of stdout is gone (EPIPE), or when writing fails; the reason is the system's error. */
   get broken(): AbortSignal {
     return this.#broken.signal
   }

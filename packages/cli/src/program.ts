@@ -147,7 +147,7 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     )
     .option('--psk-table <FILE>', 'the key of each device, see below')
     .addOption(new Option('--echo', 'send every message back').conflicts('exec'))
-    .option('--exec <CMD>', 'run a shell command beside each session')
+    .option('--exec <CMD>', 'run a shell command for each session')
     .addOption(suiteOption())
     .option('-1, --one', 'end after the first message')
     .option('-W, --wait <SECONDS>', 'end when no message came for so long', parseSeconds)
@@ -215,7 +215,7 @@ function report(error: unknown, output: Output): number {
 }
 
 function usageError({ message }: CommanderError): UsmpError {
-  // Commander guesses what was meant in a line of its own.
+  // Commander puts its guess in a second line.
   const [what = '', guess] = message.replace(/^error: /, '').split('\n')
   return new UsmpError('INVALID_ARGUMENT', what, {
     hint: `${guess ? `${guess} ` : ''}\`usmp help\` and \`usmp help COMMAND\` tell what there is.`,

@@ -1,7 +1,7 @@
 import { constants } from 'node:os'
 import type { Output } from './output.js'
 
-/** Ends a command from outside: by a signal of the system, or because nobody reads its output any more. */
+/** Ends a command from outside: by a signal of the system, or because the reader of its output is gone. */
 export interface Stop {
   readonly signal: AbortSignal
   /** The exit code by convention for a program that a signal ended: 129 for SIGHUP, 130 for SIGINT, 143 for SIGTERM; else 0. */

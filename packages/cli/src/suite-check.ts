@@ -45,6 +45,6 @@ export function explainSilentEnd(session: Session, reason: UsmpError): UsmpError
 
 function isSuspicious(session: Session, code: ErrorCode): boolean {
   if (session.transportKind !== 'datagram') return ENDS_WITHOUT_WORD.includes(code)
-  // Nobody leaves there: frames are dropped in silence until somebody has waited long enough.
+  // Neither end leaves there: frames are dropped in silence until one has waited long enough.
   return code === 'TRANSPORT_FAILED' || (code === 'IDLE_TIMEOUT' && session.dropped.has('DECRYPT_FAILED'))
 }

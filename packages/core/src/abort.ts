@@ -1,15 +1,18 @@
-/** Who waits for a signal to fire. */
+import { UsmpError } from './errors.js'
+
+/** Callbacks for each signal that has not aborted. */
 const waiting = new WeakMap<AbortSignal, Set<() => void>>()
 
 /**
- * Calls back when a signal fires. However many wait, the signal has one listener: Node warns of a leak at the eleventh, and a
- * fleet may well wait for one signal.
- * @param signal one that has not fired
+ * Calls back when a signal aborts. The signal has one listener, however many callers wait: Node warns of a leak at the
+ * eleventh, and a fleet may well wait for one signal.
+ * @param signal left out, or aborted already, it never calls back
  * @returns takes the wait back; does nothing once it is over
  */
-export function onAbort(signal: AbortSignal, callback: () => void): () => void {
+export function onAbort(signal: AbortSignal | undefined, callback: () => void): () => void {
+  if (!signal || signal.aborted) return () => {}
   const callbacks = waiting.get(signal) ?? listen(signal)
-  // Of its own for each call: the same function may wait twice.
+  // A new function for each call: the same one may wait twice.
   const entry = () => callback()
   callbacks.add(entry)
   return () => {
@@ -17,6 +20,16 @@ export function onAbort(signal: AbortSignal, callback: () => void): () => void {
     waiting.delete(signal)
     signal.removeEventListener('abort', tellAll)
   }
+}
+
+/** The error of an operation that a signal called off: ABORTED, with the reason of the signal as its cause. */
+export function abortError(signal: AbortSignal | undefined): UsmpError {
+  return new UsmpError('ABORTED', undefined, { cause: signal?.reason })
+}
+
+/** @throws UsmpError ABORTED if the signal has aborted */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortError(signal)
 }
 
 function listen(signal: AbortSignal): Set<() => void> {

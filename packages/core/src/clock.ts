@@ -1,4 +1,4 @@
-/** Where the driver gets the time and its timers from. */
+/** Where a session gets the time and its timers from. */
 export interface Clock {
   /** Monotonic milliseconds. */
   now(): number
@@ -38,7 +38,7 @@ export function afterReading(clock: Clock, due: number, callback: () => void): (
   }
 }
 
-/** The clock of the platform's globals, for browsers and everything else without one of its own. */
+/** The clock of the global functions, for browsers and every platform without a better one. */
 export const systemClock: Clock = {
   now: () => performance.now(),
   setTimer: (callback, delay) => setTimeout(callback, delay),

@@ -311,7 +311,7 @@ export class Connection {
   }
 
   /** When an authentic frame of the peer came last, or reading went on, ms; undefined without a session. */
-  get lastHeard(): number | undefined {
+  get lastReceived(): number | undefined {
     return this.#phase.kind === 'established' ? this.#phase.lastReceived : undefined
   }
 

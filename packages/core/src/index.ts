@@ -1,4 +1,4 @@
-export { onAbort } from './abort.js'
+export { abortError, onAbort, throwIfAborted } from './abort.js'
 export { concatBytes, equalBytes, fromHex, toHex, wipe } from './bytes.js'
 export { afterReading, type Clock, systemClock } from './clock.js'
 export { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from './cobs.js'
@@ -33,6 +33,7 @@ export { asUsmpError, type ErrorCode, type ErrorFamily, errorCodes, UsmpError } 
 export { decodeFrame, encodeFrame, type Frame } from './frame.js'
 export type { CookieGuard, UnprovenDevice } from './handshake/handshake.js'
 export { assertPsk, deriveDevicePsk, parsePsk } from './psk.js'
+export type { UnprovenAttempt } from './psk-lookup.js'
 export { type ReconnectOptions, reconnecting } from './reconnect.js'
 export { SerialMultiplexer } from './serial-multiplexer.js'
 export {
@@ -41,7 +42,7 @@ export {
   type ConnectOptions,
   ExtensionEvent,
   Session,
-  type UnprovenAttempt,
 } from './session.js'
 export { type StreamTransportOptions, streamTransport, type Transport, type TransportSink } from './transport.js'
+export { type Waiter, WaitQueue } from './wait-queue.js'
 export type { RecordFormat, WireProtocol } from './wire-protocol.js'

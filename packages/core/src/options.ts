@@ -167,7 +167,7 @@ export const period: OptionRule = {
 export const flag: OptionRule = { expected: 'true or false', fits: (value) => typeof value === 'boolean' }
 export const text: OptionRule = { expected: 'text', fits: isText }
 export const callback: OptionRule = { expected: 'a function', fits: isFunction }
-/** Text or bytes that nobody shall read in a message. */
+/** Text or bytes that no message may show. */
 export const secretText: OptionRule = {
   expected: 'text or a Uint8Array',
   fits: (value) => isText(value) || isBytes(value),
@@ -199,9 +199,7 @@ export const provider: OptionRule = {
   fits: (value) => hasMethods(value, 'generateKeyPair', 'hmacSha256', 'hkdfSha256', 'aead'),
 }
 export const suite: OptionRule = {
-  expected: Object.entries(CipherSuite)
-    .map(([name, value]) => `CipherSuite.${name} (${value})`)
-    .join(' or '),
+  expected: 'CipherSuite.AES_256_GCM (1) or CipherSuite.CHACHA20_POLY1305 (2)',
   fits: (value) => Object.values<unknown>(CipherSuite).includes(value),
 }
 /**
@@ -234,6 +232,11 @@ const kind: OptionRule = {
 }
 /** Of the option `datagram`. */
 export const datagram = /* @__PURE__ */ group(datagramTable)
+/** In `@usmp/node` this option is a flag. */
+const wireProtocol: OptionRule = {
+  expected: 'wireVersion1 of @usmp/core/wire-version-1',
+  fits: (value) => hasMethods(value, 'client', 'server'),
+}
 const random: OptionRule = { expected: 'a RandomSource', fits: isFunction, required: true }
 const sixBytes: OptionRule = {
   expected: 'a Uint8Array of 6 bytes',
@@ -244,11 +247,6 @@ export const cookies: OptionRule = { expected: 'a CookieGuard', fits: (value) =>
 export const reliableDatagram: OptionRule = {
   expected: 'the class ReliableDatagram of @usmp/core/datagram',
   fits: isFunction,
-}
-/** In `@usmp/node` this option is a flag. */
-const wireProtocol: OptionRule = {
-  expected: 'wireVersion1 of @usmp/core/wire-version-1',
-  fits: (value) => hasMethods(value, 'client', 'server'),
 }
 export const authorize: OptionRule = {
   expected: 'a function that gives the key of a device',
@@ -262,92 +260,54 @@ const webStream: OptionRule = {
   required: true,
 }
 
-/** Of `Session.connect`. */
-export const connectTable: TableOf<ConnectOptions> = {
-  deviceId: sixBytes,
-  psk,
-  allowWeakPsk: flag,
-  suite,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: wireProtocol,
-  reliableDatagram,
-  datagram,
-  random,
-  provider,
-  clock,
-  signal,
-}
-
-/** Of `Session.accept`. */
-export const acceptTable: TableOf<AcceptOptions> = {
-  authorize,
-  onUnproven: callback,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: wireProtocol,
-  reliableDatagram,
-  datagram,
-  cookies,
-  random,
-  provider,
-  clock,
-  signal,
-}
-
-/** Of `Connection.client`. */
-export const clientTable: TableOf<ClientOptions> = {
-  kind,
-  deviceId: sixBytes,
-  psk,
-  allowWeakPsk: flag,
-  suite,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: wireProtocol,
-  reliableDatagram,
-  datagram,
-  random,
-  provider,
-}
-
-/** Of `Connection.server`. */
-export const serverTable: TableOf<ServerOptions> = {
-  kind,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: wireProtocol,
-  reliableDatagram,
-  datagram,
-  cookies,
-  random,
-  provider,
-}
-
 /** Of what `authorize` returns. */
 export const authorizationTable: TableOf<Authorization> = { psk, allowWeakPsk: flag, suite }
 
-export const maxRefusals: OptionRule = {
+/** What both ends of a session take, in every package. */
+export const sessionRows = {
+  handshakeTimeout: time,
+  keepalive: time,
+  idleTimeout: time,
+  extensions,
+  datagram,
+  provider,
+} satisfies OptionTable
+
+// Not spread: bundlers keep an unused object with a spread in it, for the getters that it may call.
+const connectionRows = /* @__PURE__ */ Object.assign(
+  { unsafeWireVersion1: wireProtocol, reliableDatagram, random },
+  sessionRows,
+)
+const clientRows = /* @__PURE__ */ Object.assign({ deviceId: sixBytes }, authorizationTable, connectionRows)
+const serverRows = /* @__PURE__ */ Object.assign({ cookies }, connectionRows)
+
+/** Of `Connection.client`. */
+export const clientTable: TableOf<ClientOptions> = /* @__PURE__ */ Object.assign({ kind }, clientRows)
+
+/** Of `Connection.server`. */
+export const serverTable: TableOf<ServerOptions> = /* @__PURE__ */ Object.assign({ kind }, serverRows)
+
+/** Of `Session.connect`. */
+export const connectTable: TableOf<ConnectOptions> = /* @__PURE__ */ Object.assign({ clock, signal }, clientRows)
+
+/** Of `Session.accept`. */
+export const acceptTable: TableOf<AcceptOptions> = /* @__PURE__ */ Object.assign(
+  { authorize, onUnproven: callback, clock, signal },
+  serverRows,
+)
+
+const maxRefusals: OptionRule = {
   expected: 'a number of refusals over 0',
   fits: (value) => typeof value === 'number' && value >= 1,
 }
+/** What every function takes that makes sessions one after another. */
+export const retryRows = { onRetry: callback, maxRefusals } satisfies OptionTable
 
 /** Of `reconnecting`. */
-export const reconnectTable: TableOf<ReconnectOptions> = {
-  clock: { expected: 'a Clock', fits: isClock, required: true },
-  jitter,
-  onRetry: callback,
-  maxRefusals,
-  signal,
-}
+export const reconnectTable: TableOf<ReconnectOptions> = /* @__PURE__ */ Object.assign(
+  { clock: { expected: 'a Clock', fits: isClock, required: true }, jitter, signal },
+  retryRows,
+)
 
 /** Of `streamTransport`. */
 export const streamTransportTable: TableOf<StreamTransportOptions> = {

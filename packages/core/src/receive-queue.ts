@@ -1,20 +1,16 @@
 import { UsmpError } from './errors.js'
+import { WaitQueue } from './wait-queue.js'
 
-/** Reading pauses when so much waits for the consumer, and goes on when half of it is gone. */
+/** Reading pauses when this many messages or bytes wait for the consumer, and goes on when half of them are gone. */
 const MAX_MESSAGES = 64
 const MAX_BYTES = 64 * 1024
-
-/** Who is told the next message. */
-export interface Waiter {
-  resolve(message: Uint8Array | undefined): void
-  reject(reason: UsmpError): void
-}
 
 /** Messages between the network and the one consumer. What was received before the end is always delivered first. */
 export class ReceiveQueue {
   readonly #messages: Uint8Array[] = []
   #bytes = 0
-  #waiter: Waiter | undefined
+  /** The consumer, while it waits. */
+  readonly #consumer = new WaitQueue<Uint8Array | undefined>()
   #end: { readonly error: UsmpError | undefined } | undefined
 
   /** Whether the producer should stop. */
@@ -28,7 +24,8 @@ export class ReceiveQueue {
   }
 
   push(message: Uint8Array): void {
-    if (this.#waiter) return this.#answer((waiter) => waiter.resolve(message))
+    const consumer = this.#consumer.shift()
+    if (consumer) return consumer.resolve(message)
     this.#messages.push(message)
     this.#bytes += message.length
   }
@@ -36,7 +33,8 @@ export class ReceiveQueue {
   /** No more messages: a good end (`error` absent) or a bad one, told after the last message. */
   end(error?: UsmpError): void {
     this.#end = { error }
-    this.#answer((waiter) => (error ? waiter.reject(error) : waiter.resolve(undefined)))
+    if (error) this.#consumer.rejectAll(error)
+    else this.#consumer.resolveAll(undefined)
   }
 
   /** A message that is here already. */
@@ -47,23 +45,12 @@ export class ReceiveQueue {
   }
 
   /**
-   * Tells the waiter the next message, or undefined after a good end; or the reason of a bad end, or INVALID_ARGUMENT if
-   * somebody waits already. The returned function takes the wait back, and does nothing once it is over.
+   * Waits for the next message, when there is none to take; undefined after a good end.
+   * @throws UsmpError the reason of a bad end; ABORTED; INVALID_ARGUMENT if the consumer waits already
    */
-  wait(waiter: Waiter): () => void {
-    if (this.#end?.error) waiter.reject(this.#end.error)
-    else if (this.#end) waiter.resolve(undefined)
-    else if (this.#waiter) {
-      waiter.reject(new UsmpError('INVALID_ARGUMENT', 'a session has one consumer, and it is waiting already'))
-    } else this.#waiter = waiter
-    return () => {
-      if (this.#waiter === waiter) this.#waiter = undefined
-    }
-  }
-
-  #answer(give: (waiter: Waiter) => void): void {
-    const waiter = this.#waiter
-    this.#waiter = undefined
-    if (waiter) give(waiter)
+  wait(signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+    if (this.#end) return this.#end.error ? Promise.reject(this.#end.error) : Promise.resolve(undefined)
+    if (this.#consumer.size === 0) return this.#consumer.wait(signal)
+    return Promise.reject(new UsmpError('INVALID_ARGUMENT', 'a session has one consumer, and it is waiting already'))
   }
 }

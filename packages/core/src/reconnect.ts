@@ -22,12 +22,12 @@ export interface ReconnectOptions extends Abortable {
   /** From 0 up to, and not including, 1; spreads a fleet that lost its server. */
   readonly jitter: () => number
   /** Told before each pause: why, and how long it will be in ms. */
-  readonly onRetry?: (reason: UsmpError, pause: number) => void
+  readonly onRetry?: ((reason: UsmpError, pause: number) => void) | undefined
   /**
    * Refusals in a row that are the end: the peer refuses our proof or cannot give its own, speaks another wire version, uses
    * another cipher suite, or breaks the protocol. Default: no number is.
    */
-  readonly maxRefusals?: number
+  readonly maxRefusals?: number | undefined
 }
 
 /**
@@ -50,7 +50,7 @@ export async function* reconnecting(
     try {
       const session = await connect()
       const begin = options.clock.now()
-      const forgetSignal = whenAborted(options.signal, () => void session.close())
+      const forgetSignal = onAbort(options.signal, () => void session.close())
       try {
         if (options.signal?.aborted) return
         yield session
@@ -100,15 +100,11 @@ function sleep(delay: number, { clock, signal }: ReconnectOptions): Promise<void
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const timer = clock.setTimer(done, delay)
-    const forgetSignal = whenAborted(signal, done)
+    const forgetSignal = onAbort(signal, done)
     function done(): void {
       clock.clearTimer(timer)
       forgetSignal()
       resolve()
     }
   })
-}
-
-function whenAborted(signal: AbortSignal | undefined, callback: () => void): () => void {
-  return signal && !signal.aborted ? onAbort(signal, callback) : () => {}
 }

@@ -3,18 +3,21 @@ import type { Session } from './session.js'
 import type { Transport, TransportSink } from './transport.js'
 
 /**
- * A serial line that several handshakes and one session share: what arrives is shown to all of them, as each drops what is
- * not its own (specification, section 6.5). So a device that restarts can start again while its old session still stands.
+ * A serial line that several handshakes and one session share. All of them see what arrives, and each drops what does not
+ * belong to it (specification, section 6.5). So a device that restarts can open a new session while the old one still stands.
+ *
+ * The caller takes one share with `join` for each handshake, and calls `replaceSession` with each session that is proven. The
+ * multiplexer owns the line and its one sink; a share that closes must never close the line.
  */
 export class SerialMultiplexer {
   readonly #serial: Transport
   readonly #sinks = new Set<TransportSink>()
-  /** Whose queues are full. The line flows only while there is nobody here. */
+  /** The shares whose queues are full. The line flows only while there are none. */
   readonly #pausing = new Set<Transport>()
   #session: Session | undefined
   #open = true
 
-  /** @param serial a transport of the kind `serial` that nobody else uses */
+  /** @param serial a transport of the kind `serial` that is used nowhere else */
   constructor(serial: Transport) {
     this.#serial = serial
     serial.open({
@@ -58,12 +61,12 @@ export class SerialMultiplexer {
 
   /** Makes a newly proven session the one of this line; the one before ends, and is told so on its own side only. */
   replaceSession(session: Session): void {
-    // Not waited for: the next HELLO may be on its way, and there is nobody yet to hear it.
+    // Not waited for: the next HELLO may be on its way, and no share is there yet to receive it.
     void this.#session?.close(new UsmpError('REPLACED'))
     this.#session = session
   }
 
-  /** Ends the line for everybody, after the last bytes. Never rejects: a line that fails is over, too. */
+  /** Ends the line for all shares, after the last bytes. Never rejects: a line that fails has ended, too. */
   async close(): Promise<void> {
     try {
       await this.#serial.close()

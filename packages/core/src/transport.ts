@@ -1,4 +1,4 @@
-import { systemClock } from './clock.js'
+import { type Clock, systemClock } from './clock.js'
 import type { TransportKind } from './connection-options.js'
 import type { UsmpError } from './errors.js'
 import { checkOptions, streamTransportTable } from './options.js'
@@ -124,4 +124,28 @@ export function streamTransport(options: StreamTransportOptions): Transport {
       cutOff()
     },
   }
+}
+
+/**
+ * Lets a transport end in order; one that fails, or takes too long, is cut off. Never rejects.
+ * @param by when it is cut off, ms of the clock
+ */
+export function closeTransport(transport: Transport, reason: UsmpError, clock: Clock, by: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cutOff = () => resolve(abortTransport(transport, reason))
+    const timer = clock.setTimer(cutOff, Math.max(0, Math.ceil(by - clock.now())))
+    attempt(() => transport.close(reason))
+      .then(resolve, cutOff)
+      .finally(() => clock.clearTimer(timer))
+  })
+}
+
+/** Ends a transport at once. Never rejects: it is over, whatever the transport throws. */
+export function abortTransport(transport: Transport, reason?: UsmpError): Promise<void> {
+  return attempt(() => transport.abort(reason)).catch(() => {})
+}
+
+/** Calls something of the application's; what it throws is a rejection. */
+async function attempt<T>(call: () => T | Promise<T>): Promise<T> {
+  return call()
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../src/clock.ts'
 
-/** Timers that fire when a test says so. What `defer` and `turn` do is for those who extend it. */
+/** Timers that fire when a test says so. Subclasses say what `defer` and `yieldToEventLoop` do. */
 export abstract class SimulatedTime implements Clock {
   readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>()
   #now = 1_000

@@ -69,10 +69,18 @@ export const list: readonly About[] = [
   },
   {
     name: 'rpc',
-    what: 'JSON-RPC messages, pieces of them, and a peer that serves them: what is understood says the same again',
+    what: 'JSON-RPC messages, chunks of them, and a peer that serves them: what is understood says the same again',
     maxLength: 1500,
-    covers: ['envelope', 'pieces', 'age', 'codes', 'serving', 'outflow', 'outbox', 'peer', 'inflow'].map(
-      (name) => `packages/rpc/src/${name}.ts`,
-    ),
+    covers: [
+      'envelope',
+      'chunks',
+      'message-age',
+      'codes',
+      'incoming-requests',
+      'stream-producer',
+      'message-sender',
+      'peer',
+      'stream-consumer',
+    ].map((name) => `packages/rpc/src/${name}.ts`),
   },
 ]

@@ -1,6 +1,8 @@
+import { type Waiter, WaitQueue } from '@usmp/core'
+
 type MaybePromise<T> = T | Promise<T>
 
-/** How long a look-up that nobody waits for any more keeps its place, ms: some stores never answer. */
+/** How long a look-up that nobody waits for any more keeps its slot, ms: some stores never answer. */
 const ABANDONED_TIME = 10_000
 
 /** For whom a key is looked up. */
@@ -11,24 +13,26 @@ export interface Asker {
   readonly signal: AbortSignal
 }
 
-/** A look-up whose turn has not come. */
+/** A look-up that waits for a slot. */
 interface Waiting {
   readonly pair: string
   readonly host: string
-  start(): void
 }
+
+/** Gives a slot back; calling it again is harmless. */
+type Release = () => void
 
 /**
  * Bounds the look-ups of keys that are under way: so many in all, and one for each pair of address and device id, as in the
- * lockout. The others wait for their turn. The address with the fewest look-ups under way is next, so that a flood from one
- * address delays mostly itself. A look-up keeps its place until it settles, also when its handshake is over before, but not
- * longer than a minute after that.
+ * lockout. The others wait for a slot. The address with the fewest look-ups under way is next, so that a flood from one
+ * address delays mostly itself. A look-up keeps its slot until it settles, also when its handshake ends earlier, but not
+ * longer than 10 s after that.
  */
 export class KeyLookups {
   readonly #max: number
   readonly #pairs = new Set<string>()
   readonly #byHost = new Map<string, number>()
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new WaitQueue<Release, Waiting>()
 
   /** @param max look-ups under way at once */
   constructor(max: number) {
@@ -36,21 +40,20 @@ export class KeyLookups {
   }
 
   /**
-   * Looks up when it is the turn of this device.
+   * Looks up as soon as there is a slot for this device.
    * @throws what `lookUp` throws; the reason of the signal as soon as it aborts
    */
   run<T>(deviceId: string, { host, signal }: Asker, lookUp: () => MaybePromise<T>): MaybePromise<T> {
     const pair = `${host} ${deviceId}`
     if (this.#mayStart(pair)) return begin(this.#take(pair, host), signal, lookUp)
-    return this.#turn(pair, host, signal).then((release) => begin(release, signal, lookUp))
+    return this.#acquireSlot(pair, host, signal).then((release) => begin(release, signal, lookUp))
   }
 
   #mayStart(pair: string): boolean {
     return this.#pairs.size < this.#max && !this.#pairs.has(pair)
   }
 
-  /** @returns what gives the place back; calling it again is harmless */
-  #take(pair: string, host: string): () => void {
+  #take(pair: string, host: string): Release {
     this.#pairs.add(pair)
     this.#byHost.set(host, this.#load(host) + 1)
     let taken = true
@@ -70,37 +73,27 @@ export class KeyLookups {
   }
 
   #startNext(): void {
-    let next: Waiting | undefined
-    for (const waiting of this.#waiting) {
-      if (!this.#mayStart(waiting.pair)) continue
-      if (!next || this.#load(waiting.host) < this.#load(next.host)) next = waiting
+    let next: Waiter<Release, Waiting> | undefined
+    for (const waiter of this.#waiting.waiters) {
+      if (!this.#mayStart(waiter.data.pair)) continue
+      if (!next || this.#load(waiter.data.host) < this.#load(next.data.host)) next = waiter
     }
-    next?.start()
+    if (!next) return
+    this.#waiting.remove(next)
+    next.resolve(this.#take(next.data.pair, next.data.host))
   }
 
-  /** Waits for the turn, and takes the place. */
-  #turn(pair: string, host: string, signal: AbortSignal): Promise<() => void> {
-    return new Promise((resolve, reject) => {
-      const leave = () => {
-        this.#waiting.delete(waiting)
-        signal.removeEventListener('abort', onAbort)
-      }
-      const onAbort = () => {
-        leave()
-        reject(signal.reason)
-      }
-      const start = () => {
-        leave()
-        resolve(this.#take(pair, host))
-      }
-      const waiting: Waiting = { pair, host, start }
-      this.#waiting.add(waiting)
-      signal.addEventListener('abort', onAbort)
-    })
+  /** @throws the reason of the signal as soon as it aborts */
+  async #acquireSlot(pair: string, host: string, signal: AbortSignal): Promise<Release> {
+    try {
+      return await this.#waiting.wait(signal, { pair, host })
+    } catch {
+      throw signal.reason
+    }
   }
 }
 
-/** Looks up; the place is given back when that has settled. */
+/** Looks up; the slot is given back when that has settled. */
 function begin<T>(release: () => void, signal: AbortSignal, lookUp: () => MaybePromise<T>): MaybePromise<T> {
   let isUnderWay = false
   try {

@@ -1,18 +1,16 @@
 import {
-  callback,
-  datagram,
+  authorizationTable,
   deviceId,
-  extensions,
   flag,
   group,
   hasMethods,
   integer,
-  maxRefusals,
   type OptionRule,
   oneOf,
-  provider,
   psk,
+  retryRows,
   secretText,
+  sessionRows,
   signal,
   suite,
   type TableOf,
@@ -75,6 +73,9 @@ function urlOf(value: string): URL | undefined {
 
 // ─── tables: one row for each option ───
 
+/** What both ends take here. */
+const endRows = { ...sessionRows, unsafeWireVersion1: flag, signal }
+
 const place: TableOf<NonNullable<ListenOptions['tcp']>> = { host: text, port }
 
 const websocketTable: TableOf<OwnServerOptions> = {
@@ -102,36 +103,20 @@ export const listenTable: TableOf<ListenOptions> = {
   maxConnections: limit,
   maxConnectionsPerAddress: limit,
   maxHandshakes: limit,
-  handshakeTimeout: time,
-  idleTimeout: time,
-  keepalive: time,
-  extensions,
-  datagram,
-  unsafeWireVersion1: flag,
-  provider,
-  signal,
+  ...endRows,
 }
 
 /** Of `connect`. */
 export const connectTable: TableOf<ConnectOptions> = {
   deviceId,
-  psk,
-  allowWeakPsk: flag,
-  suite,
+  ...authorizationTable,
   connectTimeout: time,
-  handshakeTimeout: time,
-  keepalive: time,
-  idleTimeout: time,
-  extensions,
-  unsafeWireVersion1: flag,
-  datagram,
   ca: certificates,
-  provider,
-  signal,
+  ...endRows,
 }
 
 /** Of `sessions`. */
-export const sessionsTable: TableOf<SessionsOptions> = { ...connectTable, onRetry: callback, maxRefusals }
+export const sessionsTable: TableOf<SessionsOptions> = { ...connectTable, ...retryRows }
 
 /** Of `serialPort`. */
 export const serialPortTable: TableOf<SerialOptions> = { baudRate: limit, rtscts: flag, dtr: flag, rts: flag }

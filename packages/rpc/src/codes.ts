@@ -4,7 +4,7 @@ export const RpcCode = {
   PARSE_ERROR: -32700,
   /** The message is JSON but no message of JSON-RPC 2.0; also a batch, and an id that is under way already. */
   INVALID_REQUEST: -32600,
-  /** Nobody serves this method. */
+  /** This end does not serve the method. */
   METHOD_NOT_FOUND: -32601,
   /** The parameters do not fit the contract. */
   INVALID_PARAMS: -32602,

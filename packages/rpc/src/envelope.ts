@@ -1,6 +1,6 @@
 import { UsmpError } from '@usmp/core'
-import { type Age, parseAge } from './age.js'
 import { RpcCode, RpcError, shorten } from './codes.js'
+import { type MessageAge, parseAge } from './message-age.js'
 
 /** What names a request; unique among those under way. */
 export type Id = number | string
@@ -15,7 +15,7 @@ export type Incoming =
       readonly id: Id
       readonly method: string
       readonly params: Record<string, unknown>
-      readonly age: Age | undefined
+      readonly age: MessageAge | undefined
       readonly credit: number | undefined
     }
   | { readonly kind: 'notification'; readonly method: string; readonly params: Record<string, unknown> }
@@ -24,7 +24,7 @@ export type Incoming =
   | { readonly kind: 'error'; readonly id: Id | null; readonly error: RpcError }
 
 /** A message that is refused. */
-export class Refusal extends Error {
+export class RejectedMessage extends Error {
   /** What is wrong with it. */
   readonly error: RpcError
   /** The request that is answered with the error; null if it is not known. */
@@ -44,23 +44,24 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
  * The message in the bytes of one USMP message.
- * @throws Refusal
+ * @throws RejectedMessage
  */
 export function parseMessage(bytes: Uint8Array): Incoming {
   const message = parseObject(bytes)
   const { jsonrpc, id, method } = message
   const isAnswer = method === undefined && ('result' in message || 'error' in message)
   const known = isId(id) ? id : null
-  const refuse = (code: number, text: string, silent = false) => new Refusal(new RpcError(code, text), known, silent)
-  if (jsonrpc !== '2.0') throw refuse(RpcCode.INVALID_REQUEST, '"jsonrpc" must be "2.0"', isAnswer)
+  const reject = (code: number, text: string, silent = false) =>
+    new RejectedMessage(new RpcError(code, text), known, silent)
+  if (jsonrpc !== '2.0') throw reject(RpcCode.INVALID_REQUEST, '"jsonrpc" must be "2.0"', isAnswer)
   if (isAnswer) return parseAnswer(message, known)
-  if (typeof method !== 'string') throw refuse(RpcCode.INVALID_REQUEST, '"method" must be a text')
+  if (typeof method !== 'string') throw reject(RpcCode.INVALID_REQUEST, '"method" must be a text')
   const { params = {} } = message
   const isNotification = !('id' in message)
-  if (!isObject(params)) throw refuse(RpcCode.INVALID_PARAMS, '"params" must be an object', isNotification)
+  if (!isObject(params)) throw reject(RpcCode.INVALID_PARAMS, '"params" must be an object', isNotification)
   if (isNotification) return { kind: 'notification', method, params }
   if (known === null) {
-    throw refuse(RpcCode.INVALID_REQUEST, `"id" must be a number or a text of at most ${MAX_ID} characters`)
+    throw reject(RpcCode.INVALID_REQUEST, `"id" must be a number or a text of at most ${MAX_ID} characters`)
   }
   try {
     return {
@@ -72,7 +73,7 @@ export function parseMessage(bytes: Uint8Array): Incoming {
       credit: parseCredit(message.credit),
     }
   } catch (error) {
-    throw new Refusal(error as RpcError, known)
+    throw new RejectedMessage(error as RpcError, known)
   }
 }
 
@@ -82,27 +83,28 @@ function parseObject(bytes: Uint8Array): Record<string, unknown> {
     message = JSON.parse(decoder.decode(bytes))
   } catch (error) {
     const what = error instanceof SyntaxError ? 'JSON' : 'UTF-8'
-    throw new Refusal(new RpcError(RpcCode.PARSE_ERROR, `the message is not ${what}`))
+    throw new RejectedMessage(new RpcError(RpcCode.PARSE_ERROR, `the message is not ${what}`))
   }
   if (Array.isArray(message)) {
-    throw new Refusal(
+    throw new RejectedMessage(
       new RpcError(RpcCode.INVALID_REQUEST, 'batches are not supported: send one message after another'),
     )
   }
-  if (!isObject(message)) throw new Refusal(new RpcError(RpcCode.INVALID_REQUEST, 'a message must be an object'))
+  if (!isObject(message))
+    throw new RejectedMessage(new RpcError(RpcCode.INVALID_REQUEST, 'a message must be an object'))
   return message
 }
 
 function parseAnswer(message: Record<string, unknown>, id: Id | null): Incoming {
-  const refuse = (text: string) => new Refusal(new RpcError(RpcCode.INVALID_REQUEST, text), id, true)
-  if (id === null && message.id !== null) throw refuse('an answer without a usable "id"')
-  if ('result' in message && 'error' in message) throw refuse('an answer has "result" or "error", not both')
+  const reject = (text: string) => new RejectedMessage(new RpcError(RpcCode.INVALID_REQUEST, text), id, true)
+  if (id === null && message.id !== null) throw reject('an answer without a usable "id"')
+  if ('result' in message && 'error' in message) throw reject('an answer has "result" or "error", not both')
   if ('error' in message) {
     const error = parseError(message.error)
-    if (!error) throw refuse('an error needs a number "code" and a text "message"')
+    if (!error) throw reject('an error needs a number "code" and a text "message"')
     return { kind: 'error', id, error }
   }
-  if (id === null) throw refuse('a result without an "id"')
+  if (id === null) throw reject('a result without an "id"')
   return { kind: 'result', id, result: message.result }
 }
 
@@ -135,7 +137,13 @@ function isObject(value: unknown): value is Record<string, unknown> {
  * A request or, without `id`, a notification, as text.
  * @throws UsmpError INVALID_ARGUMENT if JSON cannot tell the parameters
  */
-export function formatCall(call: { id?: Id; method: string; params: unknown; age?: Age; credit?: number }): string {
+export function formatCall(call: {
+  id?: Id
+  method: string
+  params: unknown
+  age?: MessageAge | undefined
+  credit?: number
+}): string {
   try {
     return JSON.stringify({ jsonrpc: '2.0', ...call })
   } catch (cause) {

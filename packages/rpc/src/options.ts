@@ -35,7 +35,12 @@ export const contractTable: TableOf<Contract> = { requests: schemas, notificatio
 const contract = /* @__PURE__ */ group(contractTable)
 
 /** Of the option `limits`. */
-const limitsTable: TableOf<Limits> = { asked: count, served: count, streams: count, message: count }
+const limitsTable: TableOf<Limits> = {
+  outgoingRequests: count,
+  incomingRequests: count,
+  streams: count,
+  message: count,
+}
 
 const stream = /* @__PURE__ */ group(
   ({ overflow: mode }): OptionTable =>

@@ -1,7 +1,7 @@
-import { type Abortable, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
+import { type Abortable, abortError, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
-import { Asking, DEFAULT_TIMEOUT } from './asking.js'
 import { checkAnswer, checkSent } from './check.js'
+import { CHUNK_MARK, ChunkAssembler } from './chunks.js'
 import { RpcCode, RpcError } from './codes.js'
 import {
   type Contract,
@@ -20,14 +20,23 @@ import {
   type StreamName,
   type StreamParams,
 } from './contract.js'
-import { formatCall, type Id, type Incoming, isCount, isId, parseError, parseMessage, Refusal } from './envelope.js'
-import { Inflow, WINDOW } from './inflow.js'
+import {
+  formatCall,
+  type Id,
+  type Incoming,
+  isCount,
+  isId,
+  parseError,
+  parseMessage,
+  RejectedMessage,
+} from './envelope.js'
+import { IncomingRequests, type Service } from './incoming-requests.js'
 import { completeLimits, type Limits } from './limits.js'
+import { MessageSender } from './message-sender.js'
 import { notifyTable, requestTable, rpcTable, streamTable } from './options.js'
-import { Outbox } from './outbox.js'
-import { Joiner, PIECE_MARK } from './pieces.js'
-import { type Service, Serving } from './serving.js'
+import { DEFAULT_TIMEOUT, OutgoingRequests } from './outgoing-requests.js'
 import type { RpcSession } from './session.js'
+import { StreamConsumer, WINDOW } from './stream-consumer.js'
 
 interface CommonOptions<S, C> {
   /** What this end answers. */
@@ -37,7 +46,7 @@ interface CommonOptions<S, C> {
   /** Functions for notifications of `serves`. */
   readonly notifications?: NotificationHandlers<S>
   readonly limits?: Partial<Limits>
-  /** Hears of what nobody else hears of: faults of handlers, messages that were refused, answers to nothing. */
+  /** Told of faults that no promise tells: faults of handlers, messages that were refused, answers to no request. */
   readonly onFault?: (fault: Error) => void
   /** Where the session clock and timeouts come from; default the platform's. */
   readonly clock?: Clock
@@ -65,22 +74,33 @@ export interface RequestOptions extends Abortable {
   /** ms until an answer; 0 for never; default 10000. */
   readonly timeout?: number
   /** ms after which the peer is not to carry the request out any more. */
-  readonly ttl?: number
+  readonly ttl?: number | undefined
 }
 
-/** The other end of a session, as an application talks to it. */
+/**
+ * The other end of a session, as an application talks to it.
+ *
+ * `rpc` makes it, and it becomes the session's one reader at once. The application calls `request`, `notify`, `tryNotify`
+ * and `stream` in any order, until `closed` resolves. Each message that comes is put together from its chunks, parsed, and
+ * given to the part that it is for; it is dealt with before the next one is read.
+ *
+ * The peer owns the reading and the streams that this end consumes. {@link OutgoingRequests} owns the calls of this end
+ * that wait, {@link IncomingRequests} what the other end has asked for, {@link MessageSender} what leaves, and
+ * {@link ChunkAssembler} messages that are not whole yet. Nothing that the other end sends may end the session, throw into
+ * the application, or take more than the limits allow. An answer or a notification must never be answered.
+ */
 export class Peer<C> {
   readonly #session: RpcSession
   readonly #clock: Clock
   readonly #established: number
   readonly #calls: Contract
   readonly #limits: Limits
-  readonly #tell: (fault: Error) => void
-  readonly #outbox: Outbox
-  readonly #joiner: Joiner
-  readonly #asking: Asking
-  readonly #serving: Serving
-  readonly #inflows = new Map<Id, Inflow>()
+  readonly #report: (fault: Error) => void
+  readonly #sender: MessageSender
+  readonly #assembler: ChunkAssembler
+  readonly #outgoing: OutgoingRequests
+  readonly #incoming: IncomingRequests
+  readonly #consumers = new Map<Id, StreamConsumer>()
   #opening = 0
   readonly #closed: Promise<UsmpError>
   #ended: UsmpError | undefined
@@ -94,11 +114,11 @@ export class Peer<C> {
     this.#limits = completeLimits(options.limits)
     const { onFault } = options
     // What it throws must not end the reading.
-    this.#tell = (fault) => onFault && queueMicrotask(() => onFault(fault))
-    this.#outbox = new Outbox(session, this.#limits.message)
-    this.#joiner = new Joiner(this.#limits.message)
-    this.#asking = new Asking(this.#outbox, this.#clock, this.#limits.asked)
-    this.#serving = new Serving(service, this.#outbox, this.#limits, this.#tell)
+    this.#report = (fault) => onFault && queueMicrotask(() => onFault(fault))
+    this.#sender = new MessageSender(session, this.#limits.message)
+    this.#assembler = new ChunkAssembler(this.#limits.message)
+    this.#outgoing = new OutgoingRequests(this.#sender, this.#clock, this.#limits.outgoingRequests)
+    this.#incoming = new IncomingRequests(service, this.#sender, this.#limits, this.#report)
     this.#closed = this.#read()
   }
 
@@ -127,9 +147,9 @@ export class Peer<C> {
     const { timeout = DEFAULT_TIMEOUT, ttl, signal } = options
     const { params: schema, result } = definitionOf(this.#calls.requests, method)
     checkSent(method, schema, params)
-    const age = ttl === undefined ? {} : { age: { at: Math.round(this.#now()), ttl } }
+    const age = ttl === undefined ? undefined : { at: Math.round(this.#now()), ttl }
     const accept = (answer: unknown) => checkAnswer(method, result, answer) as RequestResult<C, M>
-    return this.#asking.ask({ method, params, ...age }, { timeout, signal, accept })
+    return this.#outgoing.send({ method, params, age }, { timeout, signal, accept })
   }
 
   /**
@@ -144,7 +164,7 @@ export class Peer<C> {
   ): Promise<void> {
     checkOptions('notify', options, notifyTable)
     checkSent(method, definitionOf(this.#calls.notifications, method), params)
-    return this.#outbox.send(formatCall({ method, params }), options)
+    return this.#sender.send(formatCall({ method, params }), options)
   }
 
   /**
@@ -154,7 +174,7 @@ export class Peer<C> {
    */
   tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
     checkSent(method, definitionOf(this.#calls.notifications, method), params)
-    return this.#outbox.trySend(formatCall({ method, params }))
+    return this.#sender.trySend(formatCall({ method, params }))
   }
 
   /**
@@ -170,46 +190,48 @@ export class Peer<C> {
     const { timeout = DEFAULT_TIMEOUT, signal } = options
     const { params: paramsSchema, item: itemSchema } = definitionOf(this.#calls.streams, method)
     checkSent(method, paramsSchema, params)
-    const inflow = await this.#open(method, params, { timeout, signal })
-    const callOff = () => inflow.abort(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
-    if (signal?.aborted) callOff()
-    const forgetSignal = signal && !signal.aborted ? onAbort(signal, callOff) : undefined
+    const consumer = await this.#openStream(method, params, { timeout, signal })
+    const onSignal = () => consumer.abort(abortError(signal))
+    if (signal?.aborted) onSignal()
+    const forgetSignal = onAbort(signal, onSignal)
     try {
-      for (let next = await inflow.next(); next; next = await inflow.next()) {
+      for (let next = await consumer.next(); next; next = await consumer.next()) {
         yield checkAnswer(method, itemSchema, next.item) as StreamItem<C, M>
       }
     } finally {
-      forgetSignal?.()
-      this.#inflows.delete(inflow.id)
-      if (!inflow.ended) this.#post('$/stop', { stream: inflow.id })
+      forgetSignal()
+      this.#consumers.delete(consumer.id)
+      if (!consumer.ended) this.#sendControl('$/stop', { stream: consumer.id })
     }
   }
 
-  async #open(method: string, params: unknown, options: { timeout: number; signal: AbortSignal | undefined }) {
-    if (this.#inflows.size + this.#opening >= this.#limits.streams) {
+  async #openStream(method: string, params: unknown, options: { timeout: number; signal: AbortSignal | undefined }) {
+    if (this.#consumers.size + this.#opening >= this.#limits.streams) {
       throw new UsmpError('QUEUE_FULL', `${this.#limits.streams} streams are open already`)
     }
     this.#opening++
     try {
-      const accept = (answer: unknown) => this.#accept(method, answer)
-      return await this.#asking.ask({ method, params, credit: WINDOW }, { ...options, accept })
+      const accept = (answer: unknown) => this.#openConsumer(method, answer)
+      return await this.#outgoing.send({ method, params, credit: WINDOW }, { ...options, accept })
     } finally {
       this.#opening--
     }
   }
 
   /** Makes ready for the items, which come right behind the answer. */
-  #accept(method: string, answer: unknown): Inflow {
+  #openConsumer(method: string, answer: unknown): StreamConsumer {
     const { stream: id, overflow } = (answer ?? {}) as { stream?: unknown; overflow?: unknown }
-    if (!isId(id) || this.#inflows.has(id)) throw new UsmpError('INVALID_RESPONSE', `${method} opened no new stream`)
-    const inflow = new Inflow(id, overflow === 'keepLatest', (count) => this.#post('$/credit', { stream: id, count }))
-    this.#inflows.set(id, inflow)
-    return inflow
+    if (!isId(id) || this.#consumers.has(id)) throw new UsmpError('INVALID_RESPONSE', `${method} opened no new stream`)
+    const consumer = new StreamConsumer(id, overflow === 'keepLatest', (count) =>
+      this.#sendControl('$/credit', { stream: id, count }),
+    )
+    this.#consumers.set(id, consumer)
+    return consumer
   }
 
   /** Tells the peer's package something; if that cannot be sent, the session is over or lost anyway. */
-  #post(method: string, params: object): void {
-    this.#outbox.send(formatCall({ method, params })).catch(() => {})
+  #sendControl(method: string, params: object): void {
+    this.#sender.send(formatCall({ method, params })).catch(() => {})
   }
 
   /** ms since the session was established. */
@@ -222,7 +244,7 @@ export class Peer<C> {
   async #read(): Promise<UsmpError> {
     let reason: UsmpError | undefined
     try {
-      for (let bytes = await this.#session.receive(); bytes; bytes = await this.#session.receive()) this.#take(bytes)
+      for (let bytes = await this.#session.receive(); bytes; bytes = await this.#session.receive()) this.#receive(bytes)
     } catch (error) {
       reason = asUsmpError(error, 'TRANSPORT_FAILED')
       // Somebody else reads this session, or it has ended already.
@@ -230,44 +252,44 @@ export class Peer<C> {
     }
     reason ??= await this.#session.closed
     this.#ended = reason
-    this.#asking.end(reason)
-    this.#serving.end(reason)
-    for (const inflow of this.#inflows.values()) inflow.end(reason)
+    this.#outgoing.end(reason)
+    this.#incoming.end(reason)
+    for (const consumer of this.#consumers.values()) consumer.end(reason)
     return reason
   }
 
-  #take(bytes: Uint8Array): void {
+  #receive(bytes: Uint8Array): void {
     try {
-      const whole = bytes[0] === PIECE_MARK ? this.#joiner.push(bytes) : bytes
+      const whole = bytes[0] === CHUNK_MARK ? this.#assembler.push(bytes) : bytes
       if (whole) this.#handle(parseMessage(whole))
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      this.#refuse(error)
+      if (!(error instanceof RejectedMessage)) throw error
+      this.#rejectMessage(error)
     }
   }
 
-  #refuse({ error, id, silent }: Refusal): void {
-    this.#tell(error)
-    if (!silent) return this.#serving.refuse(id, error)
-    this.#asking.reject(id, new UsmpError('INVALID_RESPONSE', error.message))
+  #rejectMessage({ error, id, silent }: RejectedMessage): void {
+    this.#report(error)
+    if (!silent) return this.#incoming.sendError(id, error)
+    this.#outgoing.reject(id, new UsmpError('INVALID_RESPONSE', error.message))
   }
 
   #handle(message: Incoming): void {
     switch (message.kind) {
       case 'request':
-        return this.#serving.request(message, this.#now())
+        return this.#incoming.request(message, this.#now())
       case 'notification':
         if (message.method.startsWith('$/')) return this.#control(message.method, message.params)
-        return this.#serving.notification(message.method, message.params)
+        return this.#incoming.notification(message.method, message.params)
       case 'result':
-        if (this.#asking.resolve(message.id, message.result)) return
-        return this.#tell(
+        if (this.#outgoing.resolve(message.id, message.result)) return
+        return this.#report(
           new RpcError(RpcCode.INVALID_REQUEST, `an answer to nothing, id ${JSON.stringify(message.id)}`),
         )
       case 'error':
-        if (this.#asking.reject(message.id, message.error)) return
-        if (message.id === null && this.#asking.rejectMessage(message.error)) return
-        return this.#tell(message.error)
+        if (this.#outgoing.reject(message.id, message.error)) return
+        if (message.id === null && this.#outgoing.rejectMessage(message.error)) return
+        return this.#report(message.error)
       default:
         message satisfies never
     }
@@ -275,12 +297,12 @@ export class Peer<C> {
 
   /** Notifications of the package itself. They can cross the end of what they are about; then they mean nothing. */
   #control(method: string, { id, stream, count, value, error }: Record<string, unknown>): void {
-    const inflow = isId(stream) ? this.#inflows.get(stream) : undefined
-    if (method === '$/cancel' && isId(id)) this.#serving.cancel(id)
-    if (method === '$/stop' && isId(stream)) this.#serving.stop(stream)
-    if (method === '$/credit' && isId(stream) && isCount(count)) this.#serving.grant(stream, count)
-    if (method === '$/item') inflow?.push(value)
-    if (method === '$/end') inflow?.end(error === undefined ? undefined : (parseError(error) ?? badEnd()))
+    const consumer = isId(stream) ? this.#consumers.get(stream) : undefined
+    if (method === '$/cancel' && isId(id)) this.#incoming.cancel(id)
+    if (method === '$/stop' && isId(stream)) this.#incoming.stopStream(stream)
+    if (method === '$/credit' && isId(stream) && isCount(count)) this.#incoming.grantCredit(stream, count)
+    if (method === '$/item') consumer?.push(value)
+    if (method === '$/end') consumer?.end(error === undefined ? undefined : (parseError(error) ?? badEnd()))
   }
 }
 

@@ -1,15 +1,14 @@
 import {
   type Abortable,
-  afterReading,
   asUsmpError,
   type Clock,
-  type ErrorCode,
   onAbort,
   systemClock,
+  throwIfAborted,
   UsmpError,
+  WaitQueue,
 } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
-import { DEFAULT_TIMEOUT } from './asking.js'
 import type {
   Contract,
   EmptyContract,
@@ -24,8 +23,10 @@ import type {
 } from './contract.js'
 import { completeLimits } from './limits.js'
 import { reconnectingRequestTable, reconnectingTable } from './options.js'
+import { DEFAULT_TIMEOUT } from './outgoing-requests.js'
 import { assertServed, type Peer, type RequestOptions, type RpcOptions, rpc, type StreamOptions } from './peer.js'
 import type { RpcSession } from './session.js'
+import { setReadTimeout } from './timeout.js'
 
 /** Options of {@link Reconnecting.request}. */
 export interface ReconnectingRequestOptions extends RequestOptions {
@@ -35,7 +36,7 @@ export interface ReconnectingRequestOptions extends RequestOptions {
 
 /** Options of {@link reconnecting}. */
 export type ReconnectingOptions<S, C> = RpcOptions<S, C> & {
-  /** Told of every new session, for what is to be asked or subscribed anew. */
+  /** Told of every new session, so that the application can repeat its requests and open its streams there. */
   readonly onPeer?: (peer: Peer<C>) => void
 }
 
@@ -44,17 +45,16 @@ export type ReconnectingOptions<S, C> = RpcOptions<S, C> & {
  */
 export class Reconnecting<C> {
   readonly #clock: Clock
-  readonly #maxWaiting: number
   readonly #closed: Promise<UsmpError>
   #peer: Peer<C> | undefined
   #end: UsmpError | undefined
-  /** Told when there is a peer, or will never be one again. */
-  readonly #waiting = new Set<() => void>()
+  /** Requests that wait until there is a peer, or never will be one again. */
+  readonly #waiting: WaitQueue
 
   /** Use {@link reconnecting}. */
   constructor(sessions: AsyncIterable<RpcSession>, options: ReconnectingOptions<Contract, C>) {
     this.#clock = options.clock ?? systemClock
-    this.#maxWaiting = completeLimits(options.limits).asked
+    this.#waiting = new WaitQueue(completeLimits(options.limits).outgoingRequests, 'requests wait for a session')
     this.#closed = this.#run(sessions, options)
   }
 
@@ -90,7 +90,7 @@ export class Reconnecting<C> {
         return await peer.request(method, params, {
           timeout: Number.isFinite(left) ? left : 0,
           signal,
-          ...(ttl === undefined ? {} : { ttl: left }),
+          ttl: ttl === undefined ? undefined : left,
         })
       } catch (error) {
         if (error !== peer.ended) throw error
@@ -109,12 +109,7 @@ export class Reconnecting<C> {
 
   /** Like `tryNotify` of a {@link Peer}; without a session it is dropped, too. */
   tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
-    try {
-      return this.#present.tryNotify(method, params)
-    } catch (error) {
-      if (isUsage(error, 'INVALID_ARGUMENT') || isUsage(error, 'MESSAGE_TOO_LARGE')) throw error
-      return false
-    }
+    return this.#peer?.tryNotify(method, params) ?? false
   }
 
   /** Like `stream` of a {@link Peer}: it ends with its session. NOT_CONNECTED without one. */
@@ -138,7 +133,7 @@ export class Reconnecting<C> {
       for await (const session of sessions) {
         const peer = rpc<Contract, C & Contract>(session, rest as never) as Peer<C>
         this.#peer = peer
-        this.#wake()
+        this.#waiting.resolveAll()
         // What it throws must not end the sessions.
         queueMicrotask(() => onPeer?.(peer))
         await peer.closed
@@ -149,52 +144,39 @@ export class Reconnecting<C> {
     }
     this.#peer = undefined
     this.#end = end
-    this.#wake()
+    this.#waiting.resolveAll()
     return end
-  }
-
-  #wake(): void {
-    for (const wake of [...this.#waiting]) wake()
   }
 
   async #nextPeer(method: string, deadline: number, signal: AbortSignal | undefined): Promise<Peer<C>> {
     while (!this.#peer || this.#peer.ended) {
       if (this.#end) throw this.#end
-      if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+      throwIfAborted(signal)
       if (this.#clock.now() >= deadline) throw new UsmpError('REQUEST_TIMEOUT', `${method}, no session in time`)
-      if (this.#waiting.size >= this.#maxWaiting) {
-        throw new UsmpError('QUEUE_FULL', `${this.#maxWaiting} requests wait for a session`)
-      }
       await this.#change(deadline, signal)
     }
     return this.#peer
   }
 
-  /** Waits for a peer, the end of all sessions, the deadline or the signal, whichever comes first. */
-  #change(deadline: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        this.#waiting.delete(wake)
-        this.#clock.clearTimer(timer)
-        stopJudging?.()
-        forgetSignal?.()
-        resolve()
-      }
-      let stopJudging: (() => void) | undefined
-      // After a stall the handshake may be over, and its last message waits to be read.
-      const onTimeout = () => {
-        stopJudging = afterReading(this.#clock, deadline, wake)
-      }
-      const left = Math.ceil(deadline - this.#clock.now())
-      const timer = Number.isFinite(left) ? this.#clock.setTimer(onTimeout, left) : undefined
-      this.#waiting.add(wake)
-      const forgetSignal = signal && onAbort(signal, wake)
-    })
+  /**
+   * Waits for a peer, the end of all sessions, the deadline or the signal, whichever comes first.
+   * @throws UsmpError QUEUE_FULL
+   */
+  async #change(deadline: number, signal: AbortSignal | undefined): Promise<void> {
+    const left = Math.ceil(deadline - this.#clock.now())
+    const over = new AbortController()
+    const stop = () => over.abort()
+    const stopTimer = setReadTimeout(this.#clock, left, stop)
+    const forgetSignal = onAbort(signal, stop)
+    try {
+      await this.#waiting.wait(over.signal)
+    } catch (error) {
+      if (!over.signal.aborted) throw error
+    } finally {
+      stopTimer()
+      forgetSignal()
+    }
   }
-}
-
-function isUsage(error: unknown, code: ErrorCode): boolean {
-  return error instanceof UsmpError && error.code === code
 }
 
 /**

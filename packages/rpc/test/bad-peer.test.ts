@@ -2,8 +2,8 @@ import { fc, test as property } from '@fast-check/vitest'
 import { MAX_MESSAGE } from '@usmp/core'
 import * as v from 'valibot'
 import { afterEach, describe, expect, test } from 'vitest'
+import { CHUNK_HEADER, formatChunk } from '../src/chunks.ts'
 import { contract, type Limits, RpcCode, rpc } from '../src/index.ts'
-import { formatPiece, PIECE_SIZE } from '../src/pieces.ts'
 import { codeOf, RawPeer, sessionPair, turns, until } from './helpers.ts'
 
 const api = contract({
@@ -13,6 +13,9 @@ const api = contract({
   },
   notifications: { note: v.object({ n: v.number() }) },
 })
+
+/** Bytes of a message in one chunk of a session of ours. */
+const CHUNK_SIZE = MAX_MESSAGE - CHUNK_HEADER
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -172,7 +175,7 @@ describe('what is not answered is told at this end, and the session lives', () =
 
 describe('what a peer can make grow is bounded', () => {
   test('requests that are worked on', async () => {
-    const { raw, release } = await device({ served: 3 })
+    const { raw, release } = await device({ incomingRequests: 3 })
     for (let id = 1; id <= 3; id++) await raw.send({ jsonrpc: '2.0', id, method: 'wait' })
     expect(await raw.ask({ jsonrpc: '2.0', id: 4, method: 'wait' })).toMatchObject({ id: 4, error: { code: -32000 } })
     release[1]!()
@@ -181,7 +184,7 @@ describe('what a peer can make grow is bounded', () => {
   })
 
   test('requests that wait for their answer', async () => {
-    const { raw, peer } = await device({ asked: 2 })
+    const { raw, peer } = await device({ outgoingRequests: 2 })
     const asked = [peer.request('wait', {}), peer.request('wait', {})]
     expect(await codeOf(peer.request('wait', {}))).toBe('QUEUE_FULL')
     await raw.next()
@@ -205,7 +208,7 @@ describe('what a peer can make grow is bounded', () => {
           return new Promise(() => {})
         },
       },
-      limits: { served: 2 },
+      limits: { incomingRequests: 2 },
       onFault: (fault) => faults.push(fault),
     })
     const raw = new RawPeer(server)
@@ -216,7 +219,7 @@ describe('what a peer can make grow is bounded', () => {
   })
 
   test('refusals to somebody who sends rubbish and reads nothing', async () => {
-    const { raw, peer } = await device({ served: 4 })
+    const { raw, peer } = await device({ incomingRequests: 4 })
     const rubbish = utf8('{'.repeat(100))
     for (let n = 0; n < 1000; n++) await raw.session.send(rubbish)
     // It still reads: a request of its own is answered.
@@ -229,39 +232,39 @@ describe('what a peer can make grow is bounded', () => {
     expect(await asked).toBe('still there')
   })
 
-  test('messages in pieces: their length', async () => {
+  test('messages in chunks: their length', async () => {
     const { raw } = await device({ message: 5000 })
-    const announce = formatPiece(9, 5001, 0, new Uint8Array(PIECE_SIZE))
+    const announce = formatChunk(9, 5001, 0, new Uint8Array(CHUNK_SIZE))
     await raw.session.send(announce)
     expect(await raw.next()).toMatchObject({ id: null, error: { code: -32000, data: { message: 9 } } })
     // The rest of it, which is under way already, is not complained about again.
-    await raw.session.send(formatPiece(9, 5001, PIECE_SIZE, new Uint8Array(PIECE_SIZE)))
-    await raw.session.send(formatPiece(9, 5001, 2 * PIECE_SIZE, new Uint8Array(5001 - 2 * PIECE_SIZE)))
+    await raw.session.send(formatChunk(9, 5001, CHUNK_SIZE, new Uint8Array(CHUNK_SIZE)))
+    await raw.session.send(formatChunk(9, 5001, 2 * CHUNK_SIZE, new Uint8Array(5001 - 2 * CHUNK_SIZE)))
     await expectAlive(raw)
   })
 
-  test('messages in pieces: how many are unfinished', async () => {
+  test('messages in chunks: how many are unfinished', async () => {
     const { raw } = await device()
-    for (let number = 0; number < 4; number++) await raw.session.send(formatPiece(number, 50, 0, new Uint8Array(1)))
-    await raw.session.send(formatPiece(4, 50, 0, new Uint8Array(1)))
+    for (let number = 0; number < 4; number++) await raw.session.send(formatChunk(number, 50, 0, new Uint8Array(1)))
+    await raw.session.send(formatChunk(4, 50, 0, new Uint8Array(1)))
     expect(await raw.next()).toMatchObject({ id: null, error: { code: -32000, data: { message: 4 } } })
     // One that is given up makes room.
-    await raw.session.send(formatPiece(2, 50, 0, new Uint8Array(0)))
+    await raw.session.send(formatChunk(2, 50, 0, new Uint8Array(0)))
     const text = utf8(JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'echo', params: { value: 'x' } }))
-    await raw.session.send(formatPiece(5, text.length, 0, text))
+    await raw.session.send(formatChunk(5, text.length, 0, text))
     expect(await raw.next()).toMatchObject({ id: 1, result: 'x' })
   })
 
   test.each<[string, Uint8Array[]]>([
-    ['a piece without header', [Uint8Array.of(0xff)]],
-    ['a piece of nothing known', [formatPiece(1, 100, 50, new Uint8Array(5))]],
-    ['a gap', [formatPiece(1, 100, 0, new Uint8Array(5)), formatPiece(1, 100, 6, new Uint8Array(5))]],
-    ['another length', [formatPiece(1, 100, 0, new Uint8Array(5)), formatPiece(1, 99, 5, new Uint8Array(5))]],
-    ['more than announced', [formatPiece(1, 4, 0, new Uint8Array(5))]],
-    ['no length', [formatPiece(1, 0, 0, new Uint8Array(5))]],
-  ])('%s is refused once', async (_, pieces) => {
+    ['a chunk without header', [Uint8Array.of(0xff)]],
+    ['a chunk of nothing known', [formatChunk(1, 100, 50, new Uint8Array(5))]],
+    ['a gap', [formatChunk(1, 100, 0, new Uint8Array(5)), formatChunk(1, 100, 6, new Uint8Array(5))]],
+    ['another length', [formatChunk(1, 100, 0, new Uint8Array(5)), formatChunk(1, 99, 5, new Uint8Array(5))]],
+    ['more than announced', [formatChunk(1, 4, 0, new Uint8Array(5))]],
+    ['no length', [formatChunk(1, 0, 0, new Uint8Array(5))]],
+  ])('%s is refused once', async (_, chunks) => {
     const { raw } = await device()
-    for (const piece of pieces) await raw.session.send(piece)
+    for (const chunk of chunks) await raw.session.send(chunk)
     expect(await raw.next()).toMatchObject({ id: null, error: { code: -32600 } })
     await expectAlive(raw)
   })
@@ -291,7 +294,7 @@ describe('what a peer can make grow is bounded', () => {
     const { client, server } = await sessionPair()
     open.push(client, server)
     const requests = { echo: () => 'x'.repeat(5000), wait: () => 'small' }
-    rpc(client, { serves: api, requests, limits: { message: 5000, served: 1 } })
+    rpc(client, { serves: api, requests, limits: { message: 5000, incomingRequests: 1 } })
     const raw = new RawPeer(server)
     for (let id = 1; id <= 2; id++) {
       const answer = await raw.ask({ jsonrpc: '2.0', id, method: 'echo', params: { value: 1 } })
@@ -300,8 +303,8 @@ describe('what a peer can make grow is bounded', () => {
     }
   })
 
-  test.each([0, -1, 1.5, Number.NaN])('a limit of %d is none', async (served) => {
-    await expect(device({ served })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+  test.each([0, -1, 1.5, Number.NaN])('a limit of %d is none', async (incomingRequests) => {
+    await expect(device({ incomingRequests })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
   })
 })
 
@@ -355,7 +358,7 @@ describe('any junk', () => {
     fc.uint8Array({ maxLength: 60 }),
     fc
       .record({ number: fc.nat(6), total: fc.nat(100), offset: fc.nat(20), data: fc.uint8Array({ maxLength: 30 }) })
-      .map(({ number, total, offset, data }) => formatPiece(number, total, offset, data)),
+      .map(({ number, total, offset, data }) => formatChunk(number, total, offset, data)),
   )
 
   property.prop([fc.array(junk, { maxLength: 40 })], { numRuns: 60 })(

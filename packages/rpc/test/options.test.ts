@@ -57,7 +57,7 @@ describe('options: what went wrong in silence', () => {
       { notifications: { helo() {} } },
       'did you mean notifications.hello?',
     ],
-    ['a limit that is none', { limits: { aksed: 1 } }, 'did you mean limits.asked?'],
+    ['a limit that is none', { limits: { outgoingRequest: 1 } }, 'did you mean limits.outgoingRequests?'],
     [
       'a part of a contract that is none',
       { serves: { request: {} } },

@@ -98,7 +98,7 @@ describe('without a session', () => {
   })
 
   test('only so many wait', async () => {
-    const { link, stop } = begin({ limits: { asked: 2 } })
+    const { link, stop } = begin({ limits: { outgoingRequests: 2 } })
     const waiting = [link.request('read', {}, fresh), link.request('read', {}, fresh)]
     expect(await codeOf(link.request('read', {}, fresh))).toBe('QUEUE_FULL')
     stop()
@@ -131,6 +131,7 @@ describe('when a session ends', () => {
     const reason = new UsmpError('TRUNCATED')
     let notice: ((reason: UsmpError) => void) | undefined
     offer({
+      maxMessage: 1808,
       send: () => Promise.reject(reason),
       trySend: () => false,
       receive: () => new Promise((_, reject) => (notice = reject)),

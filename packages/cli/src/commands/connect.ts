@@ -3,11 +3,11 @@ import { type ConnectOptions, connect, readPskFile, type SessionsOptions, sessio
 import { readPemFile } from '@usmp/node/key-files'
 import { endOf, errorFields, sessionFields } from '../describe.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
-import { Gate } from '../gate.js'
+import { IdleTimer } from '../idle-timer.js'
+import { Latch } from '../latch.js'
 import { readLines, tooLong } from '../lines.js'
 import { type PeerOptions, urlOf } from '../options.js'
 import type { Output } from '../output.js'
-import { Patience } from '../patience.js'
 import type { Stop } from '../stop.js'
 import { SuiteCheck } from '../suite-check.js'
 
@@ -85,10 +85,10 @@ class Conversation {
   readonly #end = new AbortController()
   /** Aborts when the conversation is over. */
   readonly signal: AbortSignal
-  readonly #session = new Gate<Session>()
+  readonly #session = new Latch<Session>()
   /** Of the session there is, or that was lost last. */
   #suites: SuiteCheck | undefined
-  readonly #patience: Patience
+  readonly #idleTimer: IdleTimer
   #connected = false
   /** Why there is no session right now, with `--retry`. */
   #lost: UsmpError | undefined
@@ -103,7 +103,7 @@ class Conversation {
     this.#output = output
     this.#stop = stop
     this.signal = AbortSignal.any([stop.signal, this.#end.signal])
-    this.#patience = new Patience(options.wait, () => this.#outOfPatience())
+    this.#idleTimer = new IdleTimer(options.wait, () => this.#onIdle())
   }
 
   /** Begins to read stdin; its lines wait for a session. */
@@ -123,7 +123,7 @@ class Conversation {
     this.#lost = undefined
     announce(session, this.#output)
     this.#suites = new SuiteCheck(session, 'client')
-    this.#session.open(session)
+    this.#session.set(session)
     this.#waitOn()
     try {
       await this.#receive(session, this.#suites)
@@ -132,7 +132,7 @@ class Conversation {
       if (!this.#options.retry) throw this.#suites.explain(await session.closed)
     } finally {
       this.signal.removeEventListener('abort', close)
-      this.#session.close(session)
+      this.#session.clear(session)
       await session.close()
     }
     if (!this.signal.aborted && !this.#options.retry) await this.#tellEnd(session)
@@ -150,7 +150,7 @@ class Conversation {
 
   /** The exit code, once all is over. */
   verdict(): number {
-    this.#patience.stop()
+    this.#idleTimer.stop()
     if (this.#failure) throw this.#failure.error
     const unanswered = this.#options.one && this.#received === 0
     if (this.#stop.signal.aborted) return unanswered || !this.#connected ? this.#stop.exitCode : ExitCode.OK
@@ -200,7 +200,7 @@ class Conversation {
         return await session.send(message)
       } catch (error) {
         if (!session.signal.aborted) throw error
-        this.#session.close(session)
+        this.#session.clear(session)
       }
     }
   }
@@ -216,13 +216,13 @@ class Conversation {
     }
   }
 
-  /** Waits for an answer from here on, if it is time to. The first connection has limits of its own. */
+  /** Waits for an answer from here on, if it is time to. The first connection has its own limits. */
   #waitOn(): void {
     if (!this.#connected && !this.#options.retry) return
-    if (this.#inputOver || (this.#options.one && this.#sent > 0)) this.#patience.touch()
+    if (this.#inputOver || (this.#options.one && this.#sent > 0)) this.#idleTimer.touch()
   }
 
-  #outOfPatience(): void {
+  #onIdle(): void {
     if (this.#lost) this.#failure ??= { error: this.#lost }
     else if (this.#received === 0) {
       const message = `no message came within ${this.#options.wait! / 1000} s`

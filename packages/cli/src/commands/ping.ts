@@ -62,7 +62,7 @@ async function discardMessages(session: Session): Promise<void> {
   try {
     while (await session.receive());
   } catch {
-    // The round trip that is under way hears of the end as well.
+    // The round trip that is under way fails with the end as well.
   }
 }
 

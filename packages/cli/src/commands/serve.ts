@@ -12,13 +12,13 @@ import { readPemFile } from '@usmp/node/key-files'
 import { Broadcast } from '../broadcast.js'
 import { CommandSlots, MAX_COMMANDS } from '../command-slots.js'
 import { endOf, errorFields, sessionFields } from '../describe.js'
-import { type CommandEnd, runBeside } from '../exec.js'
+import { type CommandEnd, runCommand } from '../exec.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
-import { Gate } from '../gate.js'
+import { IdleTimer } from '../idle-timer.js'
+import { Latch } from '../latch.js'
 import { readLines, tooLong } from '../lines.js'
-import type { Address, Line } from '../options.js'
+import type { Address, SerialAddress } from '../options.js'
 import type { Output } from '../output.js'
-import { Patience } from '../patience.js'
 import type { Stop } from '../stop.js'
 import { SuiteCheck } from '../suite-check.js'
 
@@ -31,7 +31,7 @@ export interface ServeCommandOptions {
   readonly tlsKey?: string
   /** Web pages that may connect. */
   readonly origin?: readonly string[]
-  readonly serial?: Line
+  readonly serial?: SerialAddress
   readonly pskFile?: string
   readonly pskTable?: string
   readonly echo?: boolean
@@ -116,9 +116,9 @@ class Service {
   readonly #server: Server
   readonly #options: ServeCommandOptions
   readonly #output: Output
-  readonly #patience: Patience
+  readonly #idleTimer: IdleTimer
   /** Open while there is a session to send to. */
-  readonly #audience = new Gate<Server>()
+  readonly #audience = new Latch<Server>()
   readonly #broadcast = new Broadcast({
     onFallingBehind: (session) => this.#tellBehind(session),
     onCaughtUp: (session, missed) => this.#tellMissed(session, missed),
@@ -126,7 +126,7 @@ class Service {
   readonly #attending = new Set<Promise<void>>()
   readonly #devices = new Set<string>()
   readonly #slots = new CommandSlots()
-  /** Of the last session that came to nothing because of different suites. */
+  /** Of the last session that failed because of different suites. */
   #mismatch: UsmpError | undefined
   #received = 0
   #refusedLines = 0
@@ -136,12 +136,12 @@ class Service {
     this.#server = server
     this.#options = options
     this.#output = output
-    this.#patience = new Patience(options.wait, () => this.#outOfPatience())
+    this.#idleTimer = new IdleTimer(options.wait, () => this.#onIdle())
     server.addEventListener('refused', (event) => this.#tellRefused(event))
     server.addEventListener('warning', (event) => output.warning(event.message))
-    server.addEventListener('session', () => this.#audience.open(server))
+    server.addEventListener('session', () => this.#audience.set(server))
     server.addEventListener('ended', () => {
-      if (server.sessions.length === 0) this.#audience.close(server)
+      if (server.sessions.length === 0) this.#audience.clear(server)
     })
   }
 
@@ -154,11 +154,11 @@ class Service {
     const close = () => void this.#server.close()
     stop.addEventListener('abort', close, { once: true })
     if (stop.aborted) close()
-    this.#patience.touch()
+    this.#idleTimer.touch()
     if (!this.#options.echo && this.#options.exec === undefined) this.#startFeeding()
     for await (const session of this.#server) this.#attend(session)
     await Promise.all(this.#attending)
-    this.#patience.stop()
+    this.#idleTimer.stop()
     if (this.#failure) throw this.#failure.error
     return this.#refusedLines > 0 ? ExitCode.USAGE : ExitCode.OK
   }
@@ -224,15 +224,15 @@ class Service {
 
   async #runCommand(session: Session, command: string, suites: SuiteCheck): Promise<void> {
     if (this.#slots.full(session)) this.#tellWaiting(session)
-    if (!(await this.#slots.take(session))) return
+    if (!(await this.#slots.acquire(session))) return
     const onMessage = () => {
       suites.passed()
       return this.#mayTake() && !this.#options.one
     }
     try {
-      this.#tellCommand(session, await runBeside(session, command, this.#output, onMessage))
+      this.#tellCommand(session, await runCommand(session, command, this.#output, onMessage))
     } finally {
-      this.#slots.free(session)
+      this.#slots.release(session)
     }
   }
 
@@ -258,7 +258,7 @@ class Service {
   #mayTake(): boolean {
     if (this.#options.one && this.#received > 0) return false
     this.#received++
-    this.#patience.touch()
+    this.#idleTimer.touch()
     return true
   }
 
@@ -310,7 +310,7 @@ class Service {
     this.#output.status(`refused ${who}: ${error.message} [${error.code}]`, fields, error.hint)
   }
 
-  #outOfPatience(): void {
+  #onIdle(): void {
     if (this.#received === 0) {
       const message = `no message came within ${this.#options.wait! / 1000} s`
       const hint = 'Are the devices connected? Each session and each refusal is told here.'

@@ -100,7 +100,7 @@ async function judge(calls: readonly Call[], program: Program): Promise<Verdict>
   return { result: 'passed' }
 }
 
-/** Every field that is asked for, and no error where none is. Fields beside them are the program's own. */
+/** Every field that is asked for, and no error where none is. The program may add other fields. */
 function agrees(expected: Fields, answer: Fields): boolean {
   if ((expected.error ?? '') !== (answer.error ?? '')) return false
   return Object.entries(expected).every(([name, value]) => name === 'error' || isDeepStrictEqual(answer[name], value))

@@ -12,15 +12,15 @@ export class Program {
   readonly #child: ChildProcess
   readonly #lines: AsyncIterator<string>
   readonly #name: string
-  readonly #patience: number
+  readonly #answerTimeout: number
 
   /**
    * @param command a shell command
-   * @param patience how long to wait for one answer, ms
+   * @param answerTimeout how long to wait for one answer, ms
    */
-  constructor(command: string, patience: number) {
+  constructor(command: string, answerTimeout: number) {
     this.#name = command
-    this.#patience = patience
+    this.#answerTimeout = answerTimeout
     this.#child = spawn(command, {
       shell: true,
       detached: process.platform !== 'win32',
@@ -39,8 +39,8 @@ export class Program {
   async answer(request: Fields): Promise<Fields> {
     let timer: NodeJS.Timeout | undefined
     const tooLate = new Promise<never>((_, reject) => {
-      const late = () => reject(this.#fault(`did not answer within ${this.#patience / 1000} s`, request))
-      timer = setTimeout(late, this.#patience)
+      const late = () => reject(this.#fault(`did not answer within ${this.#answerTimeout / 1000} s`, request))
+      timer = setTimeout(late, this.#answerTimeout)
     })
     try {
       const line = await Promise.race([this.#lines.next(), tooLate])

@@ -12,6 +12,7 @@ type Deliver = (label: string, act: () => void) => void
 
 /** One end of a session whose messages come in whatever order `deliver` has them. */
 class End {
+  readonly maxMessage = 1808
   readonly transportKind = 'datagram'
   readonly #controller = new AbortController()
   readonly signal = this.#controller.signal

@@ -1,5 +1,6 @@
 import { MAX_MESSAGE, UsmpError } from '@usmp/core'
 import * as v from 'valibot'
+import { CHUNK_MARK, ChunkAssembler, formatChunk } from '../../../rpc/src/chunks.js'
 import { RpcError } from '../../../rpc/src/codes.js'
 import {
   formatCall,
@@ -7,17 +8,16 @@ import {
   formatResult,
   type Incoming,
   parseMessage,
-  Refusal,
+  RejectedMessage,
 } from '../../../rpc/src/envelope.js'
 import { contract, type RpcSession, rpc } from '../../../rpc/src/index.js'
-import { formatPiece, Joiner, PIECE_MARK } from '../../../rpc/src/pieces.js'
 import { Choices, must, type Target } from '../target.js'
 
 const LIMIT = 4096
 /** Messages that one input may make a peer send: answers to each of its messages, and credit for streams. */
 const MAX_SENT = 400
 
-/** Whatever the input is: a message, the pieces of one, or pieces that fit nothing. */
+/** Whatever the input is: a message, the chunks of one, or chunks that fit nothing. */
 function* messages(input: Choices): Generator<Uint8Array> {
   while (input.left > 0) {
     const how = input.byte()
@@ -25,9 +25,9 @@ function* messages(input: Choices): Generator<Uint8Array> {
     if (how < 128) yield bytes
     else if (how < 192) {
       const at = bytes.length >> 1
-      yield formatPiece(how & 7, bytes.length, 0, bytes.subarray(0, at))
-      yield formatPiece(how & 7, bytes.length, at, bytes.subarray(at))
-    } else yield formatPiece(how & 7, input.number(), input.number(), bytes)
+      yield formatChunk(how & 7, bytes.length, 0, bytes.subarray(0, at))
+      yield formatChunk(how & 7, bytes.length, at, bytes.subarray(at))
+    } else yield formatChunk(how & 7, input.number(), input.number(), bytes)
   }
 }
 
@@ -37,7 +37,7 @@ function tellsAgain(bytes: Uint8Array): void {
   try {
     message = parseMessage(bytes)
   } catch (error) {
-    must(error instanceof Refusal, `not a Refusal: ${error}`)
+    must(error instanceof RejectedMessage, `not a RejectedMessage: ${error}`)
     return
   }
   const again = JSON.stringify(parseMessage(new TextEncoder().encode(textOf(message))))
@@ -59,21 +59,22 @@ function textOf(message: Incoming): string {
   }
 }
 
-function joins(pieces: Iterable<Uint8Array>): void {
-  const joiner = new Joiner(LIMIT)
-  for (const piece of pieces) {
+function joins(chunks: Iterable<Uint8Array>): void {
+  const assembler = new ChunkAssembler(LIMIT)
+  for (const chunk of chunks) {
     try {
-      const whole = piece[0] === PIECE_MARK ? joiner.push(piece) : piece
+      const whole = chunk[0] === CHUNK_MARK ? assembler.push(chunk) : chunk
       must(whole === undefined || whole.length <= LIMIT, 'a message over the limit')
       if (whole) tellsAgain(whole)
     } catch (error) {
-      must(error instanceof Refusal, `${error}`)
+      must(error instanceof RejectedMessage, `${error}`)
     }
   }
 }
 
 /** A session whose peer says what the input says, and which counts what it is told. */
 class Script implements RpcSession {
+  readonly maxMessage = MAX_MESSAGE
   readonly closed: Promise<UsmpError>
   sent = 0
   readonly #messages: Iterator<Uint8Array>

@@ -42,6 +42,7 @@ const MESSAGES = { burst: 256, rate: 256 }
 export function paced(session: RpcSession): RpcSession {
   const budget = new Budget(MESSAGES.burst, MESSAGES.rate)
   return {
+    maxMessage: session.maxMessage,
     async receive(options) {
       for (let wait = budget.take(performance.now()); wait > 0; wait = budget.take(performance.now())) {
         await setTimeout(wait)

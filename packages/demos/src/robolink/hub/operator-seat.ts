@@ -7,7 +7,7 @@ import type { RobotSeat } from './robot-seat.js'
 import { RoundTrip } from './round-trip.js'
 
 /** What one operator may have under way: enough for a joystick on a slow line, too little to keep others waiting. */
-const LIMITS = { served: 32, streams: 16, asked: 1, message: 16 * 1024 }
+const LIMITS = { incomingRequests: 32, streams: 16, outgoingRequests: 1, message: 16 * 1024 }
 
 /** The robots as an operator reaches them. */
 export interface Fleet {

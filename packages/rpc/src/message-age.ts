@@ -4,7 +4,7 @@ import { RpcCode, RpcError } from './codes.js'
 const DRIFT = 200e-6
 
 /** The member `age` of a request: when it was made, and how long it is of use. */
-export interface Age {
+export interface MessageAge {
   /** ms on the sender's session clock. */
   readonly at: number
   /** ms. */
@@ -37,9 +37,9 @@ export class Lateness {
  * The member `age` of a request, undefined if there is none.
  * @throws RpcError INVALID_REQUEST
  */
-export function parseAge(age: unknown): Age | undefined {
+export function parseAge(age: unknown): MessageAge | undefined {
   if (age === undefined) return undefined
-  const { at, ttl } = (typeof age === 'object' && age !== null ? age : {}) as Partial<Age>
+  const { at, ttl } = (typeof age === 'object' && age !== null ? age : {}) as Partial<MessageAge>
   if (!Number.isFinite(at) || !Number.isFinite(ttl) || ttl! < 0) {
     throw new RpcError(RpcCode.INVALID_REQUEST, '"age" must be {"at": ms, "ttl": ms}')
   }

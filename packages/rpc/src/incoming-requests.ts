@@ -1,12 +1,12 @@
 import { UsmpError } from '@usmp/core'
-import { Lateness } from './age.js'
 import { checkReceived } from './check.js'
 import { RpcCode, RpcError } from './codes.js'
 import type { CallContext, Contract, Schema, ServedStream } from './contract.js'
 import { errorObject, formatCall, formatError, formatResult, type Id, type Incoming } from './envelope.js'
 import type { Limits } from './limits.js'
-import type { Outbox } from './outbox.js'
-import { Outflow } from './outflow.js'
+import { Lateness } from './message-age.js'
+import type { MessageSender } from './message-sender.js'
+import { StreamProducer } from './stream-producer.js'
 
 type Handler = (params: never, context: CallContext) => unknown
 
@@ -18,43 +18,43 @@ export interface Service {
   readonly streams: Readonly<Record<string, ServedStream<never, unknown>>>
 }
 
-type Request = Extract<Incoming, { kind: 'request' }>
+type IncomingRequest = Extract<Incoming, { kind: 'request' }>
 
 /** Requests, notifications and streams of the peer that this end works on. */
-export class Serving {
+export class IncomingRequests {
   readonly #service: Service
-  readonly #outbox: Outbox
+  readonly #sender: MessageSender
   readonly #limits: Limits
-  readonly #tell: (fault: Error) => void
+  readonly #report: (fault: Error) => void
   readonly #lateness = new Lateness()
   readonly #requests = new Map<Id, AbortController>()
-  readonly #streams = new Map<Id, Outflow>()
+  readonly #producers = new Map<Id, StreamProducer>()
   readonly #ended = new AbortController()
   #notifications = 0
-  #refusals = 0
+  #waitingErrors = 0
 
-  /** @param tell hears of what nobody else hears of */
-  constructor(service: Service, outbox: Outbox, limits: Limits, tell: (fault: Error) => void) {
+  /** @param report told of faults that no answer and no promise tells */
+  constructor(service: Service, sender: MessageSender, limits: Limits, report: (fault: Error) => void) {
     this.#service = service
-    this.#outbox = outbox
+    this.#sender = sender
     this.#limits = limits
-    this.#tell = tell
+    this.#report = report
   }
 
   /** Works on a request. @param now ms on the session clock */
-  request(request: Request, now: number): void {
+  request(request: IncomingRequest, now: number): void {
     const { id } = request
-    if (this.#requests.has(id) || this.#streams.has(id)) {
+    if (this.#requests.has(id) || this.#producers.has(id)) {
       // An answer with this id would be taken for that of the first one.
-      return this.refuse(
+      return this.sendError(
         null,
         new RpcError(RpcCode.INVALID_REQUEST, `the id ${JSON.stringify(id)} is under way already`),
       )
     }
     try {
-      this.#begin(request, now)
+      this.#start(request, now)
     } catch (error) {
-      this.refuse(id, this.#errorOf(error, this.#ended.signal))
+      this.sendError(id, this.#errorOf(error, this.#ended.signal))
     }
   }
 
@@ -62,10 +62,13 @@ export class Serving {
   notification(method: string, params: object): void {
     const schema = own(this.#service.contract.notifications, method)
     const handler = own(this.#service.notifications, method)
-    if (!schema) return this.#tell(new RpcError(RpcCode.METHOD_NOT_FOUND, `no notification ${JSON.stringify(method)}`))
+    if (!schema)
+      return this.#report(new RpcError(RpcCode.METHOD_NOT_FOUND, `no notification ${JSON.stringify(method)}`))
     if (!handler) return
-    if (this.#notifications >= this.#limits.served) {
-      return this.#tell(new RpcError(RpcCode.BUSY, `${method} was dropped: ${this.#limits.served} are worked on`))
+    if (this.#notifications >= this.#limits.incomingRequests) {
+      return this.#report(
+        new RpcError(RpcCode.BUSY, `${method} was dropped: ${this.#limits.incomingRequests} are worked on`),
+      )
     }
     this.#notifications++
     void this.#notify(method, handler, schema, params)
@@ -74,33 +77,33 @@ export class Serving {
   /** The peer does not want an answer, or a stream, any more. */
   cancel(id: Id): void {
     this.#requests.get(id)?.abort(new RpcError(RpcCode.CANCELLED, 'the peer cancelled the request'))
-    this.stop(id)
+    this.stopStream(id)
   }
 
-  stop(stream: Id): void {
-    this.#streams.get(stream)?.stop(new RpcError(RpcCode.CANCELLED, 'the peer stopped the stream'))
+  stopStream(stream: Id): void {
+    this.#producers.get(stream)?.stop(new RpcError(RpcCode.CANCELLED, 'the peer stopped the stream'))
   }
 
-  grant(stream: Id, count: number): void {
-    this.#streams.get(stream)?.grant(count)
+  grantCredit(stream: Id, count: number): void {
+    this.#producers.get(stream)?.grant(count)
   }
 
   /** Answers with an error. Drops it if too many wait already: the peer sends rubbish and reads nothing. */
-  refuse(id: Id | null, error: RpcError): void {
-    if (this.#refusals >= this.#limits.served) return this.#tell(error)
-    this.#refusals++
-    void this.#send(formatError(id, error)).finally(() => this.#refusals--)
+  sendError(id: Id | null, error: RpcError): void {
+    if (this.#waitingErrors >= this.#limits.incomingRequests) return this.#report(error)
+    this.#waitingErrors++
+    void this.#send(formatError(id, error)).finally(() => this.#waitingErrors--)
   }
 
   /** The session is over. */
   end(reason: UsmpError): void {
     this.#ended.abort(reason)
     for (const request of this.#requests.values()) request.abort(reason)
-    for (const stream of this.#streams.values()) stream.stop(reason)
+    for (const stream of this.#producers.values()) stream.stop(reason)
   }
 
   /** @throws RpcError if it is not worked on */
-  #begin({ id, method, params, age, credit }: Request, now: number): void {
+  #start({ id, method, params, age, credit }: IncomingRequest, now: number): void {
     // Measured before anything is decided: every request tells about the time under way.
     const late = age ? this.#lateness.measure(now, age.at) : 0
     const { requests, streams } = this.#service.contract
@@ -111,9 +114,9 @@ export class Serving {
     }
     const checked = checkReceived(definition.params, params) as never
     const stream = own(this.#service.streams, method)
-    if (stream) return this.#open(id, stream, checked, credit)
-    if (this.#requests.size >= this.#limits.served) {
-      throw new RpcError(RpcCode.BUSY, `${this.#limits.served} requests are worked on already`)
+    if (stream) return this.#openStream(id, stream, checked, credit)
+    if (this.#requests.size >= this.#limits.incomingRequests) {
+      throw new RpcError(RpcCode.BUSY, `${this.#limits.incomingRequests} requests are worked on already`)
     }
     const abort = new AbortController()
     this.#requests.set(id, abort)
@@ -137,65 +140,70 @@ export class Serving {
     try {
       await handler(checkReceived(schema, params) as never, { signal })
     } catch (error) {
-      if (error instanceof RpcError) this.#tell(new RpcError(error.code, `${method}: ${error.message}`, error.data))
+      if (error instanceof RpcError) this.#report(new RpcError(error.code, `${method}: ${error.message}`, error.data))
       else this.#errorOf(error, signal)
     } finally {
       this.#notifications--
     }
   }
 
-  #open(id: Id, served: ServedStream<never, unknown>, params: never, credit: number | undefined): void {
-    if (this.#streams.size >= this.#limits.streams) {
+  #openStream(id: Id, served: ServedStream<never, unknown>, params: never, credit: number | undefined): void {
+    if (this.#producers.size >= this.#limits.streams) {
       throw new RpcError(RpcCode.BUSY, `${this.#limits.streams} streams are open already`)
     }
-    const outflow = new Outflow(served, credit, async (value) => {
+    const producer = new StreamProducer(served, credit, async (value) => {
       const text = formatCall({ method: '$/item', params: { stream: id, value: value ?? null } })
       try {
-        await this.#outbox.send(text)
+        await this.#sender.send(text)
       } catch (error) {
         if (isTooLarge(error)) throw error
         // The session is over.
-        outflow.stop(error)
+        producer.stop(error)
       }
     })
-    this.#streams.set(id, outflow)
-    void this.#run(id, outflow, served, params)
+    this.#producers.set(id, producer)
+    void this.#runStream(id, producer, served, params)
   }
 
-  async #run(id: Id, outflow: Outflow, { overflow }: ServedStream<never, unknown>, params: never): Promise<void> {
+  async #runStream(
+    id: Id,
+    producer: StreamProducer,
+    { overflow }: ServedStream<never, unknown>,
+    params: never,
+  ): Promise<void> {
     await this.#send(formatResult(id, { stream: id, overflow }))
     let error: RpcError | undefined
     try {
-      await outflow.run(params)
+      await producer.run(params)
     } catch (cause) {
-      error = this.#errorOf(cause, outflow.signal)
+      error = this.#errorOf(cause, producer.signal)
     }
-    if (!outflow.stopped) await this.#send(formatEnd(id, error), (cause) => formatEnd(id, tooLarge('error', cause)))
-    this.#streams.delete(id)
+    if (!producer.stopped) await this.#send(formatEnd(id, error), (cause) => formatEnd(id, tooLarge('error', cause)))
+    this.#producers.delete(id)
   }
 
   /** What the peer is told about what a handler threw. The rest is told at this end. */
   #errorOf(error: unknown, signal: AbortSignal): RpcError {
     if (error instanceof RpcError) return error
     if (signal.aborted) return new RpcError(RpcCode.CANCELLED, 'cancelled')
-    this.#tell(error instanceof Error ? error : new Error('a handler threw no error', { cause: error }))
+    this.#report(error instanceof Error ? error : new Error('a handler threw no error', { cause: error }))
     if (isTooLarge(error)) return new RpcError(RpcCode.BUSY, error.message)
     return new RpcError(RpcCode.INTERNAL_ERROR, 'internal error')
   }
 
-  /** Sends, and instead of what is too large something else. If the session is over, nobody waits for it. */
+  /** Sends, and instead of what is too large something else. If the session is over, it is dropped. */
   async #send(text: string, instead?: (error: UsmpError) => string): Promise<void> {
     try {
-      await this.#outbox.send(text)
+      await this.#sender.send(text)
     } catch (error) {
       if (instead && isTooLarge(error)) await this.#send(instead(error))
-      else if (error instanceof UsmpError && error.family === 'usage') this.#tell(error)
+      else if (error instanceof UsmpError && error.family === 'usage') this.#report(error)
     }
   }
 }
 
 function formatEnd(stream: Id, error: RpcError | undefined): string {
-  return formatCall({ method: '$/end', params: { stream, ...(error ? { error: errorObject(error) } : {}) } })
+  return formatCall({ method: '$/end', params: { stream, error: error && errorObject(error) } })
 }
 
 function tooLarge(what: string, { message }: UsmpError): RpcError {

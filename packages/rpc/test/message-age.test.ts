@@ -1,8 +1,8 @@
 import { fc, test as property } from '@fast-check/vitest'
 import * as v from 'valibot'
 import { afterEach, describe, expect, test } from 'vitest'
-import { Lateness } from '../src/age.ts'
 import { contract, RpcCode, rpc } from '../src/index.ts'
+import { Lateness } from '../src/message-age.ts'
 import { codeOf, RawPeer, SimulatedClock, sessionPair } from './helpers.ts'
 
 const api = contract({ requests: { drive: { params: v.object({ v: v.number() }), result: v.object({}) } } })

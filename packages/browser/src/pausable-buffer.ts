@@ -1,25 +1,25 @@
 import { type TransportSink, UsmpError } from '@usmp/core'
 
 /** Holds what arrives while nobody reads, from a source that cannot be told to wait. */
-export class Valve {
+export class PausableBuffer {
   readonly #limit: number
-  readonly #onTaken: (bytes: number) => void
+  readonly #onRead: (bytes: number) => void
   #sink: TransportSink | undefined
-  #open = false
+  #flowing = false
   #held: Uint8Array[] = []
   #heldBytes = 0
   #end: { readonly cause: unknown } | undefined
 
-  /** @param limit bytes to hold at most, after which the transport ends; `onTaken` hears of all that was read */
-  constructor(limit: number, onTaken: (bytes: number) => void = () => {}) {
+  /** @param limit bytes to hold at most, after which the transport ends; `onRead` is told of all bytes that were read */
+  constructor(limit: number, onRead: (bytes: number) => void = () => {}) {
     this.#limit = limit
-    this.#onTaken = onTaken
+    this.#onRead = onRead
   }
 
   /** Begins to deliver. */
   connect(sink: TransportSink): void {
     this.#sink = sink
-    this.open()
+    this.resume()
   }
 
   /** From now on everything is dropped. */
@@ -31,7 +31,7 @@ export class Valve {
 
   push(bytes: Uint8Array): void {
     if (this.#end) return
-    if (this.#open) return this.#deliver(bytes)
+    if (this.#flowing) return this.#deliver(bytes)
     this.#held.push(bytes)
     this.#heldBytes += bytes.length
     if (this.#heldBytes > this.#limit) this.#overflow()
@@ -41,25 +41,25 @@ export class Valve {
   end(cause?: unknown): void {
     if (this.#end) return
     this.#end = { cause }
-    if (this.#open) this.open()
+    if (this.#flowing) this.resume()
   }
 
   drain(): void {
     this.#sink?.drain()
   }
 
-  shut(): void {
-    this.#open = false
+  pause(): void {
+    this.#flowing = false
   }
 
-  open(): void {
-    this.#open = true
-    while (this.#open && this.#held.length > 0) {
+  resume(): void {
+    this.#flowing = true
+    while (this.#flowing && this.#held.length > 0) {
       const bytes = this.#held.shift()!
       this.#heldBytes -= bytes.length
       this.#deliver(bytes)
     }
-    if (!this.#open || !this.#end) return
+    if (!this.#flowing || !this.#end) return
     const sink = this.#sink
     this.#sink = undefined
     sink?.end(this.#end.cause)
@@ -69,11 +69,11 @@ export class Valve {
   #overflow(): void {
     this.#held = []
     this.end(new UsmpError('QUEUE_FULL', 'the peer sends more than is read'))
-    this.open()
+    this.resume()
   }
 
   #deliver(bytes: Uint8Array): void {
     this.#sink?.receive(bytes)
-    this.#onTaken(bytes.length)
+    this.#onRead(bytes.length)
   }
 }

@@ -2,8 +2,8 @@ import { fc, test as property } from '@fast-check/vitest'
 import { MAX_MESSAGE, type Session } from '@usmp/core'
 import * as v from 'valibot'
 import { afterEach, describe, expect, test } from 'vitest'
-import { contract, rpc } from '../src/index.ts'
-import { formatPiece, Joiner, PIECE_SIZE } from '../src/pieces.ts'
+import { CHUNK_HEADER, ChunkAssembler, formatChunk } from '../src/chunks.ts'
+import { contract, type RpcSession, rpc } from '../src/index.ts'
 import { codeOf, collect, isSettled, pattern, sessionPair, turns, until } from './helpers.ts'
 
 const api = contract({
@@ -11,6 +11,9 @@ const api = contract({
   notifications: { note: v.object({ text: v.string() }) },
   streams: { repeat: { params: v.object({ text: v.string(), times: v.number() }), item: v.string() } },
 })
+
+/** Bytes of a message in one chunk of a session of ours. */
+const CHUNK_SIZE = MAX_MESSAGE - CHUNK_HEADER
 
 const open: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -61,12 +64,24 @@ async function pair() {
   return { peer: rpc(client, { calls: api }), sent, notes, order, client, server }
 }
 
+/** A session that carries no longer messages than `maxMessage`. */
+function narrow(session: Session, maxMessage: number): RpcSession {
+  return {
+    maxMessage,
+    send: (message, options) => session.send(message, options),
+    trySend: (message) => session.trySend(message),
+    receive: (options) => session.receive(options),
+    close: (reason) => session.close(reason),
+    closed: session.closed,
+  }
+}
+
 /** The length of the text that makes a request of `length` bytes. */
 const requestOf = (length: number) =>
   'x'.repeat(length - JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'echo', params: { value: '' } }).length)
 
-describe('a session with pieces', () => {
-  test('a message of 1808 bytes is bare JSON, one of 1809 comes in pieces', async () => {
+describe('a session with chunks', () => {
+  test('a message of 1808 bytes is bare JSON, one of 1809 comes in chunks', async () => {
     for (const [length, first] of [
       [MAX_MESSAGE, 0x7b],
       [MAX_MESSAGE + 1, 0xff],
@@ -79,7 +94,28 @@ describe('a session with pieces', () => {
     }
   })
 
-  test('a piece on the wire', async () => {
+  test.each([12, 100])(
+    'a session that carries %d bytes sends chunks of that size, and they arrive whole',
+    async (most) => {
+      const { client, server } = await sessionPair()
+      open.push(client, server)
+      const sent = recorded(client)
+      const serves = contract({ requests: { echo: { params: v.object({ value: v.string() }), result: v.string() } } })
+      rpc(server, { serves, requests: { echo: ({ value }) => value } })
+      const peer = rpc(narrow(client, most), { calls: serves })
+      expect(await peer.request('echo', { value: 'x'.repeat(300) })).toBe('x'.repeat(300))
+      expect(sent.length).toBeGreaterThan(300 / most)
+      expect(Math.max(...sent.map(({ length }) => length))).toBe(most)
+    },
+  )
+
+  test.each([11, 0, Number.NaN, undefined])('a session that carries %s bytes is not taken', async (most) => {
+    const { client, server } = await sessionPair()
+    open.push(client, server)
+    expect(() => rpc(narrow(client, most as number), { calls: api })).toThrow('maxMessage')
+  })
+
+  test('a chunk on the wire', async () => {
     const { peer, sent } = await pair()
     await peer.notify('note', { text: 'y'.repeat(2000) })
     const json = new TextEncoder().encode(
@@ -128,7 +164,7 @@ describe('a session with pieces', () => {
     expect(first![0]).toBe(0xff)
     abort.abort()
     expect(await codeOf(asked)).toBe('ABORTED')
-    // What follows ends with an empty piece of this message.
+    // What follows ends with an empty chunk of this message.
     let last = first!
     while (last.length > 11) {
       last = (await server.receive())!
@@ -164,24 +200,24 @@ describe('a session with pieces', () => {
 describe('joining', () => {
   const lengths = fc.array(fc.integer({ min: 1, max: 5_000 }), { minLength: 1, maxLength: 4 })
 
-  property.prop([lengths, fc.integer({ min: 1, max: PIECE_SIZE }), fc.infiniteStream(fc.nat())])(
-    'any interleaving of the pieces of up to four messages gives every message',
+  property.prop([lengths, fc.integer({ min: 1, max: CHUNK_SIZE }), fc.infiniteStream(fc.nat())])(
+    'any interleaving of the chunks of up to four messages gives every message',
     (totals, size, choices) => {
       const messages = totals.map((total, n) => pattern(total, n))
       const left = messages.map((bytes, number) => {
-        const pieces: Uint8Array[] = []
+        const chunks: Uint8Array[] = []
         for (let at = 0; at < bytes.length; at += size) {
-          pieces.push(formatPiece(number, bytes.length, at, bytes.subarray(at, at + size)))
+          chunks.push(formatChunk(number, bytes.length, at, bytes.subarray(at, at + size)))
         }
-        return pieces
+        return chunks
       })
-      const joiner = new Joiner(5_000)
+      const assembler = new ChunkAssembler(5_000)
       const joined: Uint8Array[] = []
-      while (left.some((pieces) => pieces.length > 0)) {
-        const waiting = left.filter((pieces) => pieces.length > 0)
-        const piece = waiting[choices.next().value % waiting.length]!.shift()!
-        const number = piece[1]!
-        const whole = joiner.push(piece)
+      while (left.some((chunks) => chunks.length > 0)) {
+        const waiting = left.filter((chunks) => chunks.length > 0)
+        const chunk = waiting[choices.next().value % waiting.length]!.shift()!
+        const number = chunk[1]!
+        const whole = assembler.push(chunk)
         if (whole) joined[number] = whole
       }
       expect(joined.length).toBe(messages.length)
@@ -190,10 +226,10 @@ describe('joining', () => {
   )
 
   test('a message that begins anew takes the place of its unfinished beginning', () => {
-    const joiner = new Joiner(100)
-    expect(joiner.push(formatPiece(1, 4, 0, Uint8Array.of(9, 9)))).toBeUndefined()
-    expect(joiner.push(formatPiece(1, 4, 0, Uint8Array.of(1, 2)))).toBeUndefined()
-    expect([...joiner.push(formatPiece(1, 4, 2, Uint8Array.of(3, 4)))!]).toEqual([1, 2, 3, 4])
+    const assembler = new ChunkAssembler(100)
+    expect(assembler.push(formatChunk(1, 4, 0, Uint8Array.of(9, 9)))).toBeUndefined()
+    expect(assembler.push(formatChunk(1, 4, 0, Uint8Array.of(1, 2)))).toBeUndefined()
+    expect([...assembler.push(formatChunk(1, 4, 2, Uint8Array.of(3, 4)))!]).toEqual([1, 2, 3, 4])
   })
 })
 

@@ -1,16 +1,26 @@
+import { WaitQueue } from '@usmp/core'
 import type { ServedStream } from './contract.js'
 
 /** Most items that a consumer can allow in advance. */
 const MAX_CREDIT = 65535
 
-/** A stream that this end serves: draws items from the source and sends them as the consumer allows. */
-export class Outflow {
+/**
+ * A stream that this end serves: draws items from the source and sends them as the consumer allows.
+ *
+ * {@link IncomingRequests} makes it for each stream that is opened, and calls `run` once. Messages of the consumer call
+ * `grant` for more credit and `stop`, at any time. `run` ends with the source or after `stop`.
+ *
+ * The producer owns the credit, the items that wait for it, and the signal that calls the source off. It must never send
+ * without credit from a consumer that counts, nor keep more items than the overflow policy of the stream allows.
+ */
+export class StreamProducer {
   readonly #served: ServedStream<never, unknown>
   readonly #send: (item: unknown) => Promise<void>
   readonly #abort = new AbortController()
   /** Items that the consumer has room for. Without any word of it, streams that may drop items flow freely. */
   #credit: number
-  #wake: (() => void) | undefined
+  /** The loop that sends, while it may not or has nothing. */
+  readonly #changed = new WaitQueue()
 
   /**
    * @param credit how many items the consumer has room for, undefined if it does not count
@@ -29,13 +39,13 @@ export class Outflow {
   /** The consumer has room for `count` more. */
   grant(count: number): void {
     this.#credit = Number.isFinite(this.#credit) ? Math.min(this.#credit + count, MAX_CREDIT) : count
-    this.#wake?.()
+    this.#changed.resolveAll()
   }
 
   /** Ends the stream; `run` returns when the source has ended too. */
   stop(reason: unknown): void {
     this.#abort.abort(reason)
-    this.#wake?.()
+    this.#changed.resolveAll()
   }
 
   /** Aborts when the stream is stopped. */
@@ -81,19 +91,19 @@ export class Outflow {
   async #runDropping(source: AsyncIterator<unknown>, room: number): Promise<void> {
     const items: unknown[] = []
     let ended = false
-    const draw = async () => {
+    const readSource = async () => {
       try {
         for (let next = await source.next(); !next.done && !this.stopped; next = await source.next()) {
           items.push(next.value)
           if (items.length > room) items.shift()
-          this.#wake?.()
+          this.#changed.resolveAll()
         }
       } finally {
         ended = true
-        this.#wake?.()
+        this.#changed.resolveAll()
       }
     }
-    const pass = async () => {
+    const sendItems = async () => {
       for (;;) {
         await this.#until(() => (items.length > 0 && this.#credit > 0) || (items.length === 0 && ended))
         if (this.stopped || items.length === 0) return
@@ -101,18 +111,16 @@ export class Outflow {
         await this.#send(items.shift())
       }
     }
-    const drawing = draw()
+    const reading = readSource()
     // Told below, after the items that came before the fault.
-    drawing.catch(() => {})
-    await pass()
-    await drawing
+    reading.catch(() => {})
+    await sendItems()
+    await reading
   }
 
-  /** Waits until something is so, or the stream is stopped. */
+  /** Waits until the condition holds, or the stream is stopped. */
   async #until(condition: () => boolean): Promise<void> {
-    while (!condition() && !this.stopped) {
-      await new Promise<void>((resolve) => (this.#wake = resolve))
-    }
+    while (!condition() && !this.stopped) await this.#changed.wait(undefined)
   }
 }
 

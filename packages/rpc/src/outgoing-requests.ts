@@ -1,45 +1,46 @@
-import { type Abortable, afterReading, type Clock, onAbort, UsmpError } from '@usmp/core'
-import type { Age } from './age.js'
+import { type Abortable, abortError, type Clock, onAbort, throwIfAborted, UsmpError } from '@usmp/core'
 import type { RpcError } from './codes.js'
 import { formatCall, type Id } from './envelope.js'
-import type { Outbox } from './outbox.js'
+import type { MessageAge } from './message-age.js'
+import type { MessageSender } from './message-sender.js'
+import { setReadTimeout } from './timeout.js'
 
 /** How long an answer is waited for if the caller does not say, ms. */
 export const DEFAULT_TIMEOUT = 10_000
 
 /** A request as it leaves. */
-export interface Question {
+export interface Request {
   readonly method: string
   readonly params: unknown
-  readonly age?: Age
+  readonly age?: MessageAge | undefined
   readonly credit?: number
 }
 
-interface AskOptions<T> extends Abortable {
+interface RequestOptions<T> extends Abortable {
   /** ms; 0 for never */
   readonly timeout: number
   /** Makes something of the result, before the next message is looked at. What it throws, the caller gets. */
   readonly accept: (result: unknown) => T
 }
 
-interface Pending {
-  /** The number of the message, if it was cut into pieces. */
+interface PendingRequest {
+  /** The number of the message, if it was cut into chunks. */
   message: number | undefined
   resolve(result: unknown): void
   reject(error: unknown): void
 }
 
 /** Requests of this end that wait for their answer. */
-export class Asking {
-  readonly #outbox: Outbox
+export class OutgoingRequests {
+  readonly #sender: MessageSender
   readonly #clock: Clock
   readonly #limit: number
-  readonly #pending = new Map<Id, Pending>()
+  readonly #pending = new Map<Id, PendingRequest>()
   #lastId = 0
   #end: UsmpError | undefined
 
-  constructor(outbox: Outbox, clock: Clock, limit: number) {
-    this.#outbox = outbox
+  constructor(sender: MessageSender, clock: Clock, limit: number) {
+    this.#sender = sender
     this.#clock = clock
     this.#limit = limit
   }
@@ -48,21 +49,20 @@ export class Asking {
    * Sends a request and waits for its answer.
    * @throws RpcError of the peer; UsmpError REQUEST_TIMEOUT, ABORTED, QUEUE_FULL, MESSAGE_TOO_LARGE, or the reason of the end
    */
-  ask<T>(question: Question, { timeout, signal, accept }: AskOptions<T>): Promise<T> {
+  send<T>(request: Request, { timeout, signal, accept }: RequestOptions<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       if (this.#end) throw this.#end
-      if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
+      throwIfAborted(signal)
       if (this.#pending.size >= this.#limit) {
         throw new UsmpError('QUEUE_FULL', `${this.#limit} requests wait for their answer`)
       }
       const id = ++this.#lastId
-      const text = formatCall({ id, ...question })
+      const text = formatCall({ id, ...request })
       const unsent = new AbortController()
       const settle = () => {
         this.#pending.delete(id)
-        this.#clock.clearTimer(timer)
-        stopJudging?.()
-        forgetSignal?.()
+        stopTimer()
+        forgetSignal()
       }
       const fail = (error: unknown) => {
         settle()
@@ -72,20 +72,14 @@ export class Asking {
       }
       const giveUp = (error: UsmpError) => {
         fail(error)
-        const cancel = () => this.#outbox.send(formatCall({ method: '$/cancel', params: { id } }))
+        const cancel = () => this.#sender.send(formatCall({ method: '$/cancel', params: { id } }))
         sent.then(cancel).catch(() => {})
       }
-      const due = this.#clock.now() + timeout
-      const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${question.method}, ${timeout} ms`))
-      let stopJudging: (() => void) | undefined
-      // After a stall the answer may be here and wait to be read.
-      const judge = () => {
-        stopJudging = afterReading(this.#clock, due, onTimeout)
-      }
-      const timer = timeout > 0 ? this.#clock.setTimer(judge, timeout) : undefined
-      const callOff = () => giveUp(new UsmpError('ABORTED', undefined, { cause: signal?.reason }))
-      const forgetSignal = signal && onAbort(signal, callOff)
-      const pending: Pending = {
+      const onTimeout = () => giveUp(new UsmpError('REQUEST_TIMEOUT', `${request.method}, ${timeout} ms`))
+      const stopTimer = setReadTimeout(this.#clock, timeout, onTimeout)
+      const onSignal = () => giveUp(abortError(signal))
+      const forgetSignal = onAbort(signal, onSignal)
+      const pending: PendingRequest = {
         message: undefined,
         resolve: (result) => {
           settle()
@@ -99,7 +93,7 @@ export class Asking {
       }
       this.#pending.set(id, pending)
       const onNumber = (number: number) => (pending.message = number)
-      const sent = this.#outbox.send(text, { signal: unsent.signal, onNumber })
+      const sent = this.#sender.send(text, { signal: unsent.signal, onNumber })
       sent.catch((error) => {
         // Any other failure is the end of the session, which is told when everything received before it is worked on.
         if (error instanceof UsmpError && error.family === 'usage' && this.#pending.has(id)) fail(error)
@@ -107,14 +101,14 @@ export class Asking {
     })
   }
 
-  /** A result came; false if nobody waits for it. */
+  /** A result came; false if no request waits for it. */
   resolve(id: Id, result: unknown): boolean {
     const pending = this.#pending.get(id)
     pending?.resolve(result)
     return pending !== undefined
   }
 
-  /** An error came; false if nobody waits for it. */
+  /** An error came; false if no request waits for it. */
   reject(id: Id | null, error: unknown): boolean {
     const pending = id === null ? undefined : this.#pending.get(id)
     pending?.reject(error)
@@ -132,7 +126,7 @@ export class Asking {
     return false
   }
 
-  /** The session is over: nobody gets an answer any more. */
+  /** The session is over: every request that waits is rejected with the reason. */
   end(reason: UsmpError): void {
     this.#end = reason
     for (const pending of [...this.#pending.values()]) pending.reject(reason)
