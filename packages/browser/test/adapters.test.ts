@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { Session, type Transport, UsmpError } from '@usmp/core'
 import { describe, expect, test } from 'vitest'
 import { WebSocketServer, WebSocket as WsWebSocket } from 'ws'
-import { WebSocketDoor } from '../../node/src/websocket.ts'
+import { WebSocketListener } from '../../node/src/websocket.ts'
 import { describeAdapter } from '../../node/test/adapter-suite.ts'
 import { codeOf, collect, DEVICE_ID_BYTES, PSK, pattern, textOf, until } from '../../node/test/helpers.ts'
 import { ManualPeer } from '../../node/test/manual-peer.ts'
@@ -61,20 +61,23 @@ describeAdapter({
   async open() {
     let arrived: (transport: Transport) => void
     const server = new Promise<Transport>((resolve) => (arrived = resolve))
-    const reception = {
-      enter: (connection: { destroy(): void }) => {
+    const handler = {
+      onConnection: (connection: { destroy(): void }) => {
         const abort = new AbortController()
         return { host: '127.0.0.1', abort, deviceId: undefined, connection }
       },
-      receive: (transport: Transport) => arrived(transport),
+      onTransport: (transport: Transport) => arrived(transport),
       refused: () => {},
     }
-    const door = new WebSocketDoor({ host: '127.0.0.1', port: 0 }, reception, { upgradeTimeout: 1_000, maxIdle: 10 })
-    await door.listen(() => {})
-    const near = new WsWebSocket(door.url)
+    const listener = new WebSocketListener({ host: '127.0.0.1', port: 0 }, handler, {
+      upgradeTimeout: 1_000,
+      maxIdle: 10,
+    })
+    await listener.listen(() => {})
+    const near = new WsWebSocket(listener.url)
     await once(near, 'open')
     const ends = { client: webSocketTransport(near as unknown as WebSocket), server: await server }
-    void door.close()
+    void listener.close()
     return ends
   },
 })

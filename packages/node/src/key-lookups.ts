@@ -4,7 +4,7 @@ type MaybePromise<T> = T | Promise<T>
 const ABANDONED_TIME = 10_000
 
 /** For whom a key is looked up. */
-export interface Asker {
+export interface Requester {
   /** The address as limits count it. */
   readonly host: string
   /** Aborts when the handshake is over and nobody needs the answer any more. */
@@ -12,7 +12,7 @@ export interface Asker {
 }
 
 /** A look-up whose turn has not come. */
-interface Waiting {
+interface WaitingLookup {
   readonly pair: string
   readonly host: string
   start(): void
@@ -28,7 +28,7 @@ export class KeyLookups {
   readonly #max: number
   readonly #pairs = new Set<string>()
   readonly #byHost = new Map<string, number>()
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new Set<WaitingLookup>()
 
   /** @param max look-ups under way at once */
   constructor(max: number) {
@@ -39,10 +39,10 @@ export class KeyLookups {
    * Looks up when it is the turn of this device.
    * @throws what `lookUp` throws; the reason of the signal as soon as it aborts
    */
-  run<T>(deviceId: string, { host, signal }: Asker, lookUp: () => MaybePromise<T>): MaybePromise<T> {
+  run<T>(deviceId: string, { host, signal }: Requester, lookUp: () => MaybePromise<T>): MaybePromise<T> {
     const pair = `${host} ${deviceId}`
-    if (this.#mayStart(pair)) return begin(this.#take(pair, host), signal, lookUp)
-    return this.#turn(pair, host, signal).then((release) => begin(release, signal, lookUp))
+    if (this.#mayStart(pair)) return begin(this.#takeSlot(pair, host), signal, lookUp)
+    return this.#acquireSlot(pair, host, signal).then((release) => begin(release, signal, lookUp))
   }
 
   #mayStart(pair: string): boolean {
@@ -50,7 +50,7 @@ export class KeyLookups {
   }
 
   /** @returns what gives the place back; calling it again is harmless */
-  #take(pair: string, host: string): () => void {
+  #takeSlot(pair: string, host: string): () => void {
     this.#pairs.add(pair)
     this.#byHost.set(host, this.#load(host) + 1)
     let taken = true
@@ -70,7 +70,7 @@ export class KeyLookups {
   }
 
   #startNext(): void {
-    let next: Waiting | undefined
+    let next: WaitingLookup | undefined
     for (const waiting of this.#waiting) {
       if (!this.#mayStart(waiting.pair)) continue
       if (!next || this.#load(waiting.host) < this.#load(next.host)) next = waiting
@@ -79,7 +79,7 @@ export class KeyLookups {
   }
 
   /** Waits for the turn, and takes the place. */
-  #turn(pair: string, host: string, signal: AbortSignal): Promise<() => void> {
+  #acquireSlot(pair: string, host: string, signal: AbortSignal): Promise<() => void> {
     return new Promise((resolve, reject) => {
       const leave = () => {
         this.#waiting.delete(waiting)
@@ -91,9 +91,9 @@ export class KeyLookups {
       }
       const start = () => {
         leave()
-        resolve(this.#take(pair, host))
+        resolve(this.#takeSlot(pair, host))
       }
-      const waiting: Waiting = { pair, host, start }
+      const waiting: WaitingLookup = { pair, host, start }
       this.#waiting.add(waiting)
       signal.addEventListener('abort', onAbort)
     })

@@ -38,7 +38,7 @@ const keys: OptionRule = {
 const sharedPsk: OptionRule = { expected: psk.expected, fits: psk.fits, secret: true }
 const limit = integer(1, Number.MAX_SAFE_INTEGER)
 const port = integer(0, 65_535)
-const serialLine: OptionRule = {
+const serialSource: OptionRule = {
   expected: 'a line to open, as serialPort(path) makes it',
   fits: (value) => hasMethods(value, 'open'),
 }
@@ -75,7 +75,7 @@ function urlOf(value: string): URL | undefined {
 
 // ─── tables: one row for each option ───
 
-const place: TableOf<NonNullable<ListenOptions['tcp']>> = { host: text, port }
+const hostAndPort: TableOf<NonNullable<ListenOptions['tcp']>> = { host: text, port }
 
 const websocketTable: TableOf<OwnServerOptions> = {
   server: httpServer,
@@ -90,10 +90,10 @@ const attachedTable: TableOf<AttachedServerOptions> = { server: httpServer, path
 
 /** Of `listen`. */
 export const listenTable: TableOf<ListenOptions> = {
-  tcp: group(place),
-  udp: group(place),
+  tcp: group(hostAndPort),
+  udp: group(hostAndPort),
   websocket: group((value) => (httpServer.fits(value.server) ? attachedTable : websocketTable)),
-  serial: serialLine,
+  serial: serialSource,
   psk: keys,
   sharedPsk,
   allowWeakPsk: flag,

@@ -3,7 +3,7 @@ import { SerialMultiplexer } from '@usmp/core'
 import { duplexTransport } from './duplex.js'
 
 /** A serial line that can be opened again and again. */
-export interface SerialLine {
+export interface SerialSource {
   /** For people and logs, e.g. the path of the port. */
   readonly name: string
   /** Opens the line: a stream of raw bytes, already configured for speed and parity. */
@@ -11,7 +11,7 @@ export interface SerialLine {
 }
 
 /** A line that was opened, for handshakes and a session to share. */
-export function shareLine(stream: Duplex, name: string): SerialMultiplexer {
+export function shareSerial(stream: Duplex, name: string): SerialMultiplexer {
   // A line that says it has ended may still wait for us to end it too; and where we end, there is nothing to wait for.
   stream.once('end', () => stream.destroy())
   stream.once('finish', () => stream.destroy())

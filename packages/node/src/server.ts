@@ -24,11 +24,11 @@ import { addressBlock, busiestOf } from './ip-address.js'
 import { Lockout } from './lockout.js'
 import { listenTable } from './options.js'
 import { type Authorizer, authorizer, type PskOptions } from './psk-source.js'
-import { type SerialLine, shareLine } from './serial.js'
+import { type SerialSource, shareSerial } from './serial.js'
 import { allowManyListeners } from './signals.js'
 import { assertPort, DEFAULT_HOST, DEFAULT_PORT, formatAddress, startListening, tcpTransport } from './tcp.js'
-import { UdpListener, type UdpVisit } from './udp.js'
-import { type Visitor, WebSocketDoor, type WebSocketOptions } from './websocket.js'
+import { UdpListener, type UdpPeer } from './udp.js'
+import { type IncomingConnection, WebSocketListener, type WebSocketOptions } from './websocket.js'
 
 export interface ListenOptions extends PskOptions {
   /**
@@ -44,7 +44,7 @@ export interface ListenOptions extends PskOptions {
   /** WebSockets, on a port of their own or on an HTTP server of the application. */
   readonly websocket?: WebSocketOptions
   /** A serial line to serve; it is opened again when it ends. */
-  readonly serial?: SerialLine
+  readonly serial?: SerialSource
   /** What becomes of a second session of one device: it takes the place of the first (default), or is turned away. */
   readonly duplicates?: 'replace' | 'reject'
   /**
@@ -125,11 +125,11 @@ interface ServerEvents {
 }
 
 /** In place of what could end a handshake that is over. */
-const OVER = new AbortController()
+const NEVER_ABORTED = new AbortController()
 /** Handshakes at once of one device id from one address; an honest device has one or two. */
 const MAX_HANDSHAKES_OF_ONE = 5
 /** Between two attempts to open a serial line, ms. */
-const LINE_PAUSE = 500
+const REOPEN_DELAY = 500
 /** Until a connection to the WebSocket port has to have asked for a WebSocket, ms; as long as for a handshake. */
 const UPGRADE_TIMEOUT = 10_000
 /** Until a server that closes cuts off everybody who is still there, ms. */
@@ -160,18 +160,18 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   readonly #lockout = new Lockout()
   readonly #connections = new Map<string, number>()
   /** Everybody who holds a connection, from its first byte to its last. */
-  readonly #visitors = new Set<Visitor>()
+  readonly #incoming = new Set<IncomingConnection>()
   /** In order of arrival. */
-  readonly #handshakes = new Set<Visitor>()
+  readonly #handshakes = new Set<IncomingConnection>()
   /** Whose connection is about to end, with the device that has proven itself on it; who left first comes first. */
-  readonly #leaving = new Map<Visitor, string | undefined>()
+  readonly #leaving = new Map<IncomingConnection, string | undefined>()
   readonly #sessions = new Map<string, Session>()
-  readonly #open = new Map<Session, Visitor>()
+  readonly #open = new Map<Session, IncomingConnection>()
   #backlog: Session[] = []
   #wake: (() => void) | undefined
-  #door: WebSocketDoor | undefined
-  #line: SerialMultiplexer | undefined
-  #lineHold: ReturnType<typeof setInterval> | undefined
+  #webSocket: WebSocketListener | undefined
+  #serial: SerialMultiplexer | undefined
+  #serialHold: ReturnType<typeof setInterval> | undefined
   #udp: UdpListener | undefined
   #closing: Promise<void> | undefined
   readonly #onAbort = () => void this.close()
@@ -191,7 +191,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       clock: nodeClock,
       ...defined({ handshakeTimeout, idleTimeout, keepalive, extensions, datagram }),
     }
-    this.#net = createServer((socket) => this.#welcome(socket))
+    this.#net = createServer((socket) => this.#onConnection(socket))
   }
 
   /** What {@link listen} does. */
@@ -206,11 +206,11 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
     if (tcp || !(udp || websocket || serial)) await this.#listenTcp(tcp ?? {})
     if (udp) await this.#listenUdp(udp)
-    if (websocket) await this.#openDoor(websocket)
+    if (websocket) await this.#listenWebSocket(websocket)
     if (serial) {
       // A server keeps its process alive while it listens, also while the port is not there.
-      this.#lineHold = setInterval(() => {}, 2 ** 31 - 1)
-      void this.#serveLine(serial)
+      this.#serialHold = setInterval(() => {}, 2 ** 31 - 1)
+      void this.#serveSerial(serial)
     }
     if (signal?.aborted) {
       await this.close()
@@ -230,16 +230,16 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     this.#net.on('error', (error) => this.#warn('the listening socket had a fault', error))
   }
 
-  async #openDoor(options: WebSocketOptions): Promise<void> {
-    const reception = {
-      enter: (socket: Socket) => this.#enter(socket),
-      receive: (transport: Transport, visitor: Visitor) => void this.#receiveVisitor(transport, visitor),
+  async #listenWebSocket(options: WebSocketOptions): Promise<void> {
+    const handler = {
+      onConnection: (socket: Socket) => this.#countConnection(socket),
+      onTransport: (transport: Transport, connection: IncomingConnection) => void this.#accept(transport, connection),
       refused: (address: string, error: UsmpError) => this.#refused(address, undefined, error),
     }
     const upgradeTimeout = this.#options.handshakeTimeout ?? UPGRADE_TIMEOUT
     try {
-      this.#door = new WebSocketDoor(options, reception, { upgradeTimeout, maxIdle: this.#limits.maxHandshakes })
-      await this.#door.listen((error) => this.#warn('the listening socket had a fault', error))
+      this.#webSocket = new WebSocketListener(options, handler, { upgradeTimeout, maxIdle: this.#limits.maxHandshakes })
+      await this.#webSocket.listen((error) => this.#warn('the listening socket had a fault', error))
     } catch (error) {
       await this.close()
       throw error
@@ -251,8 +251,8 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
    * @throws UsmpError NOT_CONNECTED if the server does not listen for WebSockets
    */
   get websocketUrl(): string {
-    if (!this.#door) throw new UsmpError('NOT_CONNECTED', 'the server does not listen for WebSockets')
-    return this.#door.url
+    if (!this.#webSocket) throw new UsmpError('NOT_CONNECTED', 'the server does not listen for WebSockets')
+    return this.#webSocket.url
   }
 
   async #listenUdp({ host = DEFAULT_HOST, port = DEFAULT_PORT }: NonNullable<ListenOptions['udp']>): Promise<void> {
@@ -261,7 +261,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       this.#udp = await UdpListener.bind(
         { host, port },
         this.#options.provider ?? nodeProvider,
-        (visit) => this.#welcomeUdp(visit),
+        (peer) => this.#onUdpPeer(peer),
         (error) => this.#warn('the UDP socket had a fault', error),
       )
     } catch (error) {
@@ -346,7 +346,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   async disconnect(deviceId: string): Promise<void> {
     const id = formatDeviceId(parseDeviceId(deviceId))
     const reason = new UsmpError('CLOSED', 'the server disconnected the device')
-    for (const visitor of this.#handshakes) if (visitor.deviceId === id) visitor.abort.abort(reason)
+    for (const connection of this.#handshakes) if (connection.deviceId === id) connection.abort.abort(reason)
     const session = this.#sessions.get(id)
     if (session) await this.#endSession(session, this.#open.get(session), reason)
   }
@@ -366,29 +366,29 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   async #shutDown(): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
-    clearInterval(this.#lineHold)
+    clearInterval(this.#serialHold)
     const unbound = Promise.allSettled([
       this.#net.listening ? once(this.#net.close(), 'close') : undefined,
-      this.#door?.close(),
+      this.#webSocket?.close(),
     ])
     const reason = new UsmpError('SHUTDOWN')
-    for (const visitor of this.#handshakes) visitor.abort.abort(reason)
-    const sessions = [...this.#open].map(([session, visitor]) => this.#endSession(session, visitor, reason))
-    const line = Promise.all(sessions).then(() => this.#line?.close())
-    await withTimeout(Promise.allSettled([unbound, line]), CLOSE_TIMEOUT)
-    for (const visitor of this.#visitors) visitor.connection.destroy()
+    for (const connection of this.#handshakes) connection.abort.abort(reason)
+    const sessions = [...this.#open].map(([session, connection]) => this.#endSession(session, connection, reason))
+    const serial = Promise.all(sessions).then(() => this.#serial?.close())
+    await withTimeout(Promise.allSettled([unbound, serial]), CLOSE_TIMEOUT)
+    for (const connection of this.#incoming) connection.connection.destroy()
     await unbound
     await this.#udp?.close()
     this.#wake?.()
   }
 
-  #welcome(socket: Socket): void {
-    const visitor = this.#enter(socket)
-    if (visitor) void this.#receiveVisitor(tcpTransport(socket), visitor)
+  #onConnection(socket: Socket): void {
+    const connection = this.#countConnection(socket)
+    if (connection) void this.#accept(tcpTransport(socket), connection)
   }
 
   /** Counts a connection from here to its end, as an idle handshake; undefined if there is no room for it. */
-  #enter(socket: Socket): Visitor | undefined {
+  #countConnection(socket: Socket): IncomingConnection | undefined {
     const host = addressBlock(socket.remoteAddress ?? 'unknown')
     const refusal = this.#closing ? new UsmpError('SHUTDOWN') : this.#makeRoom(host)
     if (refusal) {
@@ -396,29 +396,34 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       socket.destroy()
       return undefined
     }
-    const visitor: Visitor = { host, abort: new AbortController(), deviceId: undefined, connection: socket }
-    this.#handshakes.add(visitor)
-    this.#arrive(visitor)
+    const connection: IncomingConnection = {
+      host,
+      abort: new AbortController(),
+      deviceId: undefined,
+      connection: socket,
+    }
+    this.#handshakes.add(connection)
+    this.#addConnection(connection)
     // Not `once`, which keeps more: it comes once all the same.
-    socket.on('close', () => this.#forget(visitor))
-    return visitor
+    socket.on('close', () => this.#removeConnection(connection))
+    return connection
   }
 
-  #arrive(visitor: Visitor): void {
-    this.#visitors.add(visitor)
-    this.#count(visitor.host, 1)
+  #addConnection(connection: IncomingConnection): void {
+    this.#incoming.add(connection)
+    this.#count(connection.host, 1)
   }
 
   /** The connection is gone. */
-  #forget(visitor: Visitor): void {
-    if (!this.#visitors.delete(visitor)) return
-    this.#handshakes.delete(visitor)
-    this.#leaving.delete(visitor)
-    this.#count(visitor.host, -1)
+  #removeConnection(connection: IncomingConnection): void {
+    if (!this.#incoming.delete(connection)) return
+    this.#handshakes.delete(connection)
+    this.#leaving.delete(connection)
+    this.#count(connection.host, -1)
   }
 
-  #welcomeUdp(visit: UdpVisit): void {
-    const { transport, host, deviceId } = visit
+  #onUdpPeer(peer: UdpPeer): void {
+    const { transport, host, deviceId } = peer
     // On datagrams a refusal is silent: not even an acknowledgement (specification, section 3.12).
     const refusal = this.#closing
       ? new UsmpError('SHUTDOWN')
@@ -428,41 +433,45 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
       this.#refused(transport.address, deviceId, refusal)
       return
     }
-    const visitor: Visitor = { host, abort: new AbortController(), deviceId: undefined, connection: visit }
-    this.#arrive(visitor)
-    visit.onEnd(() => this.#forget(visitor))
-    void this.#receiveVisitor(transport, visitor, () => visit.takeOver())
+    const connection: IncomingConnection = { host, abort: new AbortController(), deviceId: undefined, connection: peer }
+    this.#addConnection(connection)
+    peer.onEnd(() => this.#removeConnection(connection))
+    void this.#accept(transport, connection, () => peer.takeOver())
   }
 
   /** Serves a line until the server closes; on a line one session follows the other, each proven before it replaces. */
-  async #serveLine(line: SerialLine): Promise<void> {
+  async #serveSerial(source: SerialSource): Promise<void> {
     while (!this.#closing) {
       try {
-        this.#line = shareLine(await line.open(), line.name)
+        this.#serial = shareSerial(await source.open(), source.name)
       } catch (error) {
-        this.#warn(`the serial line ${line.name} cannot be opened; trying again`, error)
-        await sleep(LINE_PAUSE, undefined, { ref: false })
+        this.#warn(`the serial line ${source.name} cannot be opened; trying again`, error)
+        await sleep(REOPEN_DELAY, undefined, { ref: false })
         continue
       }
-      if (this.#closing) await this.#line.close()
-      while (this.#line.open) await this.#receiveLineVisitor(this.#line, line.name)
+      if (this.#closing) await this.#serial.close()
+      while (this.#serial.open) await this.#acceptOnSerial(this.#serial, source.name)
       // A line that ends at once every time must not keep the processor busy.
-      await sleep(LINE_PAUSE, undefined, { ref: false })
+      await sleep(REOPEN_DELAY, undefined, { ref: false })
     }
   }
 
   /** Waits for the next HELLO on a line and performs its handshake, beside the session that the line may have. */
-  async #receiveLineVisitor(line: SerialMultiplexer, name: string): Promise<void> {
-    const transport = line.join()
-    const connection = { destroy: () => transport.abort() }
-    const visitor: Visitor = { host: name, abort: new AbortController(), deviceId: undefined, connection }
+  async #acceptOnSerial(serial: SerialMultiplexer, name: string): Promise<void> {
+    const transport = serial.join()
+    const connection: IncomingConnection = {
+      host: name,
+      abort: new AbortController(),
+      deviceId: undefined,
+      connection: { destroy: () => transport.abort() },
+    }
     try {
-      const session = await this.#handshake(transport, visitor)
-      await this.#admit(session, visitor, () => line.replaceSession(session))
+      const session = await this.#handshake(transport, connection)
+      await this.#acceptSession(session, connection, () => serial.replaceSession(session))
     } catch (failure) {
-      // Nobody has to say HELLO on a line.
-      if (visitor.deviceId) this.#turnedAway(name, visitor, failure)
-      else this.#endHandshake(visitor)
+      // Nobody has to say HELLO on a serial line.
+      if (connection.deviceId) this.#onHandshakeFailed(name, connection, failure)
+      else this.#endHandshake(connection)
     }
   }
 
@@ -477,33 +486,33 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     if ((this.#connections.get(host) ?? 0) >= maxConnectionsPerAddress) {
       return this.#endOne(`${maxConnectionsPerAddress} connections from ${host}`, host)
     }
-    if (this.#visitors.size >= maxConnections) return this.#endOne(`${maxConnections} connections`)
+    if (this.#incoming.size >= maxConnections) return this.#endOne(`${maxConnections} connections`)
     if (this.#handshakes.size >= maxHandshakes) this.#endOldestHandshake(`${maxHandshakes} handshakes at once`)
     return undefined
   }
 
   /** @returns the limit, if nobody (from `host`) gives way */
   #endOne(limit: string, host?: string): UsmpError | undefined {
-    for (const visitor of this.#leaving.keys()) {
-      if (host !== undefined && visitor.host !== host) continue
-      this.#cutOff(visitor)
+    for (const connection of this.#leaving.keys()) {
+      if (host !== undefined && connection.host !== host) continue
+      this.#cutOff(connection)
       return undefined
     }
     return this.#endOldestHandshake(limit, host)
   }
 
-  #cutOff(visitor: Visitor): void {
+  #cutOff(connection: IncomingConnection): void {
     // It counts no longer, though its connection may take a turn to be gone.
-    this.#forget(visitor)
-    visitor.connection.destroy()
+    this.#removeConnection(connection)
+    connection.connection.destroy()
   }
 
   /** @returns the limit, if no handshake (from `host`) holds a connection */
   #endOldestHandshake(limit: string, host = this.#busiestHost()): UsmpError | undefined {
-    for (const visitor of this.#handshakes) {
-      if (visitor.host !== host) continue
-      this.#handshakes.delete(visitor)
-      visitor.abort.abort(new UsmpError('TOO_MANY_CONNECTIONS', `${limit}, and this handshake was the oldest`))
+    for (const connection of this.#handshakes) {
+      if (connection.host !== host) continue
+      this.#handshakes.delete(connection)
+      connection.abort.abort(new UsmpError('TOO_MANY_CONNECTIONS', `${limit}, and this handshake was the oldest`))
       return undefined
     }
     return new UsmpError('TOO_MANY_CONNECTIONS', limit)
@@ -511,7 +520,9 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
 
   /** Who has the most handshakes under way; of equals the one with the oldest. A handshake on a line holds no connection. */
   #busiestHost(): string | undefined {
-    return busiestOf([...this.#handshakes].filter((visitor) => this.#visitors.has(visitor)).map(({ host }) => host))
+    return busiestOf(
+      [...this.#handshakes].filter((connection) => this.#incoming.has(connection)).map(({ host }) => host),
+    )
   }
 
   #count(host: string, change: number): void {
@@ -520,20 +531,20 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     else this.#connections.delete(host)
   }
 
-  async #receiveVisitor(transport: Transport, visitor: Visitor, onAdmitted?: () => void): Promise<void> {
+  async #accept(transport: Transport, connection: IncomingConnection, onSession?: () => void): Promise<void> {
     try {
-      const session = await this.#handshake(transport, visitor)
-      await this.#admit(session, visitor, onAdmitted)
+      const session = await this.#handshake(transport, connection)
+      await this.#acceptSession(session, connection, onSession)
     } catch (failure) {
-      this.#turnedAway(transport.address, visitor, failure)
+      this.#onHandshakeFailed(transport.address, connection, failure)
     }
   }
 
-  #turnedAway(address: string, visitor: Visitor, failure: unknown): void {
-    const { host, deviceId } = visitor
+  #onHandshakeFailed(address: string, connection: IncomingConnection, failure: unknown): void {
+    const { host, deviceId } = connection
     const error = refusalOf(asUsmpError(failure, 'TRANSPORT_FAILED'))
-    this.#endHandshake(visitor, error)
-    this.#leave(visitor)
+    this.#endHandshake(connection, error)
+    this.#leave(connection)
     // Only a proof that was wrong counts, and only for the one who claimed the id from this address.
     if (deviceId && isWrongProof(error)) {
       this.#lockout.failed(host, deviceId, nodeClock.now())
@@ -556,41 +567,41 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   #endHandshakesOf(host: string, deviceId: string): void {
     const lockedOut = this.#lockedOut(host, deviceId)
     if (!lockedOut) return
-    for (const visitor of this.#handshakes) {
-      if (visitor.host === host && visitor.deviceId === deviceId) visitor.abort.abort(lockedOut)
+    for (const connection of this.#handshakes) {
+      if (connection.host === host && connection.deviceId === deviceId) connection.abort.abort(lockedOut)
     }
   }
 
-  #handshake(transport: Transport, visitor: Visitor): Promise<Session> {
+  #handshake(transport: Transport, connection: IncomingConnection): Promise<Session> {
     // Wire version 1 knows no cookies.
     const unsafeWireVersion1 = transport.kind !== 'datagram' && this.#options.unsafeWireVersion1 === true
-    this.#handshakes.add(visitor)
+    this.#handshakes.add(connection)
     return Session.accept(transport, {
       ...this.#sessionOptions,
       unsafeWireVersion1,
-      signal: visitor.abort.signal,
-      authorize: (deviceId) => this.#authorizeVisitor(visitor, deviceId),
+      signal: connection.abort.signal,
+      authorize: (deviceId) => this.#authorizeConnection(connection, deviceId),
     })
   }
 
   /** @param reason why it became no session; a key that is still looked up is not needed then */
-  #endHandshake(visitor: Visitor, reason?: UsmpError): void {
-    this.#handshakes.delete(visitor)
-    if (reason && visitor.abort !== OVER) visitor.abort.abort(reason)
-    // The socket keeps its visitor to its end, but what belongs to a handshake need not stay as long.
-    visitor.abort = OVER
+  #endHandshake(connection: IncomingConnection, reason?: UsmpError): void {
+    this.#handshakes.delete(connection)
+    if (reason && connection.abort !== NEVER_ABORTED) connection.abort.abort(reason)
+    // The socket keeps its connection to its end, but what belongs to a handshake need not stay as long.
+    connection.abort = NEVER_ABORTED
   }
 
-  async #authorizeVisitor(visitor: Visitor, deviceId: string): Promise<Authorization | null> {
-    visitor.deviceId = deviceId
-    const lockedOut = this.#lockedOut(visitor.host, deviceId)
+  async #authorizeConnection(connection: IncomingConnection, deviceId: string): Promise<Authorization | null> {
+    connection.deviceId = deviceId
+    const lockedOut = this.#lockedOut(connection.host, deviceId)
     if (lockedOut) {
-      visitor.abort.abort(lockedOut)
+      connection.abort.abort(lockedOut)
       return null
     }
-    this.#boundHandshakesOf(visitor.host, deviceId)
-    const { signal } = visitor.abort
-    const answer = await this.#authorize(deviceId, { host: visitor.host, signal })
+    this.#boundHandshakesOf(connection.host, deviceId)
+    const { signal } = connection.abort
+    const answer = await this.#authorize(deviceId, { host: connection.host, signal })
     if (!this.#options.provider) await prepareSuite(answer?.suite)
     return answer
   }
@@ -604,40 +615,40 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
    * Takes in a session that is proven, as the policy for duplicates says; `onAdmitted` is called if it does.
    * @throws UsmpError why it was turned away
    */
-  async #admit(session: Session, visitor: Visitor, onAdmitted?: () => void): Promise<void> {
+  async #acceptSession(session: Session, connection: IncomingConnection, onSession?: () => void): Promise<void> {
     const older = this.#sessions.get(session.deviceId)
-    const refusal = this.#refusalFor(visitor, older)
-    this.#endHandshake(visitor)
-    this.#lockout.succeeded(visitor.host, session.deviceId)
+    const refusal = this.#refusalFor(connection, older)
+    this.#endHandshake(connection)
+    this.#lockout.succeeded(connection.host, session.deviceId)
     if (refusal) {
-      await this.#endSession(session, visitor, refusal)
+      await this.#endSession(session, connection, refusal)
       throw refusal
     }
     this.#sessions.set(session.deviceId, session)
-    this.#open.set(session, visitor)
-    void session.closed.then(() => this.#depart(session, visitor))
+    this.#open.set(session, connection)
+    void session.closed.then(() => this.#onSessionEnded(session, connection))
     if (session.wireVersion === 1) {
       this.#warn(`${session.deviceId} speaks wire version 1: its encryption is broken, upgrade its firmware`)
     }
     this.#queue(session)
     // One that has ended by itself is not replaced, and takes no last word.
     this.dispatchEvent(new SessionEvent('session', session, older?.signal.aborted ? undefined : older))
-    onAdmitted?.()
+    onSession?.()
     if (older) void this.#endSession(older, this.#open.get(older), new UsmpError('REPLACED'))
     this.#wake?.()
     this.#wake = undefined
   }
 
   /** Why a session that is proven is not taken in. Its handshake may have been called off at the last moment. */
-  #refusalFor({ abort: { signal } }: Visitor, older: Session | undefined): UsmpError | undefined {
+  #refusalFor({ abort: { signal } }: IncomingConnection, older: Session | undefined): UsmpError | undefined {
     if (signal.aborted) return signal.reason as UsmpError
     if (this.#closing) return new UsmpError('SHUTDOWN')
     const isDuplicate = older && !older.signal.aborted && this.#options.duplicates === 'reject'
     return isDuplicate ? new UsmpError('DUPLICATE_DEVICE') : undefined
   }
 
-  #endSession(session: Session, visitor: Visitor | undefined, reason: UsmpError): Promise<void> {
-    if (visitor) this.#leave(visitor, session.deviceId)
+  #endSession(session: Session, connection: IncomingConnection | undefined, reason: UsmpError): Promise<void> {
+    if (connection) this.#leave(connection, session.deviceId)
     return session.close(reason)
   }
 
@@ -645,9 +656,9 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
    * From here on the connection only ends, and is the first to give way. A device has no more than two such connections.
    * @param deviceId who has proven itself on it
    */
-  #leave(visitor: Visitor, deviceId?: string): void {
-    if (!this.#visitors.has(visitor)) return
-    this.#leaving.set(visitor, deviceId)
+  #leave(connection: IncomingConnection, deviceId?: string): void {
+    if (!this.#incoming.has(connection)) return
+    this.#leaving.set(connection, deviceId)
     if (deviceId === undefined) return
     const [oldest, ...others] = [...this.#leaving].filter(([, id]) => id === deviceId)
     if (oldest && others.length >= MAX_LEAVING) this.#cutOff(oldest[0])
@@ -661,11 +672,11 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     if (ended >= 0) this.#backlog.splice(ended, 1)
   }
 
-  #depart(session: Session, visitor: Visitor): void {
+  #onSessionEnded(session: Session, connection: IncomingConnection): void {
     this.#open.delete(session)
     if (this.#sessions.get(session.deviceId) === session) this.#sessions.delete(session.deviceId)
     // Its connection may stay a while for the last bytes.
-    this.#leave(visitor, session.deviceId)
+    this.#leave(connection, session.deviceId)
     this.dispatchEvent(new SessionEvent('ended', session))
   }
 

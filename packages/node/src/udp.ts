@@ -114,7 +114,7 @@ async function connectSockets(addresses: readonly string[], port: number): Promi
 export function udpTransport(socket: Socket, onFault: () => void = () => {}): UdpClientTransport {
   const { address, port } = socket.remoteAddress()
   let fault: Error | undefined
-  let heard = false
+  let hasReceived = false
   let open = true
   const noteFault = (error: Error) => {
     fault ??= error
@@ -130,11 +130,11 @@ export function udpTransport(socket: Socket, onFault: () => void = () => {}): Ud
     kind: 'datagram',
     address: formatAddress(address, port),
     get fault() {
-      return heard ? undefined : fault
+      return hasReceived ? undefined : fault
     },
     open(sink) {
       socket.on('message', (datagram) => {
-        heard = true
+        hasReceived = true
         if (open) sink.receive(datagram)
       })
     },
@@ -233,7 +233,7 @@ function firstToAnswer(sockets: readonly Socket[]): UdpClientTransport {
 }
 
 /** A device has shown that it receives at its address, and begins a handshake. */
-export interface UdpVisit {
+export interface UdpPeer {
   readonly transport: Transport
   /** What counts as its address for limits. */
   readonly host: string
@@ -248,9 +248,9 @@ export interface UdpVisit {
 }
 
 /** At one address and port: the session, and beside it the handshake of a device that has restarted there. */
-interface Place {
-  session?: Visit | undefined
-  handshake?: Visit | undefined
+interface PeerEntry {
+  session?: Peer | undefined
+  handshake?: Peer | undefined
 }
 
 /**
@@ -260,38 +260,38 @@ interface Place {
 export class UdpListener {
   readonly #socket: Socket
   readonly #provider: CryptoProvider
-  readonly #jar: CookieIssuer
-  readonly #cookies = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
+  readonly #cookieIssuer: CookieIssuer
+  readonly #cookieRate = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
   /** A cookie is good for half a minute and more, and each handshake costs a key pair, or an event that tells of a refusal. */
-  readonly #handshakes = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
-  readonly #places = new Map<string, Place>()
+  readonly #handshakeRate = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
+  readonly #entries = new Map<string, PeerEntry>()
   readonly #dropped = new Map<ErrorCode, number>()
-  readonly #onVisit: (visit: UdpVisit) => void
+  readonly #onPeer: (peer: UdpPeer) => void
   #open = true
 
-  private constructor(socket: Socket, provider: CryptoProvider, onVisit: (visit: UdpVisit) => void) {
+  private constructor(socket: Socket, provider: CryptoProvider, onPeer: (peer: UdpPeer) => void) {
     this.#socket = socket
     this.#provider = provider
-    this.#jar = new CookieIssuer(provider, nodeRandom(COOKIE_SECRET_SIZE))
-    this.#onVisit = onVisit
+    this.#cookieIssuer = new CookieIssuer(provider, nodeRandom(COOKIE_SECRET_SIZE))
+    this.#onPeer = onPeer
     socket.on('message', (datagram, from) => this.#receive(datagram, from))
   }
 
   /**
    * Takes a port.
-   * @param onVisit opens the transport of a visit at once, or aborts it
+   * @param onPeer opens the transport of a peer at once, or aborts it
    * @throws UsmpError TRANSPORT_FAILED if the port cannot be had
    */
   static async bind(
     { host, port }: { host: string; port: number },
     provider: CryptoProvider,
-    onVisit: (visit: UdpVisit) => void,
+    onPeer: (peer: UdpPeer) => void,
     onFault: (error: unknown) => void,
   ): Promise<UdpListener> {
     try {
       const socket = await bindSocket(host, port)
       socket.on('error', onFault)
-      return new UdpListener(socket, provider, onVisit)
+      return new UdpListener(socket, provider, onPeer)
     } catch (cause) {
       const detail = `cannot listen on UDP ${formatAddress(host, port)}: ${(cause as Error).message}`
       throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: 'Choose another port, or end what holds it.' })
@@ -317,55 +317,57 @@ export class UdpListener {
 
   #receive(datagram: Uint8Array, from: RemoteInfo): void {
     const key = formatAddress(from.address, from.port)
-    const place = this.#places.get(key)
+    const entry = this.#entries.get(key)
     try {
-      if (datagram[TYPE_AT] === HELLO && datagram[0] === 0xcd) return this.#receiveHello(datagram, from, key, place)
+      if (datagram[TYPE_AT] === HELLO && datagram[0] === 0xcd) return this.#receiveHello(datagram, from, key, entry)
     } catch (error) {
       return this.#count(asUsmpError(error, 'INVALID_ARGUMENT').code)
     }
-    const { session, handshake } = place ?? {}
+    const { session, handshake } = entry ?? {}
     const target = isForHandshake(datagram) ? (handshake ?? session) : (session ?? handshake)
     if (target) target.deliver(datagram)
     else this.#count('UNEXPECTED_PACKET')
   }
 
-  #receiveHello(datagram: Uint8Array, from: RemoteInfo, key: string, place: Place | undefined): void {
-    const guard = this.#jar.at(ipBytes(from.address), from.port, nodeClock.now())
+  #receiveHello(datagram: Uint8Array, from: RemoteInfo, key: string, entry: PeerEntry | undefined): void {
+    const guard = this.#cookieIssuer.at(ipBytes(from.address), from.port, nodeClock.now())
     const hello = verifyHelloCookie(datagram, guard)
     if (!hello.cookie) {
-      if (!this.#cookies.take(addressBlock(from.address), nodeClock.now())) return this.#count('TOO_MANY_CONNECTIONS')
+      if (!this.#cookieRate.take(addressBlock(from.address), nodeClock.now()))
+        return this.#count('TOO_MANY_CONNECTIONS')
       for (const answer of makeHelloRetry(datagram, guard, this.#provider)) this.#send(answer, from)
       return
     }
-    const { session, handshake } = place ?? {}
+    const { session, handshake } = entry ?? {}
     // Repeated, as its acknowledgement was lost: the handshake or session knows what to do.
     const current = handshake ?? session
     if (current?.beganWith(datagram)) return current.deliver(datagram)
-    if (!this.#handshakes.take(addressBlock(from.address), nodeClock.now())) return this.#count('TOO_MANY_CONNECTIONS')
+    if (!this.#handshakeRate.take(addressBlock(from.address), nodeClock.now()))
+      return this.#count('TOO_MANY_CONNECTIONS')
     if (handshake) return handshake.receiveHello(datagram)
     this.#begin(datagram, formatDeviceId(hello.deviceId), from, key)
   }
 
   #begin(datagram: Uint8Array, deviceId: string, from: RemoteInfo, key: string): void {
-    const place = this.#places.get(key) ?? {}
-    this.#places.set(key, place)
-    const visit: Visit = new Visit(key, addressBlock(from.address), deviceId, {
+    const entry = this.#entries.get(key) ?? {}
+    this.#entries.set(key, entry)
+    const peer: Peer = new Peer(key, addressBlock(from.address), deviceId, {
       send: (frame) => this.#send(frame, from),
       takeOver: () => {
-        const older = place.session
-        place.session = visit
-        place.handshake = undefined
+        const older = entry.session
+        entry.session = peer
+        entry.handshake = undefined
         older?.destroy(new UsmpError('REPLACED'))
       },
       leave: () => {
-        if (place.session === visit) place.session = undefined
-        if (place.handshake === visit) place.handshake = undefined
-        if (!place.session && !place.handshake) this.#places.delete(key)
+        if (entry.session === peer) entry.session = undefined
+        if (entry.handshake === peer) entry.handshake = undefined
+        if (!entry.session && !entry.handshake) this.#entries.delete(key)
       },
     })
-    place.handshake = visit
-    this.#onVisit(visit)
-    visit.receiveHello(datagram)
+    entry.handshake = peer
+    this.#onPeer(peer)
+    peer.receiveHello(datagram)
   }
 
   #send(datagram: Uint8Array, { address, port }: RemoteInfo): void {
@@ -378,24 +380,24 @@ export class UdpListener {
   }
 }
 
-interface VisitActions {
+interface PeerActions {
   send(frame: Uint8Array): void
   takeOver(): void
   leave(): void
 }
 
 /** One handshake, and the session it becomes. */
-class Visit implements UdpVisit {
+class Peer implements UdpPeer {
   readonly transport: Transport
   readonly host: string
   readonly deviceId: string
-  readonly #actions: VisitActions
+  readonly #actions: PeerActions
   #sink: TransportSink | undefined
   #hello: Uint8Array | undefined
   #ended = false
   #onEnd: (() => void) | undefined
 
-  constructor(address: string, host: string, deviceId: string, actions: VisitActions) {
+  constructor(address: string, host: string, deviceId: string, actions: PeerActions) {
     this.host = host
     this.deviceId = deviceId
     this.#actions = actions

@@ -11,7 +11,7 @@ import { IdleConnections } from './idle-connections.js'
 import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 
 /** How long a close waits for the peer's answer, ms. */
-const LINGER = 2_000
+const CLOSE_TIMEOUT = 2_000
 /** How long an abort gives the close frame to leave, ms. */
 const ABORT_GRACE = 100
 /** How often a server looks for connections that are slow to ask for anything, ms. */
@@ -50,10 +50,10 @@ function webSocketTransport(socket: WebSocket, below: Socket): Transport {
     target?.end(fault)
   }
 
-  async function leave(status: number, patience: number): Promise<void> {
+  async function leave(status: number, timeout: number): Promise<void> {
     sink = undefined
     if (socket.readyState === WebSocket.CLOSED) return
-    const timer = setTimeout(() => socket.terminate(), patience)
+    const timer = setTimeout(() => socket.terminate(), timeout)
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
     socket.close(status)
     // What still arrives has no reader any more, but the peer's close frame is behind it.
@@ -78,7 +78,7 @@ function webSocketTransport(socket: WebSocket, below: Socket): Transport {
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
-    close: (reason) => leave(isShutdown(reason) ? Status.GOING_AWAY : Status.NORMAL, LINGER),
+    close: (reason) => leave(isShutdown(reason) ? Status.GOING_AWAY : Status.NORMAL, CLOSE_TIMEOUT),
     abort: (reason) => void leave(isShutdown(reason) ? Status.GOING_AWAY : Status.PROTOCOL_ERROR, ABORT_GRACE),
   }
 }
@@ -187,7 +187,7 @@ export interface AttachedServerOptions extends CommonServerOptions {
 export type WebSocketOptions = OwnServerOptions | AttachedServerOptions
 
 /** A connection from its first byte to its last. */
-export interface Visitor {
+export interface IncomingConnection {
   readonly host: string
   /** Ends its handshake; afterwards it does nothing. */
   abort: AbortController
@@ -197,14 +197,14 @@ export interface Visitor {
 }
 
 /** How the server takes in those who come by a WebSocket. */
-export interface Reception {
+export interface ConnectionHandler {
   /** Counts a connection and makes room for it; undefined if there was none, and then it is gone. */
-  enter(socket: Socket): Visitor | undefined
-  receive(transport: Transport, visitor: Visitor): void
+  onConnection(socket: Socket): IncomingConnection | undefined
+  onTransport(transport: Transport, connection: IncomingConnection): void
   refused(address: string, error: UsmpError): void
 }
 
-/** What a {@link WebSocketDoor} keeps to. */
+/** What a {@link WebSocketListener} keeps to. */
 export interface WebSocketLimits {
   /** ms until a connection has to have asked for a WebSocket, on a port of our own. */
   readonly upgradeTimeout: number
@@ -212,36 +212,33 @@ export interface WebSocketLimits {
   readonly maxIdle: number
 }
 
-/** Our doors on one HTTP server, by their path. */
-const doorsOf = new WeakMap<HttpServer, Map<string, WebSocketDoor>>()
+/** Our listeners on one HTTP server, by their path. */
+const listenersOf = new WeakMap<HttpServer, Map<string, WebSocketListener>>()
 
 /** Where WebSockets come in. */
-export class WebSocketDoor {
+export class WebSocketListener {
   readonly #options: WebSocketOptions
-  readonly #reception: Reception
+  readonly #handler: ConnectionHandler
   readonly #http: HttpServer
   readonly #webSockets = new WebSocketServer({ ...common, noServer: true, clientTracking: false })
   /** Connections of our own server that have not asked for a WebSocket yet, by their address. */
-  readonly #silent = new Map<string, Visitor>()
+  readonly #beforeUpgrade = new Map<string, IncomingConnection>()
   /** Connections of the application's server that have not asked for a WebSocket. */
   readonly #idle: IdleConnections | undefined
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
     this.#upgrade(request, socket as Socket, head)
 
-  /** @throws UsmpError INVALID_ARGUMENT if the HTTP server has a door with this path already */
-  constructor(options: WebSocketOptions, reception: Reception, { upgradeTimeout, maxIdle }: WebSocketLimits) {
+  /** @throws UsmpError INVALID_ARGUMENT if the HTTP server has a listener with this path already */
+  constructor(options: WebSocketOptions, handler: ConnectionHandler, { upgradeTimeout, maxIdle }: WebSocketLimits) {
     this.#options = options
-    this.#reception = reception
+    this.#handler = handler
     this.#http = options.server ?? createOwnServer(options, upgradeTimeout)
     this.#register()
     if (options.server) {
       this.#idle = new IdleConnections(options.server, maxIdle, (address) =>
-        reception.refused(
-          address,
-          new UsmpError('TOO_MANY_CONNECTIONS', `${maxIdle} connections that ask for nothing`),
-        ),
+        handler.refused(address, new UsmpError('TOO_MANY_CONNECTIONS', `${maxIdle} connections that ask for nothing`)),
       )
-    } else this.#http.on('connection', (socket: Socket) => this.#welcome(socket))
+    } else this.#http.on('connection', (socket: Socket) => this.#onConnection(socket))
     this.#http.on('upgrade', this.#onUpgrade)
   }
 
@@ -264,8 +261,8 @@ export class WebSocketDoor {
   async close(): Promise<void> {
     this.#http.off('upgrade', this.#onUpgrade)
     this.#idle?.stop()
-    const doors = doorsOf.get(this.#http)
-    if (doors?.get(this.#path) === this) doors.delete(this.#path)
+    const listeners = listenersOf.get(this.#http)
+    if (listeners?.get(this.#path) === this) listeners.delete(this.#path)
     if (!this.#options.server && this.#http.listening) await once(this.#http.close(), 'close')
   }
 
@@ -274,33 +271,33 @@ export class WebSocketDoor {
   }
 
   #register(): void {
-    const doors = doorsOf.get(this.#http) ?? new Map<string, WebSocketDoor>()
-    if (doors.has(this.#path)) {
+    const listeners = listenersOf.get(this.#http) ?? new Map<string, WebSocketListener>()
+    if (listeners.has(this.#path)) {
       throw new UsmpError(
         'INVALID_ARGUMENT',
         `another server takes the WebSockets of ${this.#path} on this HTTP server`,
       )
     }
-    doorsOf.set(this.#http, doors.set(this.#path, this))
+    listenersOf.set(this.#http, listeners.set(this.#path, this))
   }
 
-  /** Whether nobody else on this HTTP server can answer: all that listen are doors of ours, and this is the first of them. */
+  /** Whether nobody else on this HTTP server can answer: all that listen are of ours, and this is the first of them. */
   #isLastResort(path: string): boolean {
-    const doors = doorsOf.get(this.#http)!
-    const [first] = doors.values()
-    return first === this && !doors.has(path) && this.#http.listenerCount('upgrade') === doors.size
+    const listeners = listenersOf.get(this.#http)!
+    const [first] = listeners.values()
+    return first === this && !listeners.has(path) && this.#http.listenerCount('upgrade') === listeners.size
   }
 
   /** Before it asks for anything a connection is an idle handshake, and gives way like one. */
-  #welcome(socket: Socket): void {
-    const visitor = this.#reception.enter(socket)
-    if (!visitor) return
+  #onConnection(socket: Socket): void {
+    const connection = this.#handler.onConnection(socket)
+    if (!connection) return
     const address = formatAddress(socket.remoteAddress, socket.remotePort)
-    this.#silent.set(address, visitor)
-    socket.once('close', () => this.#silent.delete(address))
-    visitor.abort.signal.addEventListener('abort', () => {
-      if (!this.#silent.delete(address)) return
-      this.#reception.refused(address, visitor.abort.signal.reason as UsmpError)
+    this.#beforeUpgrade.set(address, connection)
+    socket.once('close', () => this.#beforeUpgrade.delete(address))
+    connection.abort.signal.addEventListener('abort', () => {
+      if (!this.#beforeUpgrade.delete(address)) return
+      this.#handler.refused(address, connection.abort.signal.reason as UsmpError)
       socket.destroy()
     })
   }
@@ -310,27 +307,27 @@ export class WebSocketDoor {
     const address = formatAddress(socket.remoteAddress, socket.remotePort)
     this.#idle?.forget(address)
     if (path !== this.#path) {
-      if (this.#isLastResort(path)) turnAway(socket, '404 Not Found')
+      if (this.#isLastResort(path)) answerAndClose(socket, '404 Not Found')
       return
     }
     const { origin } = request.headers
     if (origin !== undefined && !this.#options.origins?.includes(origin)) {
-      turnAway(socket, '403 Forbidden')
-      this.#reception.refused(address, new UsmpError('ORIGIN_REFUSED', origin))
+      answerAndClose(socket, '403 Forbidden')
+      this.#handler.refused(address, new UsmpError('ORIGIN_REFUSED', origin))
       return
     }
-    const visitor = this.#silent.get(address) ?? this.#reception.enter(socket)
-    this.#silent.delete(address)
-    if (!visitor) return
+    const connection = this.#beforeUpgrade.get(address) ?? this.#handler.onConnection(socket)
+    this.#beforeUpgrade.delete(address)
+    if (!connection) return
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#reception.receive(webSocketTransport(webSocket, socket), visitor),
+      this.#handler.onTransport(webSocketTransport(webSocket, socket), connection),
     )
   }
 }
 
-function createOwnServer({ tls }: OwnServerOptions, patience: number): HttpServer {
-  const limits = { connectionsCheckingInterval: CHECK_INTERVAL, headersTimeout: patience, requestTimeout: patience }
-  const server = tls ? createTlsServer(tls, { ...limits, handshakeTimeout: patience }) : createHttpServer(limits)
+function createOwnServer({ tls }: OwnServerOptions, timeout: number): HttpServer {
+  const limits = { connectionsCheckingInterval: CHECK_INTERVAL, headersTimeout: timeout, requestTimeout: timeout }
+  const server = tls ? createTlsServer(tls, { ...limits, handshakeTimeout: timeout }) : createHttpServer(limits)
   return server.on('request', (_, response) =>
     response.writeHead(426, { Connection: 'close', Upgrade: 'websocket' }).end('This is a WebSocket of USMP.\n'),
   )
@@ -348,7 +345,7 @@ function createTlsServer({ key, cert }: NonNullable<OwnServerOptions['tls']>, li
   }
 }
 
-function turnAway(socket: Socket, status: string): void {
+function answerAndClose(socket: Socket, status: string): void {
   socket.on('error', () => {})
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
 }

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { encodeFrame, encodeSerial, Session, type Transport, UsmpError } from '@usmp/core'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { duplexTransport, listen, nodeProvider, nodeRandom, type Server, type SessionEvent } from '../src/index.js'
-import { shareLine } from '../src/serial.js'
+import { shareSerial } from '../src/serial.js'
 import { OTHER_PSK } from './helpers.ts'
 
 const deviceId = 'aa:bb:cc:dd:ee:ff'
@@ -134,7 +134,7 @@ describe('a gateway on a serial line', () => {
     onTestFinished(() => server.close())
     const codes: string[] = []
     server.addEventListener('refused', ({ error, address }) => codes.push(`${address} ${error.code}`))
-    const uart = shareLine(near, 'uart')
+    const uart = shareSerial(near, 'uart')
     for (let attempt = 1; attempt <= 6; attempt++) {
       const refusal = expect(connectOver(uart.join(), OTHER_PSK, 900)).rejects.toBeInstanceOf(UsmpError)
       await vi.waitUntil(() => codes.length >= attempt, { timeout: 5_000 })
