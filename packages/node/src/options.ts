@@ -20,11 +20,11 @@ import {
   time,
 } from '@usmp/core/options'
 import type { ConnectOptions, SessionsOptions } from './connect.js'
+import type { ListenOptions } from './listen-options.js'
 import type { SerialOptions } from './serial-port.js'
-import type { ListenOptions } from './server.js'
 import type { TcpOptions } from './tcp.js'
 import type { UdpOptions } from './udp.js'
-import type { AttachedServerOptions, OwnServerOptions } from './websocket.js'
+import type { AttachedServerOptions, OwnServerOptions } from './websocket-listener.js'
 
 // ─── rules ───
 

@@ -5,8 +5,6 @@ import {
   type AcceptOptions,
   type Authorization,
   asUsmpError,
-  type CryptoProvider,
-  type DatagramOptions,
   type ErrorCode,
   formatDeviceId,
   parseDeviceId,
@@ -21,108 +19,16 @@ import { nodeClock } from './clock.js'
 import { nodeProvider, nodeRandom } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
 import { addressBlock, busiestOf } from './ip-address.js'
+import type { ListenOptions } from './listen-options.js'
 import { Lockout } from './lockout.js'
 import { listenTable } from './options.js'
-import { type Authorizer, authorizer, type PskOptions } from './psk-source.js'
+import { type Authorizer, authorizer } from './psk-source.js'
 import { type SerialSource, shareSerial } from './serial.js'
+import { RefusedEvent, type ServerEvents, SessionEvent, WarningEvent } from './server-events.js'
 import { allowManyListeners } from './signals.js'
 import { assertPort, DEFAULT_HOST, DEFAULT_PORT, formatAddress, startListening, tcpTransport } from './tcp.js'
-import { UdpListener, type UdpPeer } from './udp.js'
-import { type IncomingConnection, WebSocketListener, type WebSocketOptions } from './websocket.js'
-
-export interface ListenOptions extends PskOptions {
-  /**
-   * Default host 127.0.0.1, which only this machine reaches: give `0.0.0.0` or `::` to let in devices from the network.
-   * Default port 9000; port 0 takes a free one, see {@link Server.port}. Left out together with `udp`, `websocket` and
-   * `serial` it means these defaults.
-   */
-  readonly tcp?: { readonly host?: string; readonly port?: number }
-  /** The same for UDP, see {@link Server.udpPort}; it may have the same number as the TCP port. */
-  readonly udp?: { readonly host?: string; readonly port?: number }
-  /** On UDP: messages under way at once, and the order of those that arrive. */
-  readonly datagram?: DatagramOptions
-  /** WebSockets, on a port of their own or on an HTTP server of the application. */
-  readonly websocket?: WebSocketOptions
-  /** A serial line to serve; it is opened again when it ends. */
-  readonly serial?: SerialSource
-  /** What becomes of a second session of one device: it takes the place of the first (default), or is turned away. */
-  readonly duplicates?: 'replace' | 'reject'
-  /**
-   * Connections at once, in all; default 1000. At this limit and the next one a connection whose session has ended gives way
-   * to a newcomer, the one that has been leaving for longest. Without one the oldest handshake of the address that has most
-   * of them ends, so that idle connections keep nobody out. Without that the newcomer is turned away.
-   */
-  readonly maxConnections?: number
-  /** Connections at once from one address (of IPv6: from one /64, which one host may have for itself); default 250. */
-  readonly maxConnectionsPerAddress?: number
-  /** Handshakes at once, where the oldest gives way as above, and answers of a `psk` function awaited at once; default 250. */
-  readonly maxHandshakes?: number
-  /** ms for a whole handshake; 0 for never; default 10000. */
-  readonly handshakeTimeout?: number
-  /**
-   * ms without an authentic frame after which a session ends; 0 for never; default 60000. So it does when the
-   * transport takes nothing for so long, except on a serial line.
-   */
-  readonly idleTimeout?: number
-  /** ms of silence after which the server itself sends a PING; 0 (default) for never, as clients do it. */
-  readonly keepalive?: number
-  /** Packet types 0x0C–0xFE that this application understands. */
-  readonly extensions?: readonly number[]
-  /** Also lets in old firmware of wire version 1, whose encryption is broken; each such session is a `warning`. */
-  readonly unsafeWireVersion1?: boolean
-  /** Default: node:crypto. */
-  readonly provider?: CryptoProvider
-  /** Closes the server when it aborts. */
-  readonly signal?: AbortSignal
-}
-
-/** A peer was turned away; the wire does not say why, this does. */
-export class RefusedEvent extends Event {
-  /** `host:port` of the peer. */
-  readonly address: string
-  /** What the peer called itself, if it came that far; proven for DUPLICATE_DEVICE only. */
-  readonly deviceId: string | undefined
-  readonly error: UsmpError
-
-  constructor(address: string, deviceId: string | undefined, error: UsmpError) {
-    super('refused')
-    this.address = address
-    this.deviceId = deviceId
-    this.error = error
-  }
-}
-
-/** A session began (`session`) or ended (`ended`, see `session.signal.reason`). */
-export class SessionEvent extends Event {
-  readonly session: Session
-  /** Of `session` only: the older session of the same device. It ends after this event, with REPLACED; a last word still leaves. */
-  readonly replaced: Session | undefined
-
-  constructor(type: 'session' | 'ended', session: Session, replaced?: Session) {
-    super(type)
-    this.session = session
-    this.replaced = replaced
-  }
-}
-
-/** Something is insecure, or the listening socket had a fault; nothing ended because of it. */
-export class WarningEvent extends Event {
-  readonly message: string
-  readonly cause: unknown
-
-  constructor(message: string, cause?: unknown) {
-    super('warning')
-    this.message = message
-    this.cause = cause
-  }
-}
-
-interface ServerEvents {
-  refused: RefusedEvent
-  session: SessionEvent
-  ended: SessionEvent
-  warning: WarningEvent
-}
+import { UdpListener, type UdpPeer } from './udp-listener.js'
+import { type IncomingConnection, WebSocketListener, type WebSocketOptions } from './websocket-listener.js'
 
 /** In place of what could end a handshake that is over. */
 const NEVER_ABORTED = new AbortController()
