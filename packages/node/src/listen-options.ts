@@ -1,25 +1,26 @@
 import type { CryptoProvider, DatagramOptions } from '@usmp/core'
 import type { PskOptions } from './psk-source.js'
 import type { SerialSource } from './serial.js'
+import type { DuplicatePolicy } from './session-registry.js'
 import type { WebSocketOptions } from './websocket-listener.js'
 
 export interface ListenOptions extends PskOptions {
   /**
    * Default host 127.0.0.1, which only this machine reaches: give `0.0.0.0` or `::` to let in devices from the network.
    * Default port 9000; port 0 takes a free one, see {@link Server.port}. Left out together with `udp`, `websocket` and
-   * `serial` it means these defaults.
+   * `serial` it means these defaults. `false` for no TCP; a server that listens nowhere lives on what {@link Server.accept} gets.
    */
-  readonly tcp?: { readonly host?: string; readonly port?: number }
+  readonly tcp?: { readonly host?: string; readonly port?: number } | false
   /** The same for UDP, see {@link Server.udpPort}; it may have the same number as the TCP port. */
   readonly udp?: { readonly host?: string; readonly port?: number }
   /** On UDP: messages under way at once, and the order of those that arrive. */
   readonly datagram?: DatagramOptions
   /** WebSockets, on a port of their own or on an HTTP server of the application. */
   readonly websocket?: WebSocketOptions
-  /** A serial line to serve; it is opened again when it ends. */
+  /** A serial port to serve; it is opened again when it ends. */
   readonly serial?: SerialSource
   /** What becomes of a second session of one device: it takes the place of the first (default), or is turned away. */
-  readonly duplicates?: 'replace' | 'reject'
+  readonly duplicates?: DuplicatePolicy
   /**
    * Connections at once, in all; default 1000. At this limit and the next one a connection whose session has ended gives way
    * to a newcomer, the one that has been leaving for longest. Without one the oldest handshake of the address that has most

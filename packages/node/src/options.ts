@@ -21,6 +21,7 @@ import {
 } from '@usmp/core/options'
 import type { ConnectOptions, SessionsOptions } from './connect.js'
 import type { ListenOptions } from './listen-options.js'
+import type { AcceptOptions } from './listener.js'
 import type { SerialOptions } from './serial-port.js'
 import type { TcpOptions } from './tcp.js'
 import type { UdpOptions } from './udp.js'
@@ -75,7 +76,7 @@ function urlOf(value: string): URL | undefined {
 
 // ─── tables: one row for each option ───
 
-const hostAndPort: TableOf<NonNullable<ListenOptions['tcp']>> = { host: text, port }
+const hostAndPort: TableOf<NonNullable<ListenOptions['udp']>> = { host: text, port }
 
 const websocketTable: TableOf<OwnServerOptions> = {
   server: httpServer,
@@ -111,6 +112,9 @@ export const listenTable: TableOf<ListenOptions> = {
   provider,
   signal,
 }
+
+/** Of `server.accept`. */
+export const acceptTable: TableOf<AcceptOptions> = { address: text, deviceId, onSession: callback }
 
 /** Of `connect`. */
 export const connectTable: TableOf<ConnectOptions> = {

@@ -3,9 +3,12 @@ import { createServer as createHttpServer, type Server as HttpServer, type Incom
 import { createServer as createHttpsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type Transport, UsmpError } from '@usmp/core'
+import { UsmpError } from '@usmp/core'
 import { WebSocketServer } from 'ws'
 import { IdleConnections } from './idle-connections.js'
+import type { IncomingConnection } from './incoming-connection.js'
+import { addressBlock } from './ip-address.js'
+import type { ConnectionHandler, Listener } from './listener.js'
 import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 import { webSocketOptions, webSocketTransport } from './websocket.js'
 
@@ -43,24 +46,6 @@ export interface AttachedServerOptions extends CommonServerOptions {
 
 export type WebSocketOptions = OwnServerOptions | AttachedServerOptions
 
-/** A connection from its first byte to its last. */
-export interface IncomingConnection {
-  readonly host: string
-  /** Ends its handshake; afterwards it does nothing. */
-  abort: AbortController
-  deviceId: string | undefined
-  /** What ends at once, whatever is still to be sent. */
-  readonly connection: { destroy(): void }
-}
-
-/** How the server takes in those who come by a WebSocket. */
-export interface ConnectionHandler {
-  /** Counts a connection and makes room for it; undefined if there was none, and then it is gone. */
-  onConnection(socket: Socket): IncomingConnection | undefined
-  onTransport(transport: Transport, connection: IncomingConnection): void
-  refused(address: string, error: UsmpError): void
-}
-
 /** What a {@link WebSocketListener} keeps to. */
 export interface WebSocketLimits {
   /** ms until a connection has to have asked for a WebSocket, on a port of our own. */
@@ -72,97 +57,110 @@ export interface WebSocketLimits {
 /** Our listeners on one HTTP server, by their path. */
 const listenersOf = new WeakMap<HttpServer, Map<string, WebSocketListener>>()
 
-/** Where WebSockets come in. */
-export class WebSocketListener {
+/**
+ * Where WebSockets come in: a port of its own, or a path on an HTTP server of the application. On its own port a connection
+ * counts from its first byte, on that of the application from its request for a WebSocket.
+ */
+export class WebSocketListener implements Listener {
   readonly #options: WebSocketOptions
-  readonly #handler: ConnectionHandler
-  readonly #http: HttpServer
+  readonly #limits: WebSocketLimits
   readonly #webSockets = new WebSocketServer({ ...webSocketOptions, noServer: true, clientTracking: false })
-  /** Connections of our own server that have not asked for a WebSocket yet, by their address. */
+  /** Connections to our own port that have not asked for a WebSocket yet, by their address. */
   readonly #beforeUpgrade = new Map<string, IncomingConnection>()
-  /** Connections of the application's server that have not asked for a WebSocket. */
-  readonly #idle: IdleConnections | undefined
-  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-    this.#upgrade(request, socket as Socket, head)
+  #http: HttpServer | undefined
+  #stop = () => {}
 
-  /** @throws UsmpError INVALID_ARGUMENT if the HTTP server has a listener with this path already */
-  constructor(options: WebSocketOptions, handler: ConnectionHandler, { upgradeTimeout, maxIdle }: WebSocketLimits) {
+  constructor(options: WebSocketOptions, limits: WebSocketLimits) {
     this.#options = options
-    this.#handler = handler
-    this.#http = options.server ?? createOwnServer(options, upgradeTimeout)
-    this.#register()
-    if (options.server) {
-      this.#idle = new IdleConnections(options.server, maxIdle, (address) =>
-        handler.refused(address, new UsmpError('TOO_MANY_CONNECTIONS', `${maxIdle} connections that ask for nothing`)),
-      )
-    } else this.#http.on('connection', (socket: Socket) => this.#onConnection(socket))
-    this.#http.on('upgrade', this.#onUpgrade)
+    this.#limits = limits
   }
 
-  /** @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had */
-  async listen(onFault: (error: Error) => void): Promise<void> {
-    if (this.#options.server) return
-    await startListening(this.#http, this.#options.host ?? DEFAULT_HOST, this.#options.port)
-    this.#http.on('error', onFault)
+  /** @throws UsmpError INVALID_ARGUMENT, also if the HTTP server has a listener with this path; TRANSPORT_FAILED */
+  async start(handler: ConnectionHandler): Promise<void> {
+    const { server } = this.#options
+    const http = server ?? createOwnServer(this.#options, this.#limits.upgradeTimeout)
+    this.#register(http)
+    this.#http = http
+    const idle =
+      server && new IdleConnections(server, this.#limits.maxIdle, (address) => this.#onIdle(handler, address))
+    const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      idle?.forget(addressOf(socket as Socket))
+      this.#upgrade(handler, request, socket as Socket, head)
+    }
+    http.on('upgrade', onUpgrade)
+    this.#stop = () => {
+      http.off('upgrade', onUpgrade)
+      idle?.stop()
+    }
+    if (server) return
+    http.on('connection', (socket: Socket) => this.#onConnection(handler, socket))
+    await startListening(http, this.#options.host ?? DEFAULT_HOST, this.#options.port)
+    http.on('error', (error) => handler.onFault('the listening socket had a fault', error))
   }
 
-  /** @throws UsmpError NOT_CONNECTED if the HTTP server does not listen */
-  get url(): string {
-    const address = this.#http.address() as AddressInfo | null
+  /** Where it listens, as `ws://host:port/path`. */
+  get address(): string {
+    const address = this.#http?.address() as AddressInfo | null | undefined
     if (!address) throw new UsmpError('NOT_CONNECTED', 'the server does not listen for WebSockets')
-    const scheme = 'setSecureContext' in this.#http ? 'wss' : 'ws'
+    const scheme = 'setSecureContext' in this.#http! ? 'wss' : 'ws'
     return `${scheme}://${formatAddress(address.address, address.port)}${this.#path}`
   }
 
-  /** Takes no more connections; resolves when those of our own server are all gone. */
+  /** Leaves an HTTP server of the application alone. */
   async close(): Promise<void> {
-    this.#http.off('upgrade', this.#onUpgrade)
-    this.#idle?.stop()
-    const listeners = listenersOf.get(this.#http)
+    const http = this.#http
+    if (!http) return
+    this.#stop()
+    const listeners = listenersOf.get(http)
     if (listeners?.get(this.#path) === this) listeners.delete(this.#path)
-    if (!this.#options.server && this.#http.listening) await once(this.#http.close(), 'close')
+    if (!this.#options.server && http.listening) await once(http.close(), 'close')
   }
 
   get #path(): string {
     return this.#options.path ?? '/'
   }
 
-  #register(): void {
-    const listeners = listenersOf.get(this.#http) ?? new Map<string, WebSocketListener>()
+  #register(http: HttpServer): void {
+    const listeners = listenersOf.get(http) ?? new Map<string, WebSocketListener>()
     if (listeners.has(this.#path)) {
       throw new UsmpError(
         'INVALID_ARGUMENT',
         `another server takes the WebSockets of ${this.#path} on this HTTP server`,
       )
     }
-    listenersOf.set(this.#http, listeners.set(this.#path, this))
+    listenersOf.set(http, listeners.set(this.#path, this))
   }
 
-  /** Whether nobody else on this HTTP server can answer: all that listen are of ours, and this is the first of them. */
+  /** Whether no other listener on this HTTP server can answer: all of them are of ours, and this is the first of them. */
   #isLastResort(path: string): boolean {
-    const listeners = listenersOf.get(this.#http)!
+    const listeners = listenersOf.get(this.#http!)!
     const [first] = listeners.values()
-    return first === this && !listeners.has(path) && this.#http.listenerCount('upgrade') === listeners.size
+    return first === this && !listeners.has(path) && this.#http!.listenerCount('upgrade') === listeners.size
+  }
+
+  #onIdle(handler: ConnectionHandler, address: string): void {
+    const limit = `${this.#limits.maxIdle} connections that ask for nothing`
+    handler.onRefused(address, new UsmpError('TOO_MANY_CONNECTIONS', limit))
   }
 
   /** Before it asks for anything a connection is an idle handshake, and gives way like one. */
-  #onConnection(socket: Socket): void {
-    const connection = this.#handler.onConnection(socket)
+  #onConnection(handler: ConnectionHandler, socket: Socket): void {
+    const connection = reserve(handler, socket)
     if (!connection) return
-    const address = formatAddress(socket.remoteAddress, socket.remotePort)
+    const address = addressOf(socket)
     this.#beforeUpgrade.set(address, connection)
     socket.once('close', () => this.#beforeUpgrade.delete(address))
-    connection.abort.signal.addEventListener('abort', () => {
+    const { signal } = connection.handshake!
+    signal.addEventListener('abort', () => {
       if (!this.#beforeUpgrade.delete(address)) return
-      this.#handler.refused(address, connection.abort.signal.reason as UsmpError)
+      handler.onRefused(address, signal.reason as UsmpError)
       socket.destroy()
     })
   }
 
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+  #upgrade(handler: ConnectionHandler, request: IncomingMessage, socket: Socket, head: Buffer): void {
     const path = request.url?.split('?', 1)[0] ?? ''
-    const address = formatAddress(socket.remoteAddress, socket.remotePort)
-    this.#idle?.forget(address)
+    const address = addressOf(socket)
     if (path !== this.#path) {
       if (this.#isLastResort(path)) answerAndClose(socket, '404 Not Found')
       return
@@ -170,16 +168,29 @@ export class WebSocketListener {
     const { origin } = request.headers
     if (origin !== undefined && !this.#options.origins?.includes(origin)) {
       answerAndClose(socket, '403 Forbidden')
-      this.#handler.refused(address, new UsmpError('ORIGIN_REFUSED', origin))
+      handler.onRefused(address, new UsmpError('ORIGIN_REFUSED', origin))
       return
     }
-    const connection = this.#beforeUpgrade.get(address) ?? this.#handler.onConnection(socket)
+    const connection = this.#beforeUpgrade.get(address) ?? reserve(handler, socket)
     this.#beforeUpgrade.delete(address)
     if (!connection) return
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#handler.onTransport(webSocketTransport(webSocket, socket), connection),
+      handler.acceptReserved(webSocketTransport(webSocket, socket), connection),
     )
   }
+}
+
+function addressOf({ remoteAddress, remotePort }: Socket): string {
+  return formatAddress(remoteAddress, remotePort)
+}
+
+/** Counts a socket from here to its end. */
+function reserve(handler: ConnectionHandler, socket: Socket): IncomingConnection | undefined {
+  const source = addressBlock(socket.remoteAddress ?? 'unknown')
+  const connection = handler.reserve({ address: addressOf(socket), source, destroy: () => void socket.destroy() })
+  // Not `once`, which keeps more; the event comes once.
+  if (connection) socket.on('close', () => handler.release(connection))
+  return connection
 }
 
 function createOwnServer({ tls }: OwnServerOptions, timeout: number): HttpServer {

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { encodeFrame, encodeSerial, Session, type Transport, UsmpError } from '@usmp/core'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { duplexTransport, listen, nodeProvider, nodeRandom, type Server, type SessionEvent } from '../src/index.js'
-import { shareSerial } from '../src/serial.js'
+import { shareSerial } from '../src/serial-listener.js'
 import { OTHER_PSK } from './helpers.ts'
 
 const deviceId = 'aa:bb:cc:dd:ee:ff'

@@ -26,6 +26,7 @@ import {
 } from './helpers.ts'
 import { ManualPeer } from './manual-peer.ts'
 import { LOOPBACK, openSocket, startServer, type Watched } from './network.ts'
+import { openHandler } from './open-handler.ts'
 
 const tls = await makeCertificate()
 const device = { deviceId: DEVICE_ID, psk: PSK }
@@ -49,20 +50,10 @@ function adapter(name: string, secure: boolean): Adapter {
       const server = new Promise<Transport>((resolve) => (arrived = resolve))
       const listener = new WebSocketListener(
         { host: LOOPBACK, port: 0, ...(secure ? { tls } : {}) },
-        {
-          onConnection: (connection) => ({
-            host: LOOPBACK,
-            abort: new AbortController(),
-            deviceId: undefined,
-            connection,
-          }),
-          onTransport: (transport) => arrived(transport),
-          refused: () => {},
-        },
         { upgradeTimeout: 1_000, maxIdle: 10 },
       )
-      await listener.listen(() => {})
-      const client = await connectWebSocket(new URL(listener.url), { timeout: 5_000, ca: tls.cert })
+      await listener.start(openHandler((transport) => arrived(transport)))
+      const client = await connectWebSocket(new URL(listener.address), { timeout: 5_000, ca: tls.cert })
       const ends = { client, server: await server }
       void listener.close()
       return ends
