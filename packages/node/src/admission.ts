@@ -1,6 +1,5 @@
 import { UsmpError } from '@usmp/core'
 import type { Arrival, IncomingConnection } from './incoming-connection.js'
-import { busiestOf } from './ip-address.js'
 import { Lockout } from './lockout.js'
 
 /** Handshakes at once of one device id from one source; an honest device has one or two. */
@@ -82,8 +81,9 @@ export class Admission {
     this.#lockout.succeeded(connection.source, deviceId)
   }
 
-  /** The handshake became no session, and the connection only ends. A wrong proof counts for the lockout. */
+  /** The handshake became no session, and the connection only ends. A wrong proof counts for the lockout. Does nothing after `succeed`. */
   fail(connection: IncomingConnection, error: UsmpError): void {
+    if (!connection.handshake) return
     this.#endHandshake(connection, error)
     this.leave(connection)
     const { source, deviceId } = connection
@@ -165,9 +165,23 @@ export class Admission {
     return new UsmpError('TOO_MANY_CONNECTIONS', limit)
   }
 
-  /** The source that has the most handshakes under way; of equals the one with the oldest. */
-  #busiestSource(_newcomer: string): string | undefined {
-    return busiestOf([...this.#handshakes].filter(({ exempt }) => !exempt).map(({ source }) => source))
+  /**
+   * The source with the most handshakes, the newcomer counted, less one for each session that it has: a site whose devices
+   * are known may bring more at once than a stranger. Of equals it is that of the newcomer, or the one with the oldest handshake.
+   */
+  #busiestSource(newcomer: string): string | undefined {
+    const load = new Map<string, number>()
+    for (const { source, exempt } of this.#handshakes) if (!exempt) load.set(source, (load.get(source) ?? 0) + 1)
+    const leaving = new Map<string, number>()
+    for (const { source } of this.#leaving.keys()) leaving.set(source, (leaving.get(source) ?? 0) + 1)
+    let busiest: string | undefined
+    let most = Number.NEGATIVE_INFINITY
+    for (const [source, handshakes] of load) {
+      const sessions = this.#connectionsBySource.get(source)! - handshakes - (leaving.get(source) ?? 0)
+      const excess = handshakes - sessions + (source === newcomer ? 1 : 0)
+      if (excess > most || (excess === most && source === newcomer)) [busiest, most] = [source, excess]
+    }
+    return busiest
   }
 
   /** Each has guesses that nobody has counted yet: the oldest gives way. If it guessed wrong, that counts now. */
@@ -182,10 +196,11 @@ export class Admission {
 
   /** @param reason why it became no session; a key that is still looked up is not needed then */
   #endHandshake(connection: IncomingConnection, reason?: UsmpError): void {
+    const { handshake } = connection
     this.#handshakes.delete(connection)
-    if (reason) connection.handshake?.abort(reason)
     // The connection stays to its end, but what belongs to a handshake need not stay as long.
     connection.handshake = undefined
+    if (reason) handshake?.abort(reason)
   }
 
   #lockedOut(source: string, deviceId: string): UsmpError | undefined {
