@@ -2,6 +2,7 @@ import type { CryptoProvider, DatagramOptions } from '@usmp/core'
 import type { PskOptions } from './psk-source.js'
 import type { SerialSource } from './serial.js'
 import type { DuplicatePolicy } from './session-registry.js'
+import type { UnprovenDevice } from './unproven-devices.js'
 import type { WebSocketOptions } from './websocket-listener.js'
 
 export interface ListenOptions extends PskOptions {
@@ -42,6 +43,11 @@ export interface ListenOptions extends PskOptions {
   readonly keepalive?: number
   /** Packet types 0x0C–0xFE that this application understands. */
   readonly extensions?: readonly number[]
+  /**
+   * Told of a device that has sent its proof, but has no key here, so that a key can be tried on it. The device is refused in
+   * any case, and neither the wire nor the timing tells it about this function. At most 256 attempts can be asked about at once.
+   */
+  readonly onUnproven?: (attempt: UnprovenDevice) => void
   /** Also lets in old firmware of wire version 1, whose encryption is broken; each such session is a `warning`. */
   readonly unsafeWireVersion1?: boolean
   /** Default: node:crypto. */

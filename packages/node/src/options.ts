@@ -108,13 +108,18 @@ export const listenTable: TableOf<ListenOptions> = {
   keepalive: time,
   extensions,
   datagram,
+  onUnproven: callback,
   unsafeWireVersion1: flag,
   provider,
   signal,
 }
 
 /** Of `server.accept`. */
-export const acceptTable: TableOf<AcceptOptions> = { address: text, deviceId, onSession: callback }
+export const acceptTable: TableOf<AcceptOptions> = {
+  address: text,
+  deviceId: { ...deviceId, required: false },
+  onSession: callback,
+}
 
 /** Of `connect`. */
 export const connectTable: TableOf<ConnectOptions> = {

@@ -74,6 +74,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
         ...defined({ handshakeTimeout, idleTimeout, keepalive, extensions, datagram }),
       },
       unsafeWireVersion1,
+      onUnproven: options.onUnproven,
       dispatch: (event) => void this.dispatchEvent(event),
     })
     const { tcp, udp, websocket, serial } = options

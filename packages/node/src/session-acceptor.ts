@@ -7,15 +7,18 @@ import {
   UsmpError,
 } from '@usmp/core'
 import type { Admission } from './admission.js'
+import { nodeClock } from './clock.js'
 import { nodeProvider } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
 import type { Arrival, IncomingConnection } from './incoming-connection.js'
 import { addressBlock } from './ip-address.js'
+import type { ListenOptions } from './listen-options.js'
 import type { AcceptOptions, ConnectionHandler } from './listener.js'
 import type { Authorizer } from './psk-source.js'
 import { RefusedEvent, SessionEvent, WarningEvent } from './server-events.js'
 import type { SessionRegistry } from './session-registry.js'
 import { TrackedTransport } from './tracked-transport.js'
+import { UnprovenDevices, type UnprovenProof } from './unproven-devices.js'
 
 /** What a {@link SessionAcceptor} works with. */
 export interface AcceptorParts {
@@ -25,13 +28,15 @@ export interface AcceptorParts {
   /** What all sessions have in common. */
   readonly session: Omit<SessionOptions, 'authorize' | 'signal' | 'unsafeWireVersion1'>
   readonly unsafeWireVersion1: boolean
+  /** The application's; see the options of `listen`. */
+  readonly onUnproven: ListenOptions['onUnproven']
   /** Takes every event of the server. */
   readonly dispatch: (event: RefusedEvent | SessionEvent | WarningEvent) => void
 }
 
 /**
  * Leads every connection of a server through its life: admission, handshake, session, end; and tells by an event what became
- * of it. It owns no state but whether the server closes: who may stay is decided by {@link Admission}, which session of
+ * of it. It owns the unproven attempts, and whether the server closes: who may stay is decided by {@link Admission}, which session of
  * a device counts by {@link SessionRegistry}.
  *
  * Listeners and the application call it as their {@link ConnectionHandler}; the server calls `close`, then `destroyAll`. What must
@@ -39,6 +44,7 @@ export interface AcceptorParts {
  */
 export class SessionAcceptor implements ConnectionHandler {
   readonly #parts: AcceptorParts
+  readonly #unproven = new UnprovenDevices(nodeClock)
   #closed = false
 
   constructor(parts: AcceptorParts) {
@@ -95,6 +101,7 @@ export class SessionAcceptor implements ConnectionHandler {
   /** Refuses newcomers and ends all handshakes and sessions; resolves when the sessions have ended. */
   async close(): Promise<void> {
     this.#closed = true
+    this.#unproven.clear()
     const reason = new UsmpError('SHUTDOWN')
     this.#parts.admission.abortHandshakes(reason)
     await Promise.all(this.#parts.registry.sessions.map((session) => this.#endSession(session, reason)))
@@ -121,12 +128,14 @@ export class SessionAcceptor implements ConnectionHandler {
   }
 
   #handshake(transport: Transport, connection: IncomingConnection): Promise<Session> {
+    // Wire version 1 knows no cookies.
+    const takesVersion1 = this.#parts.unsafeWireVersion1 && transport.kind !== 'datagram'
     return Session.accept(transport, {
       ...this.#parts.session,
-      // Wire version 1 knows no cookies.
-      unsafeWireVersion1: this.#parts.unsafeWireVersion1 && transport.kind !== 'datagram',
+      ...(takesVersion1 ? { unsafeWireVersion1: true } : {}),
       signal: connection.handshake!.signal,
       authorize: (deviceId) => this.#authorize(connection, deviceId),
+      ...(this.#parts.onUnproven && { onUnproven: (proof: UnprovenProof) => void this.#onUnproven(proof, connection) }),
     })
   }
 
@@ -136,6 +145,16 @@ export class SessionAcceptor implements ConnectionHandler {
     const answer = await this.#parts.authorize(deviceId, { host: source, signal: handshake.signal })
     if (this.#parts.session.provider === nodeProvider) await prepareSuite(answer?.suite)
     return answer
+  }
+
+  /** Tells the application of a proof for which it has no key. What its function throws ends nothing. */
+  async #onUnproven(proof: UnprovenProof, connection: IncomingConnection): Promise<void> {
+    const attempt = this.#unproven.add(proof, connection)
+    try {
+      await this.#parts.onUnproven?.(attempt)
+    } catch (error) {
+      this.#warn('onUnproven threw', error)
+    }
   }
 
   /**
