@@ -25,7 +25,7 @@ export interface ListenOptions extends PskOptions {
   /**
    * Connections at once, in all; default 1000. At this limit and the next one a connection whose session has ended gives way
    * to a newcomer, the one that has been leaving for longest. Without one the oldest handshake of the address that has most
-   * of them ends, so that idle connections keep nobody out. Without that the newcomer is turned away.
+   * of them ends; each session of an address makes up for one of its handshakes. If there is none, the newcomer is refused.
    */
   readonly maxConnections?: number
   /** Connections at once from one address (of IPv6: from one /64, which one host may have for itself); default 250. */

@@ -28,7 +28,8 @@ export class SerialListener implements Listener {
   async start(handler: ConnectionHandler): Promise<void> {
     // A server keeps its process alive while it listens, also while the port is not there.
     this.#keepAlive = setInterval(() => {}, 2 ** 31 - 1)
-    void this.#serve(handler)
+    // Not at once: the application has to be able to listen for a warning, which comes once.
+    setImmediate(() => void this.#serve(handler))
   }
 
   /** The sessions say BYE over the port, so it stays open until they have ended. */

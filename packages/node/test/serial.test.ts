@@ -175,6 +175,28 @@ describe('a gateway on a serial line', () => {
   })
 })
 
+test('a port that cannot be opened is told once for each cause, with it, and again after it was there', async () => {
+  const [missing, busy] = [new Error('no such file'), new Error('busy')]
+  const attempts: (Error | 'open')[] = [missing, missing, busy, missing, 'open', missing]
+  let tried = 0
+  const source = {
+    name: 'line 4',
+    open: async () => {
+      const attempt = attempts[Math.min(tried++, attempts.length - 1)]!
+      if (attempt !== 'open') throw attempt
+      const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+      return stream.destroy()
+    },
+  }
+  const server = await listen({ serial: source, psk: { [deviceId]: psk } })
+  onTestFinished(() => server.close())
+  const warnings: [string, unknown][] = []
+  server.addEventListener('warning', ({ message, cause }) => warnings.push([message, cause]))
+  await vi.waitUntil(() => tried === 7, { timeout: 10_000 })
+  const told = (cause: Error) => [`the serial port line 4 cannot be opened, trying again: ${cause.message}`, cause]
+  expect(warnings).toEqual([missing, busy, missing].map(told))
+})
+
 describe('a line that misbehaves', () => {
   /** A line by a stream of the test's own. */
   const lineOf = (stream: Duplex) => ({ name: 'line 2', open: async () => stream })
