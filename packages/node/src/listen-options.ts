@@ -1,9 +1,9 @@
+import type { Server as HttpServer } from 'node:http'
 import type { CryptoProvider, DatagramOptions } from '@usmp/core'
 import type { PskOptions } from './psk-source.js'
 import type { SerialSource } from './serial.js'
 import type { DuplicatePolicy } from './session-registry.js'
 import type { UnprovenDevice } from './unproven-devices.js'
-import type { WebSocketOptions } from './websocket-listener.js'
 
 export interface ListenOptions extends PskOptions {
   /**
@@ -55,3 +55,34 @@ export interface ListenOptions extends PskOptions {
   /** Closes the server when it aborts. */
   readonly signal?: AbortSignal
 }
+
+interface CommonServerOptions {
+  /** Where it is on the HTTP server; default `/`. */
+  readonly path?: string
+  /**
+   * Which web pages may connect, as browsers name their origin: `https://app.example`. Default: none. Programs that are
+   * no browsers name no origin, and may always.
+   */
+  readonly origins?: readonly string[]
+}
+
+export interface OwnServerOptions extends CommonServerOptions {
+  readonly server?: undefined
+  /** Default 127.0.0.1, which only this machine reaches; `0.0.0.0` or `::` for all interfaces. */
+  readonly host?: string
+  /** 0 takes a free one, see {@link Server.websocketUrl}. */
+  readonly port: number
+  /** Serves `wss`; both in PEM. */
+  readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array }
+}
+
+export interface AttachedServerOptions extends CommonServerOptions {
+  /**
+   * An HTTP or HTTPS server of the application, which listens and closes itself. Of its connections that ask for nothing,
+   * silent or kept open, at most `maxHandshakes` stay: beyond that the oldest of the address with most of them ends. Set no
+   * `maxConnections` of its own on it, or a much larger one: Node then turns newcomers away before anything can give way.
+   */
+  readonly server: HttpServer
+}
+
+export type WebSocketOptions = OwnServerOptions | AttachedServerOptions

@@ -20,12 +20,11 @@ import {
   time,
 } from '@usmp/core/options'
 import type { ConnectOptions, SessionsOptions } from './connect.js'
-import type { ListenOptions } from './listen-options.js'
+import type { AttachedServerOptions, ListenOptions, OwnServerOptions } from './listen-options.js'
 import type { AcceptOptions } from './listener.js'
 import type { SerialOptions } from './serial-port.js'
 import type { TcpOptions } from './tcp.js'
 import type { UdpOptions } from './udp.js'
-import type { AttachedServerOptions, OwnServerOptions } from './websocket-listener.js'
 
 // ─── rules ───
 

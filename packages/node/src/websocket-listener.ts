@@ -8,43 +8,13 @@ import { WebSocketServer } from 'ws'
 import { IdleConnections } from './idle-connections.js'
 import type { IncomingConnection } from './incoming-connection.js'
 import { addressBlock } from './ip-address.js'
+import type { OwnServerOptions, WebSocketOptions } from './listen-options.js'
 import type { ConnectionHandler, Listener } from './listener.js'
 import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
 import { webSocketOptions, webSocketTransport } from './websocket.js'
 
 /** How often a server looks for connections that are slow to ask for anything, ms. */
 const CHECK_INTERVAL = 1_000
-
-interface CommonServerOptions {
-  /** Where it is on the HTTP server; default `/`. */
-  readonly path?: string
-  /**
-   * Which web pages may connect, as browsers name their origin: `https://app.example`. Default: none. Programs that are
-   * no browsers name no origin, and may always.
-   */
-  readonly origins?: readonly string[]
-}
-
-export interface OwnServerOptions extends CommonServerOptions {
-  readonly server?: undefined
-  /** Default 127.0.0.1, which only this machine reaches; `0.0.0.0` or `::` for all interfaces. */
-  readonly host?: string
-  /** 0 takes a free one, see {@link Server.websocketUrl}. */
-  readonly port: number
-  /** Serves `wss`; both in PEM. */
-  readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array }
-}
-
-export interface AttachedServerOptions extends CommonServerOptions {
-  /**
-   * An HTTP or HTTPS server of the application, which listens and closes itself. Of its connections that ask for nothing,
-   * silent or kept open, at most `maxHandshakes` stay: beyond that the oldest of the address with most of them ends. Set no
-   * `maxConnections` of its own on it, or a much larger one: Node then turns newcomers away before anything can give way.
-   */
-  readonly server: HttpServer
-}
-
-export type WebSocketOptions = OwnServerOptions | AttachedServerOptions
 
 /** What a {@link WebSocketListener} keeps to. */
 export interface WebSocketLimits {

@@ -1,10 +1,12 @@
-import { Session, streamTransport, type Transport } from '@usmp/core'
+import { decodeFrame, Session, streamTransport, type Transport } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { describe, expect, test } from 'vitest'
 import { nodeClock } from '../src/clock.ts'
 import { connect } from '../src/connect.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
+import { DatagramDemultiplexer } from '../src/datagram-demultiplexer.ts'
 import type { ListenOptions } from '../src/listen-options.ts'
+import type { Server } from '../src/server.ts'
 import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, textOf, turns, until } from './helpers.ts'
 import { ManualPeer } from './manual-peer.ts'
 import { LOOPBACK, startServer } from './network.ts'
@@ -204,6 +206,70 @@ describe('transports that misbehave', () => {
     await Promise.all([shake(near), server.accept(stuck)])
     await server.close()
     expect(aborted).toBe(true)
+  })
+})
+
+/** Devices behind a broker: what a transport over MQTT would be, with one subscription for all of them. */
+describe('topics of a broker', () => {
+  /** Publishes to whoever subscribed to the topic. */
+  class Broker {
+    readonly #subscribers = new Map<string, (datagram: Uint8Array) => void>()
+
+    subscribe(topic: string, onMessage: (datagram: Uint8Array) => void): void {
+      this.#subscribers.set(topic, onMessage)
+    }
+
+    publish(topic: string, datagram: Uint8Array): void {
+      setImmediate(() => this.#subscribers.get(topic)?.(datagram))
+    }
+  }
+
+  function gateway(server: Server, broker: Broker, topics: readonly string[]): DatagramDemultiplexer<string> {
+    const demultiplexer = new DatagramDemultiplexer<string>({
+      validateHello: (datagram) => decodeFrame(datagram).payload.subarray(0, 6),
+      mayBegin: () => true,
+      send: (datagram, topic) => broker.publish(`${topic}/down`, datagram),
+      onPeer: (peer) => {
+        const { transport, deviceId } = peer
+        void server.accept(transport, { deviceId, onSession: () => peer.takeOver() })
+      },
+    })
+    for (const topic of topics)
+      broker.subscribe(`${topic}/up`, (datagram) => demultiplexer.receive(datagram, topic, topic))
+    return demultiplexer
+  }
+
+  function device(broker: Broker, topic: string): Transport {
+    return {
+      kind: 'datagram',
+      address: topic,
+      open: (sink) => broker.subscribe(`${topic}/down`, (datagram) => sink.receive(datagram)),
+      write(frames) {
+        for (const frame of frames) broker.publish(`${topic}/up`, frame)
+        return true
+      },
+      pause() {},
+      resume() {},
+      async close() {},
+      abort() {},
+    }
+  }
+
+  test('each is a session of its topic, and a device that restarts replaces its own', async () => {
+    const { server, codes } = await startNowhere()
+    const broker = new Broker()
+    const demultiplexer = gateway(server, broker, ['site/a', 'site/b'])
+    const a = await shake(device(broker, 'site/a'), deviceNumber(1))
+    const b = await shake(device(broker, 'site/b'), deviceNumber(2))
+    await Promise.all([a.ping(), b.ping()])
+    expect(server.sessions.map(({ address }) => address)).toEqual(['site/a', 'site/b'])
+    const [older] = server.sessions
+    const restarted = await shake(device(broker, 'site/a'), deviceNumber(1))
+    expect((await older!.closed).code).toBe('REPLACED')
+    await Promise.all([restarted.ping(), b.ping()])
+    await server.close()
+    await demultiplexer.empty()
+    expect([(await restarted.closed).code, (await b.closed).code, codes()]).toEqual(['CLOSED', 'CLOSED', []])
   })
 })
 
