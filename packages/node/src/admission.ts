@@ -50,7 +50,7 @@ export class Admission {
 
   /** Counts a connection as a handshake, and makes room for it; or says why it may not stay: LOCKED_OUT, TOO_MANY_CONNECTIONS. */
   add({ address, source, deviceId, exempt = false, destroy }: Arrival): IncomingConnection | UsmpError {
-    // First, so that one who is locked out takes nobody's place.
+    // First: a device that is locked out must not end the handshake of another one.
     const lockedOut = deviceId === undefined ? undefined : this.#lockedOut(source, deviceId)
     const refusal = lockedOut ?? (exempt ? undefined : this.#makeRoom(source))
     if (refusal) return refusal
@@ -184,7 +184,7 @@ export class Admission {
     return busiest
   }
 
-  /** Each has guesses that nobody has counted yet: the oldest gives way. If it guessed wrong, that counts now. */
+  /** The wrong proofs of a handshake count when it ends, so few may be open at once: the oldest gives way, and counts now. */
   #boundHandshakesOf(source: string, deviceId: string): void {
     const open = [...this.#handshakes].filter((one) => one.source === source && one.deviceId === deviceId)
     if (open.length <= MAX_HANDSHAKES_OF_ONE) return

@@ -185,7 +185,7 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
    * duplicates, events and `sessions` are those of every other connection. The server owns the transport from here on, opens it
    * before the call returns, and closes or aborts it in the end; it counts as a connection until that is done.
    * @returns the session, which the events and the iteration give out too; undefined if the connection was refused, and then the
-   * event `refused` tells why. Nobody has to wait for it: a peer can do nothing that makes it reject.
+   * event `refused` tells why. It need not be awaited: no peer can make it reject.
    * @throws UsmpError INVALID_ARGUMENT
    */
   async accept(transport: Transport, options: AcceptOptions = {}): Promise<Session | undefined> {

@@ -142,7 +142,7 @@ export class SessionAcceptor implements ConnectionHandler {
   async #authorize(connection: IncomingConnection, deviceId: string): Promise<Authorization | null> {
     const { source, handshake } = connection
     if (!handshake || this.#parts.admission.claim(connection, deviceId)) return null
-    const answer = await this.#parts.authorize(deviceId, { host: source, signal: handshake.signal })
+    const answer = await this.#parts.authorize(deviceId, { source: source, signal: handshake.signal })
     if (this.#parts.session.provider === nodeProvider) await prepareSuite(answer?.suite)
     return answer
   }
@@ -215,7 +215,7 @@ export class SessionAcceptor implements ConnectionHandler {
   #onHandshakeFailed(connection: IncomingConnection, failure: unknown): void {
     const error = refusalOf(asUsmpError(failure, 'TRANSPORT_FAILED'))
     this.#parts.admission.fail(connection, error)
-    // Nobody has to say HELLO on a serial port.
+    // A serial port may stay silent.
     if (connection.exempt && connection.deviceId === undefined) return
     this.#refuse(connection.address, connection.deviceId, error)
   }

@@ -9,7 +9,7 @@ export type DuplicatePolicy = 'replace' | 'reject'
  * iterating. It ends no session and sends nothing.
  *
  * The server calls `refusal` for a session that is proven, then `add`, and `remove` when the session has ended; `close` once,
- * after which every iteration ends. What must not happen: that sessions that nobody takes pile up.
+ * after which every iteration ends. What must not happen: that sessions pile up which the application does not take.
  */
 export class SessionRegistry implements AsyncIterable<Session> {
   readonly #duplicates: DuplicatePolicy

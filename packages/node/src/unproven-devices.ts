@@ -1,5 +1,5 @@
 import type { Clock } from '@usmp/core'
-import { busiestOf } from './ip-address.js'
+import { mostFrequent } from './ip-address.js'
 
 /** Attempts that are remembered at once; above it the oldest of the address with most of them is forgotten. */
 const MAX_ATTEMPTS = 256
@@ -25,8 +25,8 @@ export type UnprovenProof = Pick<UnprovenDevice, 'deviceId' | 'matches'>
 
 /**
  * Remembers the newest unproven attempt of each pair of address and device id, so that an application can try keys on it.
- * Whoever can connect can make attempts, so they are bounded in number and in time; one source cannot push out those of others
- * before its own. Of a forgotten attempt nothing is kept, whatever the application still holds.
+ * Any peer that can connect can make attempts, so they are bounded in number and in time. A source with many attempts loses its own
+ * oldest ones first. A forgotten attempt holds no data, even if the application still holds the attempt.
  */
 export class UnprovenDevices {
   readonly #clock: Pick<Clock, 'setTimer' | 'clearTimer'>
@@ -69,7 +69,7 @@ export class UnprovenDevices {
 
   #oldestOfBusiest(): string {
     const sources = [...this.#attempts.values()].map(({ source }) => source)
-    const busiest = busiestOf(sources)
+    const busiest = mostFrequent(sources)
     return [...this.#attempts].find(([, { source }]) => source === busiest)![0]
   }
 }

@@ -112,7 +112,7 @@ export async function connectWebSocket(
   signal?.addEventListener('abort', abort, { once: true })
   try {
     return await new Promise<Transport>((resolve, reject) => {
-      // Not by its own `handshakeTimeout`, which begins anew with every byte.
+      // Not by its own `handshakeTimeout`, which starts again with every byte.
       if (timeout > 0) timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
       socket.once('error', reject)
       // Its answer is the only public way to the socket below.
