@@ -49,13 +49,13 @@ export class Admission {
   }
 
   /** Counts a connection as a handshake, and makes room for it; or says why it may not stay: LOCKED_OUT, TOO_MANY_CONNECTIONS. */
-  add({ address, source, deviceId, exempt = false, destroy }: Arrival): IncomingConnection | UsmpError {
+  add({ address, source, deviceId, exempt = false, handle }: Arrival): IncomingConnection | UsmpError {
     // First: a device that is locked out must not end the handshake of another one.
     const lockedOut = deviceId === undefined ? undefined : this.#lockedOut(source, deviceId)
     const refusal = lockedOut ?? (exempt ? undefined : this.#makeRoom(source))
     if (refusal) return refusal
     const handshake = new AbortController()
-    const connection: IncomingConnection = { address, source, exempt, destroy, deviceId: undefined, handshake }
+    const connection: IncomingConnection = { address, source, exempt, handle, deviceId: undefined, handshake }
     this.#handshakes.add(connection)
     if (exempt) return connection
     this.#connections.add(connection)
@@ -122,7 +122,7 @@ export class Admission {
 
   /** Cuts off every connection that is left. */
   destroyAll(): void {
-    for (const connection of [...this.#connections]) connection.destroy()
+    for (const connection of [...this.#connections]) connection.handle.destroy()
   }
 
   /** @returns the limit for which there is no room */
@@ -151,7 +151,7 @@ export class Admission {
   #cutOff(connection: IncomingConnection): void {
     // It counts no longer, though its transport may take a moment to be gone.
     this.remove(connection)
-    connection.destroy()
+    connection.handle.destroy()
   }
 
   /** @returns the limit, if no handshake from `source` holds a connection */

@@ -10,6 +10,11 @@ export interface Arrival {
   readonly deviceId?: string | undefined
   /** Of a serial port that the server opened itself: it is no connection that a peer made, so the limits do not count it. */
   readonly exempt?: boolean
+  readonly handle: ConnectionHandle
+}
+
+/** What a connection is cut off by. */
+export interface ConnectionHandle {
   /** Ends the connection at once, whatever is still to be sent; `reason` for transports that can tell the peer. Never throws. */
   destroy(reason?: UsmpError): void
 }

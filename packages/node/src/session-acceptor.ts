@@ -46,6 +46,8 @@ export class SessionAcceptor implements ConnectionHandler {
   readonly #parts: AcceptorParts
   readonly #unproven = new UnprovenDevices(nodeClock)
   #closed = false
+  /** One for all transports. */
+  readonly #release = (connection: IncomingConnection) => this.release(connection)
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
@@ -55,21 +57,22 @@ export class SessionAcceptor implements ConnectionHandler {
     transport: Transport,
     { address = transport.address, deviceId, onSession, exempt = false }: AcceptOptions & Pick<Arrival, 'exempt'> = {},
   ): Promise<Session | undefined> {
-    const tracked = new TrackedTransport(transport, () => connection && this.release(connection))
+    const tracked = new TrackedTransport(transport, this.#release)
     const connection = this.reserve({
       address: transport.address,
       source: addressBlock(address),
       deviceId,
       exempt,
-      destroy: (reason) => tracked.destroy(reason),
+      handle: tracked,
     })
+    tracked.connection = connection
     return connection && this.#establish(tracked, connection, onSession)
   }
 
   reserve(arrival: Arrival): IncomingConnection | undefined {
     const connection = this.#closed ? new UsmpError('SHUTDOWN') : this.#parts.admission.add(arrival)
     if (!(connection instanceof UsmpError)) return connection
-    arrival.destroy(connection)
+    arrival.handle.destroy(connection)
     this.#refuse(arrival.address, arrival.deviceId, connection)
     return undefined
   }

@@ -1,18 +1,21 @@
 import type { Transport, TransportSink, UsmpError } from '@usmp/core'
+import type { ConnectionHandle, IncomingConnection } from './incoming-connection.js'
 
 /**
  * A transport that tells when it is gone, and that a server can cut off: the adapters of applications have no event for
  * either. A session closes or aborts its transport once it has ended, so a transport is gone when one of the two is done.
  */
-export class TrackedTransport implements Transport {
+export class TrackedTransport implements Transport, ConnectionHandle {
   readonly #inner: Transport
-  readonly #onGone: () => void
+  readonly #release: (connection: IncomingConnection) => void
+  /** What is released when the transport is gone. */
+  connection: IncomingConnection | undefined
   #sink: TransportSink | undefined
 
-  /** @param onGone may be called more than once */
-  constructor(inner: Transport, onGone: () => void) {
+  /** @param release may be called more than once */
+  constructor(inner: Transport, release: (connection: IncomingConnection) => void) {
     this.#inner = inner
-    this.#onGone = onGone
+    this.#release = release
   }
 
   get kind(): Transport['kind'] {
@@ -53,6 +56,10 @@ export class TrackedTransport implements Transport {
   abort(reason?: UsmpError): void {
     this.#onGone()
     return this.#inner.abort(reason)
+  }
+
+  #onGone(): void {
+    if (this.connection) this.#release(this.connection)
   }
 
   /** Ends the transport, and the session that uses it. Never throws. */

@@ -157,7 +157,11 @@ function addressOf({ remoteAddress, remotePort }: Socket): string {
 /** Counts a socket from here to its end. */
 function reserve(handler: ConnectionHandler, socket: Socket): IncomingConnection | undefined {
   const source = addressBlock(socket.remoteAddress ?? 'unknown')
-  const connection = handler.reserve({ address: addressOf(socket), source, destroy: () => void socket.destroy() })
+  const connection = handler.reserve({
+    address: addressOf(socket),
+    source,
+    handle: { destroy: () => void socket.destroy() },
+  })
   // Not `once`, which keeps more; the event comes once.
   if (connection) socket.on('close', () => handler.release(connection))
   return connection

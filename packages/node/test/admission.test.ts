@@ -27,7 +27,7 @@ class Door {
 
   try(source: string, options: { deviceId?: string; exempt?: boolean } = {}): IncomingConnection | UsmpError {
     const destroy = () => this.destroyed.push(connection as IncomingConnection)
-    const connection = this.admission.add({ address: `${source}:1`, source, destroy, ...options })
+    const connection = this.admission.add({ address: `${source}:1`, source, handle: { destroy }, ...options })
     if (connection instanceof UsmpError) return connection
     const { signal } = connection.handshake!
     signal.addEventListener('abort', () => {

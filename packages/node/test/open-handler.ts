@@ -8,10 +8,10 @@ export function openHandler(onTransport: (transport: Transport) => void): Connec
       onTransport(transport)
       return undefined
     },
-    reserve: ({ address, source, destroy }) => ({
+    reserve: ({ address, source, handle }) => ({
       address,
       source,
-      destroy,
+      handle,
       deviceId: undefined,
       handshake: new AbortController(),
     }),
