@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { Session, type Transport, UsmpError } from '@usmp/core'
 import { describe, expect, test } from 'vitest'
 import { WebSocketServer, WebSocket as WsWebSocket } from 'ws'
-import { WebSocketDoor } from '../../node/src/websocket.ts'
+import { WebSocketListener } from '../../node/src/websocket-listener.ts'
 import { describeAdapter } from '../../node/test/adapter-suite.ts'
 import { codeOf, collect, DEVICE_ID_BYTES, PSK, pattern, textOf, until } from '../../node/test/helpers.ts'
 import { ManualPeer } from '../../node/test/manual-peer.ts'
+import { openHandler } from '../../node/test/open-handler.ts'
 import { browserCredentials, type CredentialsPage } from '../src/credentials.ts'
 import { browserDeviceId } from '../src/device-id.ts'
 import { messagePortTransport } from '../src/message-port.ts'
@@ -61,20 +62,12 @@ describeAdapter({
   async open() {
     let arrived: (transport: Transport) => void
     const server = new Promise<Transport>((resolve) => (arrived = resolve))
-    const reception = {
-      enter: (connection: { destroy(): void }) => {
-        const abort = new AbortController()
-        return { host: '127.0.0.1', abort, deviceId: undefined, connection }
-      },
-      receive: (transport: Transport) => arrived(transport),
-      refused: () => {},
-    }
-    const door = new WebSocketDoor({ host: '127.0.0.1', port: 0 }, reception, { upgradeTimeout: 1_000, maxIdle: 10 })
-    await door.listen(() => {})
-    const near = new WsWebSocket(door.url)
+    const listener = new WebSocketListener({ host: '127.0.0.1', port: 0 }, { upgradeTimeout: 1_000, maxIdle: 10 })
+    await listener.start(openHandler((transport) => arrived(transport)))
+    const near = new WsWebSocket(listener.address)
     await once(near, 'open')
     const ends = { client: webSocketTransport(near as unknown as WebSocket), server: await server }
-    void door.close()
+    void listener.close()
     return ends
   },
 })

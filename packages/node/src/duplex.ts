@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { Transport, TransportKind, TransportSink } from '@usmp/core'
 
 /** How long a close waits for the peer to take the rest, ms. */
-const LINGER = 2_000
+const CLOSE_TIMEOUT = 2_000
 
 /** A Node stream of bytes as a transport; frames handed over together leave in one write. */
 export function duplexTransport(stream: Duplex, kind: TransportKind, address: string): Transport {
@@ -47,7 +47,7 @@ export function duplexTransport(stream: Duplex, kind: TransportKind, address: st
 /** Sends what is still buffered and ends the stream; cuts it off if that takes too long. Never rejects. */
 export async function endStream(stream: Duplex): Promise<void> {
   if (stream.destroyed) return
-  const timer = setTimeout(() => stream.destroy(), LINGER)
+  const timer = setTimeout(() => stream.destroy(), CLOSE_TIMEOUT)
   stream.end()
   // What still arrives has no reader any more, but the end of the stream is behind it.
   stream.resume()

@@ -1,12 +1,12 @@
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { addressBlock, busiestOf } from './ip-address.js'
+import { addressBlock, mostFrequent } from './ip-address.js'
 import { formatAddress } from './tcp.js'
 
 interface HttpConnection {
   readonly socket: Socket
   readonly address: string
-  readonly host: string
+  readonly source: string
   /** Requests that are not answered yet. */
   requests: number
 }
@@ -14,7 +14,7 @@ interface HttpConnection {
 /**
  * Bounds the connections of an application's HTTP server that ask for nothing at the moment: silent ones, and those that are
  * kept open for another request. Beyond the limit one of them ends, the oldest of the address that has most of them, so that
- * nobody is kept out by connections that say nothing. What is being answered is left alone, and so is what was upgraded.
+ * connections that say nothing take no room from others. What is being answered is left alone, and so is what was upgraded.
  */
 export class IdleConnections {
   readonly #http: HttpServer
@@ -52,7 +52,7 @@ export class IdleConnections {
 
   readonly #onConnection = (socket: Socket): void => {
     const address = formatAddress(socket.remoteAddress, socket.remotePort)
-    const connection = { socket, address, host: addressBlock(socket.remoteAddress ?? 'unknown'), requests: 0 }
+    const connection = { socket, address, source: addressBlock(socket.remoteAddress ?? 'unknown'), requests: 0 }
     this.#connections.set(address, connection)
     socket.once('close', () => {
       this.#idle.delete(connection)
@@ -76,8 +76,8 @@ export class IdleConnections {
   #addIdle(connection: HttpConnection): void {
     this.#idle.add(connection)
     if (this.#idle.size <= this.#max) return
-    const host = busiestOf([...this.#idle].map((idle) => idle.host))
-    const oldest = [...this.#idle].find((idle) => idle.host === host)!
+    const source = mostFrequent([...this.#idle].map((idle) => idle.source))
+    const oldest = [...this.#idle].find((idle) => idle.source === source)!
     this.#idle.delete(oldest)
     oldest.socket.destroy()
     this.#onEnd(oldest.address)

@@ -37,10 +37,10 @@ export function addressBlock(address: string): string {
 }
 
 /** The address that occurs most often; of equals the first. */
-export function busiestOf(hosts: Iterable<string>): string | undefined {
+export function mostFrequent(sources: Iterable<string>): string | undefined {
   const counts = new Map<string, number>()
-  for (const host of hosts) counts.set(host, (counts.get(host) ?? 0) + 1)
+  for (const source of sources) counts.set(source, (counts.get(source) ?? 0) + 1)
   let busiest: string | undefined
-  for (const [host, count] of counts) if (count > (counts.get(busiest ?? '') ?? 0)) busiest = host
+  for (const [source, count] of counts) if (count > (counts.get(busiest ?? '') ?? 0)) busiest = source
   return busiest
 }

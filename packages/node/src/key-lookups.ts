@@ -6,9 +6,9 @@ type MaybePromise<T> = T | Promise<T>
 const ABANDONED_TIME = 10_000
 
 /** For whom a key is looked up. */
-export interface Asker {
+export interface Requester {
   /** The address as limits count it. */
-  readonly host: string
+  readonly source: string
   /** Aborts when the handshake is over and nobody needs the answer any more. */
   readonly signal: AbortSignal
 }
@@ -16,7 +16,7 @@ export interface Asker {
 /** A look-up that waits for a slot. */
 interface Waiting {
   readonly pair: string
-  readonly host: string
+  readonly source: string
 }
 
 /** Gives a slot back; calling it again is harmless. */
@@ -31,7 +31,7 @@ type Release = () => void
 export class KeyLookups {
   readonly #max: number
   readonly #pairs = new Set<string>()
-  readonly #byHost = new Map<string, number>()
+  readonly #bySource = new Map<string, number>()
   readonly #waiting = new WaitQueue<Release, Waiting>()
 
   /** @param max look-ups under way at once */
@@ -43,50 +43,50 @@ export class KeyLookups {
    * Looks up as soon as there is a slot for this device.
    * @throws what `lookUp` throws; the reason of the signal as soon as it aborts
    */
-  run<T>(deviceId: string, { host, signal }: Asker, lookUp: () => MaybePromise<T>): MaybePromise<T> {
-    const pair = `${host} ${deviceId}`
-    if (this.#mayStart(pair)) return begin(this.#take(pair, host), signal, lookUp)
-    return this.#acquireSlot(pair, host, signal).then((release) => begin(release, signal, lookUp))
+  run<T>(deviceId: string, { source, signal }: Requester, lookUp: () => MaybePromise<T>): MaybePromise<T> {
+    const pair = `${source} ${deviceId}`
+    if (this.#mayStart(pair)) return begin(this.#take(pair, source), signal, lookUp)
+    return this.#acquireSlot(pair, source, signal).then((release) => begin(release, signal, lookUp))
   }
 
   #mayStart(pair: string): boolean {
     return this.#pairs.size < this.#max && !this.#pairs.has(pair)
   }
 
-  #take(pair: string, host: string): Release {
+  #take(pair: string, source: string): Release {
     this.#pairs.add(pair)
-    this.#byHost.set(host, this.#load(host) + 1)
+    this.#bySource.set(source, this.#load(source) + 1)
     let taken = true
     return () => {
       if (!taken) return
       taken = false
       this.#pairs.delete(pair)
-      const load = this.#load(host) - 1
-      if (load > 0) this.#byHost.set(host, load)
-      else this.#byHost.delete(host)
+      const load = this.#load(source) - 1
+      if (load > 0) this.#bySource.set(source, load)
+      else this.#bySource.delete(source)
       this.#startNext()
     }
   }
 
-  #load(host: string): number {
-    return this.#byHost.get(host) ?? 0
+  #load(source: string): number {
+    return this.#bySource.get(source) ?? 0
   }
 
   #startNext(): void {
     let next: Waiter<Release, Waiting> | undefined
     for (const waiter of this.#waiting.waiters) {
       if (!this.#mayStart(waiter.data.pair)) continue
-      if (!next || this.#load(waiter.data.host) < this.#load(next.data.host)) next = waiter
+      if (!next || this.#load(waiter.data.source) < this.#load(next.data.source)) next = waiter
     }
     if (!next) return
     this.#waiting.remove(next)
-    next.resolve(this.#take(next.data.pair, next.data.host))
+    next.resolve(this.#take(next.data.pair, next.data.source))
   }
 
   /** @throws the reason of the signal as soon as it aborts */
-  async #acquireSlot(pair: string, host: string, signal: AbortSignal): Promise<Release> {
+  async #acquireSlot(pair: string, source: string, signal: AbortSignal): Promise<Release> {
     try {
-      return await this.#waiting.wait(signal, { pair, host })
+      return await this.#waiting.wait(signal, { pair, source })
     } catch {
       throw signal.reason
     }

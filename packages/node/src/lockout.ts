@@ -30,7 +30,7 @@ export class Lockout {
     const key = pairKey(address, deviceId)
     const entry = this.#entries.get(key)
     const failures = entry && now - entry.lastFailure < MEMORY ? entry.failures + 1 : 1
-    // Set anew, so that the order of the map is the order of the last failures.
+    // Deleted and set again, so that the order of the map is the order of the last failures.
     this.#entries.delete(key)
     this.#entries.set(key, { failures, lastFailure: now })
     if (this.#entries.size <= MAX_ENTRIES) return

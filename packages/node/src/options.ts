@@ -1,5 +1,6 @@
 import {
   authorizationTable,
+  callback,
   deviceId,
   flag,
   group,
@@ -18,11 +19,11 @@ import {
   time,
 } from '@usmp/core/options'
 import type { ConnectOptions, SessionsOptions } from './connect.js'
+import type { AttachedServerOptions, ListenOptions, OwnServerOptions } from './listen-options.js'
+import type { AcceptOptions } from './listener.js'
 import type { SerialOptions } from './serial-port.js'
-import type { ListenOptions } from './server.js'
 import type { TcpOptions } from './tcp.js'
 import type { UdpOptions } from './udp.js'
-import type { AttachedServerOptions, OwnServerOptions } from './websocket.js'
 
 // ─── rules ───
 
@@ -36,7 +37,7 @@ const keys: OptionRule = {
 const sharedPsk: OptionRule = { expected: psk.expected, fits: psk.fits, secret: true }
 const limit = integer(1, Number.MAX_SAFE_INTEGER)
 const port = integer(0, 65_535)
-const serialLine: OptionRule = {
+const serialSource: OptionRule = {
   expected: 'a line to open, as serialPort(path) makes it',
   fits: (value) => hasMethods(value, 'open'),
 }
@@ -76,7 +77,7 @@ function urlOf(value: string): URL | undefined {
 /** What both ends take here. */
 const endRows = { ...sessionRows, unsafeWireVersion1: flag, signal }
 
-const place: TableOf<NonNullable<ListenOptions['tcp']>> = { host: text, port }
+const hostAndPort: TableOf<NonNullable<ListenOptions['udp']>> = { host: text, port }
 
 const websocketTable: TableOf<OwnServerOptions> = {
   server: httpServer,
@@ -91,10 +92,10 @@ const attachedTable: TableOf<AttachedServerOptions> = { server: httpServer, path
 
 /** Of `listen`. */
 export const listenTable: TableOf<ListenOptions> = {
-  tcp: group(place),
-  udp: group(place),
+  tcp: group(hostAndPort),
+  udp: group(hostAndPort),
   websocket: group((value) => (httpServer.fits(value.server) ? attachedTable : websocketTable)),
-  serial: serialLine,
+  serial: serialSource,
   psk: keys,
   sharedPsk,
   allowWeakPsk: flag,
@@ -103,7 +104,15 @@ export const listenTable: TableOf<ListenOptions> = {
   maxConnections: limit,
   maxConnectionsPerAddress: limit,
   maxHandshakes: limit,
+  onUnproven: callback,
   ...endRows,
+}
+
+/** Of `server.accept`. */
+export const acceptTable: TableOf<AcceptOptions> = {
+  address: text,
+  deviceId: { ...deviceId, required: false },
+  onSession: callback,
 }
 
 /** Of `connect`. */

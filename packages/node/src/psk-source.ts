@@ -8,7 +8,7 @@ import {
   UsmpError,
 } from '@usmp/core'
 import { authorizationTable, checkOptions } from '@usmp/core/options'
-import { type Asker, KeyLookups } from './key-lookups.js'
+import { KeyLookups, type Requester } from './key-lookups.js'
 
 /** What is known of a device: its key, with its cipher suite if that is not the server's. */
 export type PskEntry = Uint8Array | Authorization
@@ -52,7 +52,7 @@ export interface PskOptions {
 
 const ANY_DEVICE = '*'
 /** Finds the key of a device that says HELLO; null if it is unknown. */
-export type Authorizer = (deviceId: string, asker: Asker) => MaybePromise<Authorization | null>
+export type Authorizer = (deviceId: string, requester: Requester) => MaybePromise<Authorization | null>
 
 /**
  * The options as one function.
@@ -70,9 +70,9 @@ export function authorizer(options: PskOptions, maxLookups: number): Authorizer 
   }
   if (typeof psk !== 'function') return tableLookup(psk!, options)
   const lookups = new KeyLookups(maxLookups)
-  return async (deviceId, asker) => {
-    const { signal } = asker
-    const entry = await answerOf(() => lookups.run(deviceId, asker, () => psk(deviceId, { signal })))
+  return async (deviceId, requester) => {
+    const { signal } = requester
+    const entry = await answerOf(() => lookups.run(deviceId, requester, () => psk(deviceId, { signal })))
     // What is wrong with an entry is told by who takes it, with the same work for an unknown device.
     return entry ? withDefaults(entry, options) : null
   }

@@ -4,7 +4,7 @@ import { checkOptions } from '@usmp/core/options'
 import type { SerialPort } from 'serialport'
 import { duplexTransport } from './duplex.js'
 import { serialPortTable } from './options.js'
-import type { SerialLine } from './serial.js'
+import type { SerialSource } from './serial.js'
 
 const DEFAULT_BAUD_RATE = 115_200
 /** What is no number in the query of an address. */
@@ -36,7 +36,7 @@ export interface SerialOptions {
  * @param path e.g. `/dev/ttyUSB0` or `COM3`
  * @throws UsmpError INVALID_ARGUMENT
  */
-export function serialPort(path: string, options: SerialOptions = {}): SerialLine {
+export function serialPort(path: string, options: SerialOptions = {}): SerialSource {
   checkSerialOptions('serialPort', options)
   return { name: path, open: () => openPort(path, options) }
 }

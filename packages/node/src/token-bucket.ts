@@ -35,7 +35,7 @@ export class RateLimit {
     const bucket = this.#buckets.get(address) ?? { tokens: this.#each.burst, filledAt: now }
     fill(bucket, this.#each, now)
     fill(this.#total, this.#all, now)
-    // Set anew, so that the order of the map is the order of the last use.
+    // Deleted and set again, so that the order of the map is the order of the last use.
     this.#buckets.delete(address)
     this.#buckets.set(address, bucket)
     if (this.#buckets.size > MAX_ADDRESSES) {

@@ -1,50 +1,18 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
-import { type AddressInfo, isIPv6 } from 'node:net'
-import {
-  type Abortable,
-  asUsmpError,
-  type CryptoProvider,
-  decodeFrame,
-  type ErrorCode,
-  formatDeviceId,
-  PacketType,
-  type Transport,
-  type TransportSink,
-  UsmpError,
-} from '@usmp/core'
-import { CookieIssuer, isForHandshake, makeHelloRetry, verifyHelloCookie } from '@usmp/core/datagram'
+import { isIPv6 } from 'node:net'
+import { type Abortable, decodeFrame, PacketType, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
-import { nodeClock } from './clock.js'
-import { nodeRandom } from './crypto-node.js'
 import { resolveHost } from './host-name.js'
-import { addressBlock, ipBytes } from './ip-address.js'
 import { udpTable } from './options.js'
 import { allowManyListeners } from './signals.js'
 import { assertPort, CONNECT_TIMEOUT, formatAddress } from './tcp.js'
-import { type Rate, RateLimit } from './token-bucket.js'
-
-/**
- * Cookies handed out to one address, and in all; and as many handshakes begun with one. A whole site behind one address may
- * start at the same moment.
- */
-const HELLOS_EACH: Rate = { burst: 100, perSecond: 50 }
-const HELLOS_ALL: Rate = { burst: 5_000, perSecond: 5_000 }
-const HELLO = 1
-const TYPE_AT = 3
-const COOKIE_SECRET_SIZE = 32
-
-/**
- * Bytes of datagrams that wait while a server is busy, for all its devices; the system may grant less. Linux counts 768 for a small
- * one, and its default of 208 KiB overflows when a thousand devices are at work and the event loop is 30 ms late.
- */
-const RECEIVE_BUFFER = 1024 * 1024
 
 /** How long one address of a name is waited for before the next one is tried too, ms (as RFC 8305, section 5). */
 const NEXT_ADDRESS = 250
 
 /** A socket whose sends are not put off by a look-up of what is an address already. */
-function openSocket(address: string, options: { recvBufferSize?: number } = {}): Socket {
+export function openUdpSocket(address: string, options: { recvBufferSize?: number } = {}): Socket {
   return createSocket({
     ...options,
     type: isIPv6(address) ? 'udp6' : 'udp4',
@@ -95,7 +63,7 @@ async function connectSockets(addresses: readonly string[], port: number): Promi
   const sockets: Socket[] = []
   let fault: unknown = new Error('the name has no address')
   for (const address of addresses) {
-    const socket = openSocket(address)
+    const socket = openUdpSocket(address)
     try {
       const connected = once(socket, 'connect')
       socket.connect(port, address)
@@ -114,7 +82,7 @@ async function connectSockets(addresses: readonly string[], port: number): Promi
 export function udpTransport(socket: Socket, onFault: () => void = () => {}): UdpClientTransport {
   const { address, port } = socket.remoteAddress()
   let fault: Error | undefined
-  let heard = false
+  let hasReceived = false
   let open = true
   const noteFault = (error: Error) => {
     fault ??= error
@@ -130,11 +98,11 @@ export function udpTransport(socket: Socket, onFault: () => void = () => {}): Ud
     kind: 'datagram',
     address: formatAddress(address, port),
     get fault() {
-      return heard ? undefined : fault
+      return hasReceived ? undefined : fault
     },
     open(sink) {
       socket.on('message', (datagram) => {
-        heard = true
+        hasReceived = true
         if (open) sink.receive(datagram)
       })
     },
@@ -229,241 +197,5 @@ function firstToAnswer(sockets: readonly Socket[]): UdpClientTransport {
       close()
     },
     abort: close,
-  }
-}
-
-/** A device has shown that it receives at its address, and begins a handshake. */
-export interface UdpVisit {
-  readonly transport: Transport
-  /** What counts as its address for limits. */
-  readonly host: string
-  /** What it calls itself; unproven. */
-  readonly deviceId: string
-  /** Makes this the session of its address, now that it is proven; the one before ends with REPLACED. */
-  takeOver(): void
-  /** Called once, when the transport has ended. */
-  onEnd(callback: () => void): void
-  /** Ends it at once, whatever is still to be sent. */
-  destroy(): void
-}
-
-/** At one address and port: the session, and beside it the handshake of a device that has restarted there. */
-interface Place {
-  session?: Visit | undefined
-  handshake?: Visit | undefined
-}
-
-/**
- * One socket for all devices (specification, sections 7.2 and 7.9): hands out cookies without remembering anything, and
- * gives every datagram to the handshake or session of its address.
- */
-export class UdpListener {
-  readonly #socket: Socket
-  readonly #provider: CryptoProvider
-  readonly #jar: CookieIssuer
-  readonly #cookies = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
-  /** A cookie is good for half a minute and more, and each handshake costs a key pair, or an event that tells of a refusal. */
-  readonly #handshakes = new RateLimit(HELLOS_EACH, HELLOS_ALL, nodeClock.now())
-  readonly #places = new Map<string, Place>()
-  readonly #dropped = new Map<ErrorCode, number>()
-  readonly #onVisit: (visit: UdpVisit) => void
-  #open = true
-
-  private constructor(socket: Socket, provider: CryptoProvider, onVisit: (visit: UdpVisit) => void) {
-    this.#socket = socket
-    this.#provider = provider
-    this.#jar = new CookieIssuer(provider, nodeRandom(COOKIE_SECRET_SIZE))
-    this.#onVisit = onVisit
-    socket.on('message', (datagram, from) => this.#receive(datagram, from))
-  }
-
-  /**
-   * Takes a port.
-   * @param onVisit opens the transport of a visit at once, or aborts it
-   * @throws UsmpError TRANSPORT_FAILED if the port cannot be had
-   */
-  static async bind(
-    { host, port }: { host: string; port: number },
-    provider: CryptoProvider,
-    onVisit: (visit: UdpVisit) => void,
-    onFault: (error: unknown) => void,
-  ): Promise<UdpListener> {
-    try {
-      const socket = await bindSocket(host, port)
-      socket.on('error', onFault)
-      return new UdpListener(socket, provider, onVisit)
-    } catch (cause) {
-      const detail = `cannot listen on UDP ${formatAddress(host, port)}: ${(cause as Error).message}`
-      throw new UsmpError('TRANSPORT_FAILED', detail, { cause, hint: 'Choose another port, or end what holds it.' })
-    }
-  }
-
-  get address(): AddressInfo {
-    return this.#socket.address()
-  }
-
-  /** Datagrams that belonged to no handshake or session and were dropped, by the code of their fault. */
-  get dropped(): ReadonlyMap<ErrorCode, number> {
-    return this.#dropped
-  }
-
-  /** Ends the socket; sessions have to be ended before. */
-  async close(): Promise<void> {
-    if (!this.#open) return
-    this.#open = false
-    this.#socket.close()
-    await once(this.#socket, 'close')
-  }
-
-  #receive(datagram: Uint8Array, from: RemoteInfo): void {
-    const key = formatAddress(from.address, from.port)
-    const place = this.#places.get(key)
-    try {
-      if (datagram[TYPE_AT] === HELLO && datagram[0] === 0xcd) return this.#receiveHello(datagram, from, key, place)
-    } catch (error) {
-      return this.#count(asUsmpError(error, 'INVALID_ARGUMENT').code)
-    }
-    const { session, handshake } = place ?? {}
-    const target = isForHandshake(datagram) ? (handshake ?? session) : (session ?? handshake)
-    if (target) target.deliver(datagram)
-    else this.#count('UNEXPECTED_PACKET')
-  }
-
-  #receiveHello(datagram: Uint8Array, from: RemoteInfo, key: string, place: Place | undefined): void {
-    const guard = this.#jar.at(ipBytes(from.address), from.port, nodeClock.now())
-    const hello = verifyHelloCookie(datagram, guard)
-    if (!hello.cookie) {
-      if (!this.#cookies.take(addressBlock(from.address), nodeClock.now())) return this.#count('TOO_MANY_CONNECTIONS')
-      for (const answer of makeHelloRetry(datagram, guard, this.#provider)) this.#send(answer, from)
-      return
-    }
-    const { session, handshake } = place ?? {}
-    // Repeated, as its acknowledgement was lost: the handshake or session knows what to do.
-    const current = handshake ?? session
-    if (current?.beganWith(datagram)) return current.deliver(datagram)
-    if (!this.#handshakes.take(addressBlock(from.address), nodeClock.now())) return this.#count('TOO_MANY_CONNECTIONS')
-    if (handshake) return handshake.receiveHello(datagram)
-    this.#begin(datagram, formatDeviceId(hello.deviceId), from, key)
-  }
-
-  #begin(datagram: Uint8Array, deviceId: string, from: RemoteInfo, key: string): void {
-    const place = this.#places.get(key) ?? {}
-    this.#places.set(key, place)
-    const visit: Visit = new Visit(key, addressBlock(from.address), deviceId, {
-      send: (frame) => this.#send(frame, from),
-      takeOver: () => {
-        const older = place.session
-        place.session = visit
-        place.handshake = undefined
-        older?.destroy(new UsmpError('REPLACED'))
-      },
-      leave: () => {
-        if (place.session === visit) place.session = undefined
-        if (place.handshake === visit) place.handshake = undefined
-        if (!place.session && !place.handshake) this.#places.delete(key)
-      },
-    })
-    place.handshake = visit
-    this.#onVisit(visit)
-    visit.receiveHello(datagram)
-  }
-
-  #send(datagram: Uint8Array, { address, port }: RemoteInfo): void {
-    // What the system does not take is lost like any datagram, and repeated.
-    if (this.#open) this.#socket.send(datagram, port, address, () => {})
-  }
-
-  #count(code: ErrorCode): void {
-    this.#dropped.set(code, (this.#dropped.get(code) ?? 0) + 1)
-  }
-}
-
-interface VisitActions {
-  send(frame: Uint8Array): void
-  takeOver(): void
-  leave(): void
-}
-
-/** One handshake, and the session it becomes. */
-class Visit implements UdpVisit {
-  readonly transport: Transport
-  readonly host: string
-  readonly deviceId: string
-  readonly #actions: VisitActions
-  #sink: TransportSink | undefined
-  #hello: Uint8Array | undefined
-  #ended = false
-  #onEnd: (() => void) | undefined
-
-  constructor(address: string, host: string, deviceId: string, actions: VisitActions) {
-    this.host = host
-    this.deviceId = deviceId
-    this.#actions = actions
-    this.transport = {
-      kind: 'datagram',
-      address,
-      open: (sink) => {
-        this.#sink = sink
-      },
-      write: (frames) => {
-        if (!this.#ended) for (const frame of frames) actions.send(frame)
-        return true
-      },
-      pause() {},
-      resume() {},
-      close: async () => this.#leave(),
-      abort: () => this.#leave(),
-    }
-  }
-
-  takeOver(): void {
-    if (!this.#ended) this.#actions.takeOver()
-  }
-
-  onEnd(callback: () => void): void {
-    this.#onEnd = callback
-  }
-
-  deliver(datagram: Uint8Array): void {
-    this.#sink?.receive(datagram)
-  }
-
-  receiveHello(datagram: Uint8Array): void {
-    this.#hello = datagram
-    this.deliver(datagram)
-  }
-
-  beganWith(datagram: Uint8Array): boolean {
-    return this.#hello !== undefined && Buffer.compare(this.#hello, datagram) === 0
-  }
-
-  /** Ends it from the side of the network. */
-  destroy(reason?: UsmpError): void {
-    const sink = this.#sink
-    this.#leave()
-    sink?.end(reason)
-  }
-
-  #leave(): void {
-    if (this.#ended) return
-    this.#ended = true
-    this.#sink = undefined
-    this.#actions.leave()
-    this.#onEnd?.()
-  }
-}
-
-async function bindSocket(host: string, port: number): Promise<Socket> {
-  const [address = host] = await resolveHost(host, { timeout: 0 })
-  const socket = openSocket(address, { recvBufferSize: RECEIVE_BUFFER })
-  try {
-    // An address needs no look-up, so that this may happen at once.
-    const listening = once(socket, 'listening')
-    socket.bind(port, address)
-    await listening
-    return socket
-  } catch (error) {
-    socket.close()
-    throw error
   }
 }

@@ -1,32 +1,25 @@
-import { once } from 'node:events'
-import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http'
-import { createServer as createHttpsServer } from 'node:https'
-import { type AddressInfo, connect as connectNet, type Socket, type TcpNetConnectOpts } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { connect as connectNet, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { type Abortable, MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
-import { WebSocket, WebSocketServer } from 'ws'
+import { WebSocket } from 'ws'
 import { certificateError } from './certificate-error.js'
-import { IdleConnections } from './idle-connections.js'
-import { DEFAULT_HOST, formatAddress, startListening } from './tcp.js'
+import { formatAddress } from './tcp.js'
 
 /** How long a close waits for the peer's answer, ms. */
-const LINGER = 2_000
+const CLOSE_TIMEOUT = 2_000
 /** How long an abort gives the close frame to leave, ms. */
 const ABORT_GRACE = 100
-/** How often a server looks for connections that are slow to ask for anything, ms. */
-const CHECK_INTERVAL = 1_000
 
 /** Status codes of RFC 6455, section 7.4.1, as specification section 6.3 uses them. */
 const Status = { NORMAL: 1000, GOING_AWAY: 1001, PROTOCOL_ERROR: 1002 } as const
 
 /** What both ends of ours demand: sealed bytes do not compress, and nothing longer than a frame is ever buffered. */
-const common = { perMessageDeflate: false, maxPayload: MAX_FRAME } as const
+export const webSocketOptions = { perMessageDeflate: false, maxPayload: MAX_FRAME } as const
 
 // ─── the transport ───
 
 /** An open WebSocket as a transport; frames handed over together leave in one write of the socket below it. */
-function webSocketTransport(socket: WebSocket, below: Socket): Transport {
+export function webSocketTransport(socket: WebSocket, below: Socket): Transport {
   let sink: TransportSink | undefined
   let cause: unknown
 
@@ -50,10 +43,10 @@ function webSocketTransport(socket: WebSocket, below: Socket): Transport {
     target?.end(fault)
   }
 
-  async function leave(status: number, patience: number): Promise<void> {
+  async function leave(status: number, timeout: number): Promise<void> {
     sink = undefined
     if (socket.readyState === WebSocket.CLOSED) return
-    const timer = setTimeout(() => socket.terminate(), patience)
+    const timer = setTimeout(() => socket.terminate(), timeout)
     const closed = new Promise<void>((resolve) => socket.once('close', () => resolve()))
     socket.close(status)
     // What still arrives has no reader any more, but the peer's close frame is behind it.
@@ -78,7 +71,7 @@ function webSocketTransport(socket: WebSocket, below: Socket): Transport {
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
-    close: (reason) => leave(isShutdown(reason) ? Status.GOING_AWAY : Status.NORMAL, LINGER),
+    close: (reason) => leave(isShutdown(reason) ? Status.GOING_AWAY : Status.NORMAL, CLOSE_TIMEOUT),
     abort: (reason) => void leave(isShutdown(reason) ? Status.GOING_AWAY : Status.PROTOCOL_ERROR, ABORT_GRACE),
   }
 }
@@ -109,7 +102,7 @@ export async function connectWebSocket(
 ): Promise<Transport> {
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
   const socket = open(url, {
-    ...common,
+    ...webSocketOptions,
     ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
     // A URL has no zone of a link-local address.
     ...(host?.includes('%') ? { createConnection: (below: TcpNetConnectOpts) => connectTo(url, host, below) } : {}),
@@ -119,7 +112,7 @@ export async function connectWebSocket(
   signal?.addEventListener('abort', abort, { once: true })
   try {
     return await new Promise<Transport>((resolve, reject) => {
-      // Not by its own `handshakeTimeout`, which begins anew with every byte.
+      // Not by its own `handshakeTimeout`, which starts again with every byte.
       if (timeout > 0) timer = setTimeout(() => reject(new Error(`no answer within ${timeout} ms`)), timeout)
       socket.once('error', reject)
       // Its answer is the only public way to the socket below.
@@ -151,204 +144,4 @@ function open(url: URL, options: object): WebSocket {
   } catch (cause) {
     throw new UsmpError('INVALID_ARGUMENT', `${url}: ${(cause as Error).message}`, { cause })
   }
-}
-
-// ─── the server ───
-
-interface CommonServerOptions {
-  /** Where it is on the HTTP server; default `/`. */
-  readonly path?: string
-  /**
-   * Which web pages may connect, as browsers name their origin: `https://app.example`. Default: none. Programs that are
-   * no browsers name no origin, and may always.
-   */
-  readonly origins?: readonly string[]
-}
-
-export interface OwnServerOptions extends CommonServerOptions {
-  readonly server?: undefined
-  /** Default 127.0.0.1, which only this machine reaches; `0.0.0.0` or `::` for all interfaces. */
-  readonly host?: string
-  /** 0 takes a free one, see {@link Server.websocketUrl}. */
-  readonly port: number
-  /** Serves `wss`; both in PEM. */
-  readonly tls?: { readonly key: string | Uint8Array; readonly cert: string | Uint8Array }
-}
-
-export interface AttachedServerOptions extends CommonServerOptions {
-  /**
-   * An HTTP or HTTPS server of the application, which listens and closes itself. Of its connections that ask for nothing,
-   * silent or kept open, at most `maxHandshakes` stay: beyond that the oldest of the address with most of them ends. Set no
-   * `maxConnections` of its own on it, or a much larger one: Node then turns newcomers away before anything can give way.
-   */
-  readonly server: HttpServer
-}
-
-export type WebSocketOptions = OwnServerOptions | AttachedServerOptions
-
-/** A connection from its first byte to its last. */
-export interface Visitor {
-  readonly host: string
-  /** Ends its handshake; afterwards it does nothing. */
-  abort: AbortController
-  deviceId: string | undefined
-  /** What ends at once, whatever is still to be sent. */
-  readonly connection: { destroy(): void }
-}
-
-/** How the server takes in those who come by a WebSocket. */
-export interface Reception {
-  /** Counts a connection and makes room for it; undefined if there was none, and then it is gone. */
-  enter(socket: Socket): Visitor | undefined
-  receive(transport: Transport, visitor: Visitor): void
-  refused(address: string, error: UsmpError): void
-}
-
-/** What a {@link WebSocketDoor} keeps to. */
-export interface WebSocketLimits {
-  /** ms until a connection has to have asked for a WebSocket, on a port of our own. */
-  readonly upgradeTimeout: number
-  /** Connections of an HTTP server of the application that ask for nothing. */
-  readonly maxIdle: number
-}
-
-/** Our doors on one HTTP server, by their path. */
-const doorsOf = new WeakMap<HttpServer, Map<string, WebSocketDoor>>()
-
-/** Where WebSockets come in. */
-export class WebSocketDoor {
-  readonly #options: WebSocketOptions
-  readonly #reception: Reception
-  readonly #http: HttpServer
-  readonly #webSockets = new WebSocketServer({ ...common, noServer: true, clientTracking: false })
-  /** Connections of our own server that have not asked for a WebSocket yet, by their address. */
-  readonly #silent = new Map<string, Visitor>()
-  /** Connections of the application's server that have not asked for a WebSocket. */
-  readonly #idle: IdleConnections | undefined
-  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) =>
-    this.#upgrade(request, socket as Socket, head)
-
-  /** @throws UsmpError INVALID_ARGUMENT if the HTTP server has a door with this path already */
-  constructor(options: WebSocketOptions, reception: Reception, { upgradeTimeout, maxIdle }: WebSocketLimits) {
-    this.#options = options
-    this.#reception = reception
-    this.#http = options.server ?? createOwnServer(options, upgradeTimeout)
-    this.#register()
-    if (options.server) {
-      this.#idle = new IdleConnections(options.server, maxIdle, (address) =>
-        reception.refused(
-          address,
-          new UsmpError('TOO_MANY_CONNECTIONS', `${maxIdle} connections that ask for nothing`),
-        ),
-      )
-    } else this.#http.on('connection', (socket: Socket) => this.#welcome(socket))
-    this.#http.on('upgrade', this.#onUpgrade)
-  }
-
-  /** @throws UsmpError INVALID_ARGUMENT; TRANSPORT_FAILED if the port cannot be had */
-  async listen(onFault: (error: Error) => void): Promise<void> {
-    if (this.#options.server) return
-    await startListening(this.#http, this.#options.host ?? DEFAULT_HOST, this.#options.port)
-    this.#http.on('error', onFault)
-  }
-
-  /** @throws UsmpError NOT_CONNECTED if the HTTP server does not listen */
-  get url(): string {
-    const address = this.#http.address() as AddressInfo | null
-    if (!address) throw new UsmpError('NOT_CONNECTED', 'the server does not listen for WebSockets')
-    const scheme = 'setSecureContext' in this.#http ? 'wss' : 'ws'
-    return `${scheme}://${formatAddress(address.address, address.port)}${this.#path}`
-  }
-
-  /** Takes no more connections; resolves when those of our own server are all gone. */
-  async close(): Promise<void> {
-    this.#http.off('upgrade', this.#onUpgrade)
-    this.#idle?.stop()
-    const doors = doorsOf.get(this.#http)
-    if (doors?.get(this.#path) === this) doors.delete(this.#path)
-    if (!this.#options.server && this.#http.listening) await once(this.#http.close(), 'close')
-  }
-
-  get #path(): string {
-    return this.#options.path ?? '/'
-  }
-
-  #register(): void {
-    const doors = doorsOf.get(this.#http) ?? new Map<string, WebSocketDoor>()
-    if (doors.has(this.#path)) {
-      throw new UsmpError(
-        'INVALID_ARGUMENT',
-        `another server takes the WebSockets of ${this.#path} on this HTTP server`,
-      )
-    }
-    doorsOf.set(this.#http, doors.set(this.#path, this))
-  }
-
-  /** Whether nobody else on this HTTP server can answer: all that listen are doors of ours, and this is the first of them. */
-  #isLastResort(path: string): boolean {
-    const doors = doorsOf.get(this.#http)!
-    const [first] = doors.values()
-    return first === this && !doors.has(path) && this.#http.listenerCount('upgrade') === doors.size
-  }
-
-  /** Before it asks for anything a connection is an idle handshake, and gives way like one. */
-  #welcome(socket: Socket): void {
-    const visitor = this.#reception.enter(socket)
-    if (!visitor) return
-    const address = formatAddress(socket.remoteAddress, socket.remotePort)
-    this.#silent.set(address, visitor)
-    socket.once('close', () => this.#silent.delete(address))
-    visitor.abort.signal.addEventListener('abort', () => {
-      if (!this.#silent.delete(address)) return
-      this.#reception.refused(address, visitor.abort.signal.reason as UsmpError)
-      socket.destroy()
-    })
-  }
-
-  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
-    const path = request.url?.split('?', 1)[0] ?? ''
-    const address = formatAddress(socket.remoteAddress, socket.remotePort)
-    this.#idle?.forget(address)
-    if (path !== this.#path) {
-      if (this.#isLastResort(path)) turnAway(socket, '404 Not Found')
-      return
-    }
-    const { origin } = request.headers
-    if (origin !== undefined && !this.#options.origins?.includes(origin)) {
-      turnAway(socket, '403 Forbidden')
-      this.#reception.refused(address, new UsmpError('ORIGIN_REFUSED', origin))
-      return
-    }
-    const visitor = this.#silent.get(address) ?? this.#reception.enter(socket)
-    this.#silent.delete(address)
-    if (!visitor) return
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) =>
-      this.#reception.receive(webSocketTransport(webSocket, socket), visitor),
-    )
-  }
-}
-
-function createOwnServer({ tls }: OwnServerOptions, patience: number): HttpServer {
-  const limits = { connectionsCheckingInterval: CHECK_INTERVAL, headersTimeout: patience, requestTimeout: patience }
-  const server = tls ? createTlsServer(tls, { ...limits, handshakeTimeout: patience }) : createHttpServer(limits)
-  return server.on('request', (_, response) =>
-    response.writeHead(426, { Connection: 'close', Upgrade: 'websocket' }).end('This is a WebSocket of USMP.\n'),
-  )
-}
-
-/** @throws UsmpError INVALID_ARGUMENT if key or certificate cannot be used */
-function createTlsServer({ key, cert }: NonNullable<OwnServerOptions['tls']>, limits: object): HttpServer {
-  try {
-    return createHttpsServer({ ...limits, key: Buffer.from(key), cert: Buffer.from(cert) })
-  } catch (cause) {
-    throw new UsmpError('INVALID_ARGUMENT', `TLS cannot use this key and certificate: ${(cause as Error).message}`, {
-      cause,
-      hint: 'Both are PEM, the key without a passphrase and the one of this certificate.',
-    })
-  }
-}
-
-function turnAway(socket: Socket, status: string): void {
-  socket.on('error', () => {})
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`, () => socket.destroy())
 }

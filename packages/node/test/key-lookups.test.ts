@@ -7,10 +7,10 @@ function begin(max: number) {
   const lookups = new KeyLookups(max)
   const asked: string[] = []
   const answers = new Map<string, (answer: unknown) => void>()
-  const ask = (deviceId: string, host = 'a') => {
+  const ask = (deviceId: string, source = 'a') => {
     const abort = new AbortController()
     const outcome = Promise.resolve(
-      lookups.run(deviceId, { host, signal: abort.signal }, () => {
+      lookups.run(deviceId, { source, signal: abort.signal }, () => {
         asked.push(deviceId)
         return new Promise<unknown>((resolve) => answers.set(deviceId, resolve))
       }),
@@ -104,11 +104,11 @@ describe('look-ups of keys', () => {
 
   test('an answer at once needs no place, and neither does what throws', () => {
     const { lookups } = begin(1)
-    const asker = { host: 'a', signal: new AbortController().signal }
+    const requester = { source: 'a', signal: new AbortController().signal }
     for (let i = 0; i < 3; i++) {
-      expect(lookups.run('1', asker, () => 'key')).toBe('key')
+      expect(lookups.run('1', requester, () => 'key')).toBe('key')
       expect(() =>
-        lookups.run('1', asker, () => {
+        lookups.run('1', requester, () => {
           throw new Error('no database')
         }),
       ).toThrow('no database')

@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises'
 import { encodeFrame, encodeSerial, Session, type Transport, UsmpError } from '@usmp/core'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { duplexTransport, listen, nodeProvider, nodeRandom, type Server, type SessionEvent } from '../src/index.js'
-import { shareLine } from '../src/serial.js'
+import { shareSerial } from '../src/serial-listener.js'
 import { OTHER_PSK } from './helpers.ts'
 
 const deviceId = 'aa:bb:cc:dd:ee:ff'
@@ -134,7 +134,7 @@ describe('a gateway on a serial line', () => {
     onTestFinished(() => server.close())
     const codes: string[] = []
     server.addEventListener('refused', ({ error, address }) => codes.push(`${address} ${error.code}`))
-    const uart = shareLine(near, 'uart')
+    const uart = shareSerial(near, 'uart')
     for (let attempt = 1; attempt <= 6; attempt++) {
       const refusal = expect(connectOver(uart.join(), OTHER_PSK, 900)).rejects.toBeInstanceOf(UsmpError)
       await vi.waitUntil(() => codes.length >= attempt, { timeout: 5_000 })
@@ -173,6 +173,28 @@ describe('a gateway on a serial line', () => {
     expect(await device.receive()).toBeUndefined()
     expect((await gatewayEnd).destroyed).toBe(true)
   })
+})
+
+test('a port that cannot be opened is told once for each cause, with it, and again after it was there', async () => {
+  const [missing, busy] = [new Error('no such file'), new Error('busy')]
+  const attempts: (Error | 'open')[] = [missing, missing, busy, missing, 'open', missing]
+  let tried = 0
+  const source = {
+    name: 'line 4',
+    open: async () => {
+      const attempt = attempts[Math.min(tried++, attempts.length - 1)]!
+      if (attempt !== 'open') throw attempt
+      const stream = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() })
+      return stream.destroy()
+    },
+  }
+  const server = await listen({ serial: source, psk: { [deviceId]: psk } })
+  onTestFinished(() => server.close())
+  const warnings: [string, unknown][] = []
+  server.addEventListener('warning', ({ message, cause }) => warnings.push([message, cause]))
+  await vi.waitUntil(() => tried === 7, { timeout: 10_000 })
+  const told = (cause: Error) => [`the serial port line 4 cannot be opened, trying again: ${cause.message}`, cause]
+  expect(warnings).toEqual([missing, busy, missing].map(told))
 })
 
 describe('a line that misbehaves', () => {

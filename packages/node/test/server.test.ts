@@ -11,7 +11,8 @@ import {
 } from '@usmp/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../src/connect.ts'
-import { listen, type Server, SessionEvent } from '../src/server.ts'
+import { listen, type Server } from '../src/server.ts'
+import { SessionEvent } from '../src/server-events.ts'
 import {
   codeOf,
   collect,

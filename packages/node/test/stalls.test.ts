@@ -1,7 +1,8 @@
 import type { Session } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
-import { type ListenOptions, listen, type Server } from '../src/server.ts'
+import type { ListenOptions } from '../src/listen-options.ts'
+import { listen, type Server } from '../src/server.ts'
 import { DEVICE_ID, PSK, textOf } from './helpers.ts'
 import { LOOPBACK } from './network.ts'
 

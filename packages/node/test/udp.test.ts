@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { decodeFrame, encodeFrame, PacketType, type Session } from '@usmp/core'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
-import { addressBlock, ipBytes } from '../src/ip-address.ts'
-import { type ListenOptions, listen, type RefusedEvent, type Server } from '../src/server.ts'
+import type { ListenOptions } from '../src/listen-options.ts'
+import { listen, type Server } from '../src/server.ts'
+import type { RefusedEvent } from '../src/server-events.ts'
 import { formatAddress } from '../src/tcp.ts'
-import { RateLimit } from '../src/token-bucket.ts'
 import { connectUdp, udpTransport } from '../src/udp.ts'
 import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, pattern, textOf, turns, until } from './helpers.ts'
 import { ManualPeer } from './manual-peer.ts'
@@ -452,18 +452,6 @@ describe('UDP client', () => {
   })
 })
 
-describe('addresses', () => {
-  test.each([
-    ['192.0.2.7', 'c0000207'],
-    ['::', '00000000000000000000000000000000'],
-    ['::1', '00000000000000000000000000000001'],
-    ['2001:db8::a:b', '20010db80000000000000000000a000b'],
-    ['fe80::1%eth0', 'fe800000000000000000000000000001'],
-    ['::ffff:192.0.2.7', '00000000000000000000ffffc0000207'],
-    ['1:2:3:4:5:6:7:8', '00010002000300040005000600070008'],
-  ])('%s', (address, bytes) => expect(Buffer.from(ipBytes(address)).toString('hex')).toBe(bytes))
-})
-
 describe('addresses that people see', () => {
   test.each([
     ['::ffff:127.0.0.1', '127.0.0.1:9000'],
@@ -486,31 +474,4 @@ describe('addresses that people see', () => {
       expect(sessions.at(-1)!.address, url).toMatch(/^127\.0\.0\.1:\d+$/)
     }
   })
-})
-
-describe('rate limit', () => {
-  test('a burst, then so many a second; each address for itself, all together too', () => {
-    const limit = new RateLimit({ burst: 3, perSecond: 2 }, { burst: 5, perSecond: 100 }, 0)
-    const taken = (address: string, now: number) => {
-      let count = 0
-      while (limit.take(address, now)) count++
-      return count
-    }
-    expect(taken('a', 0)).toBe(3)
-    expect(taken('b', 0)).toBe(2)
-    expect(taken('a', 1_000)).toBe(2)
-    expect(taken('b', 1_500)).toBe(3)
-    expect(taken('a', 100_000)).toBe(3)
-  })
-})
-
-describe('what counts as one address for limits', () => {
-  test.each([
-    ['192.0.2.7', '192.0.2.7'],
-    ['::ffff:192.0.2.7', '192.0.2.7'],
-    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
-    ['2001:db8:1:2::9', '2001:db8:1:2::/64'],
-    ['::1', '0:0:0:0::/64'],
-    ['fe80::1%eth0', 'fe80::1%eth0'],
-  ])('%s', (address, block) => expect(addressBlock(address)).toBe(block))
 })

@@ -8,8 +8,10 @@ import { type RawData, WebSocket, WebSocketServer } from 'ws'
 import { nodeClock } from '../src/clock.ts'
 import { connect, sessions } from '../src/connect.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
+import type { WebSocketOptions } from '../src/listen-options.ts'
 import { listen } from '../src/server.ts'
-import { connectWebSocket, WebSocketDoor, type WebSocketOptions } from '../src/websocket.ts'
+import { connectWebSocket } from '../src/websocket.ts'
+import { WebSocketListener } from '../src/websocket-listener.ts'
 import { type Adapter, describeAdapter } from './adapter-suite.ts'
 import { makeCertificate } from './certificate.ts'
 import {
@@ -25,6 +27,7 @@ import {
 } from './helpers.ts'
 import { ManualPeer } from './manual-peer.ts'
 import { LOOPBACK, openSocket, startServer, type Watched } from './network.ts'
+import { openHandler } from './open-handler.ts'
 
 const tls = await makeCertificate()
 const device = { deviceId: DEVICE_ID, psk: PSK }
@@ -34,8 +37,8 @@ async function startWebSocketServer(
   websocket: Partial<WebSocketOptions> = {},
   options: Parameters<typeof startServer>[0] = {},
 ): Promise<Watched> {
-  const door = (websocket.server ? websocket : { host: LOOPBACK, port: 0, ...websocket }) as WebSocketOptions
-  return startServer({ tcp: undefined as never, websocket: door, ...options })
+  const listener = (websocket.server ? websocket : { host: LOOPBACK, port: 0, ...websocket }) as WebSocketOptions
+  return startServer({ tcp: undefined as never, websocket: listener, ...options })
 }
 
 /** Transports at both ends of a WebSocket. */
@@ -46,19 +49,14 @@ function adapter(name: string, secure: boolean): Adapter {
     async open() {
       let arrived: (transport: Transport) => void
       const server = new Promise<Transport>((resolve) => (arrived = resolve))
-      const door = new WebSocketDoor(
+      const listener = new WebSocketListener(
         { host: LOOPBACK, port: 0, ...(secure ? { tls } : {}) },
-        {
-          enter: (connection) => ({ host: LOOPBACK, abort: new AbortController(), deviceId: undefined, connection }),
-          receive: (transport) => arrived(transport),
-          refused: () => {},
-        },
         { upgradeTimeout: 1_000, maxIdle: 10 },
       )
-      await door.listen(() => {})
-      const client = await connectWebSocket(new URL(door.url), { timeout: 5_000, ca: tls.cert })
+      await listener.start(openHandler((transport) => arrived(transport)))
+      const client = await connectWebSocket(new URL(listener.address), { timeout: 5_000, ca: tls.cert })
       const ends = { client, server: await server }
-      void door.close()
+      void listener.close()
       return ends
     },
   }

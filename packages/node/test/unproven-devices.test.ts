@@ -1,0 +1,116 @@
+import { describe, expect, test } from 'vitest'
+import { connect } from '../src/connect.ts'
+import type { ListenOptions } from '../src/listen-options.ts'
+import { type UnprovenDevice, UnprovenDevices } from '../src/unproven-devices.ts'
+import { codeOf, deviceNumber, failureOf, OTHER_PSK, PSK, until } from './helpers.ts'
+import { LOOPBACK, startServer } from './network.ts'
+import { SimulatedClock } from './simulated-clock.ts'
+
+/** What the core tells of a device that has this key. */
+const proofOf = (deviceId: string, key = PSK) => ({ deviceId, matches: (psk: Uint8Array) => psk === key })
+const here = { address: 'here:1', source: 'here' }
+const DEVICE = deviceNumber(1)
+
+function start() {
+  const clock = new SimulatedClock()
+  return { clock, devices: new UnprovenDevices(clock) }
+}
+
+describe('attempts of unproven devices', () => {
+  test('say who it was and where, and which key fits', () => {
+    const attempt = start().devices.add(proofOf(DEVICE), here)
+    expect([attempt.deviceId, attempt.address]).toEqual([DEVICE, 'here:1'])
+    expect([attempt.matches(OTHER_PSK), attempt.matches(PSK)]).toEqual([false, true])
+  })
+
+  test('answer for 60 s', () => {
+    const { clock, devices } = start()
+    const attempt = devices.add(proofOf(DEVICE), here)
+    clock.advance(59_999)
+    expect(attempt.matches(PSK)).toBe(true)
+    clock.advance(1)
+    expect([attempt.matches(PSK), clock.pending]).toEqual([false, 0])
+  })
+
+  test('the newest of a device from one address replaces the older, with a minute of its own', () => {
+    const { clock, devices } = start()
+    const older = devices.add(proofOf(DEVICE, OTHER_PSK), here)
+    clock.advance(30_000)
+    const newer = devices.add(proofOf(DEVICE), here)
+    expect([older.matches(OTHER_PSK), newer.matches(PSK)]).toEqual([false, true])
+    clock.advance(59_999)
+    expect([newer.matches(PSK), clock.pending]).toEqual([true, 1])
+  })
+
+  test('somebody elsewhere who claims the id does not replace it', () => {
+    const { devices } = start()
+    const honest = devices.add(proofOf(DEVICE), here)
+    devices.add(proofOf(DEVICE, OTHER_PSK), { address: 'elsewhere:1', source: 'elsewhere' })
+    expect(honest.matches(PSK)).toBe(true)
+  })
+
+  test('256 at most; a flood from one address pushes out its own', () => {
+    const { clock, devices } = start()
+    const honest = devices.add(proofOf(DEVICE), here)
+    const flood = Array.from({ length: 1_000 }, (_, n) =>
+      devices.add(proofOf(deviceNumber(n)), { address: 'flood:1', source: 'flood' }),
+    )
+    expect(clock.pending).toBe(256)
+    expect(honest.matches(PSK)).toBe(true)
+    expect(flood.filter((attempt) => attempt.matches(PSK))).toEqual(flood.slice(-255))
+  })
+
+  test('are all forgotten when the server closes', () => {
+    const { clock, devices } = start()
+    const attempt = devices.add(proofOf(DEVICE), here)
+    devices.clear()
+    expect([attempt.matches(PSK), clock.pending]).toEqual([false, 0])
+  })
+})
+
+describe('onUnproven of a server', () => {
+  const places: [string, Partial<ListenOptions>, (url: string, udpPort: () => number) => string][] = [
+    ['TCP', {}, (url) => url],
+    ['UDP', { udp: { host: LOOPBACK, port: 0 } }, (_, udpPort) => `usmp+udp://${LOOPBACK}:${udpPort()}`],
+    ['WebSocket', { tcp: false, websocket: { host: LOOPBACK, port: 0 } }, (url) => url],
+  ]
+
+  test.each(places)('tells over %s of a device without a key, and lets it be asked', async (_, options, urlOf) => {
+    const attempts: UnprovenDevice[] = []
+    const onUnproven = (attempt: UnprovenDevice) => void attempts.push(attempt)
+    const { server, url, codes } = await startServer({
+      psk: () => null,
+      handshakeTimeout: 500,
+      onUnproven,
+      ...options,
+    })
+    const target = urlOf(url, () => server.udpPort)
+    await failureOf(connect(target, { deviceId: DEVICE, psk: PSK, handshakeTimeout: 400 }))
+    await until(() => attempts.length === 1 && codes().length === 1)
+    expect([attempts[0]!.deviceId, attempts[0]!.address]).toEqual([DEVICE, expect.stringMatching(/^127\.0\.0\.1:\d+$/)])
+    expect([attempts[0]!.matches(OTHER_PSK), attempts[0]!.matches(PSK)]).toEqual([false, true])
+    expect(codes()).toEqual(['UNKNOWN_DEVICE'])
+    await server.close()
+    expect(attempts[0]!.matches(PSK), 'of a closed server').toBe(false)
+  })
+
+  test.each([
+    [
+      'throws',
+      () => {
+        throw new Error('broken')
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('broken')
+      },
+    ],
+  ])('one that %s is a warning', async (_, onUnproven) => {
+    const { url, warnings } = await startServer({ psk: () => null, onUnproven })
+    expect(await codeOf(connect(url, { deviceId: DEVICE, psk: PSK }))).toBe('HANDSHAKE_REFUSED')
+    await until(() => warnings.length === 1)
+    expect(warnings).toEqual(['onUnproven threw'])
+  })
+})
