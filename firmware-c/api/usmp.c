@@ -285,7 +285,7 @@ static size_t next_piece(const usmp_t *ctx)
 /* How many frames were sealed: a received PING is answered at once. */
 static uint32_t sealed(const usmp_conn_t *conn)
 {
-  return usmp_conn_established(conn) ? conn->u.session.tx_next : 0;
+  return usmp_conn_established(conn) ? conn->u.record_layer.tx_next : 0;
 }
 
 static void feed(usmp_t *ctx)

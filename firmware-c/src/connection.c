@@ -102,7 +102,7 @@ void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8
 
   memcpy(id, session_id, sizeof id); /* may lie in the handshake state */
   usmp_wipe(&conn->u, sizeof conn->u);
-  usmp_session_init(&conn->u.session, keys, id, suite, client, usmp_conn_is_datagram(conn));
+  usmp_record_layer_init(&conn->u.record_layer, keys, id, suite, client, usmp_conn_is_datagram(conn));
   if (usmp_conn_is_datagram(conn)) clear_queue(conn);
   conn->state = USMP_CONN_ESTABLISHED;
   conn->heard_at = conn->sent_at = conn->refilled_at = conn->now;
@@ -175,7 +175,7 @@ static int queue_sealed(usmp_conn_t *conn, uint32_t type, const uint8_t *text, s
   uint8_t *frame = reserve(conn, len + USMP_SEAL_OVERHEAD);
   if (!frame) return USMP_ERR_QUEUE_FULL;
   if (len) memcpy(frame + USMP_PLAINTEXT_OFFSET, text, len);
-  int frame_len = usmp_session_seal(&conn->u.session, conn->config->crypto, type, frame, len);
+  int frame_len = usmp_record_layer_seal(&conn->u.record_layer, conn->config->crypto, type, frame, len);
   if (frame_len < 0) {
     usmp_wipe(frame, USMP_PLAINTEXT_OFFSET + len);
     return frame_len;
@@ -306,7 +306,7 @@ static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
   uint32_t allowed = ping_allowed_left(conn, now);
   if (conn->ping_wanted) return allowed;
   bool paused = conn->paused;
-  if (!conn->u.session.client && !paused) return UINT32_MAX;
+  if (!conn->u.record_layer.client && !paused) return UINT32_MAX;
   if (paused) keepalive = smaller(keepalive, USMP_KEEPALIVE_MS);
   uint32_t due = left(conn->sent_at, keepalive, now);
   if (!paused) due = smaller(due, larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now)));
@@ -414,13 +414,13 @@ static int delivered(usmp_conn_t *conn)
 
   pop(conn);
   if (is_closing(conn) && !head(conn)) return say_bye(conn);
-  return rekey && conn->u.session.rekey_open ? want_ping(conn) : USMP_OK;
+  return rekey && conn->u.record_layer.rekey_pending ? want_ping(conn) : USMP_OK;
 }
 
 static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
 {
   const uint8_t *frame = head(conn);
-  const usmp_session_t *s = &conn->u.session;
+  const usmp_record_layer_t *s = &conn->u.record_layer;
   const usmp_crypto_t *crypto = conn->config->crypto;
 
   if (!frame || conn->arq.sends == 0) return USMP_OK;
@@ -429,7 +429,7 @@ static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
   if (type == USMP_TYPE_HELLO) return USMP_OK; /* HELLO_RETRY is not repeated: only an answer stops it */
   /* Under the key of the frame itself: an acknowledgement of the same number under another key may be an old one. Only
      REKEY is acknowledged under the new key too, by published peers that hear its repeat. */
-  bool good = conn->tx_old > 0 && usmp_utack_proves(crypto, s->old_tx_key, type, seq, datagram, len);
+  bool good = conn->tx_old > 0 && usmp_utack_proves(crypto, s->prev_tx_key, type, seq, datagram, len);
   if (!good && (conn->tx_old == 0 || type == USMP_TYPE_REKEY)) {
     good = usmp_utack_proves(crypto, s->tx_key, type, seq, datagram, len);
   }
@@ -444,7 +444,7 @@ static void acknowledged_by(usmp_conn_t *conn)
   const uint8_t *frame = head(conn);
 
   if (!usmp_conn_is_datagram(conn) || !frame) return;
-  if (frame[3] < USMP_TYPE_DATA || (frame[3] == USMP_TYPE_REKEY && !conn->u.session.rekey_open)) pop(conn);
+  if (frame[3] < USMP_TYPE_DATA || (frame[3] == USMP_TYPE_REKEY && !conn->u.record_layer.rekey_pending)) pop(conn);
 }
 
 /* ---- established ---- */
@@ -461,11 +461,11 @@ static int on_control(usmp_conn_t *conn, uint32_t type)
 static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
 {
   bool affordable = afford(conn, USMP_FLOOD_COST_REKEY_MS);
-  int result = affordable ? usmp_session_rekeyed(&conn->u.session, conn->config->crypto, salt) : USMP_ERR_FLOOD;
+  int result = affordable ? usmp_record_layer_accept_rekey(&conn->u.record_layer, conn->config->crypto, salt) : USMP_ERR_FLOOD;
 
   usmp_wipe(salt, USMP_REKEY_SALT_SIZE);
   if (result == 1 && rekey_unacknowledged(conn)) clear_queue(conn);
-  if (result >= 0 && !conn->u.session.rekey_won) keys_changed(conn);
+  if (result >= 0 && !conn->u.record_layer.rekey_collided_client) keys_changed(conn);
   return result < 0 ? result : USMP_OK;
 }
 
@@ -513,7 +513,7 @@ static bool is_control(const usmp_frame_t *frame)
 
 static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
-  usmp_session_t *s = &conn->u.session;
+  usmp_record_layer_t *s = &conn->u.record_layer;
   uint8_t *text = conn->message + (conn->config->stream_fragments ? 0 : usmp_fragment_begin(&conn->fragment));
   uint8_t aside[USMP_REKEY_SALT_SIZE];
   int epochs = s->epoch_count;
@@ -523,7 +523,7 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
     if (!is_control(frame)) return USMP_ERR_QUEUE_FULL; /* not acknowledged: it comes again */
     text = aside;
   }
-  int len = usmp_session_open(s, conn->config->crypto, frame, text, &epoch);
+  int len = usmp_record_layer_open(s, conn->config->crypto, frame, text, &epoch);
   if (usmp_conn_is_datagram(conn) && epoch >= 0 && (len >= 0 || len == USMP_ERR_REPLAYED)) {
     acknowledge(conn, frame, s->epochs[epoch].key);
   }
@@ -565,9 +565,9 @@ static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
 /* Nobody refers to the key before the last rekey any more. */
 static void forget_old_key(usmp_conn_t *conn)
 {
-  usmp_session_t *s = &conn->u.session;
+  usmp_record_layer_t *s = &conn->u.record_layer;
   if (conn->state < USMP_CONN_ESTABLISHED) return;
-  if (!s->rekey_open && conn->tx_head == conn->tx_tail) usmp_wipe(s->old_tx_key, USMP_KEY_SIZE);
+  if (!s->rekey_pending && conn->tx_head == conn->tx_tail) usmp_wipe(s->prev_tx_key, USMP_KEY_SIZE);
 }
 
 static int receive_datagram(usmp_conn_t *conn, const uint8_t *bytes, size_t len, bool utack)
@@ -655,7 +655,7 @@ int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32
   size_t frames = usmp_fragment_count(len);
   if (frames * room_for(conn, USMP_SEAL_OVERHEAD) + len > queue_room(conn)) return USMP_ERR_QUEUE_FULL;
   if (rekey_unacknowledged(conn)) return USMP_ERR_QUEUE_FULL;
-  if (frames > USMP_SEQ_END - conn->u.session.tx_next) return usmp_conn_fail(conn, USMP_ERR_SEQ_EXHAUSTED);
+  if (frames > USMP_SEQ_END - conn->u.record_layer.tx_next) return usmp_conn_fail(conn, USMP_ERR_SEQ_EXHAUSTED);
 
   do {
     size_t part = len > USMP_MAX_DATA_LEN ? USMP_MAX_DATA_LEN : len;
@@ -689,7 +689,7 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   if (err != USMP_OK) return usmp_conn_fail(conn, err);
 
   uint8_t *frame = reserve(conn, salt_room);
-  int len = usmp_session_rekey(&conn->u.session, conn->config->crypto, salt, frame);
+  int len = usmp_record_layer_start_rekey(&conn->u.record_layer, conn->config->crypto, salt, frame);
   usmp_wipe(salt, sizeof salt);
   if (len < 0) return command_result(conn, len);
   conn->rekey_from = now - budget + USMP_REKEY_COST_MS;

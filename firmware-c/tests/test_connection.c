@@ -294,9 +294,9 @@ static void rekey_with_traffic_under_way(void **state)
       expect_text(initiator, &at, 1000, i);
       at = 0;
       expect_text(other, &at, 500, i + 50);
-      assert_false(initiator->conn.u.session.rekey_open);
-      assert_true(usmp_is_zero(initiator->conn.u.session.old_tx_key, USMP_KEY_SIZE));
-      assert_true(usmp_is_zero(initiator->conn.u.session.epochs[1].key, 2 * sizeof(usmp_epoch_t)));
+      assert_false(initiator->conn.u.record_layer.rekey_pending);
+      assert_true(usmp_is_zero(initiator->conn.u.record_layer.prev_tx_key, USMP_KEY_SIZE));
+      assert_true(usmp_is_zero(initiator->conn.u.record_layer.epochs[1].key, 2 * sizeof(usmp_epoch_t)));
     }
     assert_int_equal(pair.client.closed + pair.server.closed, 0);
   }
@@ -329,7 +329,7 @@ static void rekey_from_both_sides_at_once(void **state)
       pair.now += 1100;
     }
     assert_int_equal(pair.client.closed + pair.server.closed, 0);
-    assert_memory_equal(pair.client.conn.u.session.tx_key, pair.server.conn.u.session.epochs[0].key, USMP_KEY_SIZE);
+    assert_memory_equal(pair.client.conn.u.record_layer.tx_key, pair.server.conn.u.record_layer.epochs[0].key, USMP_KEY_SIZE);
   }
 }
 
@@ -379,7 +379,7 @@ static void rekey_and_confirm(side_t *initiator, side_t *other, unsigned seed)
   pair_settle(&pair);
   send_text(other, 10, seed);
   pair_settle(&pair);
-  assert_false(initiator->conn.u.session.rekey_open);
+  assert_false(initiator->conn.u.record_layer.rekey_pending);
 }
 
 static void rekeys_in_a_row_do_not_flood(void **state)
@@ -460,7 +460,7 @@ static void client_seals(uint8_t type, size_t len)
   uint8_t frame[USMP_MAX_FRAME_SIZE];
 
   memset(frame + USMP_PLAINTEXT_OFFSET, type, len);
-  int sealed = usmp_session_seal(&pair.client.conn.u.session, pair_crypto(), type, frame, len);
+  int sealed = usmp_record_layer_seal(&pair.client.conn.u.record_layer, pair_crypto(), type, frame, len);
   assert_true(sealed > 0);
   int taken = usmp_conn_receive(&pair.server.conn, frame, (size_t)sealed, pair.now);
   assert_true(taken == sealed || usmp_conn_error(&pair.server.conn) < 0);
@@ -513,10 +513,10 @@ static void rekeys_without_end_are_a_flood(void **state)
   (void)state;
   pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
   for (unsigned i = 0; i < 65; i++) {
-    usmp_session_t *session = &pair.client.conn.u.session;
-    int len = usmp_session_rekey(session, pair_crypto(), salt, frame);
+    usmp_record_layer_t *session = &pair.client.conn.u.record_layer;
+    int len = usmp_record_layer_start_rekey(session, pair_crypto(), salt, frame);
     assert_true(len > 0);
-    session->rekey_open = false; /* it does not wait for an answer */
+    session->rekey_pending = false; /* it does not wait for an answer */
     session->epoch_count = 1;
     session->epochs[0] = session->epochs[1];
     int taken = usmp_conn_receive(&pair.server.conn, frame, (size_t)len, pair.now);
@@ -618,7 +618,7 @@ static void a_datagram_older_than_the_newest_is_not_delivered(void **state)
 {
   (void)state;
   for (unsigned drop = 0; drop < 2; drop++) {
-    usmp_session_t *session = &pair.client.conn.u.session;
+    usmp_record_layer_t *session = &pair.client.conn.u.record_layer;
     pair_connect(&pair, USMP_KIND_DATAGRAM, USMP_CIPHER_DEFAULT);
     pair.server.config.drop_late = drop;
     for (unsigned rekeyed = 0; rekeyed < 2; rekeyed++) {
@@ -1116,8 +1116,8 @@ static void an_old_acknowledgement_is_not_taken_for_a_new_one(void **state)
   assert_int_equal(an_utack[3], 1);
   assert_int_equal(usmp_conn_rekey(&pair.client.conn, pair.now), 0);
   pair_settle(&pair);
-  assert_true(pair.client.conn.u.session.rekey_open);
-  assert_int_equal(pair.client.conn.u.session.tx_next, 1);
+  assert_true(pair.client.conn.u.record_layer.rekey_pending);
+  assert_int_equal(pair.client.conn.u.record_layer.tx_next, 1);
   pair.carry = nothing_to_server;
   send_text(&pair.client, 10, 2); /* DATA number 1 under the new key, lost */
   pair_settle(&pair);
@@ -1137,7 +1137,7 @@ static bool no_pong(pair_t *p, side_t *to, uint8_t *bytes, size_t *len)
 /* The same under a number of the test's own choice. */
 static void client_seals_as(uint8_t type, uint32_t seq)
 {
-  pair.client.conn.u.session.tx_next = seq;
+  pair.client.conn.u.record_layer.tx_next = seq;
   client_seals(type, 9);
 }
 
@@ -1188,9 +1188,9 @@ static void full_queue_changes_nothing(void **state)
                               sizeof pair.client.frame, sizeof pair.client.message, sizeof tx};
     assert_int_equal(usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now), 0);
     pair_run(&pair, 100);
-    uint32_t before = pair.client.conn.u.session.tx_next;
+    uint32_t before = pair.client.conn.u.record_layer.tx_next;
     assert_int_equal(usmp_conn_send(&pair.client.conn, text, 453, pair.now), USMP_ERR_QUEUE_FULL);
-    assert_int_equal(pair.client.conn.u.session.tx_next, before);
+    assert_int_equal(pair.client.conn.u.record_layer.tx_next, before);
     for (unsigned i = 0; i < 5; i++) {
       send_text(&pair.client, 452, i);
       assert_int_equal(usmp_conn_send(&pair.client.conn, text, 1, pair.now), USMP_ERR_QUEUE_FULL);

@@ -199,7 +199,7 @@ static void sequence_numbers_run_out(void **state)
 {
   (void)state;
   pair_connect(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
-  pair.client.conn.u.session.tx_next = pair.server.conn.u.session.epochs[0].window.next = 0xFFFFFFFC;
+  pair.client.conn.u.record_layer.tx_next = pair.server.conn.u.record_layer.epochs[0].window.next = 0xFFFFFFFC;
   for (int i = 0; i < 3; i++) {
     assert_int_equal(usmp_conn_send(&pair.client.conn, text, 10, pair.now), 0);
     pair_settle(&pair);

@@ -390,40 +390,40 @@ static bool suite_missing(void)
   return has("suite") && !usmp_suite_available((uint8_t)number("suite"));
 }
 
-static void session_from(usmp_session_t *s, const char *tx, const char *rx, bool datagram)
+static void record_layer_from(usmp_record_layer_t *s, const char *tx, const char *rx, bool datagram)
 {
   usmp_keys_t keys;
   memcpy(keys.c2s, hex(tx, &c)->at, USMP_KEY_SIZE);
   memcpy(keys.s2c, hex(rx, &c)->at, USMP_KEY_SIZE);
-  usmp_session_init(s, &keys, hex("session_id", &c)->at, has("suite") ? (uint8_t)number("suite") : USMP_CIPHER_DEFAULT,
+  usmp_record_layer_init(s, &keys, hex("session_id", &c)->at, has("suite") ? (uint8_t)number("suite") : USMP_CIPHER_DEFAULT,
                     true, datagram);
 }
 
 static bool run_sealed(void)
 {
-  usmp_session_t s;
+  usmp_record_layer_t s;
   usmp_frame_t frame;
   int epoch;
 
-  session_from(&s, "key", "key", false);
+  record_layer_from(&s, "key", "key", false);
   if (is("op", "seal")) {
     s.tx_next = number("seq");
     hex("plaintext", &a);
     memcpy(b.at + USMP_PLAINTEXT_OFFSET, a.at, a.len);
-    int len = usmp_session_seal(&s, crypto, (uint8_t)number("type"), b.at, a.len);
+    int len = usmp_record_layer_seal(&s, crypto, (uint8_t)number("type"), b.at, a.len);
     return len > 0 && same("frame", b.at, (size_t)len);
   }
   s.epochs[0].window.next = number("expected_seq");
-  s.heard = !number("first");
+  s.any_authenticated = !number("first");
   hex("frame", &a);
   int err = usmp_frame_decode(a.at, a.len, &frame);
-  if (err == USMP_OK) err = usmp_session_open(&s, crypto, &frame, b.at, &epoch);
+  if (err == USMP_OK) err = usmp_record_layer_open(&s, crypto, &frame, b.at, &epoch);
   return outcome(err) && (err < 0 || same("plaintext", b.at, (size_t)err));
 }
 
 /* ---- the replay window, with frames sealed for it ---- */
 
-static bool window_step(usmp_session_t *receiver, usmp_session_t *sender, int i)
+static bool window_step(usmp_record_layer_t *receiver, usmp_record_layer_t *sender, int i)
 {
   usmp_frame_t frame;
   int epoch;
@@ -437,12 +437,12 @@ static bool window_step(usmp_session_t *receiver, usmp_session_t *sender, int i)
     if (crypto->seal(sender->suite, sender->tx_key, b.at + 12, b.at, b.at + 24, 0) != 0) return false;
     b.len = (size_t)usmp_frame_encode(b.at, USMP_TYPE_DATA, USMP_SEQ_END, USMP_SEAL_OVERHEAD);
   } else {
-    b.len = (size_t)usmp_session_seal(sender, crypto, USMP_TYPE_DATA, b.at, 0);
+    b.len = (size_t)usmp_record_layer_seal(sender, crypto, USMP_TYPE_DATA, b.at, 0);
   }
   if (!number(path("steps", i, "authentic", -1))) b.at[b.len - 1] ^= 1;
   b.len = (size_t)usmp_frame_encode(b.at, USMP_TYPE_DATA, usmp_load32(b.at + 4), USMP_SEAL_OVERHEAD);
   if (usmp_frame_decode(b.at, b.len, &frame) != 0) return false;
-  int err = usmp_session_open(receiver, crypto, &frame, a.at, &epoch);
+  int err = usmp_record_layer_open(receiver, crypto, &frame, a.at, &epoch);
   const char *expect = path("steps", i, "expect", -1);
   if (err >= 0) return is(expect, "ACCEPT");
   if (err == USMP_ERR_DECRYPT_FAILED && is(expect, "DROPPED")) return true;
@@ -451,16 +451,16 @@ static bool window_step(usmp_session_t *receiver, usmp_session_t *sender, int i)
 
 static bool run_replay(void)
 {
-  usmp_session_t receiver;
-  usmp_session_t sender;
+  usmp_record_layer_t receiver;
+  usmp_record_layer_t sender;
   usmp_keys_t keys;
 
   memset(&keys, 7, sizeof keys);
   memset(c.at, 9, USMP_SESSION_ID_LEN);
   bool datagram = is("transport", "datagram");
-  usmp_session_init(&sender, &keys, c.at, USMP_CIPHER_DEFAULT, true, datagram);
-  usmp_session_init(&receiver, &keys, c.at, USMP_CIPHER_DEFAULT, false, datagram);
-  receiver.heard = true;
+  usmp_record_layer_init(&sender, &keys, c.at, USMP_CIPHER_DEFAULT, true, datagram);
+  usmp_record_layer_init(&receiver, &keys, c.at, USMP_CIPHER_DEFAULT, false, datagram);
+  receiver.any_authenticated = true;
   receiver.epochs[0].window.next = number("start");
   for (int i = 0; i < (int)number("steps.#"); i++) {
     if (!window_step(&receiver, &sender, i)) return false;
@@ -662,8 +662,8 @@ static bool handshake_transcript(void)
     if (i != 1) usmp_conn_transmitted(&from->conn, a.len, 0);
     if (feed(to, datagram && from_client && i < 4, &a, &answer) < 0) return false;
   }
-  const usmp_session_t *s = &client->conn.u.session;
-  const usmp_session_t *t = &server->conn.u.session;
+  const usmp_record_layer_t *s = &client->conn.u.record_layer;
+  const usmp_record_layer_t *t = &server->conn.u.record_layer;
   return usmp_conn_established(&client->conn) && usmp_conn_established(&server->conn) &&
          same("k_c2s", s->tx_key, 32) && same("k_s2c", s->epochs[0].key, 32) && same("k_s2c", t->tx_key, 32) &&
          same("k_c2s", t->epochs[0].key, 32) && same("session_id", s->id, 16) && same("session_id", t->id, 16);
@@ -688,9 +688,9 @@ static void establish(endpoint_t *e, bool client)
   memcpy(keys.s2c, hex("k_s2c", &c)->at, 32);
   usmp_conn_establish(&e->conn, &keys, hex("session_id", &c)->at, e->config.suite, client);
   e->conn.events = 0;
-  e->conn.u.session.tx_next = number(client ? "c2s_seq" : "s2c_seq");
-  e->conn.u.session.epochs[0].window.next = number(client ? "s2c_seq" : "c2s_seq");
-  e->conn.u.session.heard = e->conn.u.session.epochs[0].window.next > 0;
+  e->conn.u.record_layer.tx_next = number(client ? "c2s_seq" : "s2c_seq");
+  e->conn.u.record_layer.epochs[0].window.next = number(client ? "s2c_seq" : "c2s_seq");
+  e->conn.u.record_layer.any_authenticated = e->conn.u.record_layer.epochs[0].window.next > 0;
 }
 
 static bool script_receive(endpoint_t *e, int i, uint32_t now)
@@ -794,7 +794,7 @@ static bool fragment_split(void)
 
   quiet_session(sender, true);
   quiet_session(receiver, false);
-  sender->conn.u.session.tx_next = receiver->conn.u.session.epochs[0].window.next = number("first_seq");
+  sender->conn.u.record_layer.tx_next = receiver->conn.u.record_layer.epochs[0].window.next = number("first_seq");
   hex("message", &a);
   int err = usmp_conn_send(&sender->conn, a.at, a.len, 0);
   if (err < 0) return outcome(err) && usmp_conn_drained(&sender->conn);
@@ -803,7 +803,7 @@ static bool fragment_split(void)
     int epoch;
     size_t len = USMP_HEADER_SIZE + (size_t)usmp_load16(bytes + 8);
     if (usmp_frame_decode(bytes, len, &frame) != 0) return false;
-    int text_len = usmp_session_open(&receiver->conn.u.session, crypto, &frame, b.at, &epoch);
+    int text_len = usmp_record_layer_open(&receiver->conn.u.record_layer, crypto, &frame, b.at, &epoch);
     if (text_len < 0 || frame.type != number(path("frames", count, "type", -1)) ||
         frame.seq != number(path("frames", count, "seq", -1)) ||
         !same(path("frames", count, "plaintext", -1), b.at, (size_t)text_len)) {
@@ -824,17 +824,17 @@ static bool fragment_reassemble(void)
 
   quiet_session(sender, true);
   quiet_session(receiver, false);
-  receiver->conn.u.session.epochs[0].window.next = number("frames.0.seq");
+  receiver->conn.u.record_layer.epochs[0].window.next = number("frames.0.seq");
   for (int i = 0; i < (int)number("frames.#") && end == 0; i++) {
     usmp_event_t event;
     hex(path("frames", i, "plaintext", -1), &a);
     memcpy(b.at + USMP_PLAINTEXT_OFFSET, a.at, a.len);
-    sender->conn.u.session.tx_next = number(path("frames", i, "seq", -1));
+    sender->conn.u.record_layer.tx_next = number(path("frames", i, "seq", -1));
     uint8_t type = (uint8_t)number(path("frames", i, "type", -1));
-    int len = usmp_session_seal(&sender->conn.u.session, crypto, type, b.at, a.len);
+    int len = usmp_record_layer_seal(&sender->conn.u.record_layer, crypto, type, b.at, a.len);
     if (len < 0) return false;
     if (receiver->config.kind == USMP_KIND_STREAM) { /* a gap here is one of the pieces, not of the stream */
-      receiver->conn.u.session.epochs[0].window.next = usmp_load32(b.at + 4);
+      receiver->conn.u.record_layer.epochs[0].window.next = usmp_load32(b.at + 4);
     }
     int used = usmp_conn_receive(&receiver->conn, b.at, (size_t)len, 0);
     if (used < 0) end = used;

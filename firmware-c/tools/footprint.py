@@ -94,7 +94,7 @@ def linked_size(compiler, folder, entries, options):
 def struct_sizes(compiler, folder):
     source = folder / "sizes.c"
     source.write_text('#include "usmp/connection.h"\nchar connection_size[sizeof(usmp_conn_t)];\n'
-                      "char session_size[sizeof(usmp_session_t)];\n")
+                      "char record_layer_size[sizeof(usmp_record_layer_t)];\n")
     run(compiler, *flags_for(compiler), "-c", source, "-o", folder / "sizes.o")
     nm = compiler.replace("gcc", "nm") if compiler != "gcc" else "nm"
     return {line.split()[-1]: int(line.split()[1], 16) for line in run(nm, "-S", folder / "sizes.o").splitlines()}

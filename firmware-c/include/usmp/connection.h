@@ -16,7 +16,7 @@
 #include "usmp/errors.h"
 #include "usmp/fragment.h"
 #include "usmp/handshake.h"
-#include "usmp/session.h"
+#include "usmp/record_layer.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -120,7 +120,7 @@ struct usmp_conn {
   union {
     usmp_client_t client;
     usmp_server_t server;
-    usmp_session_t session;
+    usmp_record_layer_t record_layer;
   } u;
 };
 
@@ -217,7 +217,7 @@ static inline const uint8_t *usmp_conn_device_id(const usmp_conn_t *conn)
 /* 16 bytes; null when there is no session. */
 static inline const uint8_t *usmp_conn_session_id(const usmp_conn_t *conn)
 {
-  return conn->state == USMP_CONN_ESTABLISHED || conn->state == USMP_CONN_CLOSING ? conn->u.session.id : NULL;
+  return conn->state == USMP_CONN_ESTABLISHED || conn->state == USMP_CONN_CLOSING ? conn->u.record_layer.id : NULL;
 }
 /* True when everything queued was transmitted and, for datagrams, acknowledged. */
 static inline bool usmp_conn_drained(const usmp_conn_t *conn)

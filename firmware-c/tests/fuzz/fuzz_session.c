@@ -48,7 +48,7 @@ static void seal_anything(int side, uint8_t type, size_t text_len)
 
   if (!usmp_conn_established(conn)) return;
   memset(frame + USMP_PLAINTEXT_OFFSET, type, text_len);
-  int len = usmp_session_seal(&conn->u.session, &usmp_crypto_bearssl, type ? type : 1, frame, text_len);
+  int len = usmp_record_layer_seal(&conn->u.record_layer, &usmp_crypto_bearssl, type ? type : 1, frame, text_len);
   if (len < 0) return;
   if (sides[side].config.kind == USMP_KIND_SERIAL) {
     packet.bytes[0] = 0;
@@ -63,7 +63,7 @@ static void seal_anything(int side, uint8_t type, size_t text_len)
 /* A peer that lies about its numbers, but never uses one twice with another frame: only onwards. */
 static void jump(int side, uint32_t by)
 {
-  usmp_session_t *session = &sides[side].conn.u.session;
+  usmp_record_layer_t *session = &sides[side].conn.u.record_layer;
 
   if (!usmp_conn_established(&sides[side].conn) || by > USMP_SEQ_END - session->tx_next) return;
   session->tx_next += by;
