@@ -15,7 +15,7 @@
 #define PING_TIMEOUT 5000u /* datagrams: the answer to a PING is taken for lost */
 #define GAP_BITS 10 /* a gap between two PINGs: 0 to 1000 ms */
 #define GAP_MASK ((1u << GAP_BITS) - 1)
-#define HELD_UP 10000u /* twice the longest retransmission timeout: who looks so late could not look before */
+#define STALLED_MS 10000u /* twice the longest retransmission timeout: who looks so late could not look before */
 
 /* The bit of an event that waits to be fetched. */
 #define PENDING(kind) (1u << (kind))
@@ -51,7 +51,7 @@ int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_bu
   conn->tx = buffers->tx;
   conn->tx_cap = buffers->tx_len > UINT16_MAX ? UINT16_MAX : (uint16_t)buffers->tx_len;
   conn->tx_head = conn->tx_tail = ACK_ROOM;
-  conn->now = conn->heard_at = conn->sent_at = now;
+  conn->now = conn->received_at = conn->sent_at = now;
   if (usmp_conn_is_datagram(conn)) {
     usmp_arq_init(&conn->arq);
   } else {
@@ -63,7 +63,7 @@ int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_bu
 static void clear_queue(usmp_conn_t *conn)
 {
   conn->tx_head = conn->tx_tail = ACK_ROOM;
-  conn->tx_old = 0;
+  conn->tx_prev_key_len = 0;
   conn->arq.sends = 0;
   conn->arq.resend = false;
 }
@@ -71,10 +71,10 @@ static void clear_queue(usmp_conn_t *conn)
 /* What waits to leave is from now on sealed under an old key. */
 static void keys_changed(usmp_conn_t *conn)
 {
-  conn->tx_old = (uint16_t)(conn->tx_tail - conn->tx_head);
+  conn->tx_prev_key_len = (uint16_t)(conn->tx_tail - conn->tx_head);
 }
 
-int usmp_conn_fail(usmp_conn_t *conn, int error)
+int usmp_conn_close_with(usmp_conn_t *conn, int error)
 {
   if (conn->state == USMP_CONN_CLOSED) return conn->error;
   /* An attempt with a wrong proof ends with that, whatever else ends it. */
@@ -105,12 +105,12 @@ void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8
   usmp_record_layer_init(&conn->u.record_layer, keys, id, suite, client, usmp_conn_is_datagram(conn));
   if (usmp_conn_is_datagram(conn)) clear_queue(conn);
   conn->state = USMP_CONN_ESTABLISHED;
-  conn->heard_at = conn->sent_at = conn->refilled_at = conn->now;
+  conn->received_at = conn->sent_at = conn->refilled_at = conn->now;
   conn->flood_budget = USMP_FLOOD_BUDGET_MS;
   conn->rekey_from = conn->now - USMP_REKEY_BUDGET_MS;
   conn->pinged_at = conn->now - SECOND; /* as if four had left then */
   conn->ping_gaps = 0;
-  conn->pings_open = 0;
+  conn->pings_unanswered = 0;
   conn->pongs = 0;
   conn->events |= PENDING(USMP_EVENT_CONNECTED);
 }
@@ -195,7 +195,7 @@ static size_t frame_size(const uint8_t *frame)
   return USMP_HEADER_SIZE + (size_t)usmp_load16(frame + 8);
 }
 
-static bool is_message(const uint8_t *frame)
+static bool is_message_frame(const uint8_t *frame)
 {
   return frame[3] == USMP_TYPE_DATA || frame[3] == USMP_TYPE_DATA_FRAG;
 }
@@ -205,7 +205,7 @@ static void pop(usmp_conn_t *conn)
   size_t len = frame_size(conn->tx + conn->tx_head);
 
   conn->tx_head = (uint16_t)(conn->tx_head + len);
-  conn->tx_old = conn->tx_old > len ? (uint16_t)(conn->tx_old - len) : 0;
+  conn->tx_prev_key_len = conn->tx_prev_key_len > len ? (uint16_t)(conn->tx_prev_key_len - len) : 0;
   conn->arq.sends = 0;
   conn->arq.resend = false;
 }
@@ -258,7 +258,7 @@ static void refill(usmp_conn_t *conn)
   if (elapsed >= SECOND) conn->pongs = 0; /* all were older than refilled_at */
 }
 
-static bool afford(usmp_conn_t *conn, uint32_t cost)
+static bool spend_flood_budget(usmp_conn_t *conn, uint32_t cost)
 {
   refill(conn);
   if (conn->flood_budget < cost) return false;
@@ -304,12 +304,12 @@ static uint32_t ping_left(const usmp_conn_t *conn, uint32_t now)
 
   if (conn->state != USMP_CONN_ESTABLISHED || room_for(conn, USMP_SEAL_OVERHEAD) > queue_room(conn)) return UINT32_MAX;
   uint32_t allowed = ping_allowed_left(conn, now);
-  if (conn->ping_wanted) return allowed;
+  if (conn->ping_requested) return allowed;
   bool paused = conn->paused;
   if (!conn->u.record_layer.client && !paused) return UINT32_MAX;
   if (paused) keepalive = smaller(keepalive, USMP_KEEPALIVE_MS);
   uint32_t due = left(conn->sent_at, keepalive, now);
-  if (!paused) due = smaller(due, larger(left(conn->heard_at, keepalive, now), left(conn->pinged_at, keepalive, now)));
+  if (!paused) due = smaller(due, larger(left(conn->received_at, keepalive, now), left(conn->pinged_at, keepalive, now)));
   return larger(due, allowed);
 }
 
@@ -320,16 +320,16 @@ static int ping(usmp_conn_t *conn)
   uint32_t since = conn->now - conn->pinged_at;
   conn->ping_gaps = conn->ping_gaps << GAP_BITS | smaller(since, SECOND);
   conn->pinged_at = conn->now;
-  if (usmp_conn_is_datagram(conn) && since >= PING_TIMEOUT) conn->pings_open = 0;
-  if (conn->pings_open < USMP_MAX_PINGS_OPEN) conn->pings_open++;
-  conn->ping_wanted = false;
+  if (usmp_conn_is_datagram(conn) && since >= PING_TIMEOUT) conn->pings_unanswered = 0;
+  if (conn->pings_unanswered < USMP_MAX_PINGS_OPEN) conn->pings_unanswered++;
+  conn->ping_requested = false;
   return USMP_OK;
 }
 
 /* At once if it may, else when usmp_conn_handle_timeout finds that it may. */
-static int want_ping(usmp_conn_t *conn)
+static int request_ping(usmp_conn_t *conn)
 {
-  conn->ping_wanted = true;
+  conn->ping_requested = true;
   return ping_left(conn, conn->now) == 0 ? ping(conn) : USMP_OK;
 }
 
@@ -345,7 +345,7 @@ static int drop(usmp_conn_t *conn, int error)
 /* The one place that decides: does it end the connection, or is it dropped and counted? What anybody could
    have sent must not end a connection over datagrams, nor a handshake on a line that two sides share
    with noise and boot messages. */
-static int judge(usmp_conn_t *conn, int error)
+static int handle_frame_error(usmp_conn_t *conn, int error)
 {
   bool platform = error >= USMP_ERR_TRANSPORT_FAILED && error <= USMP_ERR_RANDOM_FAILED;
   bool frame = error >= USMP_ERR_BAD_COBS && error <= USMP_ERR_BAD_MAGIC;
@@ -358,12 +358,12 @@ static int judge(usmp_conn_t *conn, int error)
   if (dropped && !platform && error != USMP_ERR_CLOSED && error != USMP_ERR_FLOOD) return drop(conn, error);
   /* On a line nothing else would tell the peer that the session is over; a BYE is not answered. */
   if (usmp_conn_is_serial(conn) && error != USMP_ERR_CLOSED) usmp_conn_close(conn, error, conn->now);
-  return usmp_conn_fail(conn, error);
+  return usmp_conn_close_with(conn, error);
 }
 
 /* A sealed frame that did not open. On a line, what is not authentic is noise that fooled the CRC, or left from an
    older session; an authentic frame out of order is a loss. */
-static int judge_unopened(usmp_conn_t *conn, int error)
+static int handle_open_error(usmp_conn_t *conn, int error)
 {
   bool authentic = error == USMP_ERR_SEQ_MISMATCH || error == USMP_ERR_SEQ_EXHAUSTED || error == USMP_ERR_CRYPTO_FAILED;
   return usmp_conn_is_serial(conn) && !authentic ? drop(conn, error) : error;
@@ -401,20 +401,20 @@ void usmp_conn_acknowledge_plain(usmp_conn_t *conn, const usmp_frame_t *frame)
 }
 
 /* Datagrams that are closing: nothing is under way any more. */
-static int say_bye(usmp_conn_t *conn)
+static int queue_bye(usmp_conn_t *conn)
 {
   int err = queue_sealed(conn, USMP_TYPE_BYE, NULL, 0);
-  return err == USMP_OK ? err : usmp_conn_fail(conn, -conn->hint);
+  return err == USMP_OK ? err : usmp_conn_close_with(conn, -conn->hint);
 }
 
 /* The frame at the head has arrived. */
-static int delivered(usmp_conn_t *conn)
+static int on_delivered(usmp_conn_t *conn)
 {
   bool rekey = rekey_unacknowledged(conn);
 
   pop(conn);
-  if (is_closing(conn) && !head(conn)) return say_bye(conn);
-  return rekey && conn->u.record_layer.rekey_pending ? want_ping(conn) : USMP_OK;
+  if (is_closing(conn) && !head(conn)) return queue_bye(conn);
+  return rekey && conn->u.record_layer.rekey_pending ? request_ping(conn) : USMP_OK;
 }
 
 static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
@@ -429,17 +429,17 @@ static int on_utack(usmp_conn_t *conn, const uint8_t *datagram, size_t len)
   if (type == USMP_TYPE_HELLO) return USMP_OK; /* HELLO_RETRY is not repeated: only an answer stops it */
   /* Under the key of the frame itself: an acknowledgement of the same number under another key may be an old one. Only
      REKEY is acknowledged under the new key too, by published peers that hear its repeat. */
-  bool good = conn->tx_old > 0 && usmp_utack_proves(crypto, s->prev_tx_key, type, seq, datagram, len);
-  if (!good && (conn->tx_old == 0 || type == USMP_TYPE_REKEY)) {
+  bool good = conn->tx_prev_key_len > 0 && usmp_utack_proves(crypto, s->prev_tx_key, type, seq, datagram, len);
+  if (!good && (conn->tx_prev_key_len == 0 || type == USMP_TYPE_REKEY)) {
     good = usmp_utack_proves(crypto, s->tx_key, type, seq, datagram, len);
   }
   if (!good) return USMP_OK;
   usmp_arq_acked(&conn->arq, conn->now);
-  return delivered(conn);
+  return on_delivered(conn);
 }
 
 /* An authenticated frame tells that SESSION_OK, or a REKEY that it answers, has arrived. */
-static void acknowledged_by(usmp_conn_t *conn)
+static void acknowledge_implicitly(usmp_conn_t *conn)
 {
   const uint8_t *frame = head(conn);
 
@@ -451,8 +451,8 @@ static void acknowledged_by(usmp_conn_t *conn)
 
 static int on_control(usmp_conn_t *conn, uint32_t type)
 {
-  if (type == USMP_TYPE_PONG && conn->pings_open > 0) conn->pings_open--; /* an answer */
-  else if (!afford(conn, USMP_FLOOD_COST_CONTROL_MS)) return USMP_ERR_FLOOD;
+  if (type == USMP_TYPE_PONG && conn->pings_unanswered > 0) conn->pings_unanswered--; /* an answer */
+  else if (!spend_flood_budget(conn, USMP_FLOOD_COST_CONTROL_MS)) return USMP_ERR_FLOOD;
   if (type == USMP_TYPE_PING) return pong(conn);
   conn->events |= PENDING(USMP_EVENT_PONG);
   return USMP_OK;
@@ -460,7 +460,7 @@ static int on_control(usmp_conn_t *conn, uint32_t type)
 
 static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
 {
-  bool affordable = afford(conn, USMP_FLOOD_COST_REKEY_MS);
+  bool affordable = spend_flood_budget(conn, USMP_FLOOD_COST_REKEY_MS);
   int result = affordable ? usmp_record_layer_accept_rekey(&conn->u.record_layer, conn->config->crypto, salt) : USMP_ERR_FLOOD;
 
   usmp_wipe(salt, USMP_REKEY_SALT_SIZE);
@@ -469,7 +469,7 @@ static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
   return result < 0 ? result : USMP_OK;
 }
 
-static int on_data(usmp_conn_t *conn, const usmp_frame_t *frame, size_t len)
+static int on_message_frame(usmp_conn_t *conn, const usmp_frame_t *frame, size_t len)
 {
   usmp_fragment_t *fragment = &conn->fragment;
 
@@ -489,12 +489,12 @@ static bool is_data(const usmp_frame_t *frame)
   return frame->type == USMP_TYPE_DATA || frame->type == USMP_TYPE_DATA_FRAG;
 }
 
-static int dispatch(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text, size_t len)
+static int on_plaintext(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text, size_t len)
 {
   bool data = is_data(frame);
 
   if (!data && len != (frame->type == USMP_TYPE_REKEY ? USMP_REKEY_SALT_SIZE : 0)) return USMP_ERR_BAD_PAYLOAD;
-  if (data) return on_data(conn, frame, len);
+  if (data) return on_message_frame(conn, frame, len);
   if (conn->fragment.frames > 0) {
     conn->fragment.frames = 0;
     if (!usmp_conn_is_datagram(conn)) return USMP_ERR_BAD_FRAGMENT;
@@ -505,7 +505,7 @@ static int dispatch(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *text,
 }
 
 /* What is taken in although a message still lies in its buffer (datagrams): it is opened elsewhere. */
-static bool is_control(const usmp_frame_t *frame)
+static bool is_control_frame(const usmp_frame_t *frame)
 {
   bool control = (frame->type >= USMP_TYPE_PING && frame->type <= USMP_TYPE_BYE) || frame->type == USMP_TYPE_REKEY;
   return control && frame->length <= USMP_SEAL_OVERHEAD + USMP_REKEY_SALT_SIZE;
@@ -515,28 +515,28 @@ static int on_sealed(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   usmp_record_layer_t *s = &conn->u.record_layer;
   uint8_t *text = conn->message + (conn->config->stream_fragments ? 0 : usmp_fragment_begin(&conn->fragment));
-  uint8_t aside[USMP_REKEY_SALT_SIZE];
+  uint8_t control_text[USMP_REKEY_SALT_SIZE];
   int epochs = s->epoch_count;
   int epoch;
 
   if (usmp_conn_is_datagram(conn) && conn->paused) {
-    if (!is_control(frame)) return USMP_ERR_QUEUE_FULL; /* not acknowledged: it comes again */
-    text = aside;
+    if (!is_control_frame(frame)) return USMP_ERR_QUEUE_FULL; /* not acknowledged: it comes again */
+    text = control_text;
   }
   int len = usmp_record_layer_open(s, conn->config->crypto, frame, text, &epoch);
   if (usmp_conn_is_datagram(conn) && epoch >= 0 && (len >= 0 || len == USMP_ERR_REPLAYED)) {
     acknowledge(conn, frame, s->epochs[epoch].key);
   }
-  if (len < 0) return judge_unopened(conn, len);
-  conn->heard_at = conn->now;
-  acknowledged_by(conn);
+  if (len < 0) return handle_open_error(conn, len);
+  conn->received_at = conn->now;
+  acknowledge_implicitly(conn);
   if (s->epoch_count < epochs) { /* the peer has gone over to newer keys, and its numbers start from 0 */
     bool broken = conn->fragment.frames > 0; /* pieces under two keys are not one message */
     conn->fragment.frames = 0;
     conn->fragment.next = 0;
     if (broken && (!usmp_conn_is_datagram(conn) || is_data(frame))) return USMP_ERR_BAD_FRAGMENT;
   }
-  return dispatch(conn, frame, text, (size_t)len);
+  return on_plaintext(conn, frame, text, (size_t)len);
 }
 
 static bool is_handshake_type(uint32_t type)
@@ -563,7 +563,7 @@ static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
 /* ---- input ---- */
 
 /* Nobody refers to the key before the last rekey any more. */
-static void forget_old_key(usmp_conn_t *conn)
+static void wipe_prev_key(usmp_conn_t *conn)
 {
   usmp_record_layer_t *s = &conn->u.record_layer;
   if (conn->state < USMP_CONN_ESTABLISHED) return;
@@ -581,7 +581,7 @@ static int receive_datagram(usmp_conn_t *conn, const uint8_t *bytes, size_t len,
     err = usmp_frame_decode(bytes, len, &frame);
     if (err == USMP_OK) err = on_frame(conn, &frame);
   }
-  err = judge(conn, err);
+  err = handle_frame_error(conn, err);
   return err < 0 ? err : (int)len;
 }
 
@@ -602,7 +602,7 @@ static int receive_chunk(usmp_conn_t *conn, const uint8_t *bytes, size_t len)
                   : usmp_deframer_stream(&conn->deframer, bytes + total, len - total, &used, &frame);
     total += used;
     if (found == 0) break;
-    int err = judge(conn, found < 0 ? found : on_frame(conn, &frame));
+    int err = handle_frame_error(conn, found < 0 ? found : on_frame(conn, &frame));
     if (err < 0) return err;
   }
   return (int)total;
@@ -618,7 +618,7 @@ int usmp_conn_receive(usmp_conn_t *conn, const uint8_t *bytes, size_t len, uint3
   if (len == 0 || (must_fetch_event(conn) && !utack)) return 0;
   int result = usmp_conn_is_datagram(conn) ? receive_datagram(conn, bytes, len, utack)
                                            : receive_chunk(conn, bytes, len);
-  forget_old_key(conn);
+  wipe_prev_key(conn);
   return result;
 }
 
@@ -627,7 +627,7 @@ void usmp_conn_transport_ended(usmp_conn_t *conn, int error)
   if (!conn || conn->state == USMP_CONN_CLOSED) return;
   bool refused = conn->state == USMP_CONN_AWAIT_CHALLENGE || conn->state == USMP_CONN_AWAIT_SESSION_OK;
   error = error == 0 ? USMP_ERR_TRUNCATED : usmp_known_error(error, USMP_ERR_TRANSPORT_FAILED);
-  usmp_conn_fail(conn, refused ? USMP_ERR_HANDSHAKE_REFUSED : error);
+  usmp_conn_close_with(conn, refused ? USMP_ERR_HANDSHAKE_REFUSED : error);
 }
 
 /* ---- the application's commands ---- */
@@ -636,7 +636,7 @@ void usmp_conn_transport_ended(usmp_conn_t *conn, int error)
 static int command_result(usmp_conn_t *conn, int err)
 {
   if (err >= 0 || err == USMP_ERR_QUEUE_FULL || err == USMP_ERR_INVALID_ARGUMENT) return err;
-  return usmp_conn_fail(conn, err);
+  return usmp_conn_close_with(conn, err);
 }
 
 static int not_connected(usmp_conn_t *conn, uint32_t now)
@@ -655,7 +655,7 @@ int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32
   size_t frames = usmp_fragment_count(len);
   if (frames * room_for(conn, USMP_SEAL_OVERHEAD) + len > queue_room(conn)) return USMP_ERR_QUEUE_FULL;
   if (rekey_unacknowledged(conn)) return USMP_ERR_QUEUE_FULL;
-  if (frames > USMP_SEQ_END - conn->u.record_layer.tx_next) return usmp_conn_fail(conn, USMP_ERR_SEQ_EXHAUSTED);
+  if (frames > USMP_SEQ_END - conn->u.record_layer.tx_next) return usmp_conn_close_with(conn, USMP_ERR_SEQ_EXHAUSTED);
 
   do {
     size_t part = len > USMP_MAX_DATA_LEN ? USMP_MAX_DATA_LEN : len;
@@ -669,7 +669,7 @@ int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32
 int usmp_conn_ping(usmp_conn_t *conn, uint32_t now)
 {
   int err = not_connected(conn, now);
-  return err != USMP_OK ? err : command_result(conn, want_ping(conn));
+  return err != USMP_OK ? err : command_result(conn, request_ping(conn));
 }
 
 int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
@@ -686,7 +686,7 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   if (budget < USMP_REKEY_COST_MS) return USMP_ERR_INVALID_ARGUMENT;
   int drawn = conn->config->random(conn->config->context, salt, sizeof salt);
   err = usmp_callback_result(drawn, USMP_ERR_RANDOM_FAILED);
-  if (err != USMP_OK) return usmp_conn_fail(conn, err);
+  if (err != USMP_OK) return usmp_conn_close_with(conn, err);
 
   uint8_t *frame = reserve(conn, salt_room);
   int len = usmp_record_layer_start_rekey(&conn->u.record_layer, conn->config->crypto, salt, frame);
@@ -696,12 +696,12 @@ int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
   commit(conn, (size_t)len);
   keys_changed(conn);
   /* The peer's answer to a PING under the new key confirms it; on datagrams once the REKEY has arrived. */
-  return datagram ? USMP_OK : command_result(conn, want_ping(conn));
+  return datagram ? USMP_OK : command_result(conn, request_ping(conn));
 }
 
 void usmp_conn_set_paused(usmp_conn_t *conn, bool paused, uint32_t now)
 {
-  conn->now = conn->heard_at = now;
+  conn->now = conn->received_at = now;
   refill(conn); /* the time until now by the rule that held until now */
   conn->paused = paused;
 }
@@ -714,13 +714,13 @@ void usmp_conn_close(usmp_conn_t *conn, int reason, uint32_t now)
   bool session = conn->state == USMP_CONN_ESTABLISHED;
   if (!session || !usmp_conn_is_datagram(conn)) {
     if (session) queue_sealed(conn, USMP_TYPE_BYE, NULL, 0);
-    usmp_conn_fail(conn, reason);
+    usmp_conn_close_with(conn, reason);
     return;
   }
   conn->state = USMP_CONN_CLOSING;
   conn->closed_at = now;
   conn->hint = (uint8_t)-reason; /* until the queue is delivered */
-  if (!head(conn)) say_bye(conn);
+  if (!head(conn)) queue_bye(conn);
 }
 
 /* ---- the three polls ---- */
@@ -747,7 +747,7 @@ static void transmitted_datagram(usmp_conn_t *conn)
   if (!head(conn)) return;
   uint32_t type = head(conn)[3];
   /* Two courtesies: sent once. */
-  if (type == USMP_TYPE_BYE) usmp_conn_fail(conn, -conn->hint);
+  if (type == USMP_TYPE_BYE) usmp_conn_close_with(conn, -conn->hint);
   else if (type == USMP_TYPE_ERROR) pop(conn);
   else usmp_arq_sent(&conn->arq, conn->now);
 }
@@ -773,24 +773,24 @@ static uint32_t close_left(const usmp_conn_t *conn, uint32_t now)
 }
 
 /* Until the connection ends for lack of an answer. */
-static uint32_t life_left(const usmp_conn_t *conn, uint32_t now)
+static uint32_t lifetime_left(const usmp_conn_t *conn, uint32_t now)
 {
   const usmp_config_t *config = conn->config;
 
   if (is_closing(conn)) return close_left(conn, now);
   if (conn->state >= USMP_CONN_ESTABLISHED) {
     if (conn->paused) return UINT32_MAX;
-    return left(conn->heard_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
+    return left(conn->received_at, or_default(config->idle_ms, USMP_IDLE_MS), now);
   }
   /* A line is always open. */
   if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO && !conn->u.server.refusal) return UINT32_MAX;
   bool server = conn->state == USMP_CONN_AWAIT_HELLO || conn->state == USMP_CONN_AWAIT_HELLO_ACK;
-  return left(conn->heard_at, server ? or_default(config->handshake_ms, USMP_HANDSHAKE_MS)
+  return left(conn->received_at, server ? or_default(config->handshake_ms, USMP_HANDSHAKE_MS)
                                      : or_default(config->step_ms, USMP_STEP_MS), now);
 }
 
 /* Until the frame under way is to be sent again. */
-static uint32_t loss_left(const usmp_conn_t *conn, uint32_t now)
+static uint32_t retransmit_left(const usmp_conn_t *conn, uint32_t now)
 {
   return usmp_conn_is_datagram(conn) ? usmp_arq_wait(&conn->arq, now) : UINT32_MAX;
 }
@@ -798,51 +798,51 @@ static uint32_t loss_left(const usmp_conn_t *conn, uint32_t now)
 uint32_t usmp_conn_poll_timeout(const usmp_conn_t *conn, uint32_t now)
 {
   if (!conn || conn->state == USMP_CONN_CLOSED) return UINT32_MAX;
-  return smaller(smaller(life_left(conn, now), ping_left(conn, now)), loss_left(conn, now));
+  return smaller(smaller(lifetime_left(conn, now), ping_left(conn, now)), retransmit_left(conn, now));
 }
 
 /* Whether the frame under way was repeated for long enough. A message may wait for an application that does not take it, as
    long as its peer shows life. */
-static bool is_given_up(const usmp_conn_t *conn)
+static bool retransmit_time_is_over(const usmp_conn_t *conn)
 {
   uint32_t age = conn->now - conn->arq.first_sent_at;
 
-  if (is_message(head(conn)) && age < USMP_LONGEST_PATIENCE_MS) age = smaller(age, conn->now - conn->heard_at);
-  return age >= USMP_PATIENCE_MS;
+  if (is_message_frame(head(conn)) && age < USMP_RETRANSMIT_TIMEOUT_WHILE_ALIVE_MS) age = smaller(age, conn->now - conn->received_at);
+  return age >= USMP_RETRANSMIT_TIMEOUT_MS;
 }
 
-static int frame_lost(usmp_conn_t *conn)
+static int on_retransmit_timeout(usmp_conn_t *conn)
 {
   bool session = conn->state >= USMP_CONN_ESTABLISHED;
 
-  if (conn->state == USMP_CONN_ESTABLISHED && is_given_up(conn)) {
+  if (conn->state == USMP_CONN_ESTABLISHED && retransmit_time_is_over(conn)) {
     /* Who was held up itself sends once more, as the acknowledgement may have come meanwhile. */
-    if (conn->now - conn->arq.sent_at < HELD_UP || !usmp_arq_last_chance(&conn->arq)) return USMP_ERR_TRANSPORT_FAILED;
+    if (conn->now - conn->arq.sent_at < STALLED_MS || !usmp_arq_last_chance(&conn->arq)) return USMP_ERR_TRANSPORT_FAILED;
   }
   usmp_arq_lost(&conn->arq, is_handshake_type(head(conn)[3]));
   if (session) return USMP_OK;
   return conn->on_lost ? conn->on_lost(conn) : USMP_OK;
 }
 
-static bool owes_messages(const usmp_conn_t *conn)
+static bool has_undelivered(const usmp_conn_t *conn)
 {
   for (size_t at = conn->tx_head; at < conn->tx_tail; at += frame_size(conn->tx + at)) {
-    if (is_message(conn->tx + at)) return true;
+    if (is_message_frame(conn->tx + at)) return true;
   }
   return false;
 }
 
 /* Of a close. Who asked for a good end must hear that messages were lost. */
-static int cut_short(const usmp_conn_t *conn)
+static int close_timeout_reason(const usmp_conn_t *conn)
 {
-  bool lost = conn->hint == -USMP_ERR_CLOSED && owes_messages(conn);
+  bool lost = conn->hint == -USMP_ERR_CLOSED && has_undelivered(conn);
   return lost ? USMP_ERR_TRANSPORT_FAILED : -conn->hint;
 }
 
 /* Of a connection whose time is up. */
-static int time_is_up(const usmp_conn_t *conn)
+static int timeout_reason(const usmp_conn_t *conn)
 {
-  if (is_closing(conn)) return cut_short(conn);
+  if (is_closing(conn)) return close_timeout_reason(conn);
   if (conn->state == USMP_CONN_ESTABLISHED) return USMP_ERR_IDLE_TIMEOUT;
   /* A server whose look-up failed, and no other one has come to an end since. */
   if (conn->state == USMP_CONN_AWAIT_HELLO && conn->u.server.refusal) return conn->u.server.refusal;
@@ -855,11 +855,11 @@ void usmp_conn_handle_timeout(usmp_conn_t *conn, uint32_t now)
 
   if (!conn || conn->state == USMP_CONN_CLOSED) return;
   conn->now = now;
-  if (life_left(conn, now) == 0) {
-    usmp_conn_fail(conn, time_is_up(conn));
+  if (lifetime_left(conn, now) == 0) {
+    usmp_conn_close_with(conn, timeout_reason(conn));
     return;
   }
-  if (loss_left(conn, now) == 0) err = frame_lost(conn);
+  if (retransmit_left(conn, now) == 0) err = on_retransmit_timeout(conn);
   if (err == USMP_OK && ping_left(conn, now) == 0) err = ping(conn);
   command_result(conn, err);
 }

@@ -17,7 +17,7 @@ static int send_answer(usmp_conn_t *conn)
 }
 
 /* A forged CHALLENGE must not keep the answer to the good one back: they take turns. */
-static int answer_other(usmp_conn_t *conn)
+static int answer_other_challenge(usmp_conn_t *conn)
 {
   if (conn->state != USMP_CONN_AWAIT_SESSION_OK || conn->u.client.challenge_count < 2) return USMP_OK;
   usmp_client_swap(&conn->u.client);
@@ -32,7 +32,7 @@ static int on_retry(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (again < 0) return again;
   usmp_conn_acknowledge_plain(conn, frame);
   if (again) return USMP_OK;
-  conn->heard_at = conn->now;
+  conn->received_at = conn->now;
   return send_hello(conn);
 }
 
@@ -43,7 +43,7 @@ static int on_challenge(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (again < 0) return again;
   usmp_conn_acknowledge_plain(conn, frame);
   if (again) return USMP_OK;
-  if (conn->state == USMP_CONN_AWAIT_CHALLENGE) conn->heard_at = conn->now;
+  if (conn->state == USMP_CONN_AWAIT_CHALLENGE) conn->received_at = conn->now;
   conn->state = USMP_CONN_AWAIT_SESSION_OK;
   return send_answer(conn);
 }
@@ -85,7 +85,7 @@ int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const 
 
   conn->state = USMP_CONN_AWAIT_CHALLENGE;
   conn->handshake = on_handshake;
-  conn->on_lost = answer_other;
+  conn->on_lost = answer_other_challenge;
   for (size_t i = 0; i < USMP_DEVICE_ID_LEN; i++) conn->device_id[i] = config->device_id[i];
   err = usmp_client_start(&conn->u.client, config);
   if (err == USMP_OK) err = send_hello(conn);

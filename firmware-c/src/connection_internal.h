@@ -22,7 +22,7 @@ bool usmp_conn_is_accepted(usmp_conn_t *conn, const usmp_frame_t *frame);
 void usmp_conn_acknowledge_again(usmp_conn_t *conn, const usmp_frame_t *frame);
 
 /* Ends the connection. Returns why: `error`, or what had ended it before. */
-int usmp_conn_fail(usmp_conn_t *conn, int error);
+int usmp_conn_close_with(usmp_conn_t *conn, int error);
 
 /* From the handshake to the session. */
 void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,

@@ -15,7 +15,7 @@ static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error
 
   int err = usmp_conn_queue_plain(conn, USMP_TYPE_ERROR, 0, internal, sizeof internal);
   /* Guesses that were made in this attempt are counted for this device: no other may begin in it. */
-  if (!stays || server->wrong_proofs > 0) return usmp_conn_fail(conn, error);
+  if (!stays || server->wrong_proofs > 0) return usmp_conn_close_with(conn, error);
   usmp_conn_acknowledge_plain(conn, hello);
   conn->state = USMP_CONN_AWAIT_HELLO;
   server->refusal = error;
@@ -24,7 +24,7 @@ static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error
 }
 
 /* Datagrams: after a failed look-up only the same HELLO is taken again. The engine cannot check the cookie of another one. */
-static bool is_admitted(usmp_conn_t *conn, const usmp_frame_t *hello)
+static bool is_same_hello_after_failed_lookup(usmp_conn_t *conn, const usmp_frame_t *hello)
 {
   bool again = usmp_conn_is_datagram(conn) && conn->u.server.refusal;
   return !again || usmp_conn_is_accepted(conn, hello);
@@ -49,14 +49,14 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) {
     return USMP_ERR_BAD_PAYLOAD;
   }
-  if (!is_admitted(conn, frame)) return USMP_ERR_BAD_COOKIE;
+  if (!is_same_hello_after_failed_lookup(conn, frame)) return USMP_ERR_BAD_COOKIE;
   if (is_too_early(conn)) return USMP_ERR_UNEXPECTED_PACKET;
   int refusal = usmp_find_psk_result(config->find_psk(config->context, frame->payload, &found));
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
   /* On a line the time of the attempt begins with its first HELLO, and no further one moves it. */
   bool first = conn->state == USMP_CONN_AWAIT_HELLO && !conn->u.server.refusal;
-  if (usmp_conn_is_serial(conn) && first) conn->heard_at = conn->now;
+  if (usmp_conn_is_serial(conn) && first) conn->received_at = conn->now;
   if (usmp_is_failed_lookup(refusal)) return lookup_failed(conn, frame, refusal);
   if (refusal == USMP_OK && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
   /* Judges something always, so that a known device and an unknown one take the same time. */
@@ -96,7 +96,7 @@ static int wrong_proof(usmp_conn_t *conn, int error)
 
   server->last_wrong = error;
   server->wrong_proofs++;
-  return server->wrong_proofs < USMP_MAX_WRONG_PROOFS ? error : usmp_conn_fail(conn, error);
+  return server->wrong_proofs < USMP_MAX_WRONG_PROOFS ? error : usmp_conn_close_with(conn, error);
 }
 
 static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)

@@ -992,10 +992,10 @@ static void what_there_was_no_room_for_is_lost(void **state)
     ctx.recv_timeout_ms = 100;
     assert_int_equal(usmp_conn_ping(&peer.conn, now), 0);
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
-    assert_int_equal(peer.conn.pings_open, 1);
+    assert_int_equal(peer.conn.pings_unanswered, 1);
     ctx.transport.send = to_peer;
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
-    assert_int_equal(peer.conn.pings_open, 0);
+    assert_int_equal(peer.conn.pings_unanswered, 0);
     /* A close delivers what is queued before its BYE. */
     assert_int_equal(usmp_conn_send(&ctx.work->conn, psk, sizeof psk, now), 0);
     ctx.transport.send = little_room;

@@ -52,7 +52,7 @@ BUILDS = [
 # Calls through pointers that stay inside the core.
 POINTERS = {
     "usmp_conn_receive": ["connection_client.c:on_handshake", "connection_server.c:on_handshake"],
-    "usmp_conn_handle_timeout": ["connection_client.c:answer_other"],
+    "usmp_conn_handle_timeout": ["connection_client.c:answer_other_challenge"],
 }
 
 

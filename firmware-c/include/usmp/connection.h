@@ -85,7 +85,7 @@ struct usmp_conn {
     uint32_t flood_budget; /* established: what the peer may spend (4.8), ms */
   };
   uint32_t now;      /* as the caller said last */
-  uint32_t heard_at; /* last authenticated frame; before: when the awaited step began */
+  uint32_t received_at; /* last authenticated frame; before: when the awaited step began */
   uint32_t sent_at;
   union {
     uint32_t pinged_at; /* established: our last PING */
@@ -96,7 +96,7 @@ struct usmp_conn {
   uint16_t tx_cap;
   uint16_t tx_head;
   uint16_t tx_tail;
-  uint16_t tx_old; /* datagrams: bytes from the head on that are sealed under the key before the last rekey */
+  uint16_t tx_prev_key_len; /* datagrams: bytes from the head on that are sealed under the key before the last rekey */
   uint16_t event_len;
   uint16_t dropped;
   uint16_t accepted[2]; /* datagrams: CRCs of the handshake frames taken, to know their repeats */
@@ -104,10 +104,10 @@ struct usmp_conn {
   uint8_t events;
   uint8_t ack_len : 4; /* a UTACK that waits; 15 at most */
   bool serial : 1;
-  bool ping_wanted : 1;
+  bool ping_requested : 1;
   bool paused : 1; /* the driver does not read */
   uint8_t pongs : 4;      /* how many of pong_times are of the last second */
-  uint8_t pings_open : 4; /* no PONG has answered yet; 8 at most */
+  uint8_t pings_unanswered : 4; /* no PONG has answered yet; 8 at most */
   int8_t error;
   int8_t last_drop;
   uint8_t hint; /* code of an ERROR frame; while closing: why */

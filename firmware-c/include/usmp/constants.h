@@ -95,8 +95,8 @@
 #define USMP_MAX_WRONG_PROOFS 5 /* in an attempt, on datagrams and lines (3.12) */
 /* A datagram that is not acknowledged so long after its first sending is lost; DATA is not while the peer shows life, for
    the second time at most (7.5). */
-#define USMP_PATIENCE_MS 30000u
-#define USMP_LONGEST_PATIENCE_MS 600000u
+#define USMP_RETRANSMIT_TIMEOUT_MS 30000u
+#define USMP_RETRANSMIT_TIMEOUT_WHILE_ALIVE_MS 600000u
 /* A close in all, datagrams: what is queued, then BYE. The short one is for REPLACED and SHUTDOWN (4.10). */
 #define USMP_CLOSE_MS 5000u
 #define USMP_SHORT_CLOSE_MS 1000u
