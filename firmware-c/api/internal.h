@@ -25,13 +25,13 @@ int usmp_start_server(usmp_workspace_t *work);
 
 /* Server with a session: hands what came to the handshake that may run beside it. What that has to say leaves with the
    end of the turn. */
-void usmp_watch(usmp_t *ctx, const uint8_t *bytes, size_t len);
+void usmp_next_handshake_feed(usmp_t *ctx, const uint8_t *bytes, size_t len);
 /* True for a session on a line beside which a restarted client's handshake may run. */
-bool usmp_watches_line(const usmp_t *ctx);
+bool usmp_next_handshake_on_serial(const usmp_t *ctx);
 /* The session on a line has ended; the bytes behind `rest` came with its end, and are for the next usmp_accept. */
-void usmp_keep_rest(usmp_t *ctx, const uint8_t *rest);
+void usmp_next_handshake_save_remaining(usmp_t *ctx, const uint8_t *rest);
 /* The same as usmp_watch for time that has passed. */
-void usmp_watch_time(usmp_t *ctx);
+void usmp_next_handshake_timeout(usmp_t *ctx);
 
 usmp_buffers_t usmp_buffers_of(usmp_workspace_t *work);
 

@@ -38,7 +38,7 @@ static void unlock(usmp_t *ctx)
 }
 
 /* After a wait outside the lock, which this thread has held before: there is no way on without it. */
-static void lock_again(usmp_t *ctx)
+static void relock(usmp_t *ctx)
 {
   while (!lock(ctx)) usmp_port_delay_ms(PAUSE_MS);
 }
@@ -73,11 +73,11 @@ static bool has_locks(const usmp_t *ctx)
 }
 
 /* Lets another thread go on that reads or sends. */
-static void let_others_run(usmp_t *ctx)
+static void yield_to_others(usmp_t *ctx)
 {
   unlock(ctx);
   usmp_port_delay_ms(PAUSE_MS);
-  lock_again(ctx);
+  relock(ctx);
 }
 
 /* Begins a call of the application: 0 with the lock held and a workspace there, or an error and neither. */
@@ -95,9 +95,9 @@ static usmp_err_t enter(usmp_t *ctx)
   return ended == USMP_OK ? USMP_ERR_NOT_CONNECTED : ended;
 }
 
-static bool any_message(const usmp_workspace_t *work)
+static bool has_message(const usmp_workspace_t *work)
 {
-  return work->backlog_len > 0 || work->message_waits;
+  return work->receive_queue_len > 0 || work->message_waits;
 }
 
 /* Ends it. A session that is over and has no message left needs no memory, whether or not usmp_close is ever called. */
@@ -106,7 +106,7 @@ static void leave(usmp_t *ctx)
   usmp_workspace_t *work = ctx->work;
 
   ctx->users--;
-  if (ctx->users == 0 && usmp_conn_state(&work->conn) == USMP_CONN_CLOSED && !any_message(work) && !ctx->replaced) {
+  if (ctx->users == 0 && usmp_conn_state(&work->conn) == USMP_CONN_CLOSED && !has_message(work) && !ctx->replaced) {
     ctx->ended = (usmp_err_t)usmp_conn_error(&work->conn);
     usmp_workspace_give_back(ctx);
   }
@@ -141,7 +141,7 @@ static usmp_state_t state_of(const usmp_conn_t *conn)
 }
 
 /* What the application reads in the struct follows the engine. */
-static void publish(usmp_t *ctx)
+static void sync_state(usmp_t *ctx)
 {
   const usmp_conn_t *conn = &ctx->work->conn;
 
@@ -167,50 +167,50 @@ static void flush_datagrams(usmp_t *ctx, usmp_conn_t *conn)
 }
 
 /* Moves what leaves next into the outbox, once that is empty. False when there is nothing. */
-static bool fill_outbox(usmp_t *ctx)
+static bool fill_tx_chunk(usmp_t *ctx)
 {
   usmp_workspace_t *work = ctx->work;
-  usmp_conn_t *conns[2] = {&work->conn, ctx->beside ? &ctx->beside->conn : NULL};
+  usmp_conn_t *conns[2] = {&work->conn, ctx->next_handshake ? &ctx->next_handshake->conn : NULL};
   const uint8_t *bytes;
 
-  if (work->outbox_len > 0) return true;
+  if (work->tx_chunk_len > 0) return true;
   for (int i = 0; i < 2 && conns[i]; i++) {
     size_t len = usmp_conn_poll_transmit(conns[i], &bytes);
     if (len == 0) continue;
-    if (len > sizeof work->outbox) len = sizeof work->outbox;
-    memcpy(work->outbox, bytes, len);
-    work->outbox_at = 0;
-    work->outbox_len = (uint16_t)len;
-    work->took_at = usmp_port_millis();
-    usmp_conn_transmitted(conns[i], len, work->took_at);
+    if (len > sizeof work->tx_chunk) len = sizeof work->tx_chunk;
+    memcpy(work->tx_chunk, bytes, len);
+    work->tx_chunk_at = 0;
+    work->tx_chunk_len = (uint16_t)len;
+    work->tx_progress_at = usmp_port_millis();
+    usmp_conn_transmitted(conns[i], len, work->tx_progress_at);
     return true;
   }
   return false;
 }
 
 /* Takes what a transport took out of the outbox. */
-static void taken(usmp_workspace_t *work, size_t len)
+static void consume_tx_chunk(usmp_workspace_t *work, size_t len)
 {
-  work->took_at = usmp_port_millis();
-  work->outbox_at = (uint16_t)(work->outbox_at + len);
-  if (work->outbox_at >= work->outbox_len) work->outbox_at = work->outbox_len = 0;
+  work->tx_progress_at = usmp_port_millis();
+  work->tx_chunk_at = (uint16_t)(work->tx_chunk_at + len);
+  if (work->tx_chunk_at >= work->tx_chunk_len) work->tx_chunk_at = work->tx_chunk_len = 0;
 }
 
 /* One thread at a time sends, for all of them, and outside the lock: a peer that does not read must hold up nobody else. What
    the transport has no room for stays in the outbox. */
 static void flush_stream(usmp_t *ctx)
 {
-  while (ctx->open && !ctx->broken && !ctx->sending && fill_outbox(ctx)) {
+  while (ctx->open && !ctx->broken && !ctx->sending && fill_tx_chunk(ctx)) {
     usmp_workspace_t *work = ctx->work; /* a new session may take its place meanwhile */
-    size_t len = (size_t)(work->outbox_len - work->outbox_at);
+    size_t len = (size_t)(work->tx_chunk_len - work->tx_chunk_at);
     ctx->sending = true;
     unlock(ctx);
-    int sent = ctx->transport.send(&ctx->transport, work->outbox + work->outbox_at, len);
-    lock_again(ctx);
+    int sent = ctx->transport.send(&ctx->transport, work->tx_chunk + work->tx_chunk_at, len);
+    relock(ctx);
     ctx->sending = false;
-    if (sent == USMP_SEND_NO_ROOM && usmp_port_millis() - work->took_at < USMP_IDLE_MS) return;
+    if (sent == USMP_SEND_NO_ROOM && usmp_port_millis() - work->tx_progress_at < USMP_IDLE_MS) return;
     if (sent >= 0 && (size_t)sent <= len) {
-      taken(work, sent > 0 ? (size_t)sent : len);
+      consume_tx_chunk(work, sent > 0 ? (size_t)sent : len);
     } else {
       ctx->broken = true;
       usmp_conn_transport_ended(&ctx->work->conn, USMP_ERR_TRANSPORT_FAILED);
@@ -219,9 +219,9 @@ static void flush_stream(usmp_t *ctx)
 }
 
 /* True while the transport has no room for what is in the outbox. */
-static bool rest_waits(const usmp_t *ctx)
+static bool has_unsent(const usmp_t *ctx)
 {
-  return ctx->open && !ctx->broken && ctx->work->outbox_len > 0;
+  return ctx->open && !ctx->broken && ctx->work->tx_chunk_len > 0;
 }
 
 static void flush(usmp_t *ctx)
@@ -231,24 +231,24 @@ static void flush(usmp_t *ctx)
     return;
   }
   flush_datagrams(ctx, &ctx->work->conn);
-  if (ctx->beside) flush_datagrams(ctx, &ctx->beside->conn);
+  if (ctx->next_handshake) flush_datagrams(ctx, &ctx->next_handshake->conn);
 }
 
 /* Two peers that send at once must go on taking each other's messages in, or both would wait for ever. */
-static bool put_by(usmp_workspace_t *work, const uint8_t *data, size_t len)
+static bool push_receive_queue(usmp_workspace_t *work, const uint8_t *data, size_t len)
 {
-  uint8_t *place = work->backlog + work->backlog_len;
+  uint8_t *place = work->receive_queue + work->receive_queue_len;
 
   if (work->config.kind != USMP_KIND_DATAGRAM) return false;
-  if (len + 2 > sizeof work->backlog - work->backlog_len) return false;
+  if (len + 2 > sizeof work->receive_queue - work->receive_queue_len) return false;
   usmp_store16(place, (uint16_t)len);
   memcpy(place + 2, data, len);
-  work->backlog_len = (uint16_t)(work->backlog_len + len + 2);
+  work->receive_queue_len = (uint16_t)(work->receive_queue_len + len + 2);
   return true;
 }
 
 /* While a message waits nothing behind it is read: silence says nothing about the peer then, and the peer must hear of us. */
-static void hold_message(usmp_workspace_t *work, bool waits)
+static void set_message_waits(usmp_workspace_t *work, bool waits)
 {
   work->message_waits = waits;
   usmp_conn_set_paused(&work->conn, waits, usmp_port_millis());
@@ -260,9 +260,9 @@ static void collect_events(usmp_t *ctx)
   usmp_event_t event;
 
   while (!work->message_waits && usmp_conn_poll_event(&work->conn, &event)) {
-    if (event.kind == USMP_EVENT_MESSAGE && !put_by(work, event.data, event.len)) {
+    if (event.kind == USMP_EVENT_MESSAGE && !push_receive_queue(work, event.data, event.len)) {
       work->message_len = (uint16_t)event.len;
-      hold_message(work, true);
+      set_message_waits(work, true);
     }
     if (event.kind == USMP_EVENT_PONG) work->control_came = true;
     if (event.kind == USMP_EVENT_CLOSED) {
@@ -272,40 +272,40 @@ static void collect_events(usmp_t *ctx)
 }
 
 /* A line is taken a packet at a time: one may end the session, and what stands behind it is the next one's. */
-static size_t next_piece(const usmp_t *ctx)
+static size_t next_chunk(const usmp_t *ctx)
 {
   const usmp_workspace_t *work = ctx->work;
-  const uint8_t *bytes = work->inbox + work->inbox_at;
-  size_t len = (size_t)(work->inbox_len - work->inbox_at);
-  const uint8_t *zero = usmp_watches_line(ctx) ? memchr(bytes, 0, len) : NULL;
+  const uint8_t *bytes = work->rx_chunk + work->rx_chunk_at;
+  size_t len = (size_t)(work->rx_chunk_len - work->rx_chunk_at);
+  const uint8_t *zero = usmp_next_handshake_on_serial(ctx) ? memchr(bytes, 0, len) : NULL;
 
   return zero ? (size_t)(zero - bytes) + 1 : len;
 }
 
 /* How many frames were sealed: a received PING is answered at once. */
-static uint32_t sealed(const usmp_conn_t *conn)
+static uint32_t frames_sealed(const usmp_conn_t *conn)
 {
   return usmp_conn_established(conn) ? conn->u.record_layer.tx_next : 0;
 }
 
-static void feed(usmp_t *ctx)
+static void process_input(usmp_t *ctx)
 {
   bool datagram = ctx->transport.kind == USMP_KIND_DATAGRAM;
   usmp_workspace_t *work;
 
-  while (work = ctx->work, work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
-    const uint8_t *bytes = work->inbox + work->inbox_at;
-    size_t len = next_piece(ctx);
-    uint32_t before = sealed(&work->conn);
+  while (work = ctx->work, work->rx_chunk_at < work->rx_chunk_len && (!work->message_waits || datagram)) {
+    const uint8_t *bytes = work->rx_chunk + work->rx_chunk_at;
+    size_t len = next_chunk(ctx);
+    uint32_t before = frames_sealed(&work->conn);
     int used = usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
-    if (sealed(&work->conn) > before) work->control_came = true;
+    if (frames_sealed(&work->conn) > before) work->control_came = true;
     collect_events(ctx);
     if (used < 0) {
-      if (usmp_watches_line(ctx)) usmp_keep_rest(ctx, bytes + len);
+      if (usmp_next_handshake_on_serial(ctx)) usmp_next_handshake_save_remaining(ctx, bytes + len);
       return;
     }
-    work->inbox_at = (uint16_t)(work->inbox_at + used);
-    if (usmp_watches_line(ctx)) usmp_watch(ctx, bytes, (size_t)used);
+    work->rx_chunk_at = (uint16_t)(work->rx_chunk_at + used);
+    if (usmp_next_handshake_on_serial(ctx)) usmp_next_handshake_feed(ctx, bytes, (size_t)used);
     /* Even if its end came along with it: that a session began is told first. */
     if (!ctx->established && usmp_conn_established(&ctx->work->conn)) return;
   }
@@ -331,7 +331,7 @@ static int session_available(usmp_transport_t *transport)
   bool here = false;
 
   if (enter(ctx) == USMP_OK) {
-    here = any_message(ctx->work) || ctx->work->inbox_at < ctx->work->inbox_len;
+    here = has_message(ctx->work) || ctx->work->rx_chunk_at < ctx->work->rx_chunk_len;
     leave(ctx);
   }
   return here ? 1 : transport_available(&ctx->transport);
@@ -345,7 +345,7 @@ static void clear_errno(void)
 }
 
 /* What errno tells of a transport that returned -1: more than zero: nothing yet; less: the end; 0: it tells nothing. */
-static int judge_errno(void)
+static int classify_errno(void)
 {
   if (errno == 0) return 0;
   return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 1 : -1;
@@ -355,7 +355,7 @@ static int judge_errno(void)
 
 static void clear_errno(void) {}
 
-static int judge_errno(void)
+static int classify_errno(void)
 {
   return 0;
 }
@@ -366,7 +366,7 @@ static int judge_errno(void)
 static bool is_timeout(usmp_transport_t *transport, int result)
 {
   if (result != -1) return false;
-  int told = judge_errno();
+  int told = classify_errno();
   return told > 0 || (told == 0 && transport_available(transport) == 0);
 }
 
@@ -387,60 +387,60 @@ static void read_transport(usmp_t *ctx, uint32_t wait_ms)
 
   if (wait_ms == 0 && transport_available(transport) == 0) return;
   transport->wait_ms = smaller(wait_ms, usmp_conn_poll_timeout(&work->conn, usmp_port_millis()));
-  if (ctx->beside) {
-    transport->wait_ms = smaller(transport->wait_ms, usmp_conn_poll_timeout(&ctx->beside->conn, usmp_port_millis()));
+  if (ctx->next_handshake) {
+    transport->wait_ms = smaller(transport->wait_ms, usmp_conn_poll_timeout(&ctx->next_handshake->conn, usmp_port_millis()));
   }
-  if (rest_waits(ctx)) transport->wait_ms = smaller(transport->wait_ms, ROOM_WAIT_MS);
+  if (has_unsent(ctx)) transport->wait_ms = smaller(transport->wait_ms, ROOM_WAIT_MS);
   ctx->reading = true;
   unlock(ctx);
-  int len = receive_bytes(transport, work->inbox, sizeof work->inbox);
-  lock_again(ctx);
+  int len = receive_bytes(transport, work->rx_chunk, sizeof work->rx_chunk);
+  relock(ctx);
   ctx->reading = false;
-  if (len > (int)sizeof work->inbox) {
+  if (len > (int)sizeof work->rx_chunk) {
     usmp_conn_transport_ended(&work->conn, USMP_ERR_TRANSPORT_FAILED);
   } else if (len < 0) {
     usmp_conn_transport_ended(&work->conn, 0);
   } else {
-    work->inbox_at = 0;
-    work->inbox_len = (uint16_t)len;
-    if (ctx->beside && len > 0 && transport->kind == USMP_KIND_DATAGRAM) usmp_watch(ctx, work->inbox, (size_t)len);
+    work->rx_chunk_at = 0;
+    work->rx_chunk_len = (uint16_t)len;
+    if (ctx->next_handshake && len > 0 && transport->kind == USMP_KIND_DATAGRAM) usmp_next_handshake_feed(ctx, work->rx_chunk, (size_t)len);
   }
 }
 
 static void take_input(usmp_t *ctx, uint32_t wait_ms)
 {
-  bool left_over = ctx->work->inbox_at < ctx->work->inbox_len;
+  bool was_unread = ctx->work->rx_chunk_at < ctx->work->rx_chunk_len;
 
-  feed(ctx);
+  process_input(ctx);
   /* What that brought may be what the caller waits for, and its answer has not left yet. */
-  if (!ctx->open || left_over) return;
+  if (!ctx->open || was_unread) return;
   if (!ctx->reading) {
     read_transport(ctx, wait_ms);
-    feed(ctx);
+    process_input(ctx);
   } else if (wait_ms > 0) { /* another thread reads, and feeds what comes */
-    let_others_run(ctx);
+    yield_to_others(ctx);
   }
 }
 
 /* One PING or PONG may be lost before silence means the end. */
-static uint32_t idle_of(uint32_t keepalive_ms)
+static uint32_t idle_for_keepalive(uint32_t keepalive_ms)
 {
   if (keepalive_ms > (UINT32_MAX - USMP_STEP_MS) / 2) return UINT32_MAX;
   uint32_t two = 2 * keepalive_ms + USMP_STEP_MS;
   return two > USMP_IDLE_MS ? two : USMP_IDLE_MS;
 }
 
-static void follow_settings(usmp_t *ctx)
+static void apply_settings(usmp_t *ctx)
 {
   usmp_config_t *config = &ctx->work->config;
 
   config->keepalive_ms = ctx->keepalive_ms ? ctx->keepalive_ms : UINT32_MAX;
-  config->idle_ms = ctx->keepalive_ms ? idle_of(ctx->keepalive_ms) : UINT32_MAX;
+  config->idle_ms = ctx->keepalive_ms ? idle_for_keepalive(ctx->keepalive_ms) : UINT32_MAX;
 }
 
 /* A timer that is due says that time has passed, and not that nothing came: what waits in the transport is read before it is
    judged. Only so much of it, so that junk without end puts nothing off. */
-static void read_before_judging(usmp_t *ctx)
+static void read_before_timeout(usmp_t *ctx)
 {
   for (int i = 0; i < LATE_READS && ctx->open && !ctx->reading && !ctx->work->message_waits; i++) {
     bool due = usmp_conn_poll_timeout(&ctx->work->conn, usmp_port_millis()) == 0;
@@ -449,24 +449,24 @@ static void read_before_judging(usmp_t *ctx)
   }
 }
 
-static int turn(usmp_t *ctx, uint32_t wait_ms)
+static int poll_once(usmp_t *ctx, uint32_t wait_ms)
 {
   usmp_conn_t *conn = &ctx->work->conn;
 
   usmp_port_wdt_feed();
-  follow_settings(ctx);
+  apply_settings(ctx);
   flush(ctx);
   if (usmp_conn_error(conn) == 0) {
     take_input(ctx, wait_ms);
-    follow_settings(ctx);
-    read_before_judging(ctx);
+    apply_settings(ctx);
+    read_before_timeout(ctx);
     conn = &ctx->work->conn; /* a new session may have taken its place */
     usmp_conn_handle_timeout(conn, usmp_port_millis());
-    if (ctx->beside) usmp_watch_time(ctx);
+    if (ctx->next_handshake) usmp_next_handshake_timeout(ctx);
     flush(ctx);
   }
   collect_events(ctx);
-  publish(ctx);
+  sync_state(ctx);
   return usmp_conn_error(conn);
 }
 
@@ -474,12 +474,12 @@ static int turn(usmp_t *ctx, uint32_t wait_ms)
 
 /* Whether this struct was zeroed and never used. Only the private part tells: all before it the application may have
    written. */
-static bool is_blank(const usmp_t *ctx)
+static bool is_zeroed(const usmp_t *ctx)
 {
 #if USMP_THREADS
   if (ctx->tx_mutex || ctx->rx_mutex) return false;
 #endif
-  return !ctx->work && !ctx->beside && !ctx->listener && !ctx->self && ctx->ended == USMP_OK && ctx->users == 0 &&
+  return !ctx->work && !ctx->next_handshake && !ctx->listener && !ctx->self && ctx->ended == USMP_OK && ctx->users == 0 &&
          ctx->failures.failures == 0 && ctx->failures.failed_at == 0 &&
          usmp_is_zero((const uint8_t *)&ctx->failures.peer, sizeof ctx->failures.peer);
 }
@@ -494,14 +494,14 @@ static void clear_around_transport(usmp_t *ctx)
 }
 
 /* Programs for the published component may set no more than three fields, of a struct that nobody zeroed. */
-static void make_known(usmp_t *ctx, const usmp_transport_t *transport)
+static void reset_unknown(usmp_t *ctx, const usmp_transport_t *transport)
 {
   const uint8_t *psk = ctx->psk;
   size_t psk_len = ctx->psk_len;
   uint32_t keepalive_ms = ctx->keepalive_ms;
 
   if (ctx->self == ctx) return;
-  if (!is_blank(ctx)) {
+  if (!is_zeroed(ctx)) {
     clear_around_transport(ctx);
     if (transport != &ctx->transport) memset(&ctx->transport, 0, sizeof ctx->transport);
     ctx->psk = psk;
@@ -513,7 +513,7 @@ static void make_known(usmp_t *ctx, const usmp_transport_t *transport)
 
 /* From here on the session's copy of the transport counts. The caller's struct has no descriptor any more, so that it
    closes nothing that is the session's, and its `available` is the session's. */
-static void take_over(usmp_t *ctx, usmp_transport_t *transport)
+static void adopt_transport(usmp_t *ctx, usmp_transport_t *transport)
 {
   usmp_transport_t *own = &ctx->transport;
 
@@ -544,8 +544,8 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
 {
   const usmp_crypto_t *crypto = usmp_port_crypto();
 
-  make_known(ctx, transport);
-  take_over(ctx, transport);
+  reset_unknown(ctx, transport);
+  adopt_transport(ctx, transport);
   ctx->open = true;
   ctx->broken = ctx->replaced = ctx->wake = ctx->established = false;
   ctx->ended = USMP_OK;
@@ -556,7 +556,7 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
   usmp_err_t err = usmp_workspace_locks(ctx);
   if (err != USMP_OK) return err;
   usmp_workspace_t *work = ctx->work;
-  work->inbox_at = work->inbox_len = work->backlog_len = work->outbox_at = work->outbox_len = 0;
+  work->rx_chunk_at = work->rx_chunk_len = work->receive_queue_len = work->tx_chunk_at = work->tx_chunk_len = 0;
   work->message_waits = work->too_large = false;
   memset(&work->config, 0, sizeof work->config);
   work->config.crypto = crypto;
@@ -612,7 +612,7 @@ usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport)
   if (err == USMP_OK && !lock(ctx)) err = USMP_ERR_TOO_MANY_CONNECTIONS;
   if (err != USMP_OK) return usmp_fail_connect(ctx, err);
   flush(ctx);
-  publish(ctx);
+  sync_state(ctx);
   unlock(ctx);
   return USMP_OK;
 }
@@ -624,7 +624,7 @@ usmp_err_t usmp_finish_handshake(usmp_t *ctx)
 
   if (!lock(ctx)) return usmp_fail_connect(ctx, USMP_ERR_TOO_MANY_CONNECTIONS);
   while (err == USMP_OK && !ctx->established) {
-    err = turn(ctx, LONGEST_WAIT_MS);
+    err = poll_once(ctx, LONGEST_WAIT_MS);
     /* What came on a line may have been noise: its engine would wait for a HELLO without end. */
     uint32_t now = usmp_port_millis();
     const usmp_conn_t *conn = &ctx->work->conn;
@@ -668,7 +668,7 @@ usmp_err_t usmp_step(usmp_t *ctx)
 {
   usmp_err_t err = enter(ctx);
   if (err != USMP_OK) return err;
-  err = record(ctx, turn(ctx, 0));
+  err = record(ctx, poll_once(ctx, 0));
   leave(ctx);
   return err;
 }
@@ -684,7 +684,7 @@ static void await_delivery(usmp_t *ctx)
   usmp_conn_t *conn = &ctx->work->conn;
 
   if (ctx->transport.kind != USMP_KIND_DATAGRAM) return;
-  while (!ctx->reading && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) turn(ctx, LONGEST_WAIT_MS);
+  while (!ctx->reading && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) poll_once(ctx, LONGEST_WAIT_MS);
 }
 
 /* Lets some time pass while the transport has no room. Who waits goes on taking in what comes, and notices an end. While another
@@ -693,9 +693,9 @@ static void await_room(usmp_t *ctx)
 {
   bool other_sends = ctx->sending;
 
-  let_others_run(ctx);
+  yield_to_others(ctx);
   if (!other_sends) {
-    turn(ctx, 0);
+    poll_once(ctx, 0);
     return;
   }
   usmp_port_wdt_feed();
@@ -703,12 +703,12 @@ static void await_room(usmp_t *ctx)
 }
 
 /* Until the transport has taken all that is queued, or the session has ended or given way to a new one. */
-static void hand_over(usmp_t *ctx)
+static void flush_all(usmp_t *ctx)
 {
   const usmp_conn_t *conn = &ctx->work->conn;
 
   flush(ctx);
-  while ((ctx->sending || rest_waits(ctx)) && usmp_conn_error(conn) == 0) await_room(ctx);
+  while ((ctx->sending || has_unsent(ctx)) && usmp_conn_error(conn) == 0) await_room(ctx);
 }
 
 /* One of the engine's commands, tried again as the queue drains. */
@@ -720,15 +720,15 @@ static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *
   usmp_conn_t *conn = &ctx->work->conn;
   int err = run(conn, data, len, usmp_port_millis());
   while (err == USMP_ERR_QUEUE_FULL && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) {
-    if (ctx->sending || rest_waits(ctx)) await_room(ctx);
-    else turn(ctx, LONGEST_WAIT_MS);
+    if (ctx->sending || has_unsent(ctx)) await_room(ctx);
+    else poll_once(ctx, LONGEST_WAIT_MS);
     err = run(conn, data, len, usmp_port_millis());
   }
-  if (run == usmp_conn_send) hand_over(ctx);
+  if (run == usmp_conn_send) flush_all(ctx);
   else flush(ctx); /* what is no message leaves with the next call if there is no room now */
   if (err == USMP_OK) await_delivery(ctx);
   if (err == USMP_OK) err = usmp_conn_error(conn);
-  publish(ctx);
+  sync_state(ctx);
   record(ctx, err);
   leave(ctx);
   return (usmp_err_t)err;
@@ -764,29 +764,29 @@ usmp_err_t usmp_rekey(usmp_t *ctx)
 static void drop_first(usmp_workspace_t *work, uint16_t len)
 {
   work->too_large = false;
-  if (work->backlog_len == 0) {
-    hold_message(work, false);
+  if (work->receive_queue_len == 0) {
+    set_message_waits(work, false);
     return;
   }
-  work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
-  memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
+  work->receive_queue_len = (uint16_t)(work->receive_queue_len - len - 2);
+  memmove(work->receive_queue, work->receive_queue + len + 2, work->receive_queue_len);
   /* What waits behind it follows as soon as it may: while it waits no other message is taken. */
-  if (work->message_waits && put_by(work, work->message, work->message_len)) hold_message(work, false);
+  if (work->message_waits && push_receive_queue(work, work->message, work->message_len)) set_message_waits(work, false);
 }
 
 /* A message that does not fit waits for one more call: an application whose buffer will never do must not meet it for
    ever. */
 static int take_message(usmp_workspace_t *work, uint8_t *out, uint16_t max_len)
 {
-  bool first = work->backlog_len > 0;
-  uint16_t len = first ? usmp_load16(work->backlog) : work->message_len;
+  bool first = work->receive_queue_len > 0;
+  uint16_t len = first ? usmp_load16(work->receive_queue) : work->message_len;
 
   if (len > max_len) {
     if (work->too_large) drop_first(work, len);
     else work->too_large = true;
     return USMP_ERR_MESSAGE_TOO_LARGE;
   }
-  memcpy(out, first ? work->backlog + 2 : work->message, len);
+  memcpy(out, first ? work->receive_queue + 2 : work->message, len);
   drop_first(work, len);
   return len;
 }
@@ -795,7 +795,7 @@ static int take_message(usmp_workspace_t *work, uint8_t *out, uint16_t max_len)
 static bool only_control_came(usmp_t *ctx)
 {
   usmp_workspace_t *work = ctx->work;
-  return work->control_came && work->inbox_at == work->inbox_len && transport_available(&ctx->transport) <= 0;
+  return work->control_came && work->rx_chunk_at == work->rx_chunk_len && transport_available(&ctx->transport) <= 0;
 }
 
 static bool may_return_empty(usmp_t *ctx, uint32_t elapsed)
@@ -817,14 +817,14 @@ static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
       ctx->replaced = false;
       return USMP_ERR_REPLACED;
     }
-    if (any_message(ctx->work)) return take_message(ctx->work, out, max_len);
+    if (has_message(ctx->work)) return take_message(ctx->work, out, max_len);
     int err = usmp_conn_error(&ctx->work->conn);
     if (err < 0) return err;
     ctx->woken = ctx->wake;
     ctx->timed_out = ctx->woken || may_return_empty(ctx, elapsed);
     ctx->wake = false;
     if (ctx->timed_out) return 0;
-    turn(ctx, smaller(wait_ms, LONGEST_WAIT_MS));
+    poll_once(ctx, smaller(wait_ms, LONGEST_WAIT_MS));
   }
 }
 
@@ -835,7 +835,7 @@ static usmp_err_t enter_receiving(usmp_t *ctx)
   if (err != USMP_OK) return err;
   unlock(ctx);
   bool mine = lock_receivers(ctx);
-  lock_again(ctx);
+  relock(ctx);
   if (mine) return USMP_OK;
   leave(ctx);
   return USMP_ERR_TOO_MANY_CONNECTIONS;
@@ -865,7 +865,7 @@ usmp_err_t usmp_wake(usmp_t *ctx)
 bool usmp_message_waits(usmp_t *ctx)
 {
   if (enter(ctx) != USMP_OK) return false;
-  bool waits = any_message(ctx->work);
+  bool waits = has_message(ctx->work);
   leave(ctx);
   return waits;
 }
@@ -874,14 +874,14 @@ bool usmp_message_waits(usmp_t *ctx)
 static void drain(usmp_t *ctx, uint32_t begin)
 {
   flush(ctx);
-  while (rest_waits(ctx) && usmp_port_millis() - begin < USMP_CLOSE_MS) {
+  while (has_unsent(ctx) && usmp_port_millis() - begin < USMP_CLOSE_MS) {
     usmp_port_wdt_feed();
-    let_others_run(ctx);
+    yield_to_others(ctx);
     flush(ctx);
   }
 }
 
-static void say_goodbye(usmp_t *ctx)
+static void close_session(usmp_t *ctx)
 {
   usmp_conn_t *conn = &ctx->work->conn;
   uint32_t begin = usmp_port_millis();
@@ -889,14 +889,14 @@ static void say_goodbye(usmp_t *ctx)
   drain(ctx, begin); /* a full queue has no room for the BYE */
   usmp_conn_close(conn, USMP_ERR_CLOSED, usmp_port_millis());
   drain(ctx, begin);
-  while (usmp_conn_state(conn) == USMP_CONN_CLOSING) turn(ctx, LONGEST_WAIT_MS); /* the engine's own end */
+  while (usmp_conn_state(conn) == USMP_CONN_CLOSING) poll_once(ctx, LONGEST_WAIT_MS); /* the engine's own end */
 }
 
 void usmp_close(usmp_t *ctx)
 {
   if (!ctx || !has_locks(ctx)) return;
   bool locked = lock(ctx);
-  if (ctx->work && locked) say_goodbye(ctx);
+  if (ctx->work && locked) close_session(ctx);
   close_transport(ctx);
   ctx->established = ctx->wake = ctx->replaced = false;
   ctx->state = USMP_STATE_IDLE;

@@ -10,9 +10,9 @@ usmp_err_t usmp_listen(usmp_listener_t *listener, usmp_find_psk_fn find_psk, voi
   listener->context = context;
   memset(listener->failures, 0, sizeof listener->failures);
   listener->first_len = 0;
-  listener->jar.crypto = usmp_port_crypto();
-  if (!listener->jar.crypto) return USMP_ERR_CRYPTO_FAILED;
-  int drawn = usmp_port_random(listener->jar.secret, sizeof listener->jar.secret);
+  listener->issuer.crypto = usmp_port_crypto();
+  if (!listener->issuer.crypto) return USMP_ERR_CRYPTO_FAILED;
+  int drawn = usmp_port_random(listener->issuer.secret, sizeof listener->issuer.secret);
   return (usmp_err_t)usmp_callback_result(drawn, USMP_ERR_RANDOM_FAILED);
 }
 
@@ -29,7 +29,7 @@ static usmp_peer_id_t peer_of(const usmp_listener_t *listener, const uint8_t dev
   return peer;
 }
 
-static int guarded_find_psk(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
+static int find_psk_unless_locked_out(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
 {
   usmp_listener_t *listener = context;
   usmp_lockout_t lockout = lockout_of(listener);
@@ -41,14 +41,14 @@ static int guarded_find_psk(void *context, const uint8_t device_id[USMP_DEVICE_I
 
 /* Over UDP other sessions' threads may be in the listener's table, so a session counts for itself who fails beside it. All
    of them come from its peer's address and port. */
-static const usmp_peer_id_t beside_peer;
+static const usmp_peer_id_t next_handshake_peer;
 
-static int find_psk_beside(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
+static int find_psk_for_next_handshake(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
 {
   usmp_t *ctx = context;
   usmp_lockout_t lockout = {&ctx->failures, 1};
 
-  if (usmp_lockout_holds(&lockout, &beside_peer, usmp_port_millis())) return USMP_ERR_LOCKED_OUT;
+  if (usmp_lockout_holds(&lockout, &next_handshake_peer, usmp_port_millis())) return USMP_ERR_LOCKED_OUT;
   return ctx->listener->find_psk(ctx->listener->context, device_id, found);
 }
 
@@ -62,11 +62,11 @@ static void count(usmp_lockout_t lockout, const usmp_peer_id_t *peer, int err)
 }
 
 /* The same for a handshake beside a session. */
-static void count_beside(usmp_t *ctx, const uint8_t device_id[USMP_DEVICE_ID_LEN], int err)
+static void count_next_handshake(usmp_t *ctx, const uint8_t device_id[USMP_DEVICE_ID_LEN], int err)
 {
   usmp_peer_id_t peer = peer_of(ctx->listener, device_id);
 
-  if (ctx->transport.kind == USMP_KIND_DATAGRAM) count((usmp_lockout_t){&ctx->failures, 1}, &beside_peer, err);
+  if (ctx->transport.kind == USMP_KIND_DATAGRAM) count((usmp_lockout_t){&ctx->failures, 1}, &next_handshake_peer, err);
   else count(lockout_of(ctx->listener), &peer, err);
 }
 
@@ -76,22 +76,22 @@ static usmp_err_t start(usmp_listener_t *listener, usmp_t *ctx, usmp_transport_t
   if (err != USMP_OK) return err;
   if (listener->first_len > sizeof listener->first) return USMP_ERR_TRANSPORT_FAILED;
   usmp_workspace_t *work = ctx->work;
-  work->config.find_psk = guarded_find_psk;
+  work->config.find_psk = find_psk_unless_locked_out;
   work->config.context = listener;
   memcpy(listener->peer_address, peer->peer_address, sizeof listener->peer_address);
-  memcpy(work->inbox, listener->first, listener->first_len);
-  work->inbox_len = (uint16_t)listener->first_len;
+  memcpy(work->rx_chunk, listener->first, listener->first_len);
+  work->rx_chunk_len = (uint16_t)listener->first_len;
   listener->first_len = 0;
   ctx->listener = listener;
   memset(&ctx->failures, 0, sizeof ctx->failures);
-  if (peer->kind != USMP_KIND_STREAM && !ctx->beside) {
-    ctx->beside = usmp_workspace_take(ctx);
-    if (!ctx->beside) USMP_LOGW("usmp", "one workspace only: a client that restarts has to wait");
+  if (peer->kind != USMP_KIND_STREAM && !ctx->next_handshake) {
+    ctx->next_handshake = usmp_workspace_take(ctx);
+    if (!ctx->next_handshake) USMP_LOGW("usmp", "one workspace only: a client that restarts has to wait");
   }
-  if (ctx->beside) ctx->beside->config = work->config;
-  if (ctx->beside && peer->kind == USMP_KIND_DATAGRAM) {
-    ctx->beside->config.find_psk = find_psk_beside;
-    ctx->beside->config.context = ctx;
+  if (ctx->next_handshake) ctx->next_handshake->config = work->config;
+  if (ctx->next_handshake && peer->kind == USMP_KIND_DATAGRAM) {
+    ctx->next_handshake->config.find_psk = find_psk_for_next_handshake;
+    ctx->next_handshake->config.context = ctx;
   }
   return (usmp_err_t)usmp_start_server(work);
 }
@@ -133,16 +133,16 @@ usmp_err_t usmp_accept(usmp_listener_t *listener, usmp_t *ctx, uint32_t wait_ms)
   return err;
 }
 
-bool usmp_watches_line(const usmp_t *ctx)
+bool usmp_next_handshake_on_serial(const usmp_t *ctx)
 {
-  return ctx->beside && ctx->transport.kind == USMP_KIND_SERIAL;
+  return ctx->next_handshake && ctx->transport.kind == USMP_KIND_SERIAL;
 }
 
-void usmp_keep_rest(usmp_t *ctx, const uint8_t *rest)
+void usmp_next_handshake_save_remaining(usmp_t *ctx, const uint8_t *rest)
 {
   usmp_listener_t *listener = ctx->listener;
   usmp_workspace_t *work = ctx->work;
-  size_t len = (size_t)(work->inbox + work->inbox_len - rest);
+  size_t len = (size_t)(work->rx_chunk + work->rx_chunk_len - rest);
 
   if (len > sizeof listener->first) { /* the HELLO is what a client waits behind: it stands last */
     rest += len - sizeof listener->first;
@@ -150,41 +150,41 @@ void usmp_keep_rest(usmp_t *ctx, const uint8_t *rest)
   }
   memcpy(listener->first, rest, len);
   listener->first_len = len;
-  work->inbox_len = work->inbox_at;
+  work->rx_chunk_len = work->rx_chunk_at;
 }
 
 /* What the old session has not read yet, from `rest` on, is the new one's. */
-static void replace(usmp_t *ctx, const uint8_t *rest)
+static void adopt_next_session(usmp_t *ctx, const uint8_t *rest)
 {
   usmp_workspace_t *old = ctx->work;
-  size_t len = (size_t)(old->inbox + old->inbox_len - rest);
+  size_t len = (size_t)(old->rx_chunk + old->rx_chunk_len - rest);
   usmp_event_t event;
 
-  ctx->work = ctx->beside;
-  ctx->beside = old;
+  ctx->work = ctx->next_handshake;
+  ctx->next_handshake = old;
   while (usmp_conn_poll_event(&ctx->work->conn, &event)) continue;
-  memmove(ctx->work->inbox, rest, len);
-  ctx->work->inbox_at = 0;
-  ctx->work->inbox_len = (uint16_t)len;
-  ctx->work->backlog_len = ctx->work->outbox_at = ctx->work->outbox_len = 0;
+  memmove(ctx->work->rx_chunk, rest, len);
+  ctx->work->rx_chunk_at = 0;
+  ctx->work->rx_chunk_len = (uint16_t)len;
+  ctx->work->receive_queue_len = ctx->work->tx_chunk_at = ctx->work->tx_chunk_len = 0;
   ctx->work->message_waits = false;
-  ctx->beside->config = ctx->work->config;
-  count_beside(ctx, usmp_conn_device_id(&ctx->work->conn), USMP_OK);
-  usmp_conn_wipe(&ctx->beside->conn); /* no BYE: the client that would read it is gone */
+  ctx->next_handshake->config = ctx->work->config;
+  count_next_handshake(ctx, usmp_conn_device_id(&ctx->work->conn), USMP_OK);
+  usmp_conn_wipe(&ctx->next_handshake->conn); /* no BYE: the client that would read it is gone */
   ctx->replaced = true;
 }
 
 /* The first datagrams of a client that was restarted at its address are judged as a stranger's are: nobody who only writes
    that address on a datagram gets further. Their cookies are good for this session alone. */
-static bool admitted(usmp_t *ctx, const uint8_t *datagram, size_t len)
+static bool verify_hello_cookie(usmp_t *ctx, const uint8_t *datagram, size_t len)
 {
   usmp_transport_t *transport = &ctx->transport;
   uint8_t place[USMP_ADDRESS_MAX + USMP_SESSION_ID_LEN];
-  usmp_cookie_answer_t answer;
+  usmp_hello_retry_t answer;
 
   memcpy(place, transport->peer_address, USMP_ADDRESS_MAX);
   memcpy(place + USMP_ADDRESS_MAX, ctx->session_id, USMP_SESSION_ID_LEN);
-  int gate = usmp_cookie_gate(&ctx->listener->jar, place, sizeof place, usmp_port_millis() / 1000u, datagram, len, &answer);
+  int gate = usmp_verify_hello_cookie(&ctx->listener->issuer, place, sizeof place, usmp_port_millis() / 1000u, datagram, len, &answer);
   if (gate == 0) {
     transport->send(transport, answer.utack, USMP_UTACK_SIZE); /* who does not get them asks again */
     transport->send(transport, answer.retry, sizeof answer.retry);
@@ -193,9 +193,9 @@ static bool admitted(usmp_t *ctx, const uint8_t *datagram, size_t len)
 }
 
 /* True when no handshake runs there; one that has ended is counted, once. */
-static bool is_free(usmp_t *ctx)
+static bool end_last_handshake(usmp_t *ctx)
 {
-  usmp_conn_t *conn = &ctx->beside->conn;
+  usmp_conn_t *conn = &ctx->next_handshake->conn;
 
   usmp_conn_handle_timeout(conn, usmp_port_millis());
   if (usmp_conn_state(conn) != USMP_CONN_CLOSED) return false;
@@ -203,30 +203,30 @@ static bool is_free(usmp_t *ctx)
   int err = usmp_conn_error(conn);
   memcpy(device_id, usmp_conn_device_id(conn), sizeof device_id);
   usmp_conn_wipe(conn);
-  if (err != USMP_OK) count_beside(ctx, device_id, err);
+  if (err != USMP_OK) count_next_handshake(ctx, device_id, err);
   return true;
 }
 
-void usmp_watch(usmp_t *ctx, const uint8_t *bytes, size_t len)
+void usmp_next_handshake_feed(usmp_t *ctx, const uint8_t *bytes, size_t len)
 {
-  usmp_workspace_t *beside = ctx->beside;
-  usmp_conn_t *conn = &beside->conn;
+  usmp_workspace_t *next_handshake = ctx->next_handshake;
+  usmp_conn_t *conn = &next_handshake->conn;
   size_t at = 0;
 
   if (!usmp_conn_established(&ctx->work->conn)) return;
-  if (is_free(ctx)) {
-    if (ctx->transport.kind == USMP_KIND_DATAGRAM && !admitted(ctx, bytes, len)) return;
-    if (usmp_start_server(beside) != USMP_OK) return;
+  if (end_last_handshake(ctx)) {
+    if (ctx->transport.kind == USMP_KIND_DATAGRAM && !verify_hello_cookie(ctx, bytes, len)) return;
+    if (usmp_start_server(next_handshake) != USMP_OK) return;
   }
   while (at < len && !usmp_conn_established(conn)) {
     int used = usmp_conn_receive(conn, bytes + at, len - at, usmp_port_millis());
     if (used < 0) return;
     at += (size_t)used;
   }
-  if (usmp_conn_established(conn)) replace(ctx, bytes + at);
+  if (usmp_conn_established(conn)) adopt_next_session(ctx, bytes + at);
 }
 
-void usmp_watch_time(usmp_t *ctx)
+void usmp_next_handshake_timeout(usmp_t *ctx)
 {
-  (void)is_free(ctx);
+  (void)end_last_handshake(ctx);
 }

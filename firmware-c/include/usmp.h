@@ -82,34 +82,34 @@ typedef enum usmp_state {
 #ifndef USMP_POOL_SIZE
 #define USMP_POOL_SIZE 1
 #endif
-#define USMP_INBOX_SIZE 512
+#define USMP_RX_CHUNK_SIZE 512
 /* Datagrams: messages that came while the application was sending, 2 bytes more for each. What does not fit is not
    acknowledged, and sent again by the peer. Other transports keep there what is being sent. */
-#ifndef USMP_BACKLOG_SIZE
-#define USMP_BACKLOG_SIZE 1024
+#ifndef USMP_RECEIVE_QUEUE_SIZE
+#define USMP_RECEIVE_QUEUE_SIZE 1024
 #endif
-#if USMP_BACKLOG_SIZE < 64
-#error "USMP_BACKLOG_SIZE is at least 64"
+#if USMP_RECEIVE_QUEUE_SIZE < 64
+#error "USMP_RECEIVE_QUEUE_SIZE is at least 64"
 #endif
 
 typedef struct usmp_workspace {
   uint8_t frame[USMP_FRAME_BUFFER_SIZE];
   uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
   uint8_t tx[USMP_TX_BUFFER_SIZE(USMP_TX_FRAMES)];
-  uint8_t inbox[USMP_INBOX_SIZE];
+  uint8_t rx_chunk[USMP_RX_CHUNK_SIZE];
   union {
-    uint8_t backlog[USMP_BACKLOG_SIZE]; /* datagrams */
-    uint8_t outbox[USMP_BACKLOG_SIZE];  /* all others */
+    uint8_t receive_queue[USMP_RECEIVE_QUEUE_SIZE]; /* datagrams */
+    uint8_t tx_chunk[USMP_RECEIVE_QUEUE_SIZE];  /* all others */
   };
   usmp_conn_t conn;
   usmp_config_t config;
-  uint16_t inbox_at;
-  uint16_t inbox_len;
-  uint16_t backlog_len;
+  uint16_t rx_chunk_at;
+  uint16_t rx_chunk_len;
+  uint16_t receive_queue_len;
   uint16_t message_len;
-  uint16_t outbox_at;  /* not datagrams: from here on the transport has not taken it */
-  uint16_t outbox_len;
-  uint32_t took_at;    /* when the transport last took something of it, or it was filled */
+  uint16_t tx_chunk_at;  /* not datagrams: from here on the transport has not taken it */
+  uint16_t tx_chunk_len;
+  uint32_t tx_progress_at;    /* when the transport last took something of it, or it was filled */
   bool message_waits; /* in `message`, behind those of the backlog */
   bool too_large;     /* the first message did not fit, and that was said once */
   bool control_came;  /* a PING or PONG, since usmp_recv was called */
@@ -152,7 +152,7 @@ typedef struct usmp {
 
   /* Private. */
   usmp_workspace_t *work;
-  usmp_workspace_t *beside; /* server, not over TCP: where a client that was restarted makes a new handshake */
+  usmp_workspace_t *next_handshake; /* server, not over TCP: where a client that was restarted makes a new handshake */
   struct usmp_listener_s *listener; /* server: where it came from */
   usmp_lockout_entry_t failures;    /* server over UDP: of handshakes beside the session, whatever device id they name */
 #if USMP_THREADS
@@ -237,7 +237,7 @@ typedef struct usmp_listener_s {
   void (*close)(struct usmp_listener_s *listener);
   usmp_find_psk_fn find_psk;
   void *context;
-  usmp_cookie_jar_t jar;
+  usmp_cookie_issuer_t issuer;
   usmp_lockout_entry_t failures[USMP_LOCKOUT_ENTRIES];
   uint8_t peer_address[USMP_ADDRESS_MAX]; /* of the handshake at hand */
   uint8_t first[USMP_HEADER_SIZE + USMP_HELLO_COOKIE_SIZE];

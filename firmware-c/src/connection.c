@@ -95,7 +95,7 @@ void usmp_conn_wipe(usmp_conn_t *conn)
   conn->error = USMP_ERR_NOT_CONNECTED;
 }
 
-void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id,
                          uint8_t suite, bool client)
 {
   uint8_t id[USMP_SESSION_ID_LEN];

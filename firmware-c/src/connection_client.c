@@ -50,7 +50,7 @@ static int on_challenge(usmp_conn_t *conn, const usmp_frame_t *frame)
 
 static int on_session_ok(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
 
   if (frame->length != USMP_SESSION_OK_SIZE) return USMP_ERR_BAD_PAYLOAD;
   int err = usmp_client_session_ok(&conn->u.client, conn->config, frame->payload, &keys);

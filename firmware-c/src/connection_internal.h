@@ -25,7 +25,7 @@ void usmp_conn_acknowledge_again(usmp_conn_t *conn, const usmp_frame_t *frame);
 int usmp_conn_close_with(usmp_conn_t *conn, int error);
 
 /* From the handshake to the session. */
-void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id,
                          uint8_t suite, bool client);
 
 static inline uint8_t usmp_conn_suite(const usmp_config_t *config)

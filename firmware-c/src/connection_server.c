@@ -102,7 +102,7 @@ static int wrong_proof(usmp_conn_t *conn, int error)
 static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   usmp_server_t *server = &conn->u.server;
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
   uint8_t session_ok[USMP_SESSION_OK_SIZE];
 
   if (frame->length != USMP_MAC_SIZE) return USMP_ERR_BAD_PAYLOAD;

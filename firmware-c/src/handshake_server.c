@@ -54,7 +54,7 @@ int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_cred
 }
 
 int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto,
-                          const uint8_t mac[USMP_MAC_SIZE], usmp_keys_t *keys)
+                          const uint8_t mac[USMP_MAC_SIZE], usmp_traffic_keys_t *keys)
 {
   bool equal = usmp_equal(s->expected_mac, mac, USMP_MAC_SIZE);
   if (s->refusal != USMP_OK) return s->refusal; /* even if somebody guessed the random key */

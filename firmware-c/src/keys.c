@@ -6,7 +6,7 @@
 
 int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE],
                      const uint8_t peer_public[USMP_KEY_SIZE], const usmp_transcript_t *transcript,
-                     usmp_keys_t *keys)
+                     usmp_traffic_keys_t *keys)
 {
   static const uint8_t label[7] = {'u', 's', 'm', 'p', '-', 'v', '2'};
   uint8_t shared[USMP_KEY_SIZE];

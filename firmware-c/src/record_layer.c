@@ -4,7 +4,7 @@
 
 #include "usmp/callbacks.h"
 
-void usmp_record_layer_init(usmp_record_layer_t *layer, const usmp_keys_t *keys, const uint8_t id[USMP_SESSION_ID_LEN],
+void usmp_record_layer_init(usmp_record_layer_t *layer, const usmp_traffic_keys_t *keys, const uint8_t id[USMP_SESSION_ID_LEN],
                        uint8_t suite, bool client, bool datagram)
 {
   memset(layer, 0, sizeof *layer);

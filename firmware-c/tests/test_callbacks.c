@@ -296,8 +296,8 @@ static void what_no_function_has_opened_is_no_message(void **state)
 
 static void a_cookie_that_could_not_be_checked_is_not_good(void **state)
 {
-  usmp_cookie_jar_t jar = {bad_crypto(), {1, 2, 3}};
-  usmp_cookie_answer_t answer;
+  usmp_cookie_issuer_t issuer = {bad_crypto(), {1, 2, 3}};
+  usmp_hello_retry_t answer;
   uint8_t address[6] = {127, 0, 0, 1, 0x23, 0x28};
   uint8_t hello[USMP_HEADER_SIZE + USMP_HELLO_COOKIE_SIZE] = {0};
 
@@ -309,7 +309,7 @@ static void a_cookie_that_could_not_be_checked_is_not_good(void **state)
     crypto_at = 1;
     for (unsigned cookie = 0; cookie < 2; cookie++) {
       int len = usmp_frame_encode(hello, USMP_TYPE_HELLO, cookie, cookie ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
-      assert_int_equal(usmp_cookie_gate(&jar, address, 6, 59, hello, (size_t)len, &answer), USMP_ERR_CRYPTO_FAILED);
+      assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 59, hello, (size_t)len, &answer), USMP_ERR_CRYPTO_FAILED);
     }
   }
   crypto_at = 0;

@@ -347,7 +347,7 @@ static bool run_key_schedule(void)
   uint8_t shared[USMP_KEY_SIZE];
   uint8_t public_key[USMP_KEY_SIZE];
   usmp_transcript_t transcript;
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
 
   if (is("op", "agree")) {
     hex("private", &a);
@@ -392,7 +392,7 @@ static bool suite_missing(void)
 
 static void record_layer_from(usmp_record_layer_t *s, const char *tx, const char *rx, bool datagram)
 {
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
   memcpy(keys.c2s, hex(tx, &c)->at, USMP_KEY_SIZE);
   memcpy(keys.s2c, hex(rx, &c)->at, USMP_KEY_SIZE);
   usmp_record_layer_init(s, &keys, hex("session_id", &c)->at, has("suite") ? (uint8_t)number("suite") : USMP_CIPHER_DEFAULT,
@@ -453,7 +453,7 @@ static bool run_replay(void)
 {
   usmp_record_layer_t receiver;
   usmp_record_layer_t sender;
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
 
   memset(&keys, 7, sizeof keys);
   memset(c.at, 9, USMP_SESSION_ID_LEN);
@@ -542,7 +542,7 @@ static bool sends_are(usmp_conn_t *conn, const char *list, int index, const char
   return count == (int)number(count_key);
 }
 
-/* A jar whose cookie is the one of the vectors: what stands in it is the server's own matter. */
+/* A issuer whose cookie is the one of the vectors: what stands in it is the server's own matter. */
 static int jar_hmac(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len, uint8_t mac[USMP_MAC_SIZE])
 {
   (void)key, (void)key_len, (void)data, (void)len;
@@ -552,14 +552,14 @@ static int jar_hmac(const uint8_t *key, size_t key_len, const uint8_t *data, siz
 }
 
 /* One datagram or piece of a stream. A server on datagrams keeps the gate in front of the connection. */
-static int feed(endpoint_t *e, bool gate, const bytes_t *in, usmp_cookie_answer_t *answer)
+static int feed(endpoint_t *e, bool gate, const bytes_t *in, usmp_hello_retry_t *answer)
 {
   usmp_crypto_t stub = *crypto;
   stub.hmac_sha256 = jar_hmac;
-  usmp_cookie_jar_t jar = {&stub, {0}};
+  usmp_cookie_issuer_t issuer = {&stub, {0}};
 
   if (gate) {
-    int err = usmp_cookie_gate(&jar, (const uint8_t *)"address", 7, 100, in->at, in->len, answer);
+    int err = usmp_verify_hello_cookie(&issuer, (const uint8_t *)"address", 7, 100, in->at, in->len, answer);
     if (err <= 0) return err;
   }
   e->conn.last_drop = 0;
@@ -571,7 +571,7 @@ static int feed(endpoint_t *e, bool gate, const bytes_t *in, usmp_cookie_answer_
   return e->conn.last_drop;
 }
 
-static bool step_result(endpoint_t *e, bool gate, int err, const usmp_cookie_answer_t *answer, const char *reply,
+static bool step_result(endpoint_t *e, bool gate, int err, const usmp_hello_retry_t *answer, const char *reply,
                         const char *established)
 {
   if (gate && err == 0 && e->conn.state == USMP_CONN_AWAIT_HELLO) {
@@ -604,7 +604,7 @@ static void discard_sends(usmp_conn_t *conn)
 static bool handshake_step(void)
 {
   endpoint_t *e = &endpoints[0];
-  usmp_cookie_answer_t answer;
+  usmp_hello_retry_t answer;
   bool client = is("role", "client");
   bool datagram = is("transport", "datagram");
 
@@ -636,7 +636,7 @@ static bool handshake_transcript(void)
   static const char *const names[] = {"hello", "hello_retry", "hello_cookie", "challenge", "hello_ack", "session_ok"};
   endpoint_t *client = &endpoints[0];
   endpoint_t *server = &endpoints[1];
-  usmp_cookie_answer_t answer;
+  usmp_hello_retry_t answer;
   bool datagram = is("transport", "datagram");
   const uint8_t *bytes;
 
@@ -678,7 +678,7 @@ static bool run_handshake(void)
 
 static void establish(endpoint_t *e, bool client)
 {
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
 
   memset(random_bytes, 0x55, sizeof random_bytes);
   random_at = 0;
@@ -774,7 +774,7 @@ static bool run_rekey(void)
 
 static void quiet_session(endpoint_t *e, bool client)
 {
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
 
   random_at = 0;
   open_endpoint(e, client);

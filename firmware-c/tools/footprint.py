@@ -37,7 +37,7 @@ ALWAYS = [f"usmp_conn_{name}" for name in (
     "poll_event", "wipe", "ping", "rekey")]
 CLIENT = ["usmp_conn_init_client"]
 SERVER = ["usmp_conn_init_server"]
-EXTRAS = ["usmp_cookie_gate", "usmp_derive_device_psk", "usmp_lockout_holds", "usmp_lockout_failed"]
+EXTRAS = ["usmp_verify_hello_cookie", "usmp_derive_device_psk", "usmp_lockout_holds", "usmp_lockout_failed"]
 STREAM_ONLY = ["-DUSMP_WITH_DATAGRAM=0", "-DUSMP_WITH_SERIAL=0"]
 BUILDS = [
     ("client, TCP only", CLIENT, STREAM_ONLY),

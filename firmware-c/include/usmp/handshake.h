@@ -19,7 +19,7 @@ typedef struct usmp_client {
      SESSION_OK: the CHALLENGE answered before is kept too. Without one, the keys are ready. */
   usmp_transcript_t transcript;
   union {
-    usmp_keys_t keys;
+    usmp_traffic_keys_t keys;
     uint8_t other[USMP_CHALLENGE_SIZE];
   } u;
   uint8_t cookie[USMP_COOKIE_SIZE];
@@ -49,7 +49,7 @@ void usmp_client_swap(usmp_client_t *c);
 
 /* Checks a SESSION_OK payload and gives the keys of the CHALLENGE it belongs to. They are written with 0 only. */
 USMP_MUST_CHECK int usmp_client_session_ok(usmp_client_t *c, const usmp_config_t *me,
-                                           const uint8_t payload[USMP_SESSION_OK_SIZE], usmp_keys_t *keys);
+                                           const uint8_t payload[USMP_SESSION_OK_SIZE], usmp_traffic_keys_t *keys);
 
 /* ---- server ---- */
 
@@ -75,7 +75,7 @@ USMP_MUST_CHECK int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me,
 
 /* Checks HELLO_ACK, then derives the keys: the mac needs no Diffie-Hellman (W8). The keys are written with 0 only. */
 USMP_MUST_CHECK int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto,
-                                          const uint8_t mac[USMP_MAC_SIZE], usmp_keys_t *keys);
+                                          const uint8_t mac[USMP_MAC_SIZE], usmp_traffic_keys_t *keys);
 
 #ifdef __cplusplus
 }

@@ -34,7 +34,7 @@ typedef struct usmp_record_layer {
   usmp_epoch_t epochs[USMP_MAX_EPOCHS];
 } usmp_record_layer_t;
 
-void usmp_record_layer_init(usmp_record_layer_t *layer, const usmp_keys_t *keys,
+void usmp_record_layer_init(usmp_record_layer_t *layer, const usmp_traffic_keys_t *keys,
                        const uint8_t id[USMP_SESSION_ID_LEN], uint8_t suite, bool client, bool datagram);
 
 /* Where the plaintext stands in a frame that is to be sealed. */

@@ -19,7 +19,7 @@ static uint8_t suite;
 
 static void establish(uint8_t choice)
 {
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
   uint8_t id[USMP_SESSION_ID_LEN] = {1, 2, 3};
 
   memset(keys.c2s, 1, sizeof keys.c2s);
