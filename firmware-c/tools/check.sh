@@ -84,7 +84,7 @@ psa_names() { # the PSA back end and its user know no name that is mbedTLS's own
 analyse() {
   cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
     -I"$here/include" -I"$here/rpc" -I"$here/ports/posix" "$here/src" "$here/api" "$here/crypto" "$here/ports/posix" \
-    "$here"/rpc/*.c "$here"/examples/robot/robot.c "$here"/examples/robot/robot_link.c "$here"/examples/robot/posix.c
+    "$here"/rpc/*.c "$here"/examples/robot/robot.c "$here"/examples/robot/robot_session.c "$here"/examples/robot/posix.c
 }
 
 no_heap_no_globals() { # core and JSON-RPC have neither a reference to the heap or to printf, nor a byte of static memory

@@ -11,6 +11,6 @@ cp "$JSMN_HEADER" "$OUT/jsmn/jsmn.h"
 libraries
 robot=$ROOT/examples/robot
 image "$OUT/robolink-robot-rv32.elf" -I"$ROOT/ports/bare" -I"$ROOT/rpc" -isystem "$OUT/jsmn" "$robot/bare.c" "$robot/robot.c" \
-  "$robot/robot_link.c" "$ROOT"/rpc/*.c "$ROOT/ports/bare/usmp_line.c" "$BOARD/random.c" -lm
+  "$robot/robot_session.c" "$ROOT"/rpc/*.c "$ROOT/ports/bare/usmp_serial_client.c" "$BOARD/random.c" -lm
 riscv64-unknown-elf-size "$OUT/robolink-robot-rv32.elf"
 echo "$OUT/robolink-robot-rv32.elf"

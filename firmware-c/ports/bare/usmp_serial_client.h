@@ -1,7 +1,7 @@
 /* A client on a serial line, for programs without an operating system: one session after another over a
    UART. The driver that usmp/connection.h asks for, in the form of a function the main loop calls. */
-#ifndef USMP_LINE_H
-#define USMP_LINE_H
+#ifndef USMP_SERIAL_CLIENT_H
+#define USMP_SERIAL_CLIENT_H
 
 #include "usmp/connection.h"
 
@@ -16,11 +16,11 @@ typedef struct usmp_uart {
 } usmp_uart_t;
 
 /* Between the end of a session and the next HELLO. */
-#define USMP_LINE_PAUSE_MS 500u
+#define USMP_REOPEN_DELAY_MS 500u
 /* Bytes taken from the UART at once. */
-#define USMP_LINE_CHUNK 64
+#define USMP_SERIAL_CHUNK 64
 
-typedef struct usmp_line {
+typedef struct usmp_serial_client {
   const usmp_config_t *config;
   const usmp_buffers_t *buffers;
   const usmp_uart_t *uart;
@@ -29,26 +29,26 @@ typedef struct usmp_line {
   bool down; /* there is no connection; the next one is made after the pause */
   uint8_t chunk_at;
   uint8_t chunk_len;
-  uint8_t chunk[USMP_LINE_CHUNK];
-} usmp_line_t;
+  uint8_t chunk[USMP_SERIAL_CHUNK];
+} usmp_serial_client_t;
 
 /* The three must stay valid as long as the line is used. config->kind must be USMP_KIND_SERIAL. */
-void usmp_line_init(usmp_line_t *line, const usmp_config_t *config, const usmp_buffers_t *buffers,
+void usmp_serial_client_init(usmp_serial_client_t *serial, const usmp_config_t *config, const usmp_buffers_t *buffers,
                     const usmp_uart_t *uart, uint32_t now);
 
 /* Moves bytes both ways, keeps the times, connects and connects anew. True when there is an event: handle
-   it, then call again. False: nothing more to do before a byte comes, the UART has room, or usmp_line_wait
+   it, then call again. False: nothing more to do before a byte comes, the UART has room, or usmp_serial_client_wait
    is over. A connection that cannot even begin (random source, PSK) is an event too: USMP_EVENT_CLOSED. */
-bool usmp_line_poll(usmp_line_t *line, uint32_t now, usmp_event_t *event);
+bool usmp_serial_client_poll(usmp_serial_client_t *serial, uint32_t now, usmp_event_t *event);
 
 /* Milliseconds the processor may sleep if no byte comes. */
-uint32_t usmp_line_wait(const usmp_line_t *line, uint32_t now);
+uint32_t usmp_serial_client_wait(const usmp_serial_client_t *serial, uint32_t now);
 
 /* As usmp_conn_send; USMP_ERR_NOT_CONNECTED while there is no session. */
-USMP_MUST_CHECK int usmp_line_send(usmp_line_t *line, const uint8_t *message, size_t len, uint32_t now);
+USMP_MUST_CHECK int usmp_serial_client_send(usmp_serial_client_t *serial, const uint8_t *message, size_t len, uint32_t now);
 
 /* True when no packet is half sent: text for a person may be written to the line now (the peer drops it). */
-bool usmp_line_quiet(const usmp_line_t *line);
+bool usmp_serial_client_drained(const usmp_serial_client_t *serial);
 
 #ifdef __cplusplus
 }

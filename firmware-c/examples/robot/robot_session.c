@@ -1,4 +1,4 @@
-#include "robot_link.h"
+#include "robot_session.h"
 
 #include <math.h>
 #include <string.h>
@@ -8,17 +8,17 @@
 
 /* ---- methods ---- */
 
-static robot_link_t *link_of(const usmp_rpc_call_t *call)
+static robot_session_t *session_of(const usmp_rpc_call_t *call)
 {
   return call->context;
 }
 
 static int describe(usmp_rpc_call_t *call)
 {
-  const robot_link_t *link = link_of(call);
+  const robot_session_t *session = session_of(call);
 
-  usmp_json_put_string(&call->result, "name", link->name);
-  usmp_json_put_string(&call->result, "kind", link->kind);
+  usmp_json_put_string(&call->result, "name", session->name);
+  usmp_json_put_string(&call->result, "kind", session->kind);
   usmp_json_put_number(&call->result, "maxV", ROBOT_MAX_V);
   usmp_json_put_number(&call->result, "maxW", ROBOT_MAX_W);
   return 0;
@@ -41,11 +41,11 @@ static int drive(usmp_rpc_call_t *call)
 
   if (!usmp_rpc_number(call, "v", &v) || !usmp_rpc_number(call, "w", &w)) return USMP_RPC_INVALID_PARAMS;
   if (!read_seq(call, &seq)) return USMP_RPC_INVALID_PARAMS;
-  if (seq <= link_of(call)->seq) {
+  if (seq <= session_of(call)->seq) {
     return usmp_rpc_refuse(call, ROBOT_OVERTAKEN, "a newer command was carried out before it");
   }
-  link_of(call)->seq = seq;
-  robot_drive(&link_of(call)->robot, &v, &w, call->now);
+  session_of(call)->seq = seq;
+  robot_drive(&session_of(call)->robot, &v, &w, call->now);
   usmp_json_put_number(&call->result, "v", v);
   usmp_json_put_number(&call->result, "w", w);
   return 0;
@@ -56,9 +56,9 @@ static int stop(usmp_rpc_call_t *call)
 {
   double seq;
 
-  robot_stop(&link_of(call)->robot, call->now);
+  robot_stop(&session_of(call)->robot, call->now);
   if (!read_seq(call, &seq)) return USMP_RPC_INVALID_PARAMS;
-  if (seq > link_of(call)->seq) link_of(call)->seq = seq;
+  if (seq > session_of(call)->seq) session_of(call)->seq = seq;
   return 0;
 }
 
@@ -78,26 +78,26 @@ static void append(char *to, size_t size, const char *text)
 
 static int chat(usmp_rpc_call_t *call)
 {
-  robot_link_t *link = link_of(call);
+  robot_session_t *session = session_of(call);
   char from[ROBOT_NAME_SIZE];
   char text[ROBOT_CHAT_SIZE];
 
   if (!usmp_rpc_string(call, "from", from, sizeof from)) return USMP_RPC_INVALID_PARAMS;
   if (!usmp_rpc_string(call, "text", text, sizeof text)) return USMP_RPC_INVALID_PARAMS;
-  if (link->reply[0]) return usmp_rpc_refuse(call, USMP_RPC_BUSY, "busy: the last line is still being answered");
-  append(link->reply, sizeof link->reply, "Hello, ");
-  append(link->reply, sizeof link->reply, from);
-  append(link->reply, sizeof link->reply, ". I am ");
-  append(link->reply, sizeof link->reply, robot_state_name(&link->robot));
-  append(link->reply, sizeof link->reply, ". You said: ");
-  append(link->reply, sizeof link->reply, text);
+  if (session->reply[0]) return usmp_rpc_refuse(call, USMP_RPC_BUSY, "busy: the last line is still being answered");
+  append(session->reply, sizeof session->reply, "Hello, ");
+  append(session->reply, sizeof session->reply, from);
+  append(session->reply, sizeof session->reply, ". I am ");
+  append(session->reply, sizeof session->reply, robot_state_name(&session->robot));
+  append(session->reply, sizeof session->reply, ". You said: ");
+  append(session->reply, sizeof session->reply, text);
   return 0;
 }
 
 /* The hub's last word to a session that it ends for good. */
 static int goodbye(usmp_rpc_call_t *call)
 {
-  char *code = link_of(call)->goodbye;
+  char *code = session_of(call)->goodbye;
   return usmp_rpc_string(call, "code", code, ROBOT_CODE_SIZE) && code[0] ? 0 : USMP_RPC_INVALID_PARAMS;
 }
 
@@ -107,14 +107,14 @@ static const usmp_rpc_method_t methods[] = {
 
 /* ---- what it tells ---- */
 
-static size_t write_telemetry(robot_link_t *link, uint32_t now, char *message)
+static size_t write_telemetry(robot_session_t *session, uint32_t now, char *message)
 {
-  const robot_t *robot = &link->robot;
+  const robot_t *robot = &session->robot;
   usmp_json_out_t out;
 
   usmp_rpc_notification(&out, message, ROBOT_MESSAGE_SIZE, "telemetry");
-  usmp_json_put_integer(&out, "n", link->count++);
-  usmp_json_put_integer(&out, "t", now - link->started);
+  usmp_json_put_integer(&out, "n", session->count++);
+  usmp_json_put_integer(&out, "t", now - session->started);
   usmp_json_put_number(&out, "x", robot->x);
   usmp_json_put_number(&out, "y", robot->y);
   usmp_json_put_number(&out, "theta", robot->theta);
@@ -128,73 +128,73 @@ static size_t write_telemetry(robot_link_t *link, uint32_t now, char *message)
   return usmp_rpc_notification_end(&out);
 }
 
-static size_t write_reply(robot_link_t *link, char *message)
+static size_t write_reply(robot_session_t *session, char *message)
 {
   usmp_json_out_t out;
 
   usmp_rpc_notification(&out, message, ROBOT_MESSAGE_SIZE, "chat");
-  usmp_json_put_string(&out, "text", link->reply);
-  link->reply[0] = 0;
+  usmp_json_put_string(&out, "text", session->reply);
+  session->reply[0] = 0;
   return usmp_rpc_notification_end(&out);
 }
 
 /* ---- the link ---- */
 
-void robot_link_init(robot_link_t *link, const char *name, const char *kind, uint32_t now)
+void robot_session_init(robot_session_t *session, const char *name, const char *kind, uint32_t now)
 {
-  memset(link, 0, sizeof *link);
-  link->name = name;
-  link->kind = kind;
-  link->started = now;
-  robot_init(&link->robot, now);
-  usmp_rpc_init(&link->rpc, methods, sizeof methods / sizeof methods[0], link);
+  memset(session, 0, sizeof *session);
+  session->name = name;
+  session->kind = kind;
+  session->started = now;
+  robot_init(&session->robot, now);
+  usmp_rpc_init(&session->rpc, methods, sizeof methods / sizeof methods[0], session);
 }
 
-void robot_link_connected(robot_link_t *link, uint32_t now)
+void robot_session_connected(robot_session_t *session, uint32_t now)
 {
-  robot_abandon(&link->robot, now); /* nobody of this session has told it to drive */
-  usmp_rpc_begin(&link->rpc, now);
-  link->connected = true;
-  link->seq = 0;
-  link->next_telemetry = now;
-  link->reply[0] = 0;
+  robot_abandon(&session->robot, now); /* nobody of this session has told it to drive */
+  usmp_rpc_begin(&session->rpc, now);
+  session->connected = true;
+  session->seq = 0;
+  session->next_telemetry = now;
+  session->reply[0] = 0;
 }
 
-void robot_link_lost(robot_link_t *link, uint32_t now)
+void robot_session_lost(robot_session_t *session, uint32_t now)
 {
-  link->connected = false;
-  robot_abandon(&link->robot, now);
+  session->connected = false;
+  robot_abandon(&session->robot, now);
 }
 
-size_t robot_link_receive(robot_link_t *link, const uint8_t *message, size_t len, uint32_t now,
+size_t robot_session_receive(robot_session_t *session, const uint8_t *message, size_t len, uint32_t now,
                           char answer[ROBOT_MESSAGE_SIZE])
 {
-  robot_step(&link->robot, now);
-  return usmp_rpc_receive(&link->rpc, message, len, now, answer, ROBOT_MESSAGE_SIZE);
+  robot_step(&session->robot, now);
+  return usmp_rpc_receive(&session->rpc, message, len, now, answer, ROBOT_MESSAGE_SIZE);
 }
 
-static uint32_t until_telemetry(const robot_link_t *link, uint32_t now)
+static uint32_t until_telemetry(const robot_session_t *session, uint32_t now)
 {
-  int32_t left = (int32_t)(link->next_telemetry - now);
+  int32_t left = (int32_t)(session->next_telemetry - now);
   return left > 0 ? (uint32_t)left : 0;
 }
 
-size_t robot_link_poll(robot_link_t *link, uint32_t now, char message[ROBOT_MESSAGE_SIZE])
+size_t robot_session_poll(robot_session_t *session, uint32_t now, char message[ROBOT_MESSAGE_SIZE])
 {
-  robot_step(&link->robot, now);
-  if (!link->connected) return 0;
-  if (link->reply[0]) return write_reply(link, message);
-  if (until_telemetry(link, now) > 0) return 0;
-  link->next_telemetry += ROBOT_TELEMETRY_MS;
+  robot_step(&session->robot, now);
+  if (!session->connected) return 0;
+  if (session->reply[0]) return write_reply(session, message);
+  if (until_telemetry(session, now) > 0) return 0;
+  session->next_telemetry += ROBOT_TELEMETRY_MS;
   /* What was missed is not made up for. */
-  if (until_telemetry(link, now) == 0) link->next_telemetry = now + ROBOT_TELEMETRY_MS;
-  return write_telemetry(link, now, message);
+  if (until_telemetry(session, now) == 0) session->next_telemetry = now + ROBOT_TELEMETRY_MS;
+  return write_telemetry(session, now, message);
 }
 
-uint32_t robot_link_wait(const robot_link_t *link, uint32_t now)
+uint32_t robot_session_wait(const robot_session_t *session, uint32_t now)
 {
-  uint32_t wait = link->connected ? until_telemetry(link, now) : ROBOT_TELEMETRY_MS;
+  uint32_t wait = session->connected ? until_telemetry(session, now) : ROBOT_TELEMETRY_MS;
 
-  if (link->connected && link->reply[0]) return 0;
-  return link->robot.state == ROBOT_DRIVING && wait > ROBOT_TICK_MS ? ROBOT_TICK_MS : wait;
+  if (session->connected && session->reply[0]) return 0;
+  return session->robot.state == ROBOT_DRIVING && wait > ROBOT_TICK_MS ? ROBOT_TICK_MS : wait;
 }
