@@ -236,7 +236,7 @@ static void test_answers(void **state)
 static const char *command(const char *method, int seq, double v)
 {
   static char request[160];
-  char number[16] = "";
+  char number[24] = "";
 
   if (seq >= 0) snprintf(number, sizeof number, "\"seq\":%d,", seq);
   snprintf(request, sizeof request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s\"v\":%g,\"w\":0}}",
