@@ -1,11 +1,13 @@
 #include "connection_internal.h"
+#include "datagram.h"
+#include "tx_queue.h"
 
 static int send_hello(usmp_conn_t *conn)
 {
   uint8_t hello[USMP_HELLO_COOKIE_SIZE];
   size_t len = usmp_client_hello(&conn->u.client, conn->config, hello);
 
-  return usmp_conn_queue_plain(conn, USMP_TYPE_HELLO, conn->u.client.retried, hello, len);
+  return usmp_tx_queue_plain(conn, USMP_TYPE_HELLO, conn->u.client.retried, hello, len);
 }
 
 static int send_answer(usmp_conn_t *conn)
@@ -13,7 +15,7 @@ static int send_answer(usmp_conn_t *conn)
   uint8_t mac[USMP_MAC_SIZE];
 
   int err = usmp_client_answer(&conn->u.client, conn->config, mac);
-  return err != USMP_OK ? err : usmp_conn_queue_plain(conn, USMP_TYPE_HELLO_ACK, 2, mac, sizeof mac);
+  return err != USMP_OK ? err : usmp_tx_queue_plain(conn, USMP_TYPE_HELLO_ACK, 2, mac, sizeof mac);
 }
 
 /* A forged CHALLENGE must not keep the answer to the good one back: they take turns. */
@@ -30,7 +32,7 @@ static int on_retry(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (conn->u.client.retried && !usmp_conn_is_datagram(conn)) return USMP_ERR_UNEXPECTED_PACKET;
   int again = usmp_client_retry(&conn->u.client, frame->payload);
   if (again < 0) return again;
-  usmp_conn_acknowledge_plain(conn, frame);
+  usmp_datagram_accept_handshake(conn, frame);
   if (again) return USMP_OK;
   conn->received_at = conn->now;
   return send_hello(conn);
@@ -41,7 +43,7 @@ static int on_challenge(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (frame->length != USMP_CHALLENGE_SIZE) return USMP_ERR_BAD_PAYLOAD;
   int again = usmp_client_challenge(&conn->u.client, conn->config, frame->payload);
   if (again < 0) return again;
-  usmp_conn_acknowledge_plain(conn, frame);
+  usmp_datagram_accept_handshake(conn, frame);
   if (again) return USMP_OK;
   if (conn->state == USMP_CONN_AWAIT_CHALLENGE) conn->received_at = conn->now;
   conn->state = USMP_CONN_AWAIT_SESSION_OK;
@@ -55,7 +57,7 @@ static int on_session_ok(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (frame->length != USMP_SESSION_OK_SIZE) return USMP_ERR_BAD_PAYLOAD;
   int err = usmp_client_session_ok(&conn->u.client, conn->config, frame->payload, &keys);
   if (err == USMP_OK) {
-    usmp_conn_acknowledge_plain(conn, frame);
+    usmp_datagram_accept_handshake(conn, frame);
     usmp_conn_establish(conn, &keys, frame->payload, usmp_conn_suite(conn->config), true);
   }
   usmp_wipe(&keys, sizeof keys);

@@ -1,6 +1,8 @@
 #include <string.h>
 
 #include "connection_internal.h"
+#include "datagram.h"
+#include "tx_queue.h"
 #include "usmp/callbacks.h"
 
 #define LOOKUP_PAUSE_MS 1000u /* after a look-up that failed, whoever asks */
@@ -13,10 +15,10 @@ static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error
   usmp_server_t *server = &conn->u.server;
   bool stays = usmp_conn_is_datagram(conn) || usmp_conn_is_serial(conn);
 
-  int err = usmp_conn_queue_plain(conn, USMP_TYPE_ERROR, 0, internal, sizeof internal);
+  int err = usmp_tx_queue_plain(conn, USMP_TYPE_ERROR, 0, internal, sizeof internal);
   /* Guesses that were made in this attempt are counted for this device: no other may begin in it. */
   if (!stays || server->wrong_proofs > 0) return usmp_conn_close_with(conn, error);
-  usmp_conn_acknowledge_plain(conn, hello);
+  usmp_datagram_accept_handshake(conn, hello);
   conn->state = USMP_CONN_AWAIT_HELLO;
   server->refusal = error;
   server->looked_up_at = conn->now;
@@ -27,7 +29,7 @@ static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error
 static bool is_same_hello_after_failed_lookup(usmp_conn_t *conn, const usmp_frame_t *hello)
 {
   bool again = usmp_conn_is_datagram(conn) && conn->u.server.refusal;
-  return !again || usmp_conn_is_accepted(conn, hello);
+  return !again || usmp_datagram_is_accepted(conn, hello);
 }
 
 /* After a failed look-up in this attempt: no peer may ask the store again and again. A HELLO that comes too early is dropped,
@@ -67,8 +69,8 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err != USMP_OK) return err;
   conn->state = USMP_CONN_AWAIT_HELLO_ACK;
-  usmp_conn_acknowledge_plain(conn, frame);
-  return usmp_conn_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
+  usmp_datagram_accept_handshake(conn, frame);
+  return usmp_tx_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
 }
 
 /* A second HELLO. An attempt is for one device. On a line the client has started again; on datagrams it may be the same one
@@ -84,8 +86,8 @@ static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
     return USMP_ERR_UNEXPECTED_PACKET;
   }
-  if (frame->length == USMP_HELLO_COOKIE_SIZE && !usmp_conn_is_accepted(conn, frame)) return USMP_ERR_BAD_COOKIE;
-  usmp_conn_acknowledge_again(conn, frame);
+  if (frame->length == USMP_HELLO_COOKIE_SIZE && !usmp_datagram_is_accepted(conn, frame)) return USMP_ERR_BAD_COOKIE;
+  usmp_datagram_acknowledge(conn, frame, NULL);
   return USMP_OK;
 }
 
@@ -109,10 +111,10 @@ static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
   int err = usmp_server_hello_ack(server, conn->config->crypto, frame->payload, &keys);
   if (err != USMP_OK) return wrong_proof(conn, err);
   memcpy(session_ok, server->session_ok, sizeof session_ok);
-  usmp_conn_acknowledge_plain(conn, frame);
+  usmp_datagram_accept_handshake(conn, frame);
   usmp_conn_establish(conn, &keys, session_ok, server->suite, false);
   usmp_wipe(&keys, sizeof keys);
-  return usmp_conn_queue_plain(conn, USMP_TYPE_SESSION_OK, 0, session_ok, sizeof session_ok);
+  return usmp_tx_queue_plain(conn, USMP_TYPE_SESSION_OK, 0, session_ok, sizeof session_ok);
 }
 
 static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
