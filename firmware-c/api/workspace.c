@@ -111,3 +111,9 @@ usmp_buffers_t usmp_buffers_of(usmp_workspace_t *work)
   return (usmp_buffers_t){work->frame,         work->message,         work->tx,
                           sizeof work->frame, sizeof work->message, sizeof work->tx};
 }
+
+int usmp_workspace_start_server(usmp_workspace_t *work)
+{
+  usmp_buffers_t buffers = usmp_buffers_of(work);
+  return usmp_conn_init_server(&work->conn, &work->config, &buffers, usmp_port_millis());
+}
