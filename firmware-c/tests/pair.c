@@ -216,6 +216,81 @@ void pair_run(pair_t *pair, uint32_t ms)
   }
 }
 
+/* ---- what tests send and lose ---- */
+
+const uint8_t pair_kinds[3] = {USMP_KIND_STREAM, USMP_KIND_DATAGRAM, USMP_KIND_SERIAL};
+uint8_t pair_text[USMP_MAX_MESSAGE_LEN + 1];
+
+uint8_t pair_suite(unsigned n)
+{
+  return usmp_suite_available((uint8_t)(1 + n % 2)) ? (uint8_t)(1 + n % 2) : USMP_CIPHER_DEFAULT;
+}
+
+void pair_fill(size_t len, unsigned seed)
+{
+  for (size_t i = 0; i < len; i++) pair_text[i] = (uint8_t)(seed + i * 13);
+}
+
+void pair_send_text(pair_t *pair, side_t *from, size_t len, unsigned seed)
+{
+  pair_fill(len, seed);
+  assert_int_equal(usmp_conn_send(&from->conn, pair_text, len, pair->now), 0);
+}
+
+void pair_expect_text(const side_t *to, size_t *at, size_t len, unsigned seed)
+{
+  pair_fill(len, seed);
+  assert_true(*at + 2 + len <= to->got_len);
+  assert_int_equal(usmp_load16(to->got + *at), len);
+  assert_memory_equal(to->got + *at + 2, pair_text, len);
+  *at += 2 + len;
+}
+
+bool pair_nothing_to_client(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)bytes, (void)len;
+  return to != &pair->client;
+}
+
+bool pair_nothing_to_server(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)bytes, (void)len;
+  return to != &pair->server;
+}
+
+bool pair_nothing_at_all(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len)
+{
+  (void)pair, (void)to, (void)bytes, (void)len;
+  return false;
+}
+
+void pair_client_seals(pair_t *pair, uint8_t type, size_t len)
+{
+  uint8_t frame[USMP_MAX_FRAME_SIZE];
+
+  memset(frame + USMP_PLAINTEXT_OFFSET, type, len);
+  int sealed = usmp_record_layer_seal(&pair->client.conn.u.record_layer, pair_crypto(), type, frame, len);
+  assert_true(sealed > 0);
+  int taken = usmp_conn_receive(&pair->server.conn, frame, (size_t)sealed, pair->now);
+  assert_true(taken == sealed || usmp_conn_error(&pair->server.conn) < 0);
+  pair_events(&pair->server);
+}
+
+unsigned pair_pongs_sent(pair_t *pair)
+{
+  const uint8_t *bytes;
+  size_t len;
+  unsigned count = 0;
+
+  while ((len = usmp_conn_poll_transmit(&pair->server.conn, &bytes)) > 0) {
+    for (size_t at = 0; bytes[0] == USMP_MAGIC_0 && at < len; at += USMP_HEADER_SIZE + (size_t)usmp_load16(bytes + at + 8)) {
+      count += bytes[at + 3] == USMP_TYPE_PONG;
+    }
+    usmp_conn_transmitted(&pair->server.conn, len, pair->now);
+  }
+  return count;
+}
+
 /* ---- the peer behind a transport ---- */
 
 side_t pair_peer;

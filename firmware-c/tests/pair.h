@@ -52,6 +52,26 @@ void pair_events(side_t *side);
 bool pair_dice(pair_t *pair, unsigned percent);
 bool pair_lossy(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len);
 
+/* ---- what tests send and lose ---- */
+
+extern const uint8_t pair_kinds[3];
+/* The n-th suite of this build, in turn. */
+uint8_t pair_suite(unsigned n);
+/* What pair_fill wrote last: bytes that depend on the seed. */
+extern uint8_t pair_text[USMP_MAX_MESSAGE_LEN + 1];
+void pair_fill(size_t len, unsigned seed);
+void pair_send_text(pair_t *pair, side_t *from, size_t len, unsigned seed);
+/* The message is the next of those that came; `at` moves behind it. */
+void pair_expect_text(const side_t *to, size_t *at, size_t len, unsigned seed);
+/* For `carry`. */
+bool pair_nothing_to_client(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len);
+bool pair_nothing_to_server(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len);
+bool pair_nothing_at_all(pair_t *pair, side_t *to, uint8_t *bytes, size_t *len);
+/* Seals what an honest client does not, and hands it to the server. */
+void pair_client_seals(pair_t *pair, uint8_t type, size_t len);
+/* What is sealed for the server's answers is thrown away, PONGs are counted. */
+unsigned pair_pongs_sent(pair_t *pair);
+
 /* ---- the peer of a session of usmp.h: an engine in the same thread, behind a transport ---- */
 
 /* Takes any device with its PSK; `got` holds the messages of the last call only. */
