@@ -19,8 +19,9 @@ static bool kind_available(uint8_t kind)
          (USMP_WITH_SERIAL && kind == USMP_KIND_SERIAL);
 }
 
-int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                   uint32_t now)
+/* `standard`: the wire protocol where the configuration names none. */
+static int init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                const usmp_wire_protocol_t *standard, uint32_t now)
 {
   if (!conn || !config || !buffers) return USMP_ERR_INVALID_ARGUMENT;
   memset(conn, 0, sizeof *conn);
@@ -35,6 +36,7 @@ int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_bu
     return USMP_ERR_INVALID_ARGUMENT;
   }
   conn->config = config;
+  conn->wire = config->wire ? config->wire : standard;
   conn->datagram = config->kind == USMP_KIND_DATAGRAM;
   conn->serial = config->kind == USMP_KIND_SERIAL;
   conn->error = 0;
@@ -44,9 +46,33 @@ int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_bu
   if (usmp_conn_is_datagram(conn)) {
     usmp_arq_init(&conn->arq);
   } else {
-    usmp_deframer_init(&conn->deframer, buffers->frame);
+    usmp_deframer_init(&conn->deframer, buffers->frame, conn->wire->version);
   }
   return USMP_OK;
+}
+
+int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                          uint32_t now)
+{
+  int err = init(conn, config, buffers, &usmp_wire_v2_client, now);
+  if (err != USMP_OK) return err;
+  if (!config->psk) return USMP_ERR_INVALID_ARGUMENT;
+  err = usmp_psk_check(config->psk, config->psk_len, config->allow_weak_psk);
+  if (err != USMP_OK) return err;
+
+  for (size_t i = 0; i < USMP_DEVICE_ID_LEN; i++) conn->device_id[i] = config->device_id[i];
+  err = conn->wire->start(conn);
+  if (err != USMP_OK) usmp_conn_wipe(conn);
+  return err;
+}
+
+int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                          uint32_t now)
+{
+  int err = init(conn, config, buffers, &usmp_wire_v2_server, now);
+  if (err != USMP_OK) return err;
+  if (!config->find_psk) return USMP_ERR_INVALID_ARGUMENT;
+  return conn->wire->start(conn);
 }
 
 int usmp_conn_close_with(usmp_conn_t *conn, int error)
@@ -129,7 +155,7 @@ static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
     if (conn->dropped < UINT16_MAX) conn->dropped++;
     return USMP_OK;
   }
-  if (conn->state < USMP_CONN_ESTABLISHED) return conn->handshake(conn, frame);
+  if (conn->state < USMP_CONN_ESTABLISHED) return conn->wire->on_frame(conn, frame);
   if (usmp_conn_is_datagram(conn) && usmp_is_handshake_type(frame->type)) return usmp_datagram_on_repeat(conn, frame);
   return conn->state == USMP_CONN_ESTABLISHED ? usmp_established_receive(conn, frame) : USMP_OK;
 }
@@ -150,7 +176,7 @@ static int receive_datagram(usmp_conn_t *conn, const uint8_t *bytes, size_t len,
   if (utack) {
     err = usmp_datagram_on_utack(conn, bytes, len);
   } else {
-    err = usmp_frame_decode(bytes, len, &frame);
+    err = usmp_frame_decode(conn->wire->version, bytes, len, &frame);
     if (err == USMP_OK) err = on_frame(conn, &frame);
   }
   err = handle_frame_error(conn, err);

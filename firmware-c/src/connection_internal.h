@@ -4,9 +4,6 @@
 
 #include "usmp/connection.h"
 
-int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                   uint32_t now);
-
 /* Ends the connection. Returns why: `error`, or what had ended it before. */
 int usmp_conn_close_with(usmp_conn_t *conn, int error);
 

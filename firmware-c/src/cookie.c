@@ -46,7 +46,7 @@ int usmp_verify_hello_cookie(const usmp_cookie_issuer_t *issuer, const uint8_t *
 {
   usmp_frame_t frame;
 
-  int err = usmp_frame_decode(datagram, len, &frame);
+  int err = usmp_frame_decode(USMP_WIRE_VERSION, datagram, len, &frame);
   if (err != USMP_OK) return err;
   if (frame.type != USMP_TYPE_HELLO) return USMP_ERR_UNEXPECTED_PACKET;
   if (frame.length == USMP_HELLO_COOKIE_SIZE) {
@@ -55,7 +55,7 @@ int usmp_verify_hello_cookie(const usmp_cookie_issuer_t *issuer, const uint8_t *
   }
   if (frame.length != USMP_HELLO_SIZE) return USMP_ERR_BAD_PAYLOAD;
   err = usmp_cookie_make(issuer, address, address_len, seconds, answer->retry + USMP_HEADER_SIZE);
-  if (err == USMP_OK) err = usmp_frame_encode(answer->retry, USMP_TYPE_HELLO_RETRY, 0, USMP_COOKIE_SIZE);
+  if (err == USMP_OK) err = usmp_frame_encode(USMP_WIRE_VERSION, answer->retry, USMP_TYPE_HELLO_RETRY, 0, USMP_COOKIE_SIZE);
   if (err > 0) err = usmp_utack_build(issuer->crypto, NULL, frame.type, frame.seq, answer->utack);
   return err < 0 ? err : 0;
 }

@@ -125,5 +125,5 @@ int usmp_datagram_on_timeout(usmp_conn_t *conn)
   }
   usmp_arq_lost(&conn->arq, usmp_is_handshake_type(usmp_tx_head(conn)[3]));
   if (session) return USMP_OK;
-  return conn->on_lost ? conn->on_lost(conn) : USMP_OK;
+  return conn->wire->on_lost ? conn->wire->on_lost(conn) : USMP_OK;
 }

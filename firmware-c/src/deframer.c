@@ -5,9 +5,10 @@
 #include "usmp/cobs.h"
 #include "usmp/errors.h"
 
-void usmp_deframer_init(usmp_deframer_t *d, uint8_t *buffer)
+void usmp_deframer_init(usmp_deframer_t *d, uint8_t *buffer, uint32_t version)
 {
   d->buffer = buffer;
+  d->version = (uint8_t)version;
   d->used = 0;
   d->error = 0;
   d->delivered = false;
@@ -37,7 +38,7 @@ int usmp_deframer_stream(usmp_deframer_t *d, const uint8_t *chunk, size_t len, s
     if (take) memcpy(d->buffer + d->used, chunk + *used, take);
     d->used = (uint16_t)(d->used + take);
     *used += take;
-    int err = usmp_frame_decode(d->buffer, d->used, frame);
+    int err = usmp_frame_decode(d->version, d->buffer, d->used, frame);
     if (err == USMP_OK) {
       d->delivered = true;
       return 1;
@@ -52,7 +53,7 @@ static int end_packet(usmp_deframer_t *d, usmp_frame_t *frame)
 {
   int result = d->error;
   if (result == 0) result = usmp_cobs_decode(d->buffer, d->used);
-  if (result >= 0) result = usmp_frame_decode(d->buffer, (size_t)result, frame);
+  if (result >= 0) result = usmp_frame_decode(d->version, d->buffer, (size_t)result, frame);
   d->error = 0;
   d->delivered = true;
   return result < 0 ? result : 1;

@@ -20,7 +20,7 @@ static int handle_open_error(usmp_conn_t *conn, int error)
 static int on_rekey(usmp_conn_t *conn, uint8_t *salt)
 {
   bool affordable = usmp_keepalive_spend(conn, USMP_FLOOD_COST_REKEY_MS);
-  int result = affordable ? usmp_record_layer_accept_rekey(&conn->u.record_layer, conn->config->crypto, salt) : USMP_ERR_FLOOD;
+  int result = affordable ? conn->wire->accept_rekey(&conn->u.record_layer, conn->config->crypto, salt) : USMP_ERR_FLOOD;
 
   usmp_wipe(salt, USMP_REKEY_SALT_SIZE);
   if (result == 1 && usmp_conn_is_datagram(conn) && usmp_datagram_rekey_unacknowledged(conn)) usmp_tx_clear(conn);
@@ -64,10 +64,10 @@ static int on_plaintext(usmp_conn_t *conn, const usmp_frame_t *frame, uint8_t *t
 }
 
 /* What is taken in although a message still lies in its buffer (datagrams): it is opened elsewhere. */
-static bool is_control_frame(const usmp_frame_t *frame)
+static bool is_control_frame(const usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   bool control = (frame->type >= USMP_TYPE_PING && frame->type <= USMP_TYPE_BYE) || frame->type == USMP_TYPE_REKEY;
-  return control && frame->length <= USMP_SEAL_OVERHEAD + USMP_REKEY_SALT_SIZE;
+  return control && frame->length <= (uint32_t)conn->wire->overhead + USMP_REKEY_SALT_SIZE;
 }
 
 int usmp_established_receive(usmp_conn_t *conn, const usmp_frame_t *frame)
@@ -79,10 +79,10 @@ int usmp_established_receive(usmp_conn_t *conn, const usmp_frame_t *frame)
   int epoch;
 
   if (usmp_conn_is_datagram(conn) && conn->paused) {
-    if (!is_control_frame(frame)) return USMP_ERR_QUEUE_FULL; /* not acknowledged: it comes again */
+    if (!is_control_frame(conn, frame)) return USMP_ERR_QUEUE_FULL; /* not acknowledged: it comes again */
     text = control_text;
   }
-  int len = usmp_record_layer_open(layer, conn->config->crypto, frame, text, &epoch);
+  int len = conn->wire->open(layer, conn->config->crypto, frame, text, &epoch);
   if (usmp_conn_is_datagram(conn) && epoch >= 0 && (len >= 0 || len == USMP_ERR_REPLAYED)) {
     usmp_datagram_acknowledge(conn, frame, layer->epochs[epoch].key);
   }
@@ -114,12 +114,12 @@ int usmp_conn_send(usmp_conn_t *conn, const uint8_t *message, size_t len, uint32
   if (!message && len) return USMP_ERR_INVALID_ARGUMENT;
   if (len > USMP_MAX_MESSAGE_LEN) return USMP_ERR_MESSAGE_TOO_LARGE;
   size_t frames = usmp_fragment_count(len);
-  if (frames * usmp_tx_room_for(conn, USMP_SEAL_OVERHEAD) + len > usmp_tx_room(conn)) return USMP_ERR_QUEUE_FULL;
+  if (frames * usmp_tx_room_for(conn, conn->wire->overhead) + len > usmp_tx_room(conn)) return USMP_ERR_QUEUE_FULL;
   if (usmp_conn_is_datagram(conn) && usmp_datagram_rekey_unacknowledged(conn)) return USMP_ERR_QUEUE_FULL;
   if (frames > USMP_SEQ_END - conn->u.record_layer.tx_next) return usmp_conn_close_with(conn, USMP_ERR_SEQ_EXHAUSTED);
 
   do {
-    size_t part = len > USMP_MAX_DATA_LEN ? USMP_MAX_DATA_LEN : len;
+    size_t part = len > conn->wire->max_plaintext ? conn->wire->max_plaintext : len;
     err = usmp_tx_queue_sealed(conn, part < len ? USMP_TYPE_DATA_FRAG : USMP_TYPE_DATA, message, part);
     message = message ? message + part : NULL;
     len -= part;
@@ -135,11 +135,11 @@ int usmp_conn_ping(usmp_conn_t *conn, uint32_t now)
 
 int usmp_conn_rekey(usmp_conn_t *conn, uint32_t now)
 {
-  const size_t salt_room = USMP_SEAL_OVERHEAD + USMP_REKEY_SALT_SIZE;
   uint8_t salt[USMP_REKEY_SALT_SIZE];
 
   int err = not_connected(conn, now);
   if (err != USMP_OK) return err;
+  size_t salt_room = (size_t)conn->wire->overhead + USMP_REKEY_SALT_SIZE;
   bool datagram = usmp_conn_is_datagram(conn);
   if (datagram && usmp_tx_head(conn)) return USMP_ERR_QUEUE_FULL;
   if (2 * usmp_tx_room_for(conn, salt_room) > usmp_tx_room(conn)) return USMP_ERR_QUEUE_FULL; /* and the PING */

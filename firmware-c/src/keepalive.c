@@ -77,7 +77,7 @@ uint32_t usmp_keepalive_ping_left(const usmp_conn_t *conn, uint32_t now)
 {
   uint32_t keepalive = ms_or_default(conn->config->keepalive_ms, USMP_KEEPALIVE_MS);
 
-  if (conn->state != USMP_CONN_ESTABLISHED || usmp_tx_room_for(conn, USMP_SEAL_OVERHEAD) > usmp_tx_room(conn)) return UINT32_MAX;
+  if (conn->state != USMP_CONN_ESTABLISHED || usmp_tx_room_for(conn, conn->wire->overhead) > usmp_tx_room(conn)) return UINT32_MAX;
   uint32_t allowed = ping_allowed_left(conn, now);
   if (conn->ping_requested) return allowed;
   bool paused = conn->paused;

@@ -36,7 +36,7 @@ int usmp_record_layer_seal(usmp_record_layer_t *layer, const usmp_crypto_t *cryp
   if (layer->tx_next == USMP_SEQ_END) return USMP_ERR_SEQ_EXHAUSTED;
   uint32_t seq = layer->tx_next++;
   make_nonce(layer, seq, nonce);
-  usmp_frame_header(frame, type, seq, len + USMP_SEAL_OVERHEAD);
+  usmp_frame_header(USMP_WIRE_VERSION, frame, type, seq, len + USMP_SEAL_OVERHEAD);
   int sealed = crypto->seal(layer->suite, layer->tx_key, nonce, frame, frame + USMP_PLAINTEXT_OFFSET, len);
   int err = usmp_callback_result(sealed, USMP_ERR_CRYPTO_FAILED);
   if (err != USMP_OK) return err;

@@ -50,7 +50,7 @@ int usmp_tx_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const ui
   uint8_t *frame = reserve(conn, len);
   if (!frame) return USMP_ERR_QUEUE_FULL;
   memcpy(frame + USMP_HEADER_SIZE, payload, len);
-  int frame_len = usmp_frame_encode(frame, type, seq, len);
+  int frame_len = usmp_frame_encode(conn->wire->version, frame, type, seq, len);
   if (frame_len < 0) return frame_len;
   commit(conn, (size_t)frame_len);
   return USMP_OK;
@@ -58,12 +58,12 @@ int usmp_tx_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const ui
 
 int usmp_tx_queue_sealed(usmp_conn_t *conn, uint32_t type, const uint8_t *text, size_t len)
 {
-  uint8_t *frame = reserve(conn, len + USMP_SEAL_OVERHEAD);
+  uint8_t *frame = reserve(conn, len + conn->wire->overhead);
   if (!frame) return USMP_ERR_QUEUE_FULL;
-  if (len) memcpy(frame + USMP_PLAINTEXT_OFFSET, text, len);
-  int frame_len = usmp_record_layer_seal(&conn->u.record_layer, conn->config->crypto, type, frame, len);
+  if (len) memcpy(frame + conn->wire->plaintext_offset, text, len);
+  int frame_len = conn->wire->seal(&conn->u.record_layer, conn->config->crypto, type, frame, len);
   if (frame_len < 0) {
-    usmp_wipe(frame, USMP_PLAINTEXT_OFFSET + len);
+    usmp_wipe(frame, conn->wire->plaintext_offset + len);
     return frame_len;
   }
   commit(conn, (size_t)frame_len);
@@ -72,9 +72,9 @@ int usmp_tx_queue_sealed(usmp_conn_t *conn, uint32_t type, const uint8_t *text, 
 
 int usmp_tx_queue_rekey(usmp_conn_t *conn, const uint8_t salt[USMP_REKEY_SALT_SIZE])
 {
-  uint8_t *frame = reserve(conn, USMP_SEAL_OVERHEAD + USMP_REKEY_SALT_SIZE);
+  uint8_t *frame = reserve(conn, conn->wire->overhead + USMP_REKEY_SALT_SIZE);
   if (!frame) return USMP_ERR_QUEUE_FULL;
-  int len = usmp_record_layer_start_rekey(&conn->u.record_layer, conn->config->crypto, salt, frame);
+  int len = conn->wire->start_rekey(&conn->u.record_layer, conn->config->crypto, salt, frame);
   if (len < 0) return len;
   commit(conn, (size_t)len);
   usmp_tx_key_changed(conn);

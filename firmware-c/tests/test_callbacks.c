@@ -308,7 +308,7 @@ static void a_cookie_that_could_not_be_checked_is_not_good(void **state)
     crypto_result = unexpected[i];
     crypto_at = 1;
     for (unsigned cookie = 0; cookie < 2; cookie++) {
-      int len = usmp_frame_encode(hello, USMP_TYPE_HELLO, cookie, cookie ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
+      int len = usmp_frame_encode(USMP_WIRE_VERSION, hello, USMP_TYPE_HELLO, cookie, cookie ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
       assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 59, hello, (size_t)len, &answer), USMP_ERR_CRYPTO_FAILED);
     }
   }

@@ -156,7 +156,7 @@ static void strangers_on_a_line_change_nothing(void **state)
   for (unsigned i = 0; i < 2 * sizeof types; i++) {
     uint8_t packet[128] = {0};
     side_t *to = i % 2 ? &pair.client : &pair.server;
-    int len = usmp_frame_encode(packet + 4, types[i / 2], 0, USMP_CHALLENGE_SIZE);
+    int len = usmp_frame_encode(USMP_WIRE_VERSION, packet + 4, types[i / 2], 0, USMP_CHALLENGE_SIZE);
     size_t encoded = usmp_cobs_encode(packet + 4, (size_t)len, packet);
     packet[encoded] = 0;
     assert_int_equal(usmp_conn_receive(&to->conn, packet, encoded + 1, pair.now), encoded + 1);
@@ -241,6 +241,39 @@ static void full_queue_changes_nothing(void **state)
   }
 }
 
+static unsigned frames_taken;
+
+static int counting_on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
+{
+  frames_taken++;
+  return usmp_wire_v2_client.on_frame(conn, frame);
+}
+
+static int failing_start(usmp_conn_t *conn)
+{
+  (void)conn;
+  return USMP_ERR_RANDOM_FAILED;
+}
+
+static void the_wire_protocol_of_the_configuration_is_used(void **state)
+{
+  usmp_wire_protocol_t wire = usmp_wire_v2_client;
+  side_t *client = &pair.client;
+  usmp_buffers_t buffers = {client->frame,         client->message,         client->tx,
+                            sizeof client->frame, sizeof client->message, sizeof client->tx};
+
+  (void)state;
+  pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
+  client->config.wire = &wire;
+  wire.on_frame = counting_on_frame;
+  assert_int_equal(usmp_conn_init_client(&client->conn, &client->config, &buffers, pair.now), 0);
+  pair_run(&pair, 1000);
+  assert_true(usmp_conn_established(&client->conn));
+  assert_int_equal(frames_taken, 2); /* CHALLENGE and SESSION_OK */
+  wire.start = failing_start;
+  assert_int_equal(usmp_conn_init_client(&client->conn, &client->config, &buffers, pair.now), USMP_ERR_RANDOM_FAILED);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -256,6 +289,7 @@ int main(void)
     cmocka_unit_test(pieces_under_two_keys_are_not_one_message),
     cmocka_unit_test(fragments_can_be_handed_over_one_by_one),
     cmocka_unit_test(full_queue_changes_nothing),
+    cmocka_unit_test(the_wire_protocol_of_the_configuration_is_used),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

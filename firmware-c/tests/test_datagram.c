@@ -171,7 +171,7 @@ static void junk_datagrams_change_nothing(void **state)
     memset(junk, 0x5A, sizeof junk);
     usmp_store32(junk + 12, seqs[i]); /* even the nonce is right */
     memcpy(junk + 16, usmp_conn_session_id(&pair.server.conn), 8);
-    int len = usmp_frame_encode(junk, USMP_TYPE_DATA, seqs[i], 40);
+    int len = usmp_frame_encode(USMP_WIRE_VERSION, junk, USMP_TYPE_DATA, seqs[i], 40);
     assert_int_equal(usmp_conn_receive(&pair.server.conn, junk, (size_t)len, pair.now), len);
     const uint8_t *bytes;
     assert_int_equal(usmp_conn_poll_transmit(&pair.server.conn, &bytes), 0); /* not acknowledged */
@@ -189,13 +189,13 @@ static void forge(unsigned salt)
   uint8_t forged[128];
 
   memset(forged, 0x11 + (int)salt, sizeof forged);
-  int len = usmp_frame_encode(forged, USMP_TYPE_CHALLENGE, 0, USMP_CHALLENGE_SIZE);
+  int len = usmp_frame_encode(USMP_WIRE_VERSION, forged, USMP_TYPE_CHALLENGE, 0, USMP_CHALLENGE_SIZE);
   assert_true(usmp_conn_receive(&pair.client.conn, forged, (size_t)len, pair.now) >= 0);
-  len = usmp_frame_encode(forged, USMP_TYPE_SESSION_OK, 0, USMP_SESSION_OK_SIZE);
+  len = usmp_frame_encode(USMP_WIRE_VERSION, forged, USMP_TYPE_SESSION_OK, 0, USMP_SESSION_OK_SIZE);
   assert_true(usmp_conn_receive(&pair.client.conn, forged, (size_t)len, pair.now) >= 0);
-  len = usmp_frame_encode(forged, USMP_TYPE_HELLO_ACK, 0, USMP_MAC_SIZE);
+  len = usmp_frame_encode(USMP_WIRE_VERSION, forged, USMP_TYPE_HELLO_ACK, 0, USMP_MAC_SIZE);
   assert_true(usmp_conn_receive(&pair.server.conn, forged, (size_t)len, pair.now) >= 0);
-  len = usmp_frame_encode(forged, USMP_TYPE_BYE, 0, USMP_SEAL_OVERHEAD);
+  len = usmp_frame_encode(USMP_WIRE_VERSION, forged, USMP_TYPE_BYE, 0, USMP_SEAL_OVERHEAD);
   assert_true(usmp_conn_receive(&pair.client.conn, forged, (size_t)len, pair.now) >= 0);
   assert_true(usmp_conn_receive(&pair.server.conn, forged + 1, 20, pair.now) >= 0);
 }
@@ -286,7 +286,7 @@ static void only_repeats_are_acknowledged(void **state)
   assert_true(usmp_conn_established(&pair.server.conn));
   for (int other = 0; other < 2; other++) {
     hello[40] = (uint8_t)(hello[40] ^ other);
-    assert_true(usmp_frame_encode(hello, USMP_TYPE_HELLO, 0, USMP_HELLO_SIZE) > 0);
+    assert_true(usmp_frame_encode(USMP_WIRE_VERSION, hello, USMP_TYPE_HELLO, 0, USMP_HELLO_SIZE) > 0);
     assert_int_equal(usmp_conn_receive(&pair.server.conn, hello, sizeof hello, pair.now), sizeof hello);
     assert_int_equal(usmp_conn_poll_transmit(&pair.server.conn, &bytes), other ? 0 : USMP_UTACK_SIZE);
     usmp_conn_transmitted(&pair.server.conn, 0, pair.now);

@@ -269,13 +269,13 @@ static void error_frames_end_nothing(void **state)
   (void)state;
   pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
   frame[USMP_HEADER_SIZE] = 2;
-  int len = usmp_frame_encode(frame, USMP_TYPE_ERROR, 0, USMP_ERROR_SIZE);
+  int len = usmp_frame_encode(USMP_WIRE_VERSION, frame, USMP_TYPE_ERROR, 0, USMP_ERROR_SIZE);
   assert_int_equal(usmp_conn_receive(&pair.client.conn, frame, (size_t)len, pair.now), len);
   assert_int_equal(usmp_conn_hint(&pair.client.conn), 2);
   pair_run(&pair, 100);
   assert_true(usmp_conn_established(&pair.client.conn));
   frame[USMP_HEADER_SIZE] = 4;
-  len = usmp_frame_encode(frame, USMP_TYPE_ERROR, 0, USMP_ERROR_SIZE);
+  len = usmp_frame_encode(USMP_WIRE_VERSION, frame, USMP_TYPE_ERROR, 0, USMP_ERROR_SIZE);
   assert_int_equal(usmp_conn_receive(&pair.client.conn, frame, (size_t)len, pair.now), len);
   assert_int_equal(usmp_conn_hint(&pair.client.conn), 2);
   assert_true(usmp_conn_established(&pair.client.conn));

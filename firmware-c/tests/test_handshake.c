@@ -54,7 +54,7 @@ static void a_proof(const uint8_t mac[USMP_MAC_SIZE])
   bool serial = pair.server.config.kind == USMP_KIND_SERIAL;
 
   memcpy(packet + 4 + USMP_HEADER_SIZE, mac, USMP_MAC_SIZE);
-  int len = usmp_frame_encode(packet + 4, USMP_TYPE_HELLO_ACK, 2, USMP_MAC_SIZE);
+  int len = usmp_frame_encode(USMP_WIRE_VERSION, packet + 4, USMP_TYPE_HELLO_ACK, 2, USMP_MAC_SIZE);
   const uint8_t *bytes = packet + 4;
   if (serial) {
     len = (int)usmp_cobs_encode(packet + 4, (size_t)len, packet);

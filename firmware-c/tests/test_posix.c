@@ -195,7 +195,7 @@ static void restarted_client_gets_in_at_once(void **state)
     /* Who writes this address on datagrams, without reading what comes back, changes nothing. */
     for (unsigned n = 0; n < 40; n++) {
       memset(hello + USMP_HEADER_SIZE, (int)n, sizeof hello - USMP_HEADER_SIZE);
-      int len = usmp_frame_encode(hello, USMP_TYPE_HELLO, n % 2, n % 2 ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
+      int len = usmp_frame_encode(USMP_WIRE_VERSION, hello, USMP_TYPE_HELLO, n % 2, n % 2 ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
       assert_int_equal(transport.send(&transport, hello, (size_t)len), len);
     }
     round_trip(&before[i], 400);

@@ -129,7 +129,7 @@ static bool run_crc16(void)
 static bool decodes(const bytes_t *in)
 {
   usmp_frame_t frame;
-  int err = usmp_frame_decode(in->at, in->len, &frame);
+  int err = usmp_frame_decode(USMP_WIRE_VERSION, in->at, in->len, &frame);
   if (err < 0 || !is("result", "valid")) return outcome(err);
   return frame.type == number("type") && frame.seq == number("seq") && same("payload", frame.payload, frame.length);
 }
@@ -139,7 +139,7 @@ static bool run_frame(void)
   if (is("op", "decode")) return decodes(hex("frame", &a));
   hex("payload", &a);
   memcpy(b.at + USMP_HEADER_SIZE, a.at, a.len);
-  int len = usmp_frame_encode(b.at, (uint8_t)number("type"), number("seq"), a.len);
+  int len = usmp_frame_encode(USMP_WIRE_VERSION, b.at, (uint8_t)number("type"), number("seq"), a.len);
   if (len < 0) return outcome(len);
   b.len = (size_t)len;
   return same("frame", b.at, b.len) && (is("op", "encode") || decodes(&b));
@@ -153,7 +153,7 @@ static bool deframes(bool bytewise)
   int frames = 0;
   int found = 0;
 
-  usmp_deframer_init(&deframer, buffer);
+  usmp_deframer_init(&deframer, buffer, USMP_WIRE_VERSION);
   for (int i = 0; i < (int)number("chunks.#"); i++) {
     hex(path("chunks", i, NULL, -1), &a);
     size_t at = 0;
@@ -206,7 +206,7 @@ static bool cobs_line(const bytes_t *line, size_t stride, int *frames, int *drop
   bool good = true;
 
   *frames = *dropped = *last = 0;
-  usmp_deframer_init(&deframer, buffer);
+  usmp_deframer_init(&deframer, buffer, USMP_WIRE_VERSION);
   for (size_t at = 0; at < line->len;) {
     usmp_frame_t frame;
     size_t used;
@@ -416,7 +416,7 @@ static bool run_sealed(void)
   s.epochs[0].window.next = number("expected_seq");
   s.any_authenticated = !number("first");
   hex("frame", &a);
-  int err = usmp_frame_decode(a.at, a.len, &frame);
+  int err = usmp_frame_decode(USMP_WIRE_VERSION, a.at, a.len, &frame);
   if (err == USMP_OK) err = usmp_record_layer_open(&s, crypto, &frame, b.at, &epoch);
   return outcome(err) && (err < 0 || same("plaintext", b.at, (size_t)err));
 }
@@ -433,15 +433,15 @@ static bool window_step(usmp_record_layer_t *receiver, usmp_record_layer_t *send
     memset(b.at, 0xFF, 12);
     usmp_store32(b.at + 12, USMP_SEQ_END);
     memcpy(b.at + 16, sender->id, 8);
-    usmp_frame_header(b.at, USMP_TYPE_DATA, USMP_SEQ_END, USMP_SEAL_OVERHEAD);
+    usmp_frame_header(USMP_WIRE_VERSION, b.at, USMP_TYPE_DATA, USMP_SEQ_END, USMP_SEAL_OVERHEAD);
     if (crypto->seal(sender->suite, sender->tx_key, b.at + 12, b.at, b.at + 24, 0) != 0) return false;
-    b.len = (size_t)usmp_frame_encode(b.at, USMP_TYPE_DATA, USMP_SEQ_END, USMP_SEAL_OVERHEAD);
+    b.len = (size_t)usmp_frame_encode(USMP_WIRE_VERSION, b.at, USMP_TYPE_DATA, USMP_SEQ_END, USMP_SEAL_OVERHEAD);
   } else {
     b.len = (size_t)usmp_record_layer_seal(sender, crypto, USMP_TYPE_DATA, b.at, 0);
   }
   if (!number(path("steps", i, "authentic", -1))) b.at[b.len - 1] ^= 1;
-  b.len = (size_t)usmp_frame_encode(b.at, USMP_TYPE_DATA, usmp_load32(b.at + 4), USMP_SEAL_OVERHEAD);
-  if (usmp_frame_decode(b.at, b.len, &frame) != 0) return false;
+  b.len = (size_t)usmp_frame_encode(USMP_WIRE_VERSION, b.at, USMP_TYPE_DATA, usmp_load32(b.at + 4), USMP_SEAL_OVERHEAD);
+  if (usmp_frame_decode(USMP_WIRE_VERSION, b.at, b.len, &frame) != 0) return false;
   int err = usmp_record_layer_open(receiver, crypto, &frame, a.at, &epoch);
   const char *expect = path("steps", i, "expect", -1);
   if (err >= 0) return is(expect, "ACCEPT");
@@ -802,7 +802,7 @@ static bool fragment_split(void)
     usmp_frame_t frame;
     int epoch;
     size_t len = USMP_HEADER_SIZE + (size_t)usmp_load16(bytes + 8);
-    if (usmp_frame_decode(bytes, len, &frame) != 0) return false;
+    if (usmp_frame_decode(USMP_WIRE_VERSION, bytes, len, &frame) != 0) return false;
     int text_len = usmp_record_layer_open(&receiver->conn.u.record_layer, crypto, &frame, b.at, &epoch);
     if (text_len < 0 || frame.type != number(path("frames", count, "type", -1)) ||
         frame.seq != number(path("frames", count, "seq", -1)) ||

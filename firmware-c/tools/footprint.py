@@ -51,8 +51,13 @@ BUILDS = [
 
 # Calls through pointers that stay inside the core.
 POINTERS = {
-    "usmp_conn_receive": ["connection_client.c:on_handshake", "connection_server.c:on_handshake"],
-    "usmp_conn_handle_timeout": ["connection_client.c:answer_other_challenge"],
+    "usmp_conn_receive": ["wire_v2_client.c:on_frame", "wire_v2_server.c:on_frame"],
+    "connection.c:on_frame": ["wire_v2_client.c:on_frame", "wire_v2_server.c:on_frame"],
+    "usmp_conn_init_client": ["wire_v2_client.c:start"],
+    "usmp_datagram_on_timeout": ["wire_v2_client.c:answer_other_challenge"],
+    "usmp_established_receive": ["usmp_record_layer_open", "usmp_record_layer_accept_rekey"],
+    "usmp_tx_queue_sealed": ["usmp_record_layer_seal"],
+    "usmp_tx_queue_rekey": ["usmp_record_layer_start_rekey"],
 }
 
 

@@ -27,6 +27,7 @@ typedef enum usmp_kind {
 /* Constant while a connection uses it; a server's connections may share one. Zero times mean the defaults. */
 typedef struct usmp_config {
   const usmp_crypto_t *crypto;
+  const struct usmp_wire_protocol *wire; /* of the connection's role; null: version 2 (usmp/wire.h) */
   usmp_random_fn random;
   /* Server: the PSK of a device. Returns
        0                        `found` names its key, of 16 to 1024 bytes; the suite is preset;

@@ -17,6 +17,7 @@
 #include "usmp/fragment.h"
 #include "usmp/handshake.h"
 #include "usmp/record_layer.h"
+#include "usmp/wire.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -72,18 +73,13 @@ typedef struct usmp_conn usmp_conn_t;
    most stands in front, where the short instructions of small processors reach it. */
 struct usmp_conn {
   const usmp_config_t *config;
+  const usmp_wire_protocol_t *wire;
   uint8_t *message;
   uint8_t *tx;
   uint32_t datagram; /* 1: datagrams */
   uint32_t state;
-  union {
-    int (*handshake)(usmp_conn_t *conn, const usmp_frame_t *frame);
-    uint32_t refilled_at; /* established: up to when flood_budget and pongs are reckoned */
-  };
-  union {
-    int (*on_lost)(usmp_conn_t *conn); /* client: a datagram of the handshake was lost */
-    uint32_t flood_budget; /* established: what the peer may spend (4.8), ms */
-  };
+  uint32_t refilled_at;  /* established: up to when flood_budget and pongs are reckoned */
+  uint32_t flood_budget; /* established: what the peer may spend (4.8), ms */
   uint32_t now;      /* as the caller said last */
   uint32_t received_at; /* last authenticated frame; before: when the awaited step began */
   uint32_t sent_at;

@@ -11,11 +11,12 @@ extern "C" {
 typedef struct usmp_deframer {
   uint8_t *buffer; /* stream: USMP_MAX_FRAME_SIZE bytes; packets: USMP_MAX_COBS_SIZE bytes */
   uint16_t used;
+  uint8_t version; /* of the frames */
   int8_t error;   /* stream: the first error, repeated for ever; packets: why the current one is skipped */
   bool delivered; /* the buffer holds a frame that was handed out; the next push starts afresh */
 } usmp_deframer_t;
 
-void usmp_deframer_init(usmp_deframer_t *d, uint8_t *buffer);
+void usmp_deframer_init(usmp_deframer_t *d, uint8_t *buffer, uint32_t version);
 
 /* Frames back to back. Sets *used to the bytes taken from the chunk. Returns 1 with a frame
    (valid until the next call), 0 when the chunk is used up, or the error that ends the stream. */

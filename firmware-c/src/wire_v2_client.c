@@ -1,6 +1,8 @@
+/* Version 2: the handshake of a client, on a connection. */
 #include "connection_internal.h"
 #include "datagram.h"
 #include "tx_queue.h"
+#include "wire_v2.h"
 
 static int send_hello(usmp_conn_t *conn)
 {
@@ -64,7 +66,7 @@ static int on_session_ok(usmp_conn_t *conn, const usmp_frame_t *frame)
   return err;
 }
 
-static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
+static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   bool first = conn->state == USMP_CONN_AWAIT_CHALLENGE;
   bool again = usmp_conn_is_datagram(conn) && conn->u.client.retried; /* a datagram may be repeated, or come late */
@@ -76,21 +78,12 @@ static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
   return USMP_ERR_UNEXPECTED_PACKET;
 }
 
-int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                          uint32_t now)
+static int start(usmp_conn_t *conn)
 {
-  int err = usmp_conn_init(conn, config, buffers, now);
-  if (err != USMP_OK) return err;
-  if (!config->psk) return USMP_ERR_INVALID_ARGUMENT;
-  err = usmp_psk_check(config->psk, config->psk_len, config->allow_weak_psk);
-  if (err != USMP_OK) return err;
-
+  int err = usmp_client_start(&conn->u.client, conn->config);
   conn->state = USMP_CONN_AWAIT_CHALLENGE;
-  conn->handshake = on_handshake;
-  conn->on_lost = answer_other_challenge;
-  for (size_t i = 0; i < USMP_DEVICE_ID_LEN; i++) conn->device_id[i] = config->device_id[i];
-  err = usmp_client_start(&conn->u.client, config);
-  if (err == USMP_OK) err = send_hello(conn);
-  if (err != USMP_OK) usmp_conn_wipe(conn);
-  return err;
+  return err == USMP_OK ? send_hello(conn) : err;
 }
+
+const usmp_wire_protocol_t usmp_wire_v2_client = {
+  USMP_WIRE_V2_RECORDS, .start = start, .on_frame = on_frame, .on_lost = answer_other_challenge};

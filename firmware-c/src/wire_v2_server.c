@@ -1,9 +1,11 @@
+/* Version 2: the handshake of a server, on a connection. */
 #include <string.h>
 
 #include "connection_internal.h"
 #include "datagram.h"
 #include "tx_queue.h"
 #include "usmp/callbacks.h"
+#include "wire_v2.h"
 
 #define LOOKUP_PAUSE_MS 1000u /* after a look-up that failed, whoever asks */
 
@@ -117,7 +119,7 @@ static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
   return usmp_tx_queue_plain(conn, USMP_TYPE_SESSION_OK, 0, session_ok, sizeof session_ok);
 }
 
-static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
+static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   bool first = conn->state == USMP_CONN_AWAIT_HELLO;
 
@@ -128,13 +130,10 @@ static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
   return USMP_ERR_UNEXPECTED_PACKET;
 }
 
-int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                          uint32_t now)
+static int start(usmp_conn_t *conn)
 {
-  int err = usmp_conn_init(conn, config, buffers, now);
-  if (err != USMP_OK) return err;
-  if (!config->find_psk) return USMP_ERR_INVALID_ARGUMENT;
   conn->state = USMP_CONN_AWAIT_HELLO;
-  conn->handshake = on_handshake;
   return USMP_OK;
 }
+
+const usmp_wire_protocol_t usmp_wire_v2_server = {USMP_WIRE_V2_RECORDS, .start = start, .on_frame = on_frame};
