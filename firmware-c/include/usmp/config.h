@@ -1,4 +1,4 @@
-/* What does not change while a connection lives. */
+/* What does not change while a connection lives. What the functions in it may return: usmp/callbacks.h. */
 #ifndef USMP_CONFIG_H
 #define USMP_CONFIG_H
 
@@ -21,7 +21,7 @@ typedef struct usmp_credential {
 typedef enum usmp_kind {
   USMP_KIND_STREAM,   /* TCP: frames back to back */
   USMP_KIND_DATAGRAM, /* UDP: one frame a datagram, acknowledged */
-  USMP_KIND_SERIAL    /* a line: 00 || COBS(frame) || 00 */
+  USMP_KIND_SERIAL    /* a serial line: 00 || COBS(frame) || 00 */
 } usmp_kind_t;
 
 /* Constant while a connection uses it; a server's connections may share one. Zero times mean the defaults. */
@@ -35,9 +35,9 @@ typedef struct usmp_config {
        USMP_ERR_CRYPTO_FAILED, USMP_ERR_RANDOM_FAILED or USMP_ERR_TRANSPORT_FAILED
                                 the look-up itself failed, as the store is away: recorded as such, no failure of the device
                                 for the lockout, and the peer is told (an ERROR frame, INTERNAL). It asks again with a new
-                                connection; datagrams and lines: within the handshake's time too, and a second later at the
-                                soonest. Never for a device that the store does not have: the peer could tell it from a
-                                wrong PSK;
+                                connection; on datagrams and serial lines also within the handshake's time, after a second
+                                at least. Never return it for a device that the store does not have: the peer could tell
+                                that from a wrong PSK;
        USMP_ERR_LOCKED_OUT      the HELLO is not answered.
      Anything else (an esp_err_t, an errno, true) refuses the device like USMP_ERR_UNKNOWN_DEVICE. */
   int (*find_psk)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found);

@@ -1,5 +1,8 @@
 /* What the core asks of a crypto library: one small table, synchronous, without state.
-   HKDF is built on hmac_sha256 by the core. See usmp/crypto_psa.h and usmp/crypto_bearssl.h. */
+   HKDF is built on hmac_sha256 by the core. See usmp/crypto_psa.h and usmp/crypto_bearssl.h.
+
+   The core calls the table while it handles a message or a command, in the thread that called the core. The functions must not
+   call the core back, and must not keep a pointer that they were given. */
 #ifndef USMP_CRYPTO_H
 #define USMP_CRYPTO_H
 
@@ -41,7 +44,7 @@ USMP_MUST_CHECK int usmp_hmac_sha256(const usmp_crypto_t *crypto, const uint8_t 
 USMP_MUST_CHECK int usmp_x25519(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE], const uint8_t *peer,
                                 uint8_t out[USMP_KEY_SIZE]);
 
-/* HKDF-SHA256 (RFC 5869) with 64 bytes of output, which may lie where ikm does. info_len is at most
+/* 0 or USMP_ERR_CRYPTO_FAILED. HKDF-SHA256 (RFC 5869) with 64 bytes of output, which may lie where ikm does. info_len is at most
    USMP_HKDF_INFO_MAX. */
 #define USMP_HKDF_INFO_MAX 72
 USMP_MUST_CHECK int usmp_hkdf64(const usmp_crypto_t *crypto, const uint8_t *salt, size_t salt_len,

@@ -8,8 +8,9 @@
 extern "C" {
 #endif
 
-/* Refuses keys that can be guessed from one recorded handshake: under 16 bytes or over 1024 (a length that is wrong); and, unless allow_weak, of fewer than 8
-   different byte values, or of printable text under 32 bytes. Returns 0 or USMP_ERR_WEAK_PSK. */
+/* Refuses keys that can be guessed from one recorded handshake. Those are keys under 16 bytes or over 1024 (a wrong length); and,
+   unless allow_weak, keys of fewer than 8 different byte values, or of printable text under 32 bytes. Returns 0 or
+   USMP_ERR_WEAK_PSK. */
 USMP_MUST_CHECK int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allow_weak);
 
 /* One PSK a device from one master secret (32 random bytes or more, else USMP_ERR_WEAK_PSK), so that no device can pose

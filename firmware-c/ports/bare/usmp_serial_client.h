@@ -1,5 +1,8 @@
 /* A client on a serial line, for programs without an operating system: one session after another over a
-   UART. The driver that usmp/connection.h asks for, in the form of a function the main loop calls. */
+   UART. It is the driver that usmp/connection.h asks for, in the form of a function that the main loop calls.
+
+   Calls in this order: usmp_serial_client_init once, then usmp_serial_client_poll in a loop, with usmp_serial_client_send as messages come
+   up. It owns the connection and the bytes between it and the UART; all calls come from one context, no interrupt. */
 #ifndef USMP_SERIAL_CLIENT_H
 #define USMP_SERIAL_CLIENT_H
 
@@ -32,11 +35,11 @@ typedef struct usmp_serial_client {
   uint8_t chunk[USMP_SERIAL_CHUNK];
 } usmp_serial_client_t;
 
-/* The three must stay valid as long as the line is used. config->kind must be USMP_KIND_SERIAL. */
+/* The three must stay valid as long as the client is used. config->kind must be USMP_KIND_SERIAL. */
 void usmp_serial_client_init(usmp_serial_client_t *serial, const usmp_config_t *config, const usmp_buffers_t *buffers,
                     const usmp_uart_t *uart, uint32_t now);
 
-/* Moves bytes both ways, keeps the times, connects and connects anew. True when there is an event: handle
+/* Moves bytes both ways, keeps the times, connects and reconnects. True when there is an event: handle
    it, then call again. False: nothing more to do before a byte comes, the UART has room, or usmp_serial_client_wait
    is over. A connection that cannot even begin (random source, PSK) is an event too: USMP_EVENT_CLOSED. */
 bool usmp_serial_client_poll(usmp_serial_client_t *serial, uint32_t now, usmp_event_t *event);
