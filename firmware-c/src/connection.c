@@ -27,7 +27,7 @@ static int init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffe
   memset(conn, 0, sizeof *conn);
   conn->state = USMP_CONN_CLOSED;
   conn->error = USMP_ERR_NOT_CONNECTED;
-  bool framed = config->kind != USMP_KIND_DATAGRAM; /* out of a stream or line */
+  bool framed = config->kind != USMP_KIND_DATAGRAM; /* out of a stream or serial line */
   size_t message_len = config->stream_fragments ? USMP_FRAGMENT_BUFFER_SIZE : USMP_MESSAGE_BUFFER_SIZE;
   if (!config->crypto || !config->random || !kind_available(config->kind) ||
       !usmp_suite_available(usmp_conn_suite(config)) || !buffers->message || !buffers->tx ||
@@ -121,8 +121,8 @@ int usmp_conn_drop(usmp_conn_t *conn, int error)
 }
 
 /* The one place that decides: does it end the connection, or is it dropped and counted? What anybody could
-   have sent must not end a connection over datagrams, nor a handshake on a line that two sides share
-   with noise and boot messages. */
+   have sent must not end a connection over datagrams, nor a handshake on a serial line, which also carries
+   noise and boot messages. */
 static int handle_frame_error(usmp_conn_t *conn, int error)
 {
   bool platform = error >= USMP_ERR_TRANSPORT_FAILED && error <= USMP_ERR_RANDOM_FAILED;
@@ -134,7 +134,7 @@ static int handle_frame_error(usmp_conn_t *conn, int error)
   if (conn->state == USMP_CONN_CLOSED) return conn->error;
   /* BYE and a flood are the peer's own. */
   if (dropped && !platform && error != USMP_ERR_CLOSED && error != USMP_ERR_FLOOD) return usmp_conn_drop(conn, error);
-  /* On a line nothing else would tell the peer that the session is over; a BYE is not answered. */
+  /* On a serial line nothing else would tell the peer that the session is over; a BYE is not answered. */
   if (usmp_conn_is_serial(conn) && error != USMP_ERR_CLOSED) usmp_conn_close(conn, error, conn->now);
   return usmp_conn_close_with(conn, error);
 }
@@ -321,7 +321,7 @@ static int timeout_reason(const usmp_conn_t *conn)
 {
   if (usmp_conn_is_closing(conn)) return close_timeout_reason(conn);
   if (conn->state == USMP_CONN_ESTABLISHED) return USMP_ERR_IDLE_TIMEOUT;
-  /* A server whose look-up failed, and no other one has come to an end since. */
+  /* A server whose look-up failed, and no other one has succeeded since. */
   if (conn->state == USMP_CONN_AWAIT_HELLO && conn->u.server.refusal) return conn->u.server.refusal;
   return USMP_ERR_HANDSHAKE_TIMEOUT;
 }

@@ -12,7 +12,7 @@
 void usmp_datagram_acknowledge(usmp_conn_t *conn, const usmp_frame_t *frame, const uint8_t *key);
 
 /* A handshake frame was accepted: acknowledges it, and remembers it for usmp_datagram_is_accepted. Called on every kind of
-   transport; on streams and lines nothing happens. */
+   transport; on streams and serial lines nothing happens. */
 void usmp_datagram_on_accepted(usmp_conn_t *conn, const usmp_frame_t *frame);
 static inline void usmp_datagram_accept_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
@@ -44,7 +44,7 @@ int usmp_datagram_queue_bye(usmp_conn_t *conn);
 /* The frame under way was not acknowledged in time. 0: it is sent again; or an error that ends the connection. */
 int usmp_datagram_on_timeout(usmp_conn_t *conn);
 
-/* Milliseconds until the frame under way is to be sent again; UINT32_MAX when none is, and on streams and lines. */
+/* Milliseconds until the frame under way is to be sent again; UINT32_MAX when none is, and on streams and serial lines. */
 static inline uint32_t usmp_datagram_retransmit_left(const usmp_conn_t *conn, uint32_t now)
 {
   return usmp_conn_is_datagram(conn) ? usmp_arq_wait(&conn->arq, now) : UINT32_MAX;

@@ -9,7 +9,7 @@
 
 /* ---- frames of the peer ---- */
 
-/* A sealed frame that did not open. On a line, what is not authentic is noise that fooled the CRC, or left from an
+/* A sealed frame that did not open. On a serial line, what is not authentic is noise that fooled the CRC, or left from an
    older session; an authentic frame out of order is a loss. */
 static int handle_open_error(usmp_conn_t *conn, int error)
 {

@@ -7,10 +7,10 @@
 #include "usmp/callbacks.h"
 #include "wire_v2.h"
 
-#define LOOKUP_PAUSE_MS 1000u /* after a look-up that failed, whoever asks */
+#define LOOKUP_PAUSE_MS 1000u /* after a look-up that failed */
 
 /* The key could not be looked up, which says nothing about the device: it is told so, or would take a store that is away for a
-   wrong key (specification 2.4). On datagrams and lines it may ask again until the deadline. */
+   wrong key (specification 2.4). On datagrams and serial lines it may ask again until the deadline. */
 static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error)
 {
   static const uint8_t internal[USMP_ERROR_SIZE] = {USMP_ERROR_INTERNAL};
@@ -58,7 +58,7 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int refusal = usmp_find_psk_result(config->find_psk(config->context, frame->payload, &found));
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
-  /* On a line the time of the attempt begins with its first HELLO, and no further one moves it. */
+  /* On a serial line the time of the attempt begins with its first HELLO, and no further one moves it. */
   bool first = conn->state == USMP_CONN_AWAIT_HELLO && !conn->u.server.refusal;
   if (usmp_conn_is_serial(conn) && first) conn->received_at = conn->now;
   if (usmp_is_failed_lookup(refusal)) return lookup_failed(conn, frame, refusal);
@@ -75,7 +75,7 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   return usmp_tx_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
 }
 
-/* A second HELLO. An attempt is for one device. On a line the client has started again; on datagrams it may be the same one
+/* A second HELLO. An attempt is for one device. On a serial line the client has started again; on datagrams it may be the same one
    again, with or without its cookie. */
 static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
 {

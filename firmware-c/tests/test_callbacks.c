@@ -21,7 +21,7 @@ static const uint8_t wrong_psk[32] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 10, 11, 12};
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
-/* Both sides anew, with what the test has changed in their configurations. */
+/* Both sides once more, with what the test has changed in their configurations. */
 static int begin(void)
 {
   usmp_buffers_t client = {pair.client.frame,         pair.client.message,         pair.client.tx,

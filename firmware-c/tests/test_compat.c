@@ -223,7 +223,7 @@ static void transport_that_says_minus_one_at_its_own_timeout_ends_the_session(vo
   }
 }
 
-/* A real end is still one: errno says so, or `available` cannot vouch for the line. */
+/* A real end is still one: errno says so, or `available` cannot vouch for the transport. */
 static void transport_that_has_ended_is_taken_for_quiet(void **state)
 {
   for (int i = 0; i < 2; i++) {

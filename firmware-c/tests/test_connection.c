@@ -143,7 +143,7 @@ static void lost_frame_on_a_line_ends_it_aloud(void **state)
   pair_send_text(&pair, &pair.client, 50, 1);
   pair_settle(&pair);
   assert_int_equal(pair.server.reason, USMP_ERR_SEQ_MISMATCH);
-  assert_int_equal(pair.client.reason, USMP_ERR_CLOSED); /* told by BYE: it can connect anew at once */
+  assert_int_equal(pair.client.reason, USMP_ERR_CLOSED); /* told by BYE: it can reconnect at once */
 }
 
 /* Packets with a right CRC that are not authentic: left from an older session, or noise. */

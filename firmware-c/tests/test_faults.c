@@ -87,7 +87,7 @@ static void call_everything(usmp_conn_t *conn, int error)
   while (usmp_conn_poll_event(conn, &event)) assert_int_equal(event.kind, USMP_EVENT_CLOSED);
   while (usmp_conn_poll_transmit(conn, &bytes) > 0) usmp_conn_transmitted(conn, 1000, 5);
   usmp_conn_transmitted(conn, 1000, 5);
-  assert_int_equal(usmp_conn_receive(conn, text, 10, 5), error); /* the first error, for ever */
+  assert_int_equal(usmp_conn_receive(conn, text, 10, 5), error); /* the first error, each time */
 }
 
 static void calls_on_nothing_and_after_the_end(void **state)

@@ -76,7 +76,7 @@ static void hello_again(void)
   pair_flush(&pair, &pair.server); /* the CHALLENGE waits in the client's inbox */
 }
 
-/* On datagrams and lines anybody can send a wrong proof: some do no harm, and five end it. */
+/* On datagrams and serial lines anybody can send a wrong proof: some do no harm, and five end it. */
 static void keys_cannot_be_guessed_without_end(void **state)
 {
   static const uint8_t wrong[USMP_MAC_SIZE] = {1};
@@ -186,7 +186,7 @@ static void a_store_that_comes_back_lets_the_device_in(void **state)
 
   open_with_store(USMP_KIND_SERIAL, USMP_ERR_TRANSPORT_FAILED);
   pair_run(&pair, 9000);
-  assert_int_equal(pair.client.reason, USMP_ERR_HANDSHAKE_TIMEOUT); /* nothing is repeated there: it starts anew */
+  assert_int_equal(pair.client.reason, USMP_ERR_HANDSHAKE_TIMEOUT); /* nothing is repeated there: a new connection is needed */
   store_result = 0;
   hello_again();
   pair_feed(&pair, &pair.client);
@@ -219,7 +219,7 @@ static void a_failed_look_up_gives_no_time_and_no_guesses(void **state)
   /* A line: HELLOs without end do not move the deadline. */
   open_with_store(USMP_KIND_SERIAL, USMP_ERR_CRYPTO_FAILED);
   unsigned ms = 0;
-  for (pair.now += 60000; usmp_conn_error(&pair.server.conn) == 0; ms += 1000) { /* a line is always open */
+  for (pair.now += 60000; usmp_conn_error(&pair.server.conn) == 0; ms += 1000) { /* a serial line is always open */
     assert_true(ms <= 10000);
     hello_again();
     pair.client.inbox_len = 0;
@@ -246,7 +246,7 @@ static void a_failed_look_up_gives_no_time_and_no_guesses(void **state)
   assert_int_equal(usmp_conn_state(&pair.server.conn), USMP_CONN_AWAIT_HELLO);
 }
 
-/* The same HELLO all the time, and on a line that of other devices: the store is asked once a second. */
+/* The same HELLO all the time, and on a serial line that of other devices: the store is asked once a second. */
 static void a_peer_asks_a_store_that_is_away_without_bound(void **state)
 {
   static const uint8_t unanswered[] = {USMP_KIND_DATAGRAM, USMP_KIND_SERIAL};

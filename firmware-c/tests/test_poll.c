@@ -105,7 +105,7 @@ static void session_that_ends_at_once_has_begun(void **state)
   usmp_close(&ctx);
 }
 
-/* ---- a line whose client begins anew at once ---- */
+/* ---- a serial line whose client starts again at once ---- */
 
 static struct {
   uint8_t bytes[1024];

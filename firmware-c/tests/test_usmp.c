@@ -207,7 +207,7 @@ static usmp_t new_client(void)
   return (usmp_t){.psk = pair_psk, .psk_len = sizeof pair_psk, .keepalive_ms = 20000};
 }
 
-/* Every place of the pool is free: as many sessions as it has come about. */
+/* Every place of the pool is free: it takes as many sessions as it has places. */
 static void expect_free_pool(void)
 {
   usmp_t ctx[USMP_POOL_SIZE];
@@ -708,7 +708,7 @@ static void attempts_with_a_wrong_key_are_locked_out(void **state)
       usmp_t ctx = {.keepalive_ms = 20000};
       offered = transport_of((usmp_kind_t)kind);
       pair_peer_start((usmp_kind_t)kind, true, wrong_psk);
-      pair_peer.config.step_ms = 1000; /* it goes away: a deadline is what ends it on datagrams and lines */
+      pair_peer.config.step_ms = 1000; /* it goes away: a deadline is what ends it on datagrams and serial lines */
       usmp_err_t err = usmp_accept(&listener, &ctx, 1000);
       assert_int_equal(err, attempt <= 5 ? USMP_ERR_AUTH_FAILED : USMP_ERR_LOCKED_OUT);
     }
@@ -716,7 +716,7 @@ static void attempts_with_a_wrong_key_are_locked_out(void **state)
   }
 }
 
-/* Nor can it be tried for ever beside the session of the right device. */
+/* Nor can it be tried without end while the right device has a session. */
 static void attempts_beside_a_session_are_locked_out(void **state)
 {
   (void)state;
@@ -842,7 +842,7 @@ static void a_peer_that_never_reads_holds_up_recv_and_starves_the_watchdog(void 
         assert_int_equal(now, before);
       }
     }
-    assert_int_equal(len, USMP_ERR_TRANSPORT_FAILED); /* not for ever, either */
+    assert_int_equal(len, USMP_ERR_TRANSPORT_FAILED); /* not without end, either */
     assert_true(now - begun >= USMP_IDLE_MS && now - begun <= USMP_IDLE_MS + 2000);
     assert_true(messages >= 50); /* what it said was read all the time */
     expect_fed_watchdog();

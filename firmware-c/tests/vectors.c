@@ -198,7 +198,7 @@ static bool cobs_decode(void)
   return outcome(len) && (len < 0 || same("data", a.at, (size_t)len));
 }
 
-/* A packet, or a line with many: `stride` bytes at a time. */
+/* A packet, or the bytes of a serial line with many: `stride` bytes at a time. */
 static bool cobs_line(const bytes_t *line, size_t stride, int *frames, int *dropped, int *last)
 {
   static uint8_t buffer[USMP_MAX_COBS_SIZE];

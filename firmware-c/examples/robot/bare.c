@@ -1,6 +1,6 @@
 /* robolink-robot-rv32: the robot on a chip without operating system, for QEMU's RISC-V machine `virt`; a client on its
-   UART. Identity, key and seed are loaded beside the image, as examples/bare_qemu/README.md tells. When its session
-   ends it makes another, by itself and for ever, unless the hub said goodbye: then it rests until it is switched off. */
+   UART. Identity, key and seed are loaded next to the image, as examples/bare_qemu/README.md tells. When its session
+   ends it makes another, by itself, until the hub says goodbye: then it rests until it is switched off. */
 #include <string.h>
 
 #include "board.h"
@@ -13,7 +13,7 @@ static usmp_config_t config = {
   .crypto = &usmp_crypto_bearssl,
   .random = board_random,
   .kind = USMP_KIND_SERIAL,
-  /* Short, so that a hub that was started anew is found within seconds. */
+  /* Short, so that a hub that was restarted is found within seconds. */
   .step_ms = 2000,
   .keepalive_ms = 1000,
   .idle_ms = 3000,

@@ -13,7 +13,7 @@
 #define FIRST_BACKOFF_MS 250u
 #define LONGEST_BACKOFF_MS 2000u
 /* A hub that says nothing for so long, though it is asked every second, is gone. The engine is more patient: up to 60 s
-   on lines, 30 s over UDP. A robot would rather look for its hub. */
+   on serial lines, 30 s over UDP. A robot would rather look for its hub. */
 #define KEEPALIVE_MS 1000u
 #define SILENCE_MS 3500u
 /* A refusal after our proof is nearly always a wrong key; after so many in a row it is not tried again. */

@@ -267,7 +267,7 @@ static void test_nothing_from_before_a_stop_moves_it(void **state)
   assert_true(robot_session.robot.target_v == 0);
   assert_non_null(strstr(command("drive", -1, 0.5), "-32602,\"message\":\"seq must be"));
   assert_true(robot_session.robot.target_v == 0);
-  robot_session_lost(&robot_session, now); /* another session counts anew */
+  robot_session_lost(&robot_session, now); /* another session counts from the start */
   robot_session_connected(&robot_session, now);
   assert_non_null(strstr(command("drive", 1, 0.1), "\"v\":0.1"));
 }

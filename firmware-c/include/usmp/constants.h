@@ -92,7 +92,7 @@
 #define USMP_FLOOD_COST_REKEY_MS 1000u
 #define USMP_REKEY_BUDGET_MS 64000u
 #define USMP_REKEY_COST_MS 4000u
-#define USMP_MAX_WRONG_PROOFS 5 /* in an attempt, on datagrams and lines (3.12) */
+#define USMP_MAX_WRONG_PROOFS 5 /* in an attempt, on datagrams and serial lines (3.12) */
 /* A datagram that is not acknowledged so long after its first sending is lost; DATA is not while the peer shows life, for
    the second time at most (7.5). */
 #define USMP_RETRANSMIT_TIMEOUT_MS 30000u

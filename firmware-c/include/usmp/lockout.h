@@ -14,7 +14,7 @@ extern "C" {
 #define USMP_ADDRESS_MAX 16 /* without port */
 
 typedef struct usmp_peer_id {
-  uint8_t address[USMP_ADDRESS_MAX]; /* unused bytes zero; all zero for a line */
+  uint8_t address[USMP_ADDRESS_MAX]; /* unused bytes zero; all zero for a serial line */
   uint8_t device_id[USMP_DEVICE_ID_LEN];
 } usmp_peer_id_t;
 

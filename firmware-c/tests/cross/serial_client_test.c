@@ -1,4 +1,4 @@
-/* ports/bare/usmp_serial_client.c on this machine: a line of two rings, a server of the engine at its other end. */
+/* ports/bare/usmp_serial_client.c on this machine: a serial line of two rings, a server of the engine at its other end. */
 #include "usmp_serial_client.h"
 
 #include <stdio.h>
@@ -15,7 +15,7 @@
     }                                                                     \
   } while (0)
 
-/* ---- the line ---- */
+/* ---- the serial line ---- */
 
 typedef struct ring {
   uint8_t bytes[8192];

@@ -1,4 +1,4 @@
-/* Whatever comes on a stream or line: frames that decode again, in any cut; errors of the list; no byte read twice. */
+/* Whatever comes on a stream or serial line: frames that decode again, in any cut; errors of the list; no byte read twice. */
 #include <assert.h>
 #include <string.h>
 

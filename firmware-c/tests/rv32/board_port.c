@@ -51,7 +51,7 @@ const usmp_crypto_t *usmp_port_crypto(void)
   return &usmp_crypto_bearssl;
 }
 
-/* ---- the UART as a stream or line ---- */
+/* ---- the UART as a stream or serial line ---- */
 
 static int uart_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {

@@ -4,7 +4,7 @@ source "$(dirname "$0")/common.sh"
 
 JSMN_HEADER=${JSMN_HEADER:-/usr/include/jsmn.h}
 [ -f "$JSMN_HEADER" ] || { echo "missing; install: apt-get install --no-install-recommends libjsmn-dev" >&2; exit 3; }
-# By itself: beside it in that folder are the headers of this machine's C library.
+# Copied, because next to it in that folder are the headers of this machine's C library.
 mkdir -p "$OUT/jsmn"
 cp "$JSMN_HEADER" "$OUT/jsmn/jsmn.h"
 
