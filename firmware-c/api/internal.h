@@ -55,7 +55,7 @@ bool usmp_lock(usmp_t *ctx);
 void usmp_unlock(usmp_t *ctx);
 /* After a wait outside the lock, which this thread has held before: it does not return without it. */
 void usmp_relock(usmp_t *ctx);
-/* The turn to receive. Awaited without the other lock. */
+/* The lock of the one thread that receives. It is awaited without the other lock. False when the port cannot lock. */
 bool usmp_lock_receivers(usmp_t *ctx);
 void usmp_unlock_receivers(usmp_t *ctx);
 bool usmp_has_locks(const usmp_t *ctx);

@@ -142,7 +142,7 @@ static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
   }
 }
 
-/* The turn to receive is awaited with the session in use, so that its locks stay, and without the lock of the engine. */
+/* The lock of the receiving thread is awaited with the session in use, so that the locks stay, but without the other lock. */
 static usmp_err_t enter_receiving(usmp_t *ctx)
 {
   usmp_err_t err = usmp_enter(ctx);

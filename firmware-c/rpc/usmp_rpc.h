@@ -14,7 +14,7 @@
      size_t n = usmp_rpc_receive(&rpc, message, len, now, answer, sizeof answer);
      if (n > 0) usmp_send(&ctx, (const uint8_t *)answer, (uint16_t)n);
 
-   Methods are carried out at once, one after the other; the device itself asks nothing. Batches and messages in pieces
+   Methods are carried out at once, one after the other; the device itself asks nothing. Batches and messages in chunks
    are not spoken. */
 #ifndef USMP_RPC_H
 #define USMP_RPC_H

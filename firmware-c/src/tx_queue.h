@@ -3,7 +3,7 @@
      tx: [ acknowledgement, 16 bytes ][ … sent … | head … frames that wait … tail | free … cap ]
 
    It owns tx, tx_cap, tx_head, tx_tail and tx_prev_key_len of usmp_conn_t; nobody else writes them. A frame is written
-   and sealed in place. A stream leaves from head on, in pieces. A datagram is the frame at the head alone; it stays there until
+   and sealed in place. A stream leaves from head on, in chunks. A datagram is the frame at the head alone; it stays there until
    it is acknowledged, and usmp_tx_pop removes it. */
 #ifndef USMP_TX_QUEUE_H
 #define USMP_TX_QUEUE_H

@@ -20,7 +20,7 @@ static int send_answer(usmp_conn_t *conn)
   return err != USMP_OK ? err : usmp_tx_queue_plain(conn, USMP_TYPE_HELLO_ACK, 2, mac, sizeof mac);
 }
 
-/* A forged CHALLENGE must not keep the answer to the good one back: they take turns. */
+/* A forged CHALLENGE must not keep the answer to the good one back: the answers alternate. */
 static int answer_other_challenge(usmp_conn_t *conn)
 {
   if (conn->state != USMP_CONN_AWAIT_SESSION_OK || conn->u.client.challenge_count < 2) return USMP_OK;
