@@ -19,7 +19,8 @@ static void count_next_handshake(usmp_t *ctx, const uint8_t device_id[USMP_DEVIC
 {
   usmp_peer_id_t peer = usmp_listener_peer(ctx->listener, device_id);
 
-  if (ctx->transport.kind == USMP_KIND_DATAGRAM) usmp_listener_count((usmp_lockout_t){&ctx->failures, 1}, &next_handshake_peer, err);
+  if (ctx->transport.kind == USMP_KIND_DATAGRAM)
+    usmp_listener_count((usmp_lockout_t){&ctx->failures, 1}, &next_handshake_peer, err);
   else usmp_listener_count(usmp_listener_lockout(ctx->listener), &peer, err);
 }
 
@@ -84,7 +85,8 @@ static bool verify_hello_cookie(usmp_t *ctx, const uint8_t *datagram, size_t len
 
   memcpy(address, transport->peer_address, USMP_ADDRESS_MAX);
   memcpy(address + USMP_ADDRESS_MAX, ctx->session_id, USMP_SESSION_ID_LEN);
-  int gate = usmp_verify_hello_cookie(&ctx->listener->issuer, address, sizeof address, usmp_port_millis() / 1000u, datagram, len, &answer);
+  int gate = usmp_verify_hello_cookie(&ctx->listener->issuer, address, sizeof address, usmp_port_millis() / 1000u, datagram,
+                                      len, &answer);
   if (gate == 0) {
     transport->send(transport, answer.utack, USMP_UTACK_SIZE); /* a client that does not get them asks again */
     transport->send(transport, answer.retry, sizeof answer.retry);

@@ -182,7 +182,8 @@ void usmp_read_transport(usmp_t *ctx, uint32_t wait_ms)
   } else {
     work->rx_chunk_at = 0;
     work->rx_chunk_len = (uint16_t)len;
-    if (ctx->next_handshake && len > 0 && transport->kind == USMP_KIND_DATAGRAM) usmp_next_handshake_feed(ctx, work->rx_chunk, (size_t)len);
+    if (ctx->next_handshake && len > 0 && transport->kind == USMP_KIND_DATAGRAM)
+      usmp_next_handshake_feed(ctx, work->rx_chunk, (size_t)len);
   }
 }
 

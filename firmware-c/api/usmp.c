@@ -54,8 +54,8 @@ static void flush_all(usmp_t *ctx)
 }
 
 /* One of the engine's commands, tried again as the queue drains. */
-static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *, size_t, uint32_t),
-                          const uint8_t *data, size_t len)
+static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *, size_t, uint32_t), const uint8_t *data,
+                          size_t len)
 {
   usmp_err_t entered = usmp_enter(ctx);
   if (entered != USMP_OK) return ctx && ctx->ended == entered ? USMP_ERR_NOT_CONNECTED : entered;

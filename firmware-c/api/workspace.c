@@ -108,8 +108,7 @@ void usmp_workspace_destroy_locks(usmp_t *ctx)
 
 usmp_buffers_t usmp_buffers_of(usmp_workspace_t *work)
 {
-  return (usmp_buffers_t){work->frame,         work->message,         work->tx,
-                          sizeof work->frame, sizeof work->message, sizeof work->tx};
+  return (usmp_buffers_t){work->frame, work->message, work->tx, sizeof work->frame, sizeof work->message, sizeof work->tx};
 }
 
 int usmp_workspace_start_server(usmp_workspace_t *work)

@@ -115,9 +115,9 @@ typedef struct usmp_workspace {
   uint16_t tx_chunk_at; /* from here on the transport has not taken it */
   uint16_t tx_chunk_len;
   uint32_t tx_progress_at; /* when the transport last took something of it, or it was filled */
-  bool message_waits; /* one more message, in `message`, behind those of receive_queue */
-  bool too_large;     /* the first message did not fit, and that was said once */
-  bool control_came;  /* a PING or PONG, since usmp_recv was called */
+  bool message_waits;      /* one more message, in `message`, behind those of receive_queue */
+  bool too_large;          /* the first message did not fit, and that was said once */
+  bool control_came;       /* a PING or PONG, since usmp_recv was called */
 } usmp_workspace_t;
 
 #define USMP_WORKSPACE_SIZE sizeof(usmp_workspace_t)
@@ -145,16 +145,16 @@ typedef struct usmp {
   /* usmp_recv returns 0 after so long. 0: after USMP_RECV_DEFAULT_MS, and sooner when what came was only a PING or a
      PONG. USMP_RECV_FOREVER: it returns with a message or the end. May change at any time. */
   uint32_t recv_timeout_ms;
-  uint8_t cipher_suite;     /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
-  bool allow_weak_psk;      /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
-  bool drop_late;           /* UDP: no message that is older than the last one read; for commands (usmp/config.h) */
-  void *scratch;            /* aligned as for any object, or null */
+  uint8_t cipher_suite; /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
+  bool allow_weak_psk;  /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
+  bool drop_late;       /* UDP: no message that is older than the last one read; for commands (usmp/config.h) */
+  void *scratch;        /* aligned as for any object, or null */
   size_t scratch_len;
 
   /* To be read. */
   bool established;
-  bool timed_out; /* usmp_recv returned 0 because no message came, not for an empty message */
-  bool woken;     /* ... because of usmp_wake */
+  bool timed_out;      /* usmp_recv returned 0 because no message came, not for an empty message */
+  bool woken;          /* ... because of usmp_wake */
   usmp_err_t last_err; /* the last error that a call on this session returned */
   usmp_state_t state;
   uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client: its own; server: the peer's */
@@ -238,8 +238,7 @@ static inline usmp_state_t usmp_get_state(const usmp_t *ctx)
 
 /* ---- server ---- */
 
-typedef int (*usmp_find_psk_fn)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN],
-                                usmp_credential_t *found);
+typedef int (*usmp_find_psk_fn)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found);
 
 /* How many failing (address, device) pairs a listener remembers. */
 #ifndef USMP_LOCKOUT_ENTRIES

@@ -40,7 +40,7 @@ typedef struct usmp_transport_s {
      thread is in send. */
   int (*recv)(struct usmp_transport_s *t, uint8_t *buf, size_t max_len);
   void (*close)(struct usmp_transport_s *t);
-  int (*reconnect)(struct usmp_transport_s *t);  /* 0, or less than zero; null: cannot */
+  int (*reconnect)(struct usmp_transport_s *t); /* 0, or less than zero; null: cannot */
   /* More than zero: recv would not wait; null: not known. The session's (ctx.transport.available) also counts what
      has been read already and waits in the session. */
   int (*available)(struct usmp_transport_s *t);
@@ -52,7 +52,7 @@ typedef struct usmp_transport_s {
   void *ctx; /* the transport's own */
 
   usmp_kind_t kind;
-  uint32_t wait_ms; /* set before each recv */
+  uint32_t wait_ms;                       /* set before each recv */
   uint8_t peer_address[USMP_ADDRESS_MAX]; /* at a server: for the lockout; zero if there are no addresses */
 
   /* Used by the transports that come with the ports; no heap is needed for them. */

@@ -29,9 +29,8 @@ static int init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffe
   conn->error = USMP_ERR_NOT_CONNECTED;
   bool framed = config->kind != USMP_KIND_DATAGRAM; /* out of a stream or serial line */
   size_t message_len = config->stream_fragments ? USMP_FRAGMENT_BUFFER_SIZE : USMP_MESSAGE_BUFFER_SIZE;
-  if (!config->crypto || !config->random || !kind_available(config->kind) ||
-      !usmp_suite_available(usmp_conn_suite(config)) || !buffers->message || !buffers->tx ||
-      buffers->message_len < message_len || buffers->tx_len < USMP_TX_BUFFER_SIZE(1) ||
+  if (!config->crypto || !config->random || !kind_available(config->kind) || !usmp_suite_available(usmp_conn_suite(config)) ||
+      !buffers->message || !buffers->tx || buffers->message_len < message_len || buffers->tx_len < USMP_TX_BUFFER_SIZE(1) ||
       (framed && (!buffers->frame || buffers->frame_len < USMP_FRAME_BUFFER_SIZE))) {
     return USMP_ERR_INVALID_ARGUMENT;
   }
@@ -51,8 +50,7 @@ static int init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffe
   return USMP_OK;
 }
 
-int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                          uint32_t now)
+int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers, uint32_t now)
 {
   int err = init(conn, config, buffers, &usmp_wire_v2_client, now);
   if (err != USMP_OK) return err;
@@ -66,8 +64,7 @@ int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const 
   return err;
 }
 
-int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                          uint32_t now)
+int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers, uint32_t now)
 {
   int err = init(conn, config, buffers, &usmp_wire_v2_server, now);
   if (err != USMP_OK) return err;
@@ -96,8 +93,8 @@ void usmp_conn_wipe(usmp_conn_t *conn)
   conn->error = USMP_ERR_NOT_CONNECTED;
 }
 
-void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id,
-                         uint8_t suite, bool client)
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id, uint8_t suite,
+                         bool client)
 {
   uint8_t id[USMP_SESSION_ID_LEN];
 
@@ -127,8 +124,7 @@ static int handle_frame_error(usmp_conn_t *conn, int error)
 {
   bool platform = error >= USMP_ERR_TRANSPORT_FAILED && error <= USMP_ERR_RANDOM_FAILED;
   bool frame = error >= USMP_ERR_BAD_COBS && error <= USMP_ERR_BAD_MAGIC;
-  bool dropped = usmp_conn_is_datagram(conn) ||
-                 (usmp_conn_is_serial(conn) && (frame || conn->state < USMP_CONN_ESTABLISHED));
+  bool dropped = usmp_conn_is_datagram(conn) || (usmp_conn_is_serial(conn) && (frame || conn->state < USMP_CONN_ESTABLISHED));
 
   if (error >= 0) return error;
   if (conn->state == USMP_CONN_CLOSED) return conn->error;
@@ -195,9 +191,8 @@ static int receive_chunk(usmp_conn_t *conn, const uint8_t *bytes, size_t len)
 
   while (!must_fetch_event(conn)) {
     size_t used;
-    int found = usmp_conn_is_serial(conn)
-                  ? usmp_deframer_packets(&conn->deframer, bytes + total, len - total, &used, &frame)
-                  : usmp_deframer_stream(&conn->deframer, bytes + total, len - total, &used, &frame);
+    int found = usmp_conn_is_serial(conn) ? usmp_deframer_packets(&conn->deframer, bytes + total, len - total, &used, &frame)
+                                          : usmp_deframer_stream(&conn->deframer, bytes + total, len - total, &used, &frame);
     total += used;
     if (found == 0) break;
     int err = handle_frame_error(conn, found < 0 ? found : on_frame(conn, &frame));
@@ -214,8 +209,7 @@ int usmp_conn_receive(usmp_conn_t *conn, const uint8_t *bytes, size_t len, uint3
   /* An acknowledgement is taken even so: who waits for it may be the one who has to fetch the event. */
   bool utack = usmp_conn_is_datagram(conn) && usmp_utack_is(bytes, len);
   if (len == 0 || (must_fetch_event(conn) && !utack)) return 0;
-  int result = usmp_conn_is_datagram(conn) ? receive_datagram(conn, bytes, len, utack)
-                                           : receive_chunk(conn, bytes, len);
+  int result = usmp_conn_is_datagram(conn) ? receive_datagram(conn, bytes, len, utack) : receive_chunk(conn, bytes, len);
   wipe_prev_key(conn);
   return result;
 }
@@ -291,14 +285,16 @@ static uint32_t lifetime_left(const usmp_conn_t *conn, uint32_t now)
   /* A line is always open. */
   if (usmp_conn_is_serial(conn) && conn->state == USMP_CONN_AWAIT_HELLO && !conn->u.server.refusal) return UINT32_MAX;
   bool server = conn->state == USMP_CONN_AWAIT_HELLO || conn->state == USMP_CONN_AWAIT_HELLO_ACK;
-  return time_left(conn->received_at, server ? ms_or_default(config->handshake_ms, USMP_HANDSHAKE_MS)
-                                     : ms_or_default(config->step_ms, USMP_STEP_MS), now);
+  return time_left(
+    conn->received_at,
+    server ? ms_or_default(config->handshake_ms, USMP_HANDSHAKE_MS) : ms_or_default(config->step_ms, USMP_STEP_MS), now);
 }
 
 uint32_t usmp_conn_poll_timeout(const usmp_conn_t *conn, uint32_t now)
 {
   if (!conn || conn->state == USMP_CONN_CLOSED) return UINT32_MAX;
-  return shorter(shorter(lifetime_left(conn, now), usmp_keepalive_ping_left(conn, now)), usmp_datagram_retransmit_left(conn, now));
+  return shorter(shorter(lifetime_left(conn, now), usmp_keepalive_ping_left(conn, now)),
+                 usmp_datagram_retransmit_left(conn, now));
 }
 
 static bool has_undelivered(const usmp_conn_t *conn)

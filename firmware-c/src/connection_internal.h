@@ -8,8 +8,8 @@
 int usmp_conn_close_with(usmp_conn_t *conn, int error);
 
 /* From the handshake to the session. */
-void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id,
-                         uint8_t suite, bool client);
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id, uint8_t suite,
+                         bool client);
 
 /* Counts a frame that is dropped, and remembers why. Returns 0. */
 int usmp_conn_drop(usmp_conn_t *conn, int error);

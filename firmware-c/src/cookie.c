@@ -21,14 +21,14 @@ static int make(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size
   return err;
 }
 
-int usmp_cookie_make(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len,
-                     uint32_t seconds, uint8_t cookie[USMP_COOKIE_SIZE])
+int usmp_cookie_make(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len, uint32_t seconds,
+                     uint8_t cookie[USMP_COOKIE_SIZE])
 {
   return make(issuer, address, address_len, seconds / USMP_COOKIE_SLOT_SECONDS, cookie);
 }
 
-int usmp_cookie_check(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len,
-                      uint32_t seconds, const uint8_t cookie[USMP_COOKIE_SIZE])
+int usmp_cookie_check(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len, uint32_t seconds,
+                      const uint8_t cookie[USMP_COOKIE_SIZE])
 {
   uint32_t slot = seconds / USMP_COOKIE_SLOT_SECONDS;
   uint8_t expected[USMP_COOKIE_SIZE];
@@ -41,8 +41,8 @@ int usmp_cookie_check(const usmp_cookie_issuer_t *issuer, const uint8_t *address
   return USMP_ERR_BAD_COOKIE;
 }
 
-int usmp_verify_hello_cookie(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len,
-                     uint32_t seconds, const uint8_t *datagram, size_t len, usmp_hello_retry_t *answer)
+int usmp_verify_hello_cookie(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len, uint32_t seconds,
+                             const uint8_t *datagram, size_t len, usmp_hello_retry_t *answer)
 {
   usmp_frame_t frame;
 

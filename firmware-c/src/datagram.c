@@ -111,7 +111,8 @@ static bool retransmit_time_is_over(const usmp_conn_t *conn)
 {
   uint32_t age = conn->now - conn->arq.first_sent_at;
 
-  if (usmp_tx_is_message(usmp_tx_head(conn)) && age < USMP_RETRANSMIT_TIMEOUT_WHILE_ALIVE_MS) age = shorter(age, conn->now - conn->received_at);
+  if (usmp_tx_is_message(usmp_tx_head(conn)) && age < USMP_RETRANSMIT_TIMEOUT_WHILE_ALIVE_MS)
+    age = shorter(age, conn->now - conn->received_at);
   return age >= USMP_RETRANSMIT_TIMEOUT_MS;
 }
 

@@ -27,8 +27,7 @@ static size_t wanted(const usmp_deframer_t *d)
   return USMP_HEADER_SIZE + (d->used < USMP_HEADER_SIZE ? 0 : (size_t)usmp_load16(d->buffer + 8));
 }
 
-int usmp_deframer_stream(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used,
-                         usmp_frame_t *frame)
+int usmp_deframer_stream(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used, usmp_frame_t *frame)
 {
   *used = 0;
   start_afresh(d);
@@ -59,8 +58,7 @@ static int end_packet(usmp_deframer_t *d, usmp_frame_t *frame)
   return result < 0 ? result : 1;
 }
 
-int usmp_deframer_packets(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used,
-                          usmp_frame_t *frame)
+int usmp_deframer_packets(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used, usmp_frame_t *frame)
 {
   *used = 0;
   start_afresh(d);

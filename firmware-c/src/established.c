@@ -89,7 +89,7 @@ int usmp_established_receive(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (len < 0) return handle_open_error(conn, len);
   conn->received_at = conn->now;
   if (usmp_conn_is_datagram(conn)) usmp_datagram_acknowledge_implicitly(conn);
-  if (layer->epoch_count < epochs) { /* the peer has gone over to newer keys, and its numbers start from 0 */
+  if (layer->epoch_count < epochs) {         /* the peer has gone over to newer keys, and its numbers start from 0 */
     bool broken = conn->fragment.frames > 0; /* fragments under two keys are not one message */
     conn->fragment.frames = 0;
     conn->fragment.next = 0;

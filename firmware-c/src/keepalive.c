@@ -77,14 +77,16 @@ uint32_t usmp_keepalive_ping_left(const usmp_conn_t *conn, uint32_t now)
 {
   uint32_t keepalive = ms_or_default(conn->config->keepalive_ms, USMP_KEEPALIVE_MS);
 
-  if (conn->state != USMP_CONN_ESTABLISHED || usmp_tx_room_for(conn, conn->wire->overhead) > usmp_tx_room(conn)) return UINT32_MAX;
+  if (conn->state != USMP_CONN_ESTABLISHED || usmp_tx_room_for(conn, conn->wire->overhead) > usmp_tx_room(conn))
+    return UINT32_MAX;
   uint32_t allowed = ping_allowed_left(conn, now);
   if (conn->ping_requested) return allowed;
   bool paused = conn->paused;
   if (!conn->u.record_layer.client && !paused) return UINT32_MAX;
   if (paused) keepalive = shorter(keepalive, USMP_KEEPALIVE_MS);
   uint32_t due = time_left(conn->sent_at, keepalive, now);
-  if (!paused) due = shorter(due, longer(time_left(conn->received_at, keepalive, now), time_left(conn->pinged_at, keepalive, now)));
+  if (!paused)
+    due = shorter(due, longer(time_left(conn->received_at, keepalive, now), time_left(conn->pinged_at, keepalive, now)));
   return longer(due, allowed);
 }
 

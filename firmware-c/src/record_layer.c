@@ -5,7 +5,7 @@
 #include "usmp/callbacks.h"
 
 void usmp_record_layer_init(usmp_record_layer_t *layer, const usmp_traffic_keys_t *keys, const uint8_t id[USMP_SESSION_ID_LEN],
-                       uint8_t suite, bool client, bool datagram)
+                            uint8_t suite, bool client, bool datagram)
 {
   memset(layer, 0, sizeof *layer);
   memcpy(layer->id, id, USMP_SESSION_ID_LEN);
@@ -28,8 +28,7 @@ static void make_nonce(const usmp_record_layer_t *layer, uint32_t seq, uint8_t n
   memcpy(nonce + 4, layer->id, USMP_NONCE_SIZE - 4);
 }
 
-int usmp_record_layer_seal(usmp_record_layer_t *layer, const usmp_crypto_t *crypto, uint32_t type, uint8_t *frame,
-                      size_t len)
+int usmp_record_layer_seal(usmp_record_layer_t *layer, const usmp_crypto_t *crypto, uint32_t type, uint8_t *frame, size_t len)
 {
   uint8_t *nonce = frame + USMP_HEADER_SIZE;
 
@@ -77,8 +76,8 @@ static usmp_freshness_t check_replay(const usmp_record_layer_t *layer, int epoch
   return window->next == seq ? USMP_NEW : USMP_STALE;
 }
 
-int usmp_record_layer_open(usmp_record_layer_t *layer, const usmp_crypto_t *crypto, const usmp_frame_t *frame,
-                      uint8_t *out, int *epoch)
+int usmp_record_layer_open(usmp_record_layer_t *layer, const usmp_crypto_t *crypto, const usmp_frame_t *frame, uint8_t *out,
+                           int *epoch)
 {
   const uint8_t *nonce = frame->payload;
   unsigned fresh = 0; /* a bit for each epoch in whose order the frame is */
@@ -125,7 +124,7 @@ int usmp_record_layer_open(usmp_record_layer_t *layer, const usmp_crypto_t *cryp
 }
 
 int usmp_record_layer_start_rekey(usmp_record_layer_t *layer, const usmp_crypto_t *crypto,
-                       const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame)
+                                  const uint8_t salt[USMP_REKEY_SALT_SIZE], uint8_t *frame)
 {
   usmp_epoch_t *newest = &layer->epochs[layer->epoch_count];
 
@@ -144,7 +143,7 @@ int usmp_record_layer_start_rekey(usmp_record_layer_t *layer, const usmp_crypto_
 }
 
 int usmp_record_layer_accept_rekey(usmp_record_layer_t *layer, const usmp_crypto_t *crypto,
-                         const uint8_t salt[USMP_REKEY_SALT_SIZE])
+                                   const uint8_t salt[USMP_REKEY_SALT_SIZE])
 {
   usmp_epoch_t *peers = &layer->epochs[1];
   uint8_t tx[USMP_KEY_SIZE];

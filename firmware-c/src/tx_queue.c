@@ -43,8 +43,7 @@ static void commit(usmp_conn_t *conn, size_t frame_len)
   conn->sent_at = conn->now;
 }
 
-int usmp_tx_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const uint8_t *payload,
-                          size_t len)
+int usmp_tx_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const uint8_t *payload, size_t len)
 {
   if (usmp_conn_is_datagram(conn)) usmp_tx_clear(conn);
   uint8_t *frame = reserve(conn, len);

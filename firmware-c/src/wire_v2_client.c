@@ -85,5 +85,5 @@ static int start(usmp_conn_t *conn)
   return err == USMP_OK ? send_hello(conn) : err;
 }
 
-const usmp_wire_protocol_t usmp_wire_v2_client = {
-  USMP_WIRE_V2_RECORDS, .start = start, .on_frame = on_frame, .on_lost = answer_other_challenge};
+const usmp_wire_protocol_t usmp_wire_v2_client = {USMP_WIRE_V2_RECORDS, .start = start, .on_frame = on_frame,
+                                                  .on_lost = answer_other_challenge};

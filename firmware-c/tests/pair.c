@@ -41,7 +41,7 @@ int pair_find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_cred
 static struct {
   uint8_t key[USMP_KEY_SIZE];
   uint8_t nonce[USMP_NONCE_SIZE];
-} *used;
+} * used;
 static size_t used_count;
 static usmp_crypto_t recording;
 
@@ -74,8 +74,7 @@ const usmp_crypto_t *pair_crypto(void)
 
 static int start_side(side_t *side, bool client, uint32_t now)
 {
-  usmp_buffers_t buffers = {side->frame,         side->message,         side->tx,
-                            sizeof side->frame, sizeof side->message, sizeof side->tx};
+  usmp_buffers_t buffers = {side->frame, side->message, side->tx, sizeof side->frame, sizeof side->message, sizeof side->tx};
 
   return client ? usmp_conn_init_client(&side->conn, &side->config, &buffers, now)
                 : usmp_conn_init_server(&side->conn, &side->config, &buffers, now);

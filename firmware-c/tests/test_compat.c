@@ -313,8 +313,7 @@ static void settings_are_lost_when_a_field_to_be_read_was_written(void **state)
 
   (void)state;
   for (unsigned n = 0; n < 4; n++) {
-    usmp_t ctx = {.cipher_suite = suite, .drop_late = true, .scratch = &memory,
-                  .scratch_len = sizeof memory};
+    usmp_t ctx = {.cipher_suite = suite, .drop_late = true, .scratch = &memory, .scratch_len = sizeof memory};
     usmp_transport_t transport = line();
     if (n == 0) memset(ctx.device_id, 0x42, sizeof ctx.device_id);
     if (n == 1) ctx.last_err = USMP_ERR_NOT_CONNECTED, ctx.state = USMP_STATE_CONNECTING_SOCKET;

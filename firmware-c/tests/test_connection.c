@@ -204,7 +204,7 @@ static void fragments_can_be_handed_over_one_by_one(void **state)
 
   (void)state;
   pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
-  usmp_buffers_t buffers = {pair.server.frame,         small,        pair.server.tx,
+  usmp_buffers_t buffers = {pair.server.frame,        small,        pair.server.tx,
                             sizeof pair.server.frame, sizeof small, sizeof pair.server.tx};
   pair.server.config.stream_fragments = true;
   assert_int_equal(usmp_conn_init_server(&pair.server.conn, &pair.server.config, &buffers, pair.now), 0);
@@ -225,7 +225,7 @@ static void full_queue_changes_nothing(void **state)
   (void)state;
   for (unsigned n = 0; n < 3; n++) {
     pair_open(&pair, pair_kinds[n], USMP_CIPHER_DEFAULT);
-    usmp_buffers_t buffers = {pair.client.frame,         pair.client.message,         tx,
+    usmp_buffers_t buffers = {pair.client.frame,        pair.client.message,        tx,
                               sizeof pair.client.frame, sizeof pair.client.message, sizeof tx};
     assert_int_equal(usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now), 0);
     pair_run(&pair, 100);
@@ -259,7 +259,7 @@ static void the_wire_protocol_of_the_configuration_is_used(void **state)
 {
   usmp_wire_protocol_t wire = usmp_wire_v2_client;
   side_t *client = &pair.client;
-  usmp_buffers_t buffers = {client->frame,         client->message,         client->tx,
+  usmp_buffers_t buffers = {client->frame,        client->message,        client->tx,
                             sizeof client->frame, sizeof client->message, sizeof client->tx};
 
   (void)state;

@@ -25,7 +25,7 @@ static void cookies(void **state)
   memcpy(hello + USMP_HEADER_SIZE + USMP_HELLO_COOKIE, frame.payload, USMP_COOKIE_SIZE);
   len = usmp_frame_encode(USMP_WIRE_VERSION, hello, USMP_TYPE_HELLO, 1, USMP_HELLO_COOKIE_SIZE);
   assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 59, hello, (size_t)len, &answer), 1);
-  assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 89, hello, (size_t)len, &answer), 1);  /* the slot before */
+  assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 89, hello, (size_t)len, &answer), 1); /* the slot before */
   assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 90, hello, (size_t)len, &answer), USMP_ERR_BAD_COOKIE);
   address[5]++;
   assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 59, hello, (size_t)len, &answer), USMP_ERR_BAD_COOKIE);

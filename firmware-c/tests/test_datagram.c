@@ -46,7 +46,8 @@ static bool slow_acknowledgements(pair_t *p, side_t *to, uint8_t *bytes, size_t 
    one that acknowledges a frame now and then, whenever the first one left, and whatever comes meanwhile. */
 static void a_close_takes_five_seconds_however_slow_the_peer_is(void **state)
 {
-  static const int reasons[] = {USMP_ERR_CLOSED, USMP_ERR_ABORTED, USMP_ERR_TOO_MANY_CONNECTIONS, USMP_ERR_REPLACED, USMP_ERR_SHUTDOWN};
+  static const int reasons[] = {USMP_ERR_CLOSED, USMP_ERR_ABORTED, USMP_ERR_TOO_MANY_CONNECTIONS, USMP_ERR_REPLACED,
+                                USMP_ERR_SHUTDOWN};
 
   (void)state;
   for (unsigned i = 0; i < 4 * sizeof reasons / sizeof reasons[0]; i++) {
@@ -57,7 +58,7 @@ static void a_close_takes_five_seconds_however_slow_the_peer_is(void **state)
     pair.carry = gone ? pair_nothing_at_all : slow_acknowledgements;
     acknowledged_at = pair.now;
     while (usmp_conn_send(&pair.client.conn, pair_text, 10, pair.now) == 0) pair_settle(&pair);
-    if (gone && i % 4 == 3) pair_run(&pair, 28000); /* almost given up */
+    if (gone && i % 4 == 3) pair_run(&pair, 28000);       /* almost given up */
     usmp_conn_close(&pair.client.conn, reason, pair.now); /* the queue is full, and has no room for a BYE */
     assert_int_equal(usmp_conn_state(&pair.client.conn), USMP_CONN_CLOSING);
     uint32_t begin = pair.now;

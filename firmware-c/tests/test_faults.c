@@ -13,8 +13,7 @@ static uint8_t text[USMP_MAX_MESSAGE_LEN + 1];
 
 static usmp_buffers_t buffers_of(side_t *side)
 {
-  return (usmp_buffers_t){side->frame,         side->message,         side->tx,
-                          sizeof side->frame, sizeof side->message, sizeof side->tx};
+  return (usmp_buffers_t){side->frame, side->message, side->tx, sizeof side->frame, sizeof side->message, sizeof side->tx};
 }
 
 static int init(bool client, const usmp_config_t *config, const usmp_buffers_t *buffers)
@@ -171,8 +170,7 @@ static void random_source_fails(void **state)
 }
 
 static unsigned seals_left;
-static int failing_seal(uint8_t suite, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad, uint8_t *out,
-                        size_t len)
+static int failing_seal(uint8_t suite, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad, uint8_t *out, size_t len)
 {
   if (seals_left-- == 0) return USMP_ERR_CRYPTO_FAILED;
   return pair_crypto()->seal(suite, key, nonce, aad, out, len);
@@ -284,10 +282,15 @@ static void error_frames_end_nothing(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(bad_configuration_is_refused), cmocka_unit_test(calls_on_nothing_and_after_the_end),
-    cmocka_unit_test(arguments_of_commands),        cmocka_unit_test(random_source_fails),
-    cmocka_unit_test(crypto_library_fails),         cmocka_unit_test(sequence_numbers_run_out),
-    cmocka_unit_test(clock_misbehaves),             cmocka_unit_test(any_byte_may_turn),
-    cmocka_unit_test(error_frames_end_nothing),   };
+    cmocka_unit_test(bad_configuration_is_refused),
+    cmocka_unit_test(calls_on_nothing_and_after_the_end),
+    cmocka_unit_test(arguments_of_commands),
+    cmocka_unit_test(random_source_fails),
+    cmocka_unit_test(crypto_library_fails),
+    cmocka_unit_test(sequence_numbers_run_out),
+    cmocka_unit_test(clock_misbehaves),
+    cmocka_unit_test(any_byte_may_turn),
+    cmocka_unit_test(error_frames_end_nothing),
+  };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -35,7 +35,7 @@ static void wrong_psk_and_unknown_device_look_alike(void **state)
   (void)state;
   for (unsigned unknown = 0; unknown < 2; unknown++) {
     pair_open(&pair, USMP_KIND_STREAM, USMP_CIPHER_DEFAULT);
-    usmp_buffers_t buffers = {pair.client.frame,         pair.client.message,         pair.client.tx,
+    usmp_buffers_t buffers = {pair.client.frame,        pair.client.message,        pair.client.tx,
                               sizeof pair.client.frame, sizeof pair.client.message, sizeof pair.client.tx};
     static const uint8_t other_psk[16] = {9, 8, 7, 6, 5, 4, 3, 2, 1};
     pair.client.config.psk = unknown ? pair_psk : other_psk;
@@ -68,7 +68,7 @@ static void a_proof(const uint8_t mac[USMP_MAC_SIZE])
 
 static void hello_again(void)
 {
-  usmp_buffers_t buffers = {pair.client.frame,         pair.client.message,         pair.client.tx,
+  usmp_buffers_t buffers = {pair.client.frame,        pair.client.message,        pair.client.tx,
                             sizeof pair.client.frame, sizeof pair.client.message, sizeof pair.client.tx};
   assert_int_equal(usmp_conn_init_client(&pair.client.conn, &pair.client.config, &buffers, pair.now), 0);
   pair_flush(&pair, &pair.client);

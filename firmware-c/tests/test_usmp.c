@@ -162,7 +162,8 @@ static int returns_result(usmp_transport_t *t)
 static usmp_transport_t transport_of(usmp_kind_t kind)
 {
   opened++;
-  return (usmp_transport_t){.send = pair_peer_take, .recv = pair_peer_say, .close = close_it, .kind = kind, .fd = (int)(100 + opened)};
+  return (usmp_transport_t){
+    .send = pair_peer_take, .recv = pair_peer_say, .close = close_it, .kind = kind, .fd = (int)(100 + opened)};
 }
 
 static usmp_transport_t offered; /* to the listener */
@@ -264,7 +265,8 @@ static void a_hook_that_says_anything_but_0_has_failed(void **state)
   for (unsigned i = 0; i < COUNT(unexpected); i++) {
     usmp_listener_t listener = {.accept = accept_offered};
     int *const results[] = {&hook.random, &hook.device_id, &hook.create, &hook.lock};
-    static const int errors[] = {USMP_ERR_RANDOM_FAILED, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_TOO_MANY_CONNECTIONS, USMP_ERR_TOO_MANY_CONNECTIONS};
+    static const int errors[] = {USMP_ERR_RANDOM_FAILED, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_TOO_MANY_CONNECTIONS,
+                                 USMP_ERR_TOO_MANY_CONNECTIONS};
     hook.random = unexpected[i];
     assert_int_equal(usmp_listen(&listener, pair_find_psk, NULL), USMP_ERR_RANDOM_FAILED);
     hook.random = 0;
@@ -784,7 +786,8 @@ static void a_close_takes_five_seconds_when_the_peer_is_gone(void **state)
   pair_peer_start(USMP_KIND_DATAGRAM, false, pair_psk);
   assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
   ctx.transport.send = swallow;
-  for (int i = 0; i < 3; i++) assert_int_equal(usmp_conn_send(&ctx.work->conn, pair_psk, 10, now), 0); /* as another thread does */
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(usmp_conn_send(&ctx.work->conn, pair_psk, 10, now), 0); /* as another thread does */
   uint32_t before = now;
   usmp_close(&ctx);
   assert_int_equal(now - before, USMP_CLOSE_MS);
@@ -858,7 +861,8 @@ static void a_peer_that_never_reads_holds_up_close(void **state)
     for (unsigned full = 0; full < 2; full++) { /* the queue, so that there is no room for the BYE */
       usmp_t ctx;
       connect_to_deaf_peer(&ctx, ordered[n]);
-      while (full && usmp_conn_send(&ctx.work->conn, pair_psk, sizeof pair_psk, now) == 0) assert_int_equal(usmp_step(&ctx), USMP_OK);
+      while (full && usmp_conn_send(&ctx.work->conn, pair_psk, sizeof pair_psk, now) == 0)
+        assert_int_equal(usmp_step(&ctx), USMP_OK);
       uint32_t before = now;
       usmp_close(&ctx);
       assert_true(now - before <= USMP_CLOSE_MS + 2);

@@ -355,8 +355,7 @@ static bool run_key_schedule(void)
     if (crypto->x25519(a.at, b.at, shared) != 0) return false;
     if (usmp_is_zero(shared, sizeof shared)) return is("error", "LOW_ORDER_POINT");
     if (!same("shared", shared, sizeof shared)) return false;
-    return !has("public") ||
-           (crypto->x25519(a.at, NULL, public_key) == 0 && same("public", public_key, sizeof public_key));
+    return !has("public") || (crypto->x25519(a.at, NULL, public_key) == 0 && same("public", public_key, sizeof public_key));
   }
   hex("client_private", &a);
   hex("server_private", &b);
@@ -396,7 +395,7 @@ static void record_layer_from(usmp_record_layer_t *s, const char *tx, const char
   memcpy(keys.c2s, hex(tx, &c)->at, USMP_KEY_SIZE);
   memcpy(keys.s2c, hex(rx, &c)->at, USMP_KEY_SIZE);
   usmp_record_layer_init(s, &keys, hex("session_id", &c)->at, has("suite") ? (uint8_t)number("suite") : USMP_CIPHER_DEFAULT,
-                    true, datagram);
+                         true, datagram);
 }
 
 static bool run_sealed(void)
@@ -664,9 +663,9 @@ static bool handshake_transcript(void)
   }
   const usmp_record_layer_t *s = &client->conn.u.record_layer;
   const usmp_record_layer_t *t = &server->conn.u.record_layer;
-  return usmp_conn_established(&client->conn) && usmp_conn_established(&server->conn) &&
-         same("k_c2s", s->tx_key, 32) && same("k_s2c", s->epochs[0].key, 32) && same("k_s2c", t->tx_key, 32) &&
-         same("k_c2s", t->epochs[0].key, 32) && same("session_id", s->id, 16) && same("session_id", t->id, 16);
+  return usmp_conn_established(&client->conn) && usmp_conn_established(&server->conn) && same("k_c2s", s->tx_key, 32) &&
+         same("k_s2c", s->epochs[0].key, 32) && same("k_s2c", t->tx_key, 32) && same("k_c2s", t->epochs[0].key, 32) &&
+         same("session_id", s->id, 16) && same("session_id", t->id, 16);
 }
 
 static bool run_handshake(void)
@@ -761,8 +760,7 @@ static bool rekey_derive(void)
   hex("salt", &c);
   hex("session_id", &d);
   return usmp_derive_rekey(crypto, a.at, b.at, c.at, d.at, tx, rx) == 0 &&
-         same(client ? "new_k_c2s" : "new_k_s2c", tx, sizeof tx) &&
-         same(client ? "new_k_s2c" : "new_k_c2s", rx, sizeof rx);
+         same(client ? "new_k_c2s" : "new_k_s2c", tx, sizeof tx) && same(client ? "new_k_s2c" : "new_k_c2s", rx, sizeof rx);
 }
 
 static bool run_rekey(void)
@@ -857,11 +855,20 @@ static bool run_fragment(void)
 static const struct {
   const char *topic;
   bool (*run)(void);
-} runners[] = {{"cobs", run_cobs},         {"crc16", run_crc16},         {"device-psk", run_device_psk},
-               {"fragment", run_fragment}, {"frame", run_frame},         {"handshake", run_handshake},
-               {"key-schedule", run_key_schedule}, {"primitives", run_primitives}, {"rekey", run_rekey},
-               {"replay", run_replay},     {"sealed", run_sealed},       {"session", run_script},
-               {"stream", run_stream},     {"utack", run_utack}};
+} runners[] = {{"cobs", run_cobs},
+               {"crc16", run_crc16},
+               {"device-psk", run_device_psk},
+               {"fragment", run_fragment},
+               {"frame", run_frame},
+               {"handshake", run_handshake},
+               {"key-schedule", run_key_schedule},
+               {"primitives", run_primitives},
+               {"rekey", run_rekey},
+               {"replay", run_replay},
+               {"sealed", run_sealed},
+               {"session", run_script},
+               {"stream", run_stream},
+               {"utack", run_utack}};
 
 static bool run_case(void)
 {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything about the C core that can be run on a Debian machine. usage: check.sh [WORK_DIR]
 # It takes a compiler, CMake, Python, libmbedtls-dev and libbearssl-dev. Checks that take more are left out, and named, where
-# that is missing: clang libclang-rt-14-dev libcmocka-dev libjsmn-dev valgrind cppcheck, and cross compilers for the sizes.
+# that is missing: clang clang-format libclang-rt-14-dev libcmocka-dev libjsmn-dev valgrind cppcheck, and cross compilers for the sizes.
 # USMP_PEER_PYTHON names a python that has the published package usmp 1.2.2, for the cross-play.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -16,6 +16,7 @@ command -v ninja > /dev/null && generator=Ninja
 has() { # TOOL
   case $1 in
     cmocka) echo 'int main(void) { return 0; }' | cc -x c - -lcmocka -o /dev/null 2> /dev/null ;;
+    clang-format) clang-format --version 2> /dev/null | grep -q 'version 14\.' ;; # other versions format otherwise
     jsmn) printf '#include <stddef.h>\n#include <jsmn.h>\n' | cc -E - > /dev/null 2>&1 ;;
     *) command -v "$1" > /dev/null ;;
   esac
@@ -75,6 +76,10 @@ headers_in_cpp() {
   g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -fsyntax-only "$work/headers.cc"
 }
 
+formatted() { # the headers of tests/esp_stubs/include look like those that they stand for
+  find "$here" -name '*.[ch]' -not -path '*/build/*' -not -path '*/esp_stubs/include/*' -print0 | xargs -0 clang-format --dry-run --Werror
+}
+
 psa_names() { # the PSA back end and its user know no name that is mbedTLS's own
   for source in crypto/psa.c crypto/psa_locked.c; do
     gcc -std=c11 -Wall -Wextra -Werror -D_GNU_SOURCE -I"$here/tests/psa_api" -I"$here/include" -I"$here/ports/posix" \
@@ -106,6 +111,7 @@ check "without AES-256-GCM" "cmocka jsmn" build_and_test no-aes -DUSMP_WITH_AES_
 check "without ChaCha20-Poly1305" "cmocka jsmn" build_and_test no-chacha -DUSMP_WITH_CHACHA20_POLY1305=OFF
 check "BearSSL alone" "cmocka jsmn" build_and_test only-bearssl -DMBEDCRYPTO=NO
 check "mbedTLS alone" "cmocka jsmn" build_and_test only-psa -DBEARSSL=NO
+check "format" "clang-format" formatted
 check "headers in C++" "g++ jsmn" headers_in_cpp
 check "PSA back end against the API alone" "gcc" psa_names
 check "cppcheck" "cppcheck" analyse

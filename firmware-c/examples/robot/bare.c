@@ -75,7 +75,8 @@ static void run(void)
     while (usmp_serial_client_poll(&serial, now, &event)) handle(&event, now);
     say(robot_session_poll(&robot_session, now, text), now);
     uint32_t wait = robot_session_wait(&robot_session, now);
-    uint32_t line_wait = usmp_serial_client_drained(&serial) ? usmp_serial_client_wait(&serial, now) : 1; /* by then the UART has room */
+    uint32_t line_wait = usmp_serial_client_drained(&serial) ? usmp_serial_client_wait(&serial, now)
+                                                             : 1; /* by then the UART has room */
     board_idle(wait < line_wait ? wait : line_wait);
   }
 }

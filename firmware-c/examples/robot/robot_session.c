@@ -167,7 +167,7 @@ void robot_session_lost(robot_session_t *session, uint32_t now)
 }
 
 size_t robot_session_receive(robot_session_t *session, const uint8_t *message, size_t len, uint32_t now,
-                          char answer[ROBOT_MESSAGE_SIZE])
+                             char answer[ROBOT_MESSAGE_SIZE])
 {
   robot_step(&session->robot, now);
   return usmp_rpc_receive(&session->rpc, message, len, now, answer, ROBOT_MESSAGE_SIZE);

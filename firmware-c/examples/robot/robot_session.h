@@ -23,11 +23,11 @@ typedef struct robot_session {
   const char *name;
   const char *kind; /* "c", "rv32" */
   bool connected;
-  uint32_t started;        /* when the robot was switched on */
-  uint32_t next_telemetry; /* when */
-  int64_t count;           /* telemetry messages so far */
-  double seq;              /* the highest number of a command that was carried out in this session; 0: of none */
-  char reply[ROBOT_REPLY_SIZE]; /* a chat line that waits to be sent; empty: none */
+  uint32_t started;              /* when the robot was switched on */
+  uint32_t next_telemetry;       /* when */
+  int64_t count;                 /* telemetry messages so far */
+  double seq;                    /* the highest number of a command that was carried out in this session; 0: of none */
+  char reply[ROBOT_REPLY_SIZE];  /* a chat line that waits to be sent; empty: none */
   char goodbye[ROBOT_CODE_SIZE]; /* why the hub said that coming back would not help ("REPLACED"); empty: it did not */
 } robot_session_t;
 
@@ -38,7 +38,7 @@ void robot_session_connected(robot_session_t *session, uint32_t now);
 void robot_session_lost(robot_session_t *session, uint32_t now);
 /* Takes a message of the session. The length of the answer to send, or 0. */
 size_t robot_session_receive(robot_session_t *session, const uint8_t *message, size_t len, uint32_t now,
-                          char answer[ROBOT_MESSAGE_SIZE]);
+                             char answer[ROBOT_MESSAGE_SIZE]);
 /* The next message that the robot sends by itself (a chat line, telemetry), or 0 when none is due. */
 size_t robot_session_poll(robot_session_t *session, uint32_t now, char message[ROBOT_MESSAGE_SIZE]);
 /* Milliseconds until robot_session_poll has something to do; at most a tick while the robot moves. */

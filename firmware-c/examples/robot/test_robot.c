@@ -226,9 +226,11 @@ static void test_answers(void **state)
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"stop\",\"params\":{\"seq\":2}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}");
   assert_true(robot_session.robot.target_v == 0);
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"drive\",\"params\":{\"seq\":3,\"v\":\"nan\",\"w\":1}}"),
-                         "-32602,\"message\":\"v must be a finite number\""));
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"drive\",\"params\":{\"seq\":4,\"v\":1}}"), "w must be"));
+  assert_non_null(
+    strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"drive\",\"params\":{\"seq\":3,\"v\":\"nan\",\"w\":1}}"),
+           "-32602,\"message\":\"v must be a finite number\""));
+  assert_non_null(
+    strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"drive\",\"params\":{\"seq\":4,\"v\":1}}"), "w must be"));
   assert_true(robot_session.robot.target_v == 0);
 }
 
@@ -239,8 +241,8 @@ static const char *command(const char *method, int seq, double v)
   char number[24] = "";
 
   if (seq >= 0) snprintf(number, sizeof number, "\"seq\":%d,", seq);
-  snprintf(request, sizeof request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s\"v\":%g,\"w\":0}}",
-           method, number, v);
+  snprintf(request, sizeof request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s\"v\":%g,\"w\":0}}", method,
+           number, v);
   return ask(request);
 }
 
@@ -321,7 +323,8 @@ static void test_chat(void **state)
   poll_link();
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"Ann\",\"text\":\"hi\"}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"\",\"text\":\"\"}}"), "-32000"));
+  assert_non_null(
+    strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"\",\"text\":\"\"}}"), "-32000"));
   assert_string_equal(poll_link(), "{\"jsonrpc\":\"2.0\",\"method\":\"chat\",\"params\":{\"text\":"
                                    "\"Hello, Ann. I am idle. You said: hi\"}}");
   assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"Ann\"}}"), "-32602"));
@@ -341,7 +344,8 @@ static void test_goodbye(void **state)
 {
   (void)state;
   connect_link();
-  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"goodbye\",\"params\":{\"code\":\"REPLACED\",\"message\":\"x\"}}"), "");
+  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"goodbye\",\"params\":{\"code\":\"REPLACED\",\"message\":\"x\"}}"),
+                      "");
   assert_string_equal(robot_session.goodbye, "REPLACED");
 }
 

@@ -41,16 +41,16 @@ bool usmp_arq_last_chance(usmp_arq_t *arq);
 
 /* Writes a UTACK: with a mac for the types from 0x05 on, if there is a key. Returns its length, 7 or 15, or
    USMP_ERR_CRYPTO_FAILED. */
-USMP_MUST_CHECK int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type,
-                                     uint32_t seq, uint8_t out[USMP_UTACK_MAX_SIZE]);
+USMP_MUST_CHECK int usmp_utack_build(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq,
+                                     uint8_t out[USMP_UTACK_MAX_SIZE]);
 
 /* True for a datagram that looks like a UTACK. It proves nothing yet. */
 bool usmp_utack_is(const uint8_t *datagram, size_t len);
 
 /* True when the UTACK names this frame and has the mac that its type asks for. Without a key only handshake
    frames can be acknowledged. */
-USMP_MUST_CHECK bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type,
-                                       uint32_t seq, const uint8_t *datagram, size_t len);
+USMP_MUST_CHECK bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq,
+                                       const uint8_t *datagram, size_t len);
 
 #ifdef __cplusplus
 }

@@ -41,17 +41,17 @@ typedef struct usmp_config {
        USMP_ERR_LOCKED_OUT      the HELLO is not answered.
      Anything else (an esp_err_t, an errno, true) refuses the device like USMP_ERR_UNKNOWN_DEVICE. */
   int (*find_psk)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found);
-  void *context; /* handed to random and find_psk */
+  void *context;      /* handed to random and find_psk */
   const uint8_t *psk; /* client */
   size_t psk_len;
-  uint32_t handshake_ms; /* server: whole handshake, default 10 s */
-  uint32_t step_ms;      /* client: each answer, default 5 s */
-  uint32_t keepalive_ms; /* client: silence before a PING, default 20 s */
-  uint32_t idle_ms;      /* without an authenticated frame, default 60 s */
+  uint32_t handshake_ms;                 /* server: whole handshake, default 10 s */
+  uint32_t step_ms;                      /* client: each answer, default 5 s */
+  uint32_t keepalive_ms;                 /* client: silence before a PING, default 20 s */
+  uint32_t idle_ms;                      /* without an authenticated frame, default 60 s */
   uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client */
   uint8_t suite;                         /* 0: USMP_CIPHER_DEFAULT */
   uint8_t kind;                          /* usmp_kind_t */
-  bool allow_weak_psk; /* also a PSK that usmp_psk_check refuses; not one under 16 bytes */
+  bool allow_weak_psk;                   /* also a PSK that usmp_psk_check refuses; not one under 16 bytes */
   /* Datagrams: a message that is older than the newest one handed over is dropped, acknowledged and counted with
      USMP_ERR_SEQ_MISMATCH, instead of handed over late. For commands: one that was overtaken must not undo a newer one.
      Without it messages come as they arrive (specification 7.7). */

@@ -43,7 +43,7 @@ extern "C" {
 #define USMP_FRAGMENT_BUFFER_SIZE USMP_MAX_DATA_LEN
 /* Room for so many frames of full size, and for one acknowledgement. A message is queued whole or not at
    all; with room for one frame, messages over 452 bytes are refused with QUEUE_FULL. */
-#define USMP_TX_BUFFER_SIZE(frames) (16 + (frames) * USMP_MAX_PACKET_SIZE)
+#define USMP_TX_BUFFER_SIZE(frames) (16 + (frames)*USMP_MAX_PACKET_SIZE)
 
 /* The caller's memory for one connection. It must stay where it is until usmp_conn_wipe. */
 typedef struct usmp_buffers {
@@ -92,38 +92,38 @@ struct usmp_conn {
   const usmp_config_t *config;
   const usmp_wire_protocol_t *wire; /* decides what differs between versions; never null */
   uint8_t *message;
-  uint8_t *tx; /* (tx_queue) */
-  uint32_t datagram; /* 1: datagrams */
-  uint32_t state; /* usmp_conn_state_t */
+  uint8_t *tx;           /* (tx_queue) */
+  uint32_t datagram;     /* 1: datagrams */
+  uint32_t state;        /* usmp_conn_state_t */
   uint32_t refilled_at;  /* (keepalive) up to when flood_budget and pongs are counted */
   uint32_t flood_budget; /* (keepalive) what the peer may spend (4.8), ms */
-  uint32_t now;      /* as the caller said last */
-  uint32_t received_at; /* last authenticated frame; before: when the awaited step began */
-  uint32_t sent_at;     /* when a frame was last queued */
+  uint32_t now;          /* as the caller said last */
+  uint32_t received_at;  /* last authenticated frame; before: when the awaited step began */
+  uint32_t sent_at;      /* when a frame was last queued */
   union {
     uint32_t pinged_at; /* (keepalive) our last PING */
     uint32_t closed_at; /* closing: when that began; nothing moves it */
   };
   uint32_t rekey_from; /* (established) the budget of our own rekeys (5.2) is the time since then */
-  uint32_t ping_gaps; /* (keepalive) ms between our last four PINGs, 10 bits each, newest lowest, 1000 at most */
-  uint16_t tx_cap;  /* (tx_queue), as the next three */
+  uint32_t ping_gaps;  /* (keepalive) ms between our last four PINGs, 10 bits each, newest lowest, 1000 at most */
+  uint16_t tx_cap;     /* (tx_queue), as the next three */
   uint16_t tx_head;
   uint16_t tx_tail;
   uint16_t tx_prev_key_len; /* datagrams: bytes from the head on that are sealed under the key before the last rekey */
-  uint16_t event_len; /* (established) of the message that waits */
+  uint16_t event_len;       /* (established) of the message that waits */
   uint16_t dropped;
-  uint16_t accepted[2]; /* (datagram) CRCs of the handshake frames taken, to know their repeats */
+  uint16_t accepted[2];                           /* (datagram) CRCs of the handshake frames taken, to know their repeats */
   uint16_t pong_times[USMP_MAX_PONGS_PER_SECOND]; /* (keepalive) of our last PONGs, newest first: the lower half of the clock */
-  uint8_t events;      /* a bit for each kind that waits to be fetched */
-  uint8_t ack_len : 4; /* (datagram) a UTACK that waits; 15 at most */
+  uint8_t events;                                 /* a bit for each kind that waits to be fetched */
+  uint8_t ack_len : 4;                            /* (datagram) a UTACK that waits; 15 at most */
   bool serial : 1;
-  bool ping_requested : 1; /* (keepalive) */
-  bool paused : 1;         /* (keepalive) the driver does not read */
-  uint8_t pongs : 4;      /* (keepalive) how many of pong_times are of the last second */
+  bool ping_requested : 1;      /* (keepalive) */
+  bool paused : 1;              /* (keepalive) the driver does not read */
+  uint8_t pongs : 4;            /* (keepalive) how many of pong_times are of the last second */
   uint8_t pings_unanswered : 4; /* (keepalive) 8 at most */
-  int8_t error;     /* why it is closed */
-  int8_t last_drop; /* why a frame was dropped last */
-  uint8_t hint; /* code of an ERROR frame; while closing: why */
+  int8_t error;                 /* why it is closed */
+  int8_t last_drop;             /* why a frame was dropped last */
+  uint8_t hint;                 /* code of an ERROR frame; while closing: why */
   uint8_t device_id[USMP_DEVICE_ID_LEN];
   usmp_fragment_t fragment; /* (established) */
   union {
@@ -139,10 +139,10 @@ struct usmp_conn {
 
 /* Both return 0, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_WEAK_PSK, or a platform error (USMP_ERR_RANDOM_FAILED,
    USMP_ERR_CRYPTO_FAILED) with the connection closed. After 0 the HELLO of a client is ready to be transmitted. */
-USMP_MUST_CHECK int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config,
-                                          const usmp_buffers_t *buffers, uint32_t now);
-USMP_MUST_CHECK int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config,
-                                          const usmp_buffers_t *buffers, uint32_t now);
+USMP_MUST_CHECK int usmp_conn_init_client(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                                          uint32_t now);
+USMP_MUST_CHECK int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
+                                          uint32_t now);
 
 /* Takes bytes of a stream or serial line, or exactly one datagram. Returns how many bytes were taken: fewer than
    `len` when an event must be fetched first (call again with the rest), none at all for a datagram then.

@@ -23,13 +23,12 @@ typedef struct usmp_cookie_issuer {
 
 /* The cookie for an address (its bytes and port in any fixed form, USMP_COOKIE_MAX_ADDRESS at most) in the time slot of `seconds`.
    Returns 0, USMP_ERR_INVALID_ARGUMENT or USMP_ERR_CRYPTO_FAILED. */
-USMP_MUST_CHECK int usmp_cookie_make(const usmp_cookie_issuer_t *issuer, const uint8_t *address,
-                                     size_t address_len, uint32_t seconds, uint8_t cookie[USMP_COOKIE_SIZE]);
+USMP_MUST_CHECK int usmp_cookie_make(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len,
+                                     uint32_t seconds, uint8_t cookie[USMP_COOKIE_SIZE]);
 
 /* This slot's cookie or that of the slot before: 0, else USMP_ERR_BAD_COOKIE. */
-USMP_MUST_CHECK int usmp_cookie_check(const usmp_cookie_issuer_t *issuer, const uint8_t *address,
-                                      size_t address_len, uint32_t seconds,
-                                      const uint8_t cookie[USMP_COOKIE_SIZE]);
+USMP_MUST_CHECK int usmp_cookie_check(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len,
+                                      uint32_t seconds, const uint8_t cookie[USMP_COOKIE_SIZE]);
 
 /* The two datagrams that answer a HELLO without a cookie; together they are shorter than it. */
 typedef struct usmp_hello_retry {
@@ -39,9 +38,8 @@ typedef struct usmp_hello_retry {
 
 /* Looks at the first datagram of an unknown address. Returns 1: a HELLO with a good cookie, open a connection and hand it over;
    0: a HELLO without cookie, send both datagrams of `answer`; or an error: do not answer it. */
-USMP_MUST_CHECK int usmp_verify_hello_cookie(const usmp_cookie_issuer_t *issuer, const uint8_t *address,
-                                     size_t address_len, uint32_t seconds, const uint8_t *datagram,
-                                     size_t len, usmp_hello_retry_t *answer);
+USMP_MUST_CHECK int usmp_verify_hello_cookie(const usmp_cookie_issuer_t *issuer, const uint8_t *address, size_t address_len,
+                                             uint32_t seconds, const uint8_t *datagram, size_t len, usmp_hello_retry_t *answer);
 
 #ifdef __cplusplus
 }

@@ -51,8 +51,7 @@ USMP_MUST_CHECK int usmp_client_challenge(usmp_client_t *c, const usmp_config_t 
                                           const uint8_t payload[USMP_CHALLENGE_SIZE]);
 
 /* Writes the HELLO_ACK payload that answers the CHALLENGE at hand. Returns 0 or an error. */
-USMP_MUST_CHECK int usmp_client_answer(const usmp_client_t *c, const usmp_config_t *me,
-                                       uint8_t mac[USMP_MAC_SIZE]);
+USMP_MUST_CHECK int usmp_client_answer(const usmp_client_t *c, const usmp_config_t *me, uint8_t mac[USMP_MAC_SIZE]);
 
 /* Exchanges the CHALLENGE at hand and the other one. */
 void usmp_client_swap(usmp_client_t *c);
@@ -81,14 +80,13 @@ typedef struct usmp_server {
 /* Answers HELLO, the first of an attempt (with `s` of zeros) or one that starts again within it. `refusal` is 0, or the error with
    which the handshake will fail at its end, whatever the proof is; the credential's psk is ignored then. Returns 0 with the
    CHALLENGE payload written, or an error. */
-USMP_MUST_CHECK int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me,
-                                      const usmp_credential_t *credential, int refusal,
-                                      const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE]);
+USMP_MUST_CHECK int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_credential_t *credential,
+                                      int refusal, const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE]);
 
 /* Checks HELLO_ACK, then derives the keys: the mac needs no Diffie-Hellman (W8). Returns 0 with the keys written, the refusal of
    usmp_server_hello, USMP_ERR_AUTH_FAILED, or an error. */
-USMP_MUST_CHECK int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto,
-                                          const uint8_t mac[USMP_MAC_SIZE], usmp_traffic_keys_t *keys);
+USMP_MUST_CHECK int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto, const uint8_t mac[USMP_MAC_SIZE],
+                                          usmp_traffic_keys_t *keys);
 
 #ifdef __cplusplus
 }

@@ -15,10 +15,8 @@ USMP_MUST_CHECK int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allo
 
 /* One PSK a device from one master secret (32 random bytes or more, else USMP_ERR_WEAK_PSK), so that no device can pose
    as another or as the server: HKDF(master, no salt, "usmp-device-psk-v1" || device_id). */
-USMP_MUST_CHECK int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master,
-                                           size_t master_len,
-                                           const uint8_t device_id[USMP_DEVICE_ID_LEN],
-                                           uint8_t psk[USMP_KEY_SIZE]);
+USMP_MUST_CHECK int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,
+                                           const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t psk[USMP_KEY_SIZE]);
 
 #ifdef __cplusplus
 }

@@ -21,7 +21,7 @@ static bool connect(usmp_serial_client_t *serial, uint32_t now, usmp_event_t *ev
 }
 
 void usmp_serial_client_init(usmp_serial_client_t *serial, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                    const usmp_uart_t *uart, uint32_t now)
+                             const usmp_uart_t *uart, uint32_t now)
 {
   memset(serial, 0, sizeof *serial);
   serial->config = config;

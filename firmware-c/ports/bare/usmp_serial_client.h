@@ -37,7 +37,7 @@ typedef struct usmp_serial_client {
 
 /* The three must stay valid as long as the client is used. config->kind must be USMP_KIND_SERIAL. */
 void usmp_serial_client_init(usmp_serial_client_t *serial, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                    const usmp_uart_t *uart, uint32_t now);
+                             const usmp_uart_t *uart, uint32_t now);
 
 /* Moves bytes both ways, keeps the times, connects and reconnects. True when there is an event: handle
    it, then call again. False: nothing more to do before a byte comes, the UART has room, or usmp_serial_client_wait

@@ -103,7 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (packet->len) packet->bytes[value % packet->len] ^= (uint8_t)(1 + data[at + 2]);
         break;
       case 6: seal_anything(from, data[at + 2], value % USMP_MAX_DATA_LEN); break;
-      case 7: now += (uint32_t)value; usmp_conn_handle_timeout(conn, now); break;
+      case 7:
+        now += (uint32_t)value;
+        usmp_conn_handle_timeout(conn, now);
+        break;
       case 8: seal_anything(from, data[at + 2], data[at + 1] & 32); break; /* PING, PONG, BYE, REKEY as they should be */
       case 9: jump(from, value & 0x8000 ? USMP_SEQ_END - (uint32_t)(value & 3) - 3 : (uint32_t)(value & 127)); break;
       case 10: give(!from, packet, packet->len ? value % packet->len : 0, now); break; /* cut off */

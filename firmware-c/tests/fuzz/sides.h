@@ -56,8 +56,7 @@ static uint8_t fuzz_suite(uint8_t choice)
 
 static void fuzz_open(fuzz_side_t *side, uint8_t choice, bool client)
 {
-  usmp_buffers_t buffers = {side->frame,         side->message,         side->tx,
-                            sizeof side->frame, sizeof side->message, sizeof side->tx};
+  usmp_buffers_t buffers = {side->frame, side->message, side->tx, sizeof side->frame, sizeof side->message, sizeof side->tx};
 
   memset(side, 0, sizeof *side);
   side->config = (usmp_config_t){.crypto = &usmp_crypto_bearssl,
@@ -102,9 +101,9 @@ static void fuzz_check(const fuzz_side_t *side)
   assert(error == 0 || strcmp(usmp_err_name(error), "UNKNOWN") != 0);
   assert(side->conn.tx_head <= side->conn.tx_tail && side->conn.tx_tail <= side->conn.tx_cap);
   /* A datagram that is not authentic ends nothing but an attempt, by its fifth wrong proof. */
-  assert(error == 0 || side->config.kind != USMP_KIND_DATAGRAM || error == USMP_ERR_CLOSED ||
-         error == USMP_ERR_SEQ_EXHAUSTED || error == USMP_ERR_HANDSHAKE_TIMEOUT || error == USMP_ERR_IDLE_TIMEOUT ||
-         error == USMP_ERR_TRANSPORT_FAILED || error == USMP_ERR_FLOOD || error == USMP_ERR_AUTH_FAILED);
+  assert(error == 0 || side->config.kind != USMP_KIND_DATAGRAM || error == USMP_ERR_CLOSED || error == USMP_ERR_SEQ_EXHAUSTED ||
+         error == USMP_ERR_HANDSHAKE_TIMEOUT || error == USMP_ERR_IDLE_TIMEOUT || error == USMP_ERR_TRANSPORT_FAILED ||
+         error == USMP_ERR_FLOOD || error == USMP_ERR_AUTH_FAILED);
 }
 
 #endif

@@ -128,7 +128,7 @@ static int datagram_accept(usmp_listener_t *listener, usmp_transport_t *peer, ui
   int len = peer->recv(peer, datagram, sizeof datagram);
   if (len == 0) return 0;
   int gate = usmp_verify_hello_cookie(&listener->issuer, peer->peer_address, sizeof peer->peer_address, board_millis() / 1000u,
-                              datagram, (size_t)len, &answer);
+                                      datagram, (size_t)len, &answer);
   if (gate == 0) {
     peer->send(peer, answer.utack, USMP_UTACK_SIZE);
     peer->send(peer, answer.retry, sizeof answer.retry);
