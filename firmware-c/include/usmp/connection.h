@@ -87,7 +87,7 @@ typedef struct usmp_conn usmp_conn_t;
 
 /* Private: read through the functions below. Declared here so that the caller can place it. What is used
    most stands in front, where the short instructions of small processors reach it. In parentheses: the file of src/ that owns
-   a field; no other file writes it. The rest is the connection's own. */
+   a field; once the session has begun, no other file writes it. The rest is the connection's own. */
 struct usmp_conn {
   const usmp_config_t *config;
   const usmp_wire_protocol_t *wire; /* decides what differs between versions; never null */
@@ -127,7 +127,7 @@ struct usmp_conn {
   uint8_t device_id[USMP_DEVICE_ID_LEN];
   usmp_fragment_t fragment; /* (established) */
   union {
-    usmp_arq_t arq;           /* (datagram) */
+    usmp_arq_t arq;           /* (datagram, and tx_queue when the frame under way leaves the queue) */
     usmp_deframer_t deframer; /* all others */
   };
   union { /* wiped before the next one begins */
