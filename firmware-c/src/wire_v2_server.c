@@ -28,7 +28,7 @@ static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error
 }
 
 /* Datagrams: after a failed look-up only the same HELLO is taken again. The engine cannot check the cookie of another one. */
-static bool is_same_hello_after_failed_lookup(usmp_conn_t *conn, const usmp_frame_t *hello)
+static bool may_look_up(usmp_conn_t *conn, const usmp_frame_t *hello)
 {
   bool again = usmp_conn_is_datagram(conn) && conn->u.server.refusal;
   return !again || usmp_datagram_is_accepted(conn, hello);
@@ -53,7 +53,7 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) {
     return USMP_ERR_BAD_PAYLOAD;
   }
-  if (!is_same_hello_after_failed_lookup(conn, frame)) return USMP_ERR_BAD_COOKIE;
+  if (!may_look_up(conn, frame)) return USMP_ERR_BAD_COOKIE;
   if (is_too_early(conn)) return USMP_ERR_UNEXPECTED_PACKET;
   int refusal = usmp_find_psk_result(config->find_psk(config->context, frame->payload, &found));
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
