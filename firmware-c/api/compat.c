@@ -30,7 +30,7 @@ int usmp_build_packet(usmp_packet_t *pkt, uint8_t *out, uint16_t *out_len)
 {
   if (pkt->length > USMP_MAX_PAYLOAD) return USMP_ERR_INVALID_ARGUMENT;
   memcpy(out + USMP_HEADER_SIZE, pkt->payload, pkt->length);
-  int len = usmp_frame_encode(out, pkt->type, pkt->seq, pkt->length);
+  int len = usmp_frame_encode(USMP_WIRE_VERSION, out, pkt->type, pkt->seq, pkt->length);
   if (len < 0) return len;
   pkt->crc = usmp_load16(out + 10);
   if (out_len) *out_len = (uint16_t)len;
@@ -42,7 +42,7 @@ int usmp_parse_packet(uint8_t *data, int len, usmp_packet_t *pkt)
   usmp_frame_t frame;
 
   if (len < 0) return USMP_ERR_INVALID_ARGUMENT;
-  int err = usmp_frame_decode(data, (size_t)len, &frame);
+  int err = usmp_frame_decode(USMP_WIRE_VERSION, data, (size_t)len, &frame);
   if (err < 0) return err;
   pkt->magic = USMP_MAGIC;
   pkt->version = USMP_VERSION;

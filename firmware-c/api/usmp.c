@@ -1,675 +1,15 @@
 #include "usmp.h"
 
-#if USMP_THREADS
-#include <errno.h>
-#endif
-#include <string.h>
-
 #include "internal.h"
-#include "usmp/callbacks.h"
 
-static const char tag[] = "usmp";
-
-#define LONGEST_WAIT_MS 250u /* so that usmp_wake and a change of keepalive_ms are noticed */
-#define LATE_READS 32
-#define PAUSE_MS 2u           /* between two looks at what another thread does, or whether the transport has room */
-#define ROOM_WAIT_MS 20u      /* the same while input is awaited */
-
-/* ---- locks ---- */
-
-/* False when the port cannot lock. */
-static bool lock(usmp_t *ctx)
-{
-#if USMP_THREADS
-  return usmp_callback_result(usmp_port_mutex_lock(ctx->tx_mutex), USMP_ERR_TOO_MANY_CONNECTIONS) == USMP_OK;
-#else
-  (void)ctx;
-  return true;
-#endif
-}
-
-static void unlock(usmp_t *ctx)
-{
-#if USMP_THREADS
-  usmp_port_mutex_unlock(ctx->tx_mutex);
-#else
-  (void)ctx;
-#endif
-}
-
-/* After a wait outside the lock, which this thread has held before: there is no way on without it. */
-static void lock_again(usmp_t *ctx)
-{
-  while (!lock(ctx)) usmp_port_delay_ms(PAUSE_MS);
-}
-
-static bool lock_receivers(usmp_t *ctx)
-{
-#if USMP_THREADS
-  return usmp_callback_result(usmp_port_mutex_lock(ctx->rx_mutex), USMP_ERR_TOO_MANY_CONNECTIONS) == USMP_OK;
-#else
-  (void)ctx;
-  return true;
-#endif
-}
-
-static void unlock_receivers(usmp_t *ctx)
-{
-#if USMP_THREADS
-  usmp_port_mutex_unlock(ctx->rx_mutex);
-#else
-  (void)ctx;
-#endif
-}
-
-static bool has_locks(const usmp_t *ctx)
-{
-#if USMP_THREADS
-  return ctx->tx_mutex != NULL;
-#else
-  (void)ctx;
-  return true;
-#endif
-}
-
-/* Lets another thread go on that reads or sends. */
-static void let_others_run(usmp_t *ctx)
-{
-  unlock(ctx);
-  usmp_port_delay_ms(PAUSE_MS);
-  lock_again(ctx);
-}
-
-/* Begins a call of the application: 0 with the lock held and a workspace there, or an error and neither. */
-static usmp_err_t enter(usmp_t *ctx)
-{
-  if (!ctx) return USMP_ERR_INVALID_ARGUMENT;
-  if (!has_locks(ctx)) return USMP_ERR_NOT_CONNECTED;
-  if (!lock(ctx)) return USMP_ERR_TOO_MANY_CONNECTIONS;
-  if (ctx->work) {
-    ctx->users++;
-    return USMP_OK;
-  }
-  usmp_err_t ended = ctx->ended;
-  unlock(ctx);
-  return ended == USMP_OK ? USMP_ERR_NOT_CONNECTED : ended;
-}
-
-static bool any_message(const usmp_workspace_t *work)
-{
-  return work->backlog_len > 0 || work->message_waits;
-}
-
-/* Ends it. A session that is over and has no message left needs no memory, whether or not usmp_close is ever called. */
-static void leave(usmp_t *ctx)
-{
-  usmp_workspace_t *work = ctx->work;
-
-  ctx->users--;
-  if (ctx->users == 0 && usmp_conn_state(&work->conn) == USMP_CONN_CLOSED && !any_message(work) && !ctx->replaced) {
-    ctx->ended = (usmp_err_t)usmp_conn_error(&work->conn);
-    usmp_workspace_give_back(ctx);
-  }
-  unlock(ctx);
-}
-
-/* ---- one turn: input, time, output; the lock is held, and released only while the transport receives or sends ---- */
-
-static void close_transport(usmp_t *ctx)
-{
-  if (ctx->open && ctx->transport.close) ctx->transport.close(&ctx->transport);
-  ctx->open = false;
-}
-
-/* Every error that the application is told passes here. */
-static usmp_err_t record(usmp_t *ctx, int err)
-{
-  if (err < 0) ctx->last_err = (usmp_err_t)err;
-  return (usmp_err_t)err;
-}
-
-static usmp_state_t state_of(const usmp_conn_t *conn)
-{
-  switch (usmp_conn_state(conn)) {
-    case USMP_CONN_AWAIT_HELLO:
-    case USMP_CONN_AWAIT_CHALLENGE: return USMP_STATE_AWAITING_CHALLENGE;
-    case USMP_CONN_AWAIT_HELLO_ACK:
-    case USMP_CONN_AWAIT_SESSION_OK: return USMP_STATE_AWAITING_SESSION_OK;
-    case USMP_CONN_ESTABLISHED: return USMP_STATE_ESTABLISHED;
-    default: return USMP_STATE_ERROR;
-  }
-}
-
-/* What the application reads in the struct follows the engine. */
-static void publish(usmp_t *ctx)
-{
-  const usmp_conn_t *conn = &ctx->work->conn;
-
-  ctx->state = state_of(conn);
-  ctx->established = ctx->state == USMP_STATE_ESTABLISHED;
-  if (ctx->established) {
-    memcpy(ctx->session_id, usmp_conn_session_id(conn), USMP_SESSION_ID_LEN);
-    memcpy(ctx->device_id, usmp_conn_device_id(conn), USMP_DEVICE_ID_LEN);
-  }
-  if (usmp_conn_state(conn) == USMP_CONN_CLOSED && !ctx->reading && !ctx->sending) close_transport(ctx);
-}
-
-/* A datagram goes out whole and at once. What did not leave is lost, and repeated in time. */
-static void flush_datagrams(usmp_t *ctx, usmp_conn_t *conn)
-{
-  const uint8_t *bytes;
-  size_t len;
-
-  while (ctx->open && (len = usmp_conn_poll_transmit(conn, &bytes)) > 0) {
-    ctx->transport.send(&ctx->transport, bytes, len);
-    usmp_conn_transmitted(conn, len, usmp_port_millis());
-  }
-}
-
-/* Moves what leaves next into the outbox, once that is empty. False when there is nothing. */
-static bool fill_outbox(usmp_t *ctx)
-{
-  usmp_workspace_t *work = ctx->work;
-  usmp_conn_t *conns[2] = {&work->conn, ctx->beside ? &ctx->beside->conn : NULL};
-  const uint8_t *bytes;
-
-  if (work->outbox_len > 0) return true;
-  for (int i = 0; i < 2 && conns[i]; i++) {
-    size_t len = usmp_conn_poll_transmit(conns[i], &bytes);
-    if (len == 0) continue;
-    if (len > sizeof work->outbox) len = sizeof work->outbox;
-    memcpy(work->outbox, bytes, len);
-    work->outbox_at = 0;
-    work->outbox_len = (uint16_t)len;
-    work->took_at = usmp_port_millis();
-    usmp_conn_transmitted(conns[i], len, work->took_at);
-    return true;
-  }
-  return false;
-}
-
-/* Takes what a transport took out of the outbox. */
-static void taken(usmp_workspace_t *work, size_t len)
-{
-  work->took_at = usmp_port_millis();
-  work->outbox_at = (uint16_t)(work->outbox_at + len);
-  if (work->outbox_at >= work->outbox_len) work->outbox_at = work->outbox_len = 0;
-}
-
-/* One thread at a time sends, for all of them, and outside the lock: a peer that does not read must hold up nobody else. What
-   the transport has no room for stays in the outbox. */
-static void flush_stream(usmp_t *ctx)
-{
-  while (ctx->open && !ctx->broken && !ctx->sending && fill_outbox(ctx)) {
-    usmp_workspace_t *work = ctx->work; /* a new session may take its place meanwhile */
-    size_t len = (size_t)(work->outbox_len - work->outbox_at);
-    ctx->sending = true;
-    unlock(ctx);
-    int sent = ctx->transport.send(&ctx->transport, work->outbox + work->outbox_at, len);
-    lock_again(ctx);
-    ctx->sending = false;
-    if (sent == USMP_SEND_NO_ROOM && usmp_port_millis() - work->took_at < USMP_IDLE_MS) return;
-    if (sent >= 0 && (size_t)sent <= len) {
-      taken(work, sent > 0 ? (size_t)sent : len);
-    } else {
-      ctx->broken = true;
-      usmp_conn_transport_ended(&ctx->work->conn, USMP_ERR_TRANSPORT_FAILED);
-    }
-  }
-}
-
-/* True while the transport has no room for what is in the outbox. */
-static bool rest_waits(const usmp_t *ctx)
-{
-  return ctx->open && !ctx->broken && ctx->work->outbox_len > 0;
-}
-
-static void flush(usmp_t *ctx)
-{
-  if (ctx->transport.kind != USMP_KIND_DATAGRAM) {
-    flush_stream(ctx);
-    return;
-  }
-  flush_datagrams(ctx, &ctx->work->conn);
-  if (ctx->beside) flush_datagrams(ctx, &ctx->beside->conn);
-}
-
-/* Two peers that send at once must go on taking each other's messages in, or both would wait for ever. */
-static bool put_by(usmp_workspace_t *work, const uint8_t *data, size_t len)
-{
-  uint8_t *place = work->backlog + work->backlog_len;
-
-  if (work->config.kind != USMP_KIND_DATAGRAM) return false;
-  if (len + 2 > sizeof work->backlog - work->backlog_len) return false;
-  usmp_store16(place, (uint16_t)len);
-  memcpy(place + 2, data, len);
-  work->backlog_len = (uint16_t)(work->backlog_len + len + 2);
-  return true;
-}
-
-/* While a message waits nothing behind it is read: silence says nothing about the peer then, and the peer must hear of us. */
-static void hold_message(usmp_workspace_t *work, bool waits)
-{
-  work->message_waits = waits;
-  usmp_conn_set_paused(&work->conn, waits, usmp_port_millis());
-}
-
-static void collect_events(usmp_t *ctx)
-{
-  usmp_workspace_t *work = ctx->work;
-  usmp_event_t event;
-
-  while (!work->message_waits && usmp_conn_poll_event(&work->conn, &event)) {
-    if (event.kind == USMP_EVENT_MESSAGE && !put_by(work, event.data, event.len)) {
-      work->message_len = (uint16_t)event.len;
-      hold_message(work, true);
-    }
-    if (event.kind == USMP_EVENT_PONG) work->control_came = true;
-    if (event.kind == USMP_EVENT_CLOSED) {
-      usmp_log(event.reason == USMP_ERR_CLOSED ? 'I' : 'W', tag, usmp_err_name(event.reason));
-    }
-  }
-}
-
-/* A line is taken a packet at a time: one may end the session, and what stands behind it is the next one's. */
-static size_t next_piece(const usmp_t *ctx)
-{
-  const usmp_workspace_t *work = ctx->work;
-  const uint8_t *bytes = work->inbox + work->inbox_at;
-  size_t len = (size_t)(work->inbox_len - work->inbox_at);
-  const uint8_t *zero = usmp_watches_line(ctx) ? memchr(bytes, 0, len) : NULL;
-
-  return zero ? (size_t)(zero - bytes) + 1 : len;
-}
-
-/* How many frames were sealed: a received PING is answered at once. */
-static uint32_t sealed(const usmp_conn_t *conn)
-{
-  return usmp_conn_established(conn) ? conn->u.session.tx_next : 0;
-}
-
-static void feed(usmp_t *ctx)
-{
-  bool datagram = ctx->transport.kind == USMP_KIND_DATAGRAM;
-  usmp_workspace_t *work;
-
-  while (work = ctx->work, work->inbox_at < work->inbox_len && (!work->message_waits || datagram)) {
-    const uint8_t *bytes = work->inbox + work->inbox_at;
-    size_t len = next_piece(ctx);
-    uint32_t before = sealed(&work->conn);
-    int used = usmp_conn_receive(&work->conn, bytes, len, usmp_port_millis());
-    if (sealed(&work->conn) > before) work->control_came = true;
-    collect_events(ctx);
-    if (used < 0) {
-      if (usmp_watches_line(ctx)) usmp_keep_rest(ctx, bytes + len);
-      return;
-    }
-    work->inbox_at = (uint16_t)(work->inbox_at + used);
-    if (usmp_watches_line(ctx)) usmp_watch(ctx, bytes, (size_t)used);
-    /* Even if its end came along with it: that a session began is told first. */
-    if (!ctx->established && usmp_conn_established(&ctx->work->conn)) return;
-  }
-}
-
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-  return a < b ? a : b;
-}
-
-/* The transport's own `available`. Less than zero: it has none. */
-static int transport_available(usmp_transport_t *transport)
-{
-  if (!transport->own_available) return -1;
-  return transport->own_available(transport) > 0;
-}
-
-/* What the application calls as ctx.transport.available: a message may wait here, or bytes that came along with another
-   one, while the transport itself is empty. */
-static int session_available(usmp_transport_t *transport)
-{
-  usmp_t *ctx = transport->session;
-  bool here = false;
-
-  if (enter(ctx) == USMP_OK) {
-    here = any_message(ctx->work) || ctx->work->inbox_at < ctx->work->inbox_len;
-    leave(ctx);
-  }
-  return here ? 1 : transport_available(&ctx->transport);
-}
-
-#if USMP_THREADS
-
-static void clear_errno(void)
-{
-  errno = 0;
-}
-
-/* What errno tells of a transport that returned -1: more than zero: nothing yet; less: the end; 0: it tells nothing. */
-static int judge_errno(void)
-{
-  if (errno == 0) return 0;
-  return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR ? 1 : -1;
-}
-
-#else /* without an operating system errno may be a thread's variable where there are no threads */
-
-static void clear_errno(void) {}
-
-static int judge_errno(void)
-{
-  return 0;
-}
-
-#endif
-
-/* -1 is also what transports for the published component return when their own time was up. */
-static bool is_timeout(usmp_transport_t *transport, int result)
-{
-  if (result != -1) return false;
-  int told = judge_errno();
-  return told > 0 || (told == 0 && transport_available(transport) == 0);
-}
-
-/* As the transport's recv, but 0 for its timeouts, and never at once again and again. */
-static int receive_bytes(usmp_transport_t *transport, uint8_t *out, size_t max_len)
-{
-  clear_errno();
-  int len = transport->recv(transport, out, max_len);
-  if (!is_timeout(transport, len)) return len;
-  if (transport->wait_ms > 0) usmp_port_delay_ms(PAUSE_MS);
-  return 0;
-}
-
-static void read_transport(usmp_t *ctx, uint32_t wait_ms)
-{
-  usmp_workspace_t *work = ctx->work;
-  usmp_transport_t *transport = &ctx->transport;
-
-  if (wait_ms == 0 && transport_available(transport) == 0) return;
-  transport->wait_ms = smaller(wait_ms, usmp_conn_poll_timeout(&work->conn, usmp_port_millis()));
-  if (ctx->beside) {
-    transport->wait_ms = smaller(transport->wait_ms, usmp_conn_poll_timeout(&ctx->beside->conn, usmp_port_millis()));
-  }
-  if (rest_waits(ctx)) transport->wait_ms = smaller(transport->wait_ms, ROOM_WAIT_MS);
-  ctx->reading = true;
-  unlock(ctx);
-  int len = receive_bytes(transport, work->inbox, sizeof work->inbox);
-  lock_again(ctx);
-  ctx->reading = false;
-  if (len > (int)sizeof work->inbox) {
-    usmp_conn_transport_ended(&work->conn, USMP_ERR_TRANSPORT_FAILED);
-  } else if (len < 0) {
-    usmp_conn_transport_ended(&work->conn, 0);
-  } else {
-    work->inbox_at = 0;
-    work->inbox_len = (uint16_t)len;
-    if (ctx->beside && len > 0 && transport->kind == USMP_KIND_DATAGRAM) usmp_watch(ctx, work->inbox, (size_t)len);
-  }
-}
-
-static void take_input(usmp_t *ctx, uint32_t wait_ms)
-{
-  bool left_over = ctx->work->inbox_at < ctx->work->inbox_len;
-
-  feed(ctx);
-  /* What that brought may be what the caller waits for, and its answer has not left yet. */
-  if (!ctx->open || left_over) return;
-  if (!ctx->reading) {
-    read_transport(ctx, wait_ms);
-    feed(ctx);
-  } else if (wait_ms > 0) { /* another thread reads, and feeds what comes */
-    let_others_run(ctx);
-  }
-}
-
-/* One PING or PONG may be lost before silence means the end. */
-static uint32_t idle_of(uint32_t keepalive_ms)
-{
-  if (keepalive_ms > (UINT32_MAX - USMP_STEP_MS) / 2) return UINT32_MAX;
-  uint32_t two = 2 * keepalive_ms + USMP_STEP_MS;
-  return two > USMP_IDLE_MS ? two : USMP_IDLE_MS;
-}
-
-static void follow_settings(usmp_t *ctx)
-{
-  usmp_config_t *config = &ctx->work->config;
-
-  config->keepalive_ms = ctx->keepalive_ms ? ctx->keepalive_ms : UINT32_MAX;
-  config->idle_ms = ctx->keepalive_ms ? idle_of(ctx->keepalive_ms) : UINT32_MAX;
-}
-
-/* A timer that is due says that time has passed, and not that nothing came: what waits in the transport is read before it is
-   judged. Only so much of it, so that junk without end puts nothing off. */
-static void read_before_judging(usmp_t *ctx)
-{
-  for (int i = 0; i < LATE_READS && ctx->open && !ctx->reading && !ctx->work->message_waits; i++) {
-    bool due = usmp_conn_poll_timeout(&ctx->work->conn, usmp_port_millis()) == 0;
-    if (!due || transport_available(&ctx->transport) <= 0) return;
-    take_input(ctx, 0);
-  }
-}
-
-static int turn(usmp_t *ctx, uint32_t wait_ms)
-{
-  usmp_conn_t *conn = &ctx->work->conn;
-
-  usmp_port_wdt_feed();
-  follow_settings(ctx);
-  flush(ctx);
-  if (usmp_conn_error(conn) == 0) {
-    take_input(ctx, wait_ms);
-    follow_settings(ctx);
-    read_before_judging(ctx);
-    conn = &ctx->work->conn; /* a new session may have taken its place */
-    usmp_conn_handle_timeout(conn, usmp_port_millis());
-    if (ctx->beside) usmp_watch_time(ctx);
-    flush(ctx);
-  }
-  collect_events(ctx);
-  publish(ctx);
-  return usmp_conn_error(conn);
-}
-
-/* ---- connect ---- */
-
-/* Whether this struct was zeroed and never used. Only the private part tells: all before it the application may have
-   written. */
-static bool is_blank(const usmp_t *ctx)
-{
-#if USMP_THREADS
-  if (ctx->tx_mutex || ctx->rx_mutex) return false;
-#endif
-  return !ctx->work && !ctx->beside && !ctx->listener && !ctx->self && ctx->ended == USMP_OK && ctx->users == 0 &&
-         ctx->failures.failures == 0 && ctx->failures.failed_at == 0 &&
-         usmp_is_zero((const uint8_t *)&ctx->failures.peer, sizeof ctx->failures.peer);
-}
-
-/* All but the transport, which is the application's if it hands over the one in the struct. */
-static void clear_around_transport(usmp_t *ctx)
-{
-  const size_t behind = offsetof(usmp_t, transport) + sizeof ctx->transport;
-
-  memset(ctx, 0, offsetof(usmp_t, transport));
-  memset((uint8_t *)ctx + behind, 0, sizeof *ctx - behind);
-}
-
-/* Programs for the published component may set no more than three fields, of a struct that nobody zeroed. */
-static void make_known(usmp_t *ctx, const usmp_transport_t *transport)
-{
-  const uint8_t *psk = ctx->psk;
-  size_t psk_len = ctx->psk_len;
-  uint32_t keepalive_ms = ctx->keepalive_ms;
-
-  if (ctx->self == ctx) return;
-  if (!is_blank(ctx)) {
-    clear_around_transport(ctx);
-    if (transport != &ctx->transport) memset(&ctx->transport, 0, sizeof ctx->transport);
-    ctx->psk = psk;
-    ctx->psk_len = psk_len;
-    ctx->keepalive_ms = keepalive_ms;
-  }
-  ctx->self = ctx;
-}
-
-/* From here on the session's copy of the transport counts. The caller's struct has no descriptor any more, so that it
-   closes nothing that is the session's, and its `available` is the session's. */
-static void take_over(usmp_t *ctx, usmp_transport_t *transport)
-{
-  usmp_transport_t *own = &ctx->transport;
-
-  if (transport != own) {
-    bool same = own->fd == transport->fd && own->ctx == transport->ctx;
-    if (!same) close_transport(ctx); /* of a session that was not closed */
-    *own = *transport;
-  }
-  if (own->available != session_available) own->own_available = own->available;
-  if (own->available) own->available = session_available;
-  own->session = ctx;
-  if (transport == own) return;
-  *transport = *own;
-  transport->fd = -1;
-}
-
-static bool is_usable(const usmp_transport_t *transport)
-{
-  bool known = transport->kind >= USMP_KIND_STREAM && transport->kind <= USMP_KIND_SERIAL;
-
-  if (!transport->send || !transport->recv || !known) return false;
-  if (!transport->confirm_authenticated) return true;
-  USMP_LOGE(tag, "this transport acknowledges datagrams itself: it must only carry them, and set kind");
-  return false;
-}
-
-usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
-{
-  const usmp_crypto_t *crypto = usmp_port_crypto();
-
-  make_known(ctx, transport);
-  take_over(ctx, transport);
-  ctx->open = true;
-  ctx->broken = ctx->replaced = ctx->wake = ctx->established = false;
-  ctx->ended = USMP_OK;
-  if (!is_usable(&ctx->transport)) return USMP_ERR_INVALID_ARGUMENT;
-  if (!crypto) return USMP_ERR_CRYPTO_FAILED;
-  if (!ctx->work) ctx->work = usmp_workspace_take(ctx);
-  if (!ctx->work) return USMP_ERR_TOO_MANY_CONNECTIONS;
-  usmp_err_t err = usmp_workspace_locks(ctx);
-  if (err != USMP_OK) return err;
-  usmp_workspace_t *work = ctx->work;
-  work->inbox_at = work->inbox_len = work->backlog_len = work->outbox_at = work->outbox_len = 0;
-  work->message_waits = work->too_large = false;
-  memset(&work->config, 0, sizeof work->config);
-  work->config.crypto = crypto;
-  work->config.suite = ctx->cipher_suite;
-  work->config.kind = (uint8_t)ctx->transport.kind;
-  work->config.allow_weak_psk = ctx->allow_weak_psk;
-  work->config.drop_late = ctx->drop_late;
-  return USMP_OK;
-}
-
-static int port_random(void *context, uint8_t *out, size_t len)
-{
-  (void)context;
-  return usmp_port_random(out, len);
-}
-
-int usmp_start_server(usmp_workspace_t *work)
-{
-  usmp_buffers_t buffers = usmp_buffers_of(work);
-  work->config.random = port_random;
-  return usmp_conn_init_server(&work->conn, &work->config, &buffers, usmp_port_millis());
-}
-
-static int start_client(usmp_t *ctx)
-{
-  usmp_workspace_t *work = ctx->work;
-  usmp_buffers_t buffers = usmp_buffers_of(work);
-
-  work->config.random = port_random;
-  work->config.psk = ctx->psk;
-  work->config.psk_len = ctx->psk_len;
-  int named = usmp_port_get_device_id(work->config.device_id, USMP_DEVICE_ID_LEN);
-  usmp_err_t err = (usmp_err_t)usmp_callback_result(named, USMP_ERR_INVALID_ARGUMENT);
-  if (err != USMP_OK) return err;
-  return usmp_conn_init_client(&work->conn, &work->config, &buffers, usmp_port_millis());
-}
-
-usmp_err_t usmp_fail_connect(usmp_t *ctx, int err)
-{
-  close_transport(ctx);
-  ctx->established = false;
-  ctx->state = USMP_STATE_ERROR;
-  usmp_workspace_give_back(ctx);
-  usmp_workspace_destroy_locks(ctx);
-  return record(ctx, err);
-}
-
-usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport)
-{
-  if (!ctx || !transport) return USMP_ERR_INVALID_ARGUMENT;
-  int err = usmp_prepare(ctx, transport);
-  if (err == USMP_OK) err = start_client(ctx);
-  if (err == USMP_OK && !lock(ctx)) err = USMP_ERR_TOO_MANY_CONNECTIONS;
-  if (err != USMP_OK) return usmp_fail_connect(ctx, err);
-  flush(ctx);
-  publish(ctx);
-  unlock(ctx);
-  return USMP_OK;
-}
-
-usmp_err_t usmp_finish_handshake(usmp_t *ctx)
-{
-  uint32_t begin = usmp_port_millis();
-  int err = USMP_OK;
-
-  if (!lock(ctx)) return usmp_fail_connect(ctx, USMP_ERR_TOO_MANY_CONNECTIONS);
-  while (err == USMP_OK && !ctx->established) {
-    err = turn(ctx, LONGEST_WAIT_MS);
-    /* What came on a line may have been noise: its engine would wait for a HELLO without end. */
-    uint32_t now = usmp_port_millis();
-    const usmp_conn_t *conn = &ctx->work->conn;
-    bool silent = usmp_conn_state(conn) == USMP_CONN_AWAIT_HELLO && usmp_conn_poll_timeout(conn, now) == UINT32_MAX;
-    if (silent && now - begin > USMP_HANDSHAKE_MS) err = USMP_ERR_HANDSHAKE_TIMEOUT;
-  }
-  unlock(ctx);
-  if (ctx->established) return USMP_OK;
-  /* What was dropped on a datagram transport or line says more than the deadline that followed. */
-  const usmp_conn_t *conn = &ctx->work->conn;
-  if (err == USMP_ERR_HANDSHAKE_TIMEOUT && usmp_conn_last_drop(conn) < 0) err = usmp_conn_last_drop(conn);
-  memcpy(ctx->device_id, usmp_conn_device_id(conn), USMP_DEVICE_ID_LEN);
-  return usmp_fail_connect(ctx, err);
-}
-
-usmp_err_t usmp_connect(usmp_t *ctx, usmp_transport_t *transport)
-{
-  usmp_err_t err = usmp_connect_async(ctx, transport);
-  return err == USMP_OK ? usmp_finish_handshake(ctx) : err;
-}
-
-usmp_err_t usmp_reconnect_async(usmp_t *ctx)
-{
-  if (!ctx || !ctx->transport.reconnect) return USMP_ERR_INVALID_ARGUMENT;
-  if (ctx->work) usmp_conn_wipe(&ctx->work->conn); /* the old keys, before anything can fail */
-  ctx->established = false;
-  int dialled = ctx->transport.reconnect(&ctx->transport);
-  if (usmp_callback_result(dialled, USMP_ERR_UNREACHABLE) != USMP_OK) return usmp_fail_connect(ctx, USMP_ERR_UNREACHABLE);
-  return usmp_connect_async(ctx, &ctx->transport);
-}
-
-usmp_err_t usmp_reconnect(usmp_t *ctx)
-{
-  usmp_err_t err = usmp_reconnect_async(ctx);
-  return err == USMP_OK ? usmp_finish_handshake(ctx) : err;
-}
-
-/* ---- use ---- */
+/* ---- time ---- */
 
 usmp_err_t usmp_step(usmp_t *ctx)
 {
-  usmp_err_t err = enter(ctx);
+  usmp_err_t err = usmp_enter(ctx);
   if (err != USMP_OK) return err;
-  err = record(ctx, turn(ctx, 0));
-  leave(ctx);
+  err = usmp_record_error(ctx, usmp_poll_once(ctx, 0));
+  usmp_leave(ctx);
   return err;
 }
 
@@ -678,59 +18,61 @@ usmp_err_t usmp_keepalive_tick(usmp_t *ctx)
   return usmp_step(ctx);
 }
 
+/* ---- sending ---- */
+
 /* Datagrams: stays until the peer has everything, unless another thread takes the acknowledgements in. */
 static void await_delivery(usmp_t *ctx)
 {
   usmp_conn_t *conn = &ctx->work->conn;
 
   if (ctx->transport.kind != USMP_KIND_DATAGRAM) return;
-  while (!ctx->reading && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) turn(ctx, LONGEST_WAIT_MS);
+  while (!ctx->reading && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) usmp_poll_once(ctx, USMP_LONGEST_WAIT_MS);
 }
 
-/* Lets some time pass while the transport has no room. Who waits goes on taking in what comes, and notices an end. While another
-   thread sends, it sends this as well. */
+/* Lets some time pass while the transport has no room. This thread goes on taking in what comes, and notices an end. While
+   another thread sends, that one sends this message as well. */
 static void await_room(usmp_t *ctx)
 {
   bool other_sends = ctx->sending;
 
-  let_others_run(ctx);
+  usmp_yield_to_others(ctx);
   if (!other_sends) {
-    turn(ctx, 0);
+    usmp_poll_once(ctx, 0);
     return;
   }
   usmp_port_wdt_feed();
-  flush(ctx);
+  usmp_flush(ctx);
 }
 
 /* Until the transport has taken all that is queued, or the session has ended or given way to a new one. */
-static void hand_over(usmp_t *ctx)
+static void flush_all(usmp_t *ctx)
 {
   const usmp_conn_t *conn = &ctx->work->conn;
 
-  flush(ctx);
-  while ((ctx->sending || rest_waits(ctx)) && usmp_conn_error(conn) == 0) await_room(ctx);
+  usmp_flush(ctx);
+  while ((ctx->sending || usmp_has_unsent(ctx)) && usmp_conn_error(conn) == 0) await_room(ctx);
 }
 
 /* One of the engine's commands, tried again as the queue drains. */
-static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *, size_t, uint32_t),
-                          const uint8_t *data, size_t len)
+static usmp_err_t command(usmp_t *ctx, int (*run)(usmp_conn_t *, const uint8_t *, size_t, uint32_t), const uint8_t *data,
+                          size_t len)
 {
-  usmp_err_t entered = enter(ctx);
+  usmp_err_t entered = usmp_enter(ctx);
   if (entered != USMP_OK) return ctx && ctx->ended == entered ? USMP_ERR_NOT_CONNECTED : entered;
   usmp_conn_t *conn = &ctx->work->conn;
   int err = run(conn, data, len, usmp_port_millis());
   while (err == USMP_ERR_QUEUE_FULL && !usmp_conn_drained(conn) && usmp_conn_error(conn) == 0) {
-    if (ctx->sending || rest_waits(ctx)) await_room(ctx);
-    else turn(ctx, LONGEST_WAIT_MS);
+    if (ctx->sending || usmp_has_unsent(ctx)) await_room(ctx);
+    else usmp_poll_once(ctx, USMP_LONGEST_WAIT_MS);
     err = run(conn, data, len, usmp_port_millis());
   }
-  if (run == usmp_conn_send) hand_over(ctx);
-  else flush(ctx); /* what is no message leaves with the next call if there is no room now */
+  if (run == usmp_conn_send) flush_all(ctx);
+  else usmp_flush(ctx); /* what is no message leaves with the next call if there is no room now */
   if (err == USMP_OK) await_delivery(ctx);
   if (err == USMP_OK) err = usmp_conn_error(conn);
-  publish(ctx);
-  record(ctx, err);
-  leave(ctx);
+  usmp_sync_state(ctx);
+  usmp_record_error(ctx, err);
+  usmp_leave(ctx);
   return (usmp_err_t)err;
 }
 
@@ -761,41 +103,13 @@ usmp_err_t usmp_rekey(usmp_t *ctx)
   return command(ctx, run_rekey, NULL, 0);
 }
 
-static void drop_first(usmp_workspace_t *work, uint16_t len)
-{
-  work->too_large = false;
-  if (work->backlog_len == 0) {
-    hold_message(work, false);
-    return;
-  }
-  work->backlog_len = (uint16_t)(work->backlog_len - len - 2);
-  memmove(work->backlog, work->backlog + len + 2, work->backlog_len);
-  /* What waits behind it follows as soon as it may: while it waits no other message is taken. */
-  if (work->message_waits && put_by(work, work->message, work->message_len)) hold_message(work, false);
-}
-
-/* A message that does not fit waits for one more call: an application whose buffer will never do must not meet it for
-   ever. */
-static int take_message(usmp_workspace_t *work, uint8_t *out, uint16_t max_len)
-{
-  bool first = work->backlog_len > 0;
-  uint16_t len = first ? usmp_load16(work->backlog) : work->message_len;
-
-  if (len > max_len) {
-    if (work->too_large) drop_first(work, len);
-    else work->too_large = true;
-    return USMP_ERR_MESSAGE_TOO_LARGE;
-  }
-  memcpy(out, first ? work->backlog + 2 : work->message, len);
-  drop_first(work, len);
-  return len;
-}
+/* ---- receiving ---- */
 
 /* As in the published component: what came was PING or PONG, and nothing is behind it. */
 static bool only_control_came(usmp_t *ctx)
 {
   usmp_workspace_t *work = ctx->work;
-  return work->control_came && work->inbox_at == work->inbox_len && transport_available(&ctx->transport) <= 0;
+  return work->control_came && work->rx_chunk_at == work->rx_chunk_len && usmp_transport_available(&ctx->transport) <= 0;
 }
 
 static bool may_return_empty(usmp_t *ctx, uint32_t elapsed)
@@ -817,27 +131,27 @@ static int receive_locked(usmp_t *ctx, uint8_t *out, uint16_t max_len)
       ctx->replaced = false;
       return USMP_ERR_REPLACED;
     }
-    if (any_message(ctx->work)) return take_message(ctx->work, out, max_len);
+    if (usmp_has_message(ctx->work)) return usmp_take_message(ctx->work, out, max_len);
     int err = usmp_conn_error(&ctx->work->conn);
     if (err < 0) return err;
     ctx->woken = ctx->wake;
     ctx->timed_out = ctx->woken || may_return_empty(ctx, elapsed);
     ctx->wake = false;
     if (ctx->timed_out) return 0;
-    turn(ctx, smaller(wait_ms, LONGEST_WAIT_MS));
+    usmp_poll_once(ctx, shorter(wait_ms, USMP_LONGEST_WAIT_MS));
   }
 }
 
-/* The turn to receive is awaited with the session in use, so that its locks stay, and without the lock of the engine. */
+/* The lock of the receiving thread is awaited with the session in use, so that the locks stay, but without the other lock. */
 static usmp_err_t enter_receiving(usmp_t *ctx)
 {
-  usmp_err_t err = enter(ctx);
+  usmp_err_t err = usmp_enter(ctx);
   if (err != USMP_OK) return err;
-  unlock(ctx);
-  bool mine = lock_receivers(ctx);
-  lock_again(ctx);
+  usmp_unlock(ctx);
+  bool mine = usmp_lock_receivers(ctx);
+  usmp_relock(ctx);
   if (mine) return USMP_OK;
-  leave(ctx);
+  usmp_leave(ctx);
   return USMP_ERR_TOO_MANY_CONNECTIONS;
 }
 
@@ -847,41 +161,43 @@ int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len)
   usmp_err_t err = enter_receiving(ctx);
   if (err != USMP_OK) return err;
   int result = receive_locked(ctx, out, max_len);
-  record(ctx, result);
-  unlock_receivers(ctx);
-  leave(ctx);
+  usmp_record_error(ctx, result);
+  usmp_unlock_receivers(ctx);
+  usmp_leave(ctx);
   return result;
 }
 
 usmp_err_t usmp_wake(usmp_t *ctx)
 {
-  usmp_err_t err = enter(ctx);
+  usmp_err_t err = usmp_enter(ctx);
   if (err != USMP_OK) return err;
   ctx->wake = true;
-  leave(ctx);
+  usmp_leave(ctx);
   return USMP_OK;
 }
 
 bool usmp_message_waits(usmp_t *ctx)
 {
-  if (enter(ctx) != USMP_OK) return false;
-  bool waits = any_message(ctx->work);
-  leave(ctx);
+  if (usmp_enter(ctx) != USMP_OK) return false;
+  bool waits = usmp_has_message(ctx->work);
+  usmp_leave(ctx);
   return waits;
 }
+
+/* ---- closing ---- */
 
 /* Until the transport has taken what is queued, or a close that began then has had its time. */
 static void drain(usmp_t *ctx, uint32_t begin)
 {
-  flush(ctx);
-  while (rest_waits(ctx) && usmp_port_millis() - begin < USMP_CLOSE_MS) {
+  usmp_flush(ctx);
+  while (usmp_has_unsent(ctx) && usmp_port_millis() - begin < USMP_CLOSE_MS) {
     usmp_port_wdt_feed();
-    let_others_run(ctx);
-    flush(ctx);
+    usmp_yield_to_others(ctx);
+    usmp_flush(ctx);
   }
 }
 
-static void say_goodbye(usmp_t *ctx)
+static void close_session(usmp_t *ctx)
 {
   usmp_conn_t *conn = &ctx->work->conn;
   uint32_t begin = usmp_port_millis();
@@ -889,19 +205,19 @@ static void say_goodbye(usmp_t *ctx)
   drain(ctx, begin); /* a full queue has no room for the BYE */
   usmp_conn_close(conn, USMP_ERR_CLOSED, usmp_port_millis());
   drain(ctx, begin);
-  while (usmp_conn_state(conn) == USMP_CONN_CLOSING) turn(ctx, LONGEST_WAIT_MS); /* the engine's own end */
+  while (usmp_conn_state(conn) == USMP_CONN_CLOSING) usmp_poll_once(ctx, USMP_LONGEST_WAIT_MS); /* the engine's own end */
 }
 
 void usmp_close(usmp_t *ctx)
 {
-  if (!ctx || !has_locks(ctx)) return;
-  bool locked = lock(ctx);
-  if (ctx->work && locked) say_goodbye(ctx);
-  close_transport(ctx);
+  if (!ctx || !usmp_has_locks(ctx)) return;
+  bool locked = usmp_lock(ctx);
+  if (ctx->work && locked) close_session(ctx);
+  usmp_close_transport(ctx);
   ctx->established = ctx->wake = ctx->replaced = false;
   ctx->state = USMP_STATE_IDLE;
   ctx->ended = USMP_OK;
   usmp_workspace_give_back(ctx);
-  if (locked) unlock(ctx);
+  if (locked) usmp_unlock(ctx);
   usmp_workspace_destroy_locks(ctx);
 }

@@ -5,7 +5,7 @@
 #include "internal.h"
 
 static usmp_workspace_t pool[USMP_POOL_SIZE];
-static atomic_bool taken[USMP_POOL_SIZE]; /* a thread may give its place back while another one connects */
+static atomic_bool consume_tx_chunk[USMP_POOL_SIZE]; /* a thread may give its place back while another one connects */
 
 #if USMP_THREADS
 /* Of the place, made when it is first taken and kept: a session that ends without usmp_close leaves none behind. */
@@ -13,7 +13,7 @@ static usmp_mutex_t locks[USMP_POOL_SIZE][2];
 #endif
 
 /* The number of its place in the pool, or USMP_POOL_SIZE. */
-static size_t place_of(const usmp_workspace_t *work)
+static size_t pool_index(const usmp_workspace_t *work)
 {
   size_t i = 0;
   while (i < USMP_POOL_SIZE && work != &pool[i]) i++;
@@ -31,8 +31,8 @@ usmp_workspace_t *usmp_workspace_take(usmp_t *ctx)
     return work;
   }
   for (size_t i = 0; i < USMP_POOL_SIZE; i++) {
-    if (atomic_load(&taken[i])) continue;
-    atomic_store(&taken[i], true);
+    if (atomic_load(&consume_tx_chunk[i])) continue;
+    atomic_store(&consume_tx_chunk[i], true);
     memset(&pool[i], 0, sizeof pool[i]);
     return &pool[i];
   }
@@ -43,15 +43,15 @@ static void give_back(usmp_workspace_t *work)
 {
   if (!work) return;
   usmp_wipe(work, sizeof *work);
-  size_t i = place_of(work);
-  if (i < USMP_POOL_SIZE) atomic_store(&taken[i], false);
+  size_t i = pool_index(work);
+  if (i < USMP_POOL_SIZE) atomic_store(&consume_tx_chunk[i], false);
 }
 
 void usmp_workspace_give_back(usmp_t *ctx)
 {
   give_back(ctx->work);
-  give_back(ctx->beside);
-  ctx->work = ctx->beside = NULL;
+  give_back(ctx->next_handshake);
+  ctx->work = ctx->next_handshake = NULL;
 }
 
 #if USMP_THREADS
@@ -69,7 +69,7 @@ static bool create(usmp_mutex_t mutexes[2])
 
 usmp_err_t usmp_workspace_locks(usmp_t *ctx)
 {
-  size_t place = place_of(ctx->work);
+  size_t place = pool_index(ctx->work);
   usmp_mutex_t own[2] = {ctx->tx_mutex, ctx->rx_mutex};
 
   if (!ctx->own_mutexes) own[0] = own[1] = NULL; /* of the place before */
@@ -108,6 +108,11 @@ void usmp_workspace_destroy_locks(usmp_t *ctx)
 
 usmp_buffers_t usmp_buffers_of(usmp_workspace_t *work)
 {
-  return (usmp_buffers_t){work->frame,         work->message,         work->tx,
-                          sizeof work->frame, sizeof work->message, sizeof work->tx};
+  return (usmp_buffers_t){work->frame, work->message, work->tx, sizeof work->frame, sizeof work->message, sizeof work->tx};
+}
+
+int usmp_workspace_start_server(usmp_workspace_t *work)
+{
+  usmp_buffers_t buffers = usmp_buffers_of(work);
+  return usmp_conn_init_server(&work->conn, &work->config, &buffers, usmp_port_millis());
 }

@@ -4,8 +4,7 @@
 #include "usmp/crypto_bearssl.h"
 #include "usmp/errors.h"
 
-static int hmac_sha256(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
-                       uint8_t mac[USMP_MAC_SIZE])
+static int hmac_sha256(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len, uint8_t mac[USMP_MAC_SIZE])
 {
   br_hmac_key_context key_context;
   br_hmac_context context;
@@ -30,8 +29,8 @@ static int x25519(const uint8_t secret[USMP_KEY_SIZE], const uint8_t *peer, uint
 }
 
 #if USMP_WITH_AES_GCM
-static void gcm_run(bool encrypt, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad,
-                    uint8_t *text, size_t len, uint8_t tag[USMP_TAG_SIZE])
+static void gcm_run(bool encrypt, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad, uint8_t *text, size_t len,
+                    uint8_t tag[USMP_TAG_SIZE])
 {
   br_aes_ct_ctr_keys aes;
   br_gcm_context gcm;
@@ -48,8 +47,8 @@ static void gcm_run(bool encrypt, const uint8_t *key, const uint8_t *nonce, cons
 }
 #endif
 
-static int run(uint8_t suite, bool encrypt, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad,
-               uint8_t *text, size_t len, uint8_t tag[USMP_TAG_SIZE])
+static int run(uint8_t suite, bool encrypt, const uint8_t *key, const uint8_t *nonce, const uint8_t *aad, uint8_t *text,
+               size_t len, uint8_t tag[USMP_TAG_SIZE])
 {
 #if USMP_WITH_AES_GCM
   if (suite == USMP_CIPHER_AES256_GCM) {

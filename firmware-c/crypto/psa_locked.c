@@ -8,8 +8,7 @@ static int result_of(int result)
   return result;
 }
 
-static int hmac_sha256(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
-                       uint8_t mac[USMP_MAC_SIZE])
+static int hmac_sha256(const uint8_t *key, size_t key_len, const uint8_t *data, size_t len, uint8_t mac[USMP_MAC_SIZE])
 {
   usmp_psa_lock();
   return result_of(usmp_crypto_psa.hmac_sha256(key, key_len, data, len, mac));

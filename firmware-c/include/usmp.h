@@ -8,15 +8,18 @@
      usmp_send(&ctx, data, len);
 
    Threads: different sessions share nothing but the pool below. On one session, any threads may call usmp_send,
-   usmp_ping, usmp_rekey, usmp_keepalive_tick and usmp_wake while another waits in usmp_recv; none of them waits behind it,
-   nor does it wait behind a usmp_send whose peer does not read.
-   Two threads in usmp_recv take turns. usmp_connect, usmp_reconnect and usmp_close exclude everything else by
-   the application's care, not by a lock.
+   usmp_ping, usmp_rekey, usmp_keepalive_tick and usmp_wake while another waits in usmp_recv. None of them waits for it,
+   and it does not wait for a usmp_send whose peer does not read. When two threads are in usmp_recv, one waits for the other.
+   usmp_connect, usmp_reconnect and usmp_close must not run at the same time as any other call on the session; no lock sees to
+   that, the application does.
 
    Memory: a session needs USMP_WORKSPACE_SIZE bytes. Put them into scratch and scratch_len, else they are
    taken from a static pool of USMP_POOL_SIZE sessions (connect from one thread at a time then). No heap. A server
    over UDP or on a serial line needs two for each session. A session that has ended gives them back as soon as its last
-   message was read; usmp_close is still good style. */
+   message was read; usmp_close is still good style.
+
+   What never happens: a message is handed over that was not authenticated; a key or a message is logged; a session that has
+   ended comes back without usmp_reconnect, usmp_connect or usmp_accept. Exception: USMP_ERR_REPLACED, see usmp_recv. */
 #ifndef USMP_H
 #define USMP_H
 
@@ -82,37 +85,39 @@ typedef enum usmp_state {
 #ifndef USMP_POOL_SIZE
 #define USMP_POOL_SIZE 1
 #endif
-#define USMP_INBOX_SIZE 512
-/* Datagrams: messages that came while the application was sending, 2 bytes more for each. What does not fit is not
-   acknowledged, and sent again by the peer. Other transports keep there what is being sent. */
-#ifndef USMP_BACKLOG_SIZE
-#define USMP_BACKLOG_SIZE 1024
+#define USMP_RX_CHUNK_SIZE 512 /* bytes that are read from the transport at once; a datagram fits */
+/* Bytes for messages that came while the application was sending (datagrams), 2 more for each. What does not fit is not
+   acknowledged, so the peer sends it again. Other transports use the same bytes for what is being sent. */
+#ifndef USMP_RECEIVE_QUEUE_SIZE
+#define USMP_RECEIVE_QUEUE_SIZE 1024
 #endif
-#if USMP_BACKLOG_SIZE < 64
-#error "USMP_BACKLOG_SIZE is at least 64"
+#if USMP_RECEIVE_QUEUE_SIZE < 64
+#error "USMP_RECEIVE_QUEUE_SIZE is at least 64"
 #endif
 
+/* All that a session works with: the engine, its buffers, and the bytes between engine, transport and application. Private. It is
+   wiped when it is given back. */
 typedef struct usmp_workspace {
   uint8_t frame[USMP_FRAME_BUFFER_SIZE];
   uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
   uint8_t tx[USMP_TX_BUFFER_SIZE(USMP_TX_FRAMES)];
-  uint8_t inbox[USMP_INBOX_SIZE];
+  uint8_t rx_chunk[USMP_RX_CHUNK_SIZE]; /* from the transport, not yet in the engine */
   union {
-    uint8_t backlog[USMP_BACKLOG_SIZE]; /* datagrams */
-    uint8_t outbox[USMP_BACKLOG_SIZE];  /* all others */
+    uint8_t receive_queue[USMP_RECEIVE_QUEUE_SIZE]; /* datagrams: messages, not yet with the application */
+    uint8_t tx_chunk[USMP_RECEIVE_QUEUE_SIZE];      /* all others: from the engine, not yet with the transport */
   };
   usmp_conn_t conn;
   usmp_config_t config;
-  uint16_t inbox_at;
-  uint16_t inbox_len;
-  uint16_t backlog_len;
+  uint16_t rx_chunk_at;
+  uint16_t rx_chunk_len;
+  uint16_t receive_queue_len;
   uint16_t message_len;
-  uint16_t outbox_at;  /* not datagrams: from here on the transport has not taken it */
-  uint16_t outbox_len;
-  uint32_t took_at;    /* when the transport last took something of it, or it was filled */
-  bool message_waits; /* in `message`, behind those of the backlog */
-  bool too_large;     /* the first message did not fit, and that was said once */
-  bool control_came;  /* a PING or PONG, since usmp_recv was called */
+  uint16_t tx_chunk_at; /* from here on the transport has not taken it */
+  uint16_t tx_chunk_len;
+  uint32_t tx_progress_at; /* when the transport last took something of it, or it was filled */
+  bool message_waits;      /* one more message, in `message`, behind those of receive_queue */
+  bool too_large;          /* the first message did not fit, and that was said once */
+  bool control_came;       /* a PING or PONG, since usmp_recv was called */
 } usmp_workspace_t;
 
 #define USMP_WORKSPACE_SIZE sizeof(usmp_workspace_t)
@@ -122,7 +127,13 @@ typedef struct usmp_workspace {
 /* usmp_recv waits so long where recv_timeout_ms is 0, as in the published component, which has no such field. */
 #define USMP_RECV_DEFAULT_MS 500u
 
-/* To be zeroed (`usmp_t ctx = {0}`). Where nothing but psk, psk_len and keepalive_ms was set, as firmware for the
+/* A session, of either role. The application owns the struct, sets the first part and reads the second; the calls of usmp.h
+   write the rest, under the session's lock.
+
+   Calls in this order: usmp_connect, or usmp_listen and usmp_accept; then usmp_send, usmp_recv and the others, until one returns
+   less than zero; then usmp_reconnect, or usmp_close. The struct must not move meanwhile.
+
+   To be zeroed (`usmp_t ctx = {0}`). Where nothing but psk, psk_len and keepalive_ms was set, as firmware for the
    published component may have it, usmp_connect notices by the private part, and takes all other settings for zero. */
 typedef struct usmp {
   /* To be set before usmp_connect. */
@@ -134,16 +145,16 @@ typedef struct usmp {
   /* usmp_recv returns 0 after so long. 0: after USMP_RECV_DEFAULT_MS, and sooner when what came was only a PING or a
      PONG. USMP_RECV_FOREVER: it returns with a message or the end. May change at any time. */
   uint32_t recv_timeout_ms;
-  uint8_t cipher_suite;     /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
-  bool allow_weak_psk;      /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
-  bool drop_late;           /* UDP: no message that is older than the last one read; for commands (usmp/config.h) */
-  void *scratch;            /* aligned as for any object, or null */
+  uint8_t cipher_suite; /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
+  bool allow_weak_psk;  /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
+  bool drop_late;       /* UDP: no message that is older than the last one read; for commands (usmp/config.h) */
+  void *scratch;        /* aligned as for any object, or null */
   size_t scratch_len;
 
   /* To be read. */
   bool established;
-  bool timed_out; /* usmp_recv returned 0 because no message came, not for an empty message */
-  bool woken;     /* ... because of usmp_wake */
+  bool timed_out;      /* usmp_recv returned 0 because no message came, not for an empty message */
+  bool woken;          /* ... because of usmp_wake */
   usmp_err_t last_err; /* the last error that a call on this session returned */
   usmp_state_t state;
   uint8_t device_id[USMP_DEVICE_ID_LEN]; /* client: its own; server: the peer's */
@@ -152,9 +163,9 @@ typedef struct usmp {
 
   /* Private. */
   usmp_workspace_t *work;
-  usmp_workspace_t *beside; /* server, not over TCP: where a client that was restarted makes a new handshake */
+  usmp_workspace_t *next_handshake; /* server, not over TCP: where a client that was restarted makes a new handshake */
   struct usmp_listener_s *listener; /* server: where it came from */
-  usmp_lockout_entry_t failures;    /* server over UDP: of handshakes beside the session, whatever device id they name */
+  usmp_lockout_entry_t failures;    /* server over UDP: failures of next_handshake, for all device ids together */
 #if USMP_THREADS
   usmp_mutex_t tx_mutex; /* the engine, and sending */
   usmp_mutex_t rx_mutex; /* waiting for input */
@@ -173,12 +184,14 @@ typedef struct usmp {
 
 /* ---- client ---- */
 
-/* Takes the transport over and waits for the handshake. 0, or less than zero with the transport closed, whatever the
-   reason. */
+/* Takes the transport over and waits for the handshake. Returns 0, or less than zero with the transport closed: among others
+   USMP_ERR_INVALID_ARGUMENT (a transport that cannot be used, no device id), USMP_ERR_WEAK_PSK, USMP_ERR_TOO_MANY_CONNECTIONS (no
+   workspace or mutex is free), USMP_ERR_HANDSHAKE_TIMEOUT, USMP_ERR_HANDSHAKE_REFUSED, USMP_ERR_AUTH_FAILED. */
 usmp_err_t usmp_connect(usmp_t *ctx, usmp_transport_t *transport);
-/* Dials again and makes a new session; nothing of the old one is taken over. */
+/* Dials again and makes a new session; nothing of the old one is taken over. Returns as usmp_connect; USMP_ERR_UNREACHABLE when
+   the transport cannot dial; USMP_ERR_INVALID_ARGUMENT when it has no `reconnect`. */
 usmp_err_t usmp_reconnect(usmp_t *ctx);
-/* The same without waiting: call usmp_step until usmp_is_connected says yes or it returns an error. */
+/* The same without waiting: after 0 call usmp_step until usmp_is_connected says yes or it returns an error. */
 usmp_err_t usmp_connect_async(usmp_t *ctx, usmp_transport_t *transport);
 usmp_err_t usmp_reconnect_async(usmp_t *ctx);
 
@@ -187,27 +200,31 @@ usmp_err_t usmp_step(usmp_t *ctx);
 
 /* ---- both roles ---- */
 
-/* Sends a message of up to 1808 bytes. Streams: it was handed to the transport. Datagrams: it was acknowledged, unless
-   another thread is in usmp_recv and sees to that. While a peer does not read it waits, goes on taking in what comes, and
-   holds up no other call; it returns when the session ends. When the peer takes nothing for USMP_IDLE_MS, whichever calls are
-   made meanwhile, the session ends with TRANSPORT_FAILED. */
+/* Sends a message of up to 1808 bytes. Returns 0, USMP_ERR_MESSAGE_TOO_LARGE, or why the session ended. 0 means, on streams and serial
+   lines: it was handed to the transport; on datagrams: it was acknowledged, unless another thread is in usmp_recv and sees to that.
+   While the peer does not read, this call waits and goes on taking in what comes. It holds up no other call, and returns when the
+   session ends. When the peer takes nothing for USMP_IDLE_MS, the session ends with TRANSPORT_FAILED. */
 usmp_err_t usmp_send(usmp_t *ctx, const uint8_t *data, uint16_t len);
-/* The length of a message, 0 after recv_timeout_ms (or for an empty message: timed_out tells), or less than zero. After
-   USMP_ERR_MESSAGE_TOO_LARGE the message waits for one more call with a larger buffer; when that is too small again it says
-   so again, and drops the message. USMP_ERR_REPLACED (server over UDP
-   or on a serial line) says that a new session has taken the place of the old one: go on with the next call. */
+/* Returns the length of a message; 0 after recv_timeout_ms, or for an empty message (timed_out tells which); or less than zero: why the
+   session ended. Two errors do not end it. After USMP_ERR_MESSAGE_TOO_LARGE the message waits for one more call with a larger buffer;
+   if that is too small too, the same error says that the message was dropped. USMP_ERR_REPLACED (server over UDP or on a serial
+   line) says that a new session has taken the place of the old one: go on with the next call. */
 int usmp_recv(usmp_t *ctx, uint8_t *out, uint16_t max_len);
 /* From another thread: the one in usmp_recv returns 0 within 250 ms, with `woken` and `timed_out` set; when none is there, the
    next call does. Returns 0, or why there is no session. */
 usmp_err_t usmp_wake(usmp_t *ctx);
 /* True when usmp_recv would return a message at once. */
 bool usmp_message_waits(usmp_t *ctx);
-usmp_err_t usmp_ping(usmp_t *ctx); /* streams and lines: waits for no peer that does not read */
-/* To be called now and then by programs that do not sit in usmp_recv. Less than zero: time for usmp_reconnect. */
+/* Asks the peer for a sign of life; usmp_recv sees its answer. Streams and serial lines: does not wait for a peer that does not read.
+   Returns 0, or why there is no session. */
+usmp_err_t usmp_ping(usmp_t *ctx);
+/* To be called now and then by programs that do not wait in usmp_recv. Less than zero: time for usmp_reconnect. */
 usmp_err_t usmp_keepalive_tick(usmp_t *ctx);
+/* Changes the keys of both directions. Returns 0; USMP_ERR_INVALID_ARGUMENT when it comes too early (usmp_conn_rekey); or why there is no
+   session. */
 usmp_err_t usmp_rekey(usmp_t *ctx);
-/* Says BYE, closes the transport, wipes the keys, gives the memory back. What was sent before is delivered first. All of it
-   takes USMP_CLOSE_MS at most, whether the peer reads or not. */
+/* Says BYE, closes the transport, wipes the keys, gives the memory back. What was sent before is delivered first. That takes
+   USMP_CLOSE_MS at most, whether the peer reads or not. A second call does nothing. */
 void usmp_close(usmp_t *ctx);
 
 static inline bool usmp_is_connected(const usmp_t *ctx)
@@ -221,23 +238,26 @@ static inline usmp_state_t usmp_get_state(const usmp_t *ctx)
 
 /* ---- server ---- */
 
-typedef int (*usmp_find_psk_fn)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN],
-                                usmp_credential_t *found);
+typedef int (*usmp_find_psk_fn)(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN], usmp_credential_t *found);
 
 /* How many failing (address, device) pairs a listener remembers. */
 #ifndef USMP_LOCKOUT_ENTRIES
 #define USMP_LOCKOUT_ENTRIES 16
 #endif
 
+/* Where a server's sessions come from. A port's usmp_listener_..._init fills in the two functions, usmp_listen the rest; then
+   usmp_accept is called again and again, by one thread. It owns the lockout of all its peers and the secret of its cookies, and must
+   outlive its sessions. */
 typedef struct usmp_listener_s {
-  /* Waits up to wait_ms for a new peer. 1 and its transport; 0: none yet, and it may be called again before the time is
-     over; anything else: failed. A datagram listener lets only HELLOs with a good cookie through, and leaves that datagram in `first`. There is a peer at once
-     when something stands in `first` already: on a line a client may begin anew in the same breath as it says BYE. */
+  /* Waits up to wait_ms for a new peer. Returns 1 and its transport; 0: none yet, and it may be called again before the time is
+     over; anything else: failed. A datagram listener lets only HELLOs with a good cookie through, and leaves that datagram in
+     `first`. It returns 1 at once when something stands in `first` already: on a serial line a client may send the HELLO of its
+     next session right behind its BYE. */
   int (*accept)(struct usmp_listener_s *listener, usmp_transport_t *peer, uint32_t wait_ms);
   void (*close)(struct usmp_listener_s *listener);
   usmp_find_psk_fn find_psk;
   void *context;
-  usmp_cookie_jar_t jar;
+  usmp_cookie_issuer_t issuer;
   usmp_lockout_entry_t failures[USMP_LOCKOUT_ENTRIES];
   uint8_t peer_address[USMP_ADDRESS_MAX]; /* of the handshake at hand */
   uint8_t first[USMP_HEADER_SIZE + USMP_HELLO_COOKIE_SIZE];
@@ -250,8 +270,8 @@ typedef struct usmp_listener_s {
    usmp_recv calls it as well, when a client was restarted. */
 usmp_err_t usmp_listen(usmp_listener_t *listener, usmp_find_psk_fn find_psk, void *context);
 /* Waits for a peer (wait_ms, and no less) and for its handshake. ctx->cipher_suite is the suite for devices whose
-   credential names none. 0; USMP_ERR_NOT_CONNECTED when nobody came; else why the handshake failed. A device that fails
-   five times at its address is locked out for a while (usmp/lockout.h). The listener must outlive its sessions. */
+   credential names none. Returns 0; USMP_ERR_NOT_CONNECTED when no peer came; else why the handshake failed. A device that fails
+   five times at its address is locked out for a while (usmp/lockout.h). */
 usmp_err_t usmp_accept(usmp_listener_t *listener, usmp_t *ctx, uint32_t wait_ms);
 
 #ifdef __cplusplus

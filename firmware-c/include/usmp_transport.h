@@ -1,5 +1,6 @@
 /* What carries the bytes: five functions. A stream is the default, so that a transport written for the
-   published component (all fields zero but its functions) is one.
+   published component (all fields zero but its functions) is one. What each may return stands at the function, and for all
+   callbacks in usmp/callbacks.h. A session calls send from one thread at a time, and recv from one; both at once may happen.
 
    usmp_connect takes a transport over: the session works on its own copy, ctx.transport, and closes that one. The
    caller's struct then closes nothing any more; only its `available` goes on to work, and asks the session. */
@@ -26,7 +27,7 @@ struct usmp;
 
 typedef struct usmp_transport_s {
   /* Zero or `len`: all was taken. Less than that: so many bytes were, and it is called again with the rest (streams and
-     lines; a datagram goes out whole). USMP_SEND_NO_ROOM: nothing was taken, and the session calls again later; when the
+     serial lines; a datagram goes out whole). USMP_SEND_NO_ROOM: nothing was taken, and the session calls again later; when the
      transport takes nothing for USMP_IDLE_MS, the session ends with TRANSPORT_FAILED. Any other number below zero: failed
      (a datagram: lost, and repeated in time). It should not wait: while it does, neither its caller's watchdog is fed nor
      does usmp_recv or usmp_close return in time. Transports for the published component may, as they always did; other
@@ -39,7 +40,7 @@ typedef struct usmp_transport_s {
      thread is in send. */
   int (*recv)(struct usmp_transport_s *t, uint8_t *buf, size_t max_len);
   void (*close)(struct usmp_transport_s *t);
-  int (*reconnect)(struct usmp_transport_s *t);  /* 0, or less than zero; null: cannot */
+  int (*reconnect)(struct usmp_transport_s *t); /* 0, or less than zero; null: cannot */
   /* More than zero: recv would not wait; null: not known. The session's (ctx.transport.available) also counts what
      has been read already and waits in the session. */
   int (*available)(struct usmp_transport_s *t);
@@ -51,7 +52,7 @@ typedef struct usmp_transport_s {
   void *ctx; /* the transport's own */
 
   usmp_kind_t kind;
-  uint32_t wait_ms; /* set before each recv */
+  uint32_t wait_ms;                       /* set before each recv */
   uint8_t peer_address[USMP_ADDRESS_MAX]; /* at a server: for the lockout; zero if there are no addresses */
 
   /* Used by the transports that come with the ports; no heap is needed for them. */

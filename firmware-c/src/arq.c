@@ -95,8 +95,8 @@ bool usmp_utack_is(const uint8_t *datagram, size_t len)
   return len >= USMP_UTACK_SIZE && datagram[0] == 0xAC && datagram[1] == 0xAC;
 }
 
-bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq,
-                       const uint8_t *datagram, size_t len)
+bool usmp_utack_proves(const usmp_crypto_t *crypto, const uint8_t *key, uint32_t type, uint32_t seq, const uint8_t *datagram,
+                       size_t len)
 {
   uint8_t expected[USMP_UTACK_MAX_SIZE];
 

@@ -1,32 +1,25 @@
-/* What the two roles share with the engine. */
+/* What the parts of a connection share: the two handshakes, the transmit queue, keepalive, datagrams, the session. */
 #ifndef USMP_CONNECTION_INTERNAL_H
 #define USMP_CONNECTION_INTERNAL_H
 
 #include "usmp/connection.h"
 
-int usmp_conn_init(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                   uint32_t now);
-
-/* Queues a plain handshake frame whose payload is copied. A frame that is queued already is answered by
-   what led to this one: on datagrams it is not sent again. */
-int usmp_conn_queue_plain(usmp_conn_t *conn, uint32_t type, uint32_t seq, const uint8_t *payload,
-                          size_t len);
-
-/* Datagrams: acknowledges a handshake frame. Elsewhere nothing happens. */
-void usmp_conn_acknowledge_plain(usmp_conn_t *conn, const usmp_frame_t *frame);
-
-/* Datagrams: whether this is, by its CRC, the handshake frame of its kind that was taken last. */
-bool usmp_conn_is_accepted(usmp_conn_t *conn, const usmp_frame_t *frame);
-
-/* Datagrams: acknowledges a frame of the handshake whose acknowledgement may have been lost. */
-void usmp_conn_acknowledge_again(usmp_conn_t *conn, const usmp_frame_t *frame);
-
 /* Ends the connection. Returns why: `error`, or what had ended it before. */
-int usmp_conn_fail(usmp_conn_t *conn, int error);
+int usmp_conn_close_with(usmp_conn_t *conn, int error);
 
 /* From the handshake to the session. */
-void usmp_conn_establish(usmp_conn_t *conn, const usmp_keys_t *keys, const uint8_t *session_id,
-                         uint8_t suite, bool client);
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id, uint8_t suite,
+                         bool client);
+
+/* Counts a frame that is dropped, and remembers why. Returns 0. */
+int usmp_conn_drop(usmp_conn_t *conn, int error);
+
+/* What a command of the application returns: USMP_ERR_QUEUE_FULL and USMP_ERR_INVALID_ARGUMENT leave the session as it is, any
+   other error ends it. */
+int usmp_conn_command_result(usmp_conn_t *conn, int err);
+
+/* The bit of an event that waits to be fetched. */
+#define USMP_PENDING(kind) (1u << (kind))
 
 static inline uint8_t usmp_conn_suite(const usmp_config_t *config)
 {
@@ -41,6 +34,11 @@ static inline bool usmp_conn_is_datagram(const usmp_conn_t *conn)
 static inline bool usmp_conn_is_serial(const usmp_conn_t *conn)
 {
   return USMP_WITH_SERIAL && conn->serial;
+}
+
+static inline bool usmp_conn_is_closing(const usmp_conn_t *conn)
+{
+  return USMP_WITH_DATAGRAM && conn->state == USMP_CONN_CLOSING;
 }
 
 #endif

@@ -4,8 +4,8 @@
 
 #include "usmp/callbacks.h"
 
-int usmp_hmac_sha256(const usmp_crypto_t *crypto, const uint8_t *key, size_t key_len, const uint8_t *data,
-                     size_t len, uint8_t mac[USMP_MAC_SIZE])
+int usmp_hmac_sha256(const usmp_crypto_t *crypto, const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
+                     uint8_t mac[USMP_MAC_SIZE])
 {
   return usmp_callback_result(crypto->hmac_sha256(key, key_len, data, len, mac), USMP_ERR_CRYPTO_FAILED);
 }
@@ -16,8 +16,8 @@ int usmp_x25519(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE]
   return usmp_callback_result(crypto->x25519(secret, peer, out), USMP_ERR_CRYPTO_FAILED);
 }
 
-int usmp_hkdf64(const usmp_crypto_t *crypto, const uint8_t *salt, size_t salt_len, const uint8_t *ikm,
-                size_t ikm_len, const uint8_t *info, size_t info_len, uint8_t out[64])
+int usmp_hkdf64(const usmp_crypto_t *crypto, const uint8_t *salt, size_t salt_len, const uint8_t *ikm, size_t ikm_len,
+                const uint8_t *info, size_t info_len, uint8_t out[64])
 {
   struct {
     uint8_t prk[USMP_MAC_SIZE];

@@ -5,9 +5,10 @@
 #include "usmp/cobs.h"
 #include "usmp/errors.h"
 
-void usmp_deframer_init(usmp_deframer_t *d, uint8_t *buffer)
+void usmp_deframer_init(usmp_deframer_t *d, uint8_t *buffer, uint32_t version)
 {
   d->buffer = buffer;
+  d->version = (uint8_t)version;
   d->used = 0;
   d->error = 0;
   d->delivered = false;
@@ -26,8 +27,7 @@ static size_t wanted(const usmp_deframer_t *d)
   return USMP_HEADER_SIZE + (d->used < USMP_HEADER_SIZE ? 0 : (size_t)usmp_load16(d->buffer + 8));
 }
 
-int usmp_deframer_stream(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used,
-                         usmp_frame_t *frame)
+int usmp_deframer_stream(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used, usmp_frame_t *frame)
 {
   *used = 0;
   start_afresh(d);
@@ -37,7 +37,7 @@ int usmp_deframer_stream(usmp_deframer_t *d, const uint8_t *chunk, size_t len, s
     if (take) memcpy(d->buffer + d->used, chunk + *used, take);
     d->used = (uint16_t)(d->used + take);
     *used += take;
-    int err = usmp_frame_decode(d->buffer, d->used, frame);
+    int err = usmp_frame_decode(d->version, d->buffer, d->used, frame);
     if (err == USMP_OK) {
       d->delivered = true;
       return 1;
@@ -52,14 +52,13 @@ static int end_packet(usmp_deframer_t *d, usmp_frame_t *frame)
 {
   int result = d->error;
   if (result == 0) result = usmp_cobs_decode(d->buffer, d->used);
-  if (result >= 0) result = usmp_frame_decode(d->buffer, (size_t)result, frame);
+  if (result >= 0) result = usmp_frame_decode(d->version, d->buffer, (size_t)result, frame);
   d->error = 0;
   d->delivered = true;
   return result < 0 ? result : 1;
 }
 
-int usmp_deframer_packets(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used,
-                          usmp_frame_t *frame)
+int usmp_deframer_packets(usmp_deframer_t *d, const uint8_t *chunk, size_t len, size_t *used, usmp_frame_t *frame)
 {
   *used = 0;
   start_afresh(d);

@@ -9,11 +9,11 @@ static uint16_t frame_crc(const uint8_t *frame, size_t payload_len)
   return usmp_crc16_update(crc, frame + USMP_HEADER_SIZE, payload_len);
 }
 
-void usmp_frame_header(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
+void usmp_frame_header(uint32_t version, uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
 {
   frame[0] = USMP_MAGIC_0;
   frame[1] = USMP_MAGIC_1;
-  frame[2] = USMP_WIRE_VERSION;
+  frame[2] = (uint8_t)version;
   frame[3] = (uint8_t)type;
   usmp_store32(frame + 4, seq);
   usmp_store16(frame + 8, (uint16_t)payload_len);
@@ -25,19 +25,19 @@ int usmp_frame_finish(uint8_t *frame, size_t payload_len)
   return (int)(USMP_HEADER_SIZE + payload_len);
 }
 
-int usmp_frame_encode(uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
+int usmp_frame_encode(uint32_t version, uint8_t *frame, uint32_t type, uint32_t seq, size_t payload_len)
 {
   if (type == 0 || payload_len > USMP_MAX_PAYLOAD) return USMP_ERR_INVALID_ARGUMENT;
-  usmp_frame_header(frame, type, seq, payload_len);
+  usmp_frame_header(version, frame, type, seq, payload_len);
   return usmp_frame_finish(frame, payload_len);
 }
 
-int usmp_frame_decode(const uint8_t *bytes, size_t len, usmp_frame_t *frame)
+int usmp_frame_decode(uint32_t version, const uint8_t *bytes, size_t len, usmp_frame_t *frame)
 {
   size_t length = 0;
 
   if (len >= 2 && (bytes[0] != USMP_MAGIC_0 || bytes[1] != USMP_MAGIC_1)) return USMP_ERR_BAD_MAGIC;
-  if (len >= 3 && bytes[2] != USMP_WIRE_VERSION) return USMP_ERR_BAD_VERSION;
+  if (len >= 3 && bytes[2] != version) return USMP_ERR_BAD_VERSION;
   if (len >= 4 && bytes[3] == 0) return USMP_ERR_BAD_TYPE;
   if (len >= 10) length = usmp_load16(bytes + 8);
   if (length > USMP_MAX_PAYLOAD) return USMP_ERR_BAD_LENGTH;

@@ -34,7 +34,7 @@ size_t usmp_client_hello(const usmp_client_t *c, const usmp_config_t *me, uint8_
   return USMP_HELLO_COOKIE_SIZE;
 }
 
-static int derive(const usmp_client_t *c, const usmp_config_t *me, usmp_keys_t *keys)
+static int derive(const usmp_client_t *c, const usmp_config_t *me, usmp_traffic_keys_t *keys)
 {
   return usmp_derive_keys(me->crypto, c->secret, c->transcript.server_public, &c->transcript, keys);
 }
@@ -48,8 +48,7 @@ void usmp_client_swap(usmp_client_t *c)
   memcpy(challenge_of(c), held, sizeof held);
 }
 
-int usmp_client_challenge(usmp_client_t *c, const usmp_config_t *me,
-                          const uint8_t payload[USMP_CHALLENGE_SIZE])
+int usmp_client_challenge(usmp_client_t *c, const usmp_config_t *me, const uint8_t payload[USMP_CHALLENGE_SIZE])
 {
   usmp_client_t next = *c;
 
@@ -69,8 +68,8 @@ int usmp_client_answer(const usmp_client_t *c, const usmp_config_t *me, uint8_t 
   return usmp_client_mac(me->crypto, me->psk, me->psk_len, &c->transcript, me->device_id, mac);
 }
 
-int usmp_client_session_ok(usmp_client_t *c, const usmp_config_t *me,
-                           const uint8_t payload[USMP_SESSION_OK_SIZE], usmp_keys_t *keys)
+int usmp_client_session_ok(usmp_client_t *c, const usmp_config_t *me, const uint8_t payload[USMP_SESSION_OK_SIZE],
+                           usmp_traffic_keys_t *keys)
 {
   uint8_t expected[USMP_MAC_SIZE];
   int err = USMP_ERR_AUTH_FAILED;

@@ -17,8 +17,8 @@ static int make_keys_and_nonces(usmp_server_t *s, const usmp_config_t *me)
   return err;
 }
 
-int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_credential_t *credential,
-                      int refusal, const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE])
+int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_credential_t *credential, int refusal,
+                      const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE])
 {
   uint8_t no_psk[USMP_KEY_SIZE];
   const uint8_t *psk = credential->psk;
@@ -40,8 +40,7 @@ int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_cred
   if (err == USMP_OK) err = make_keys_and_nonces(&next, me);
   if (err == USMP_OK) err = usmp_client_mac(me->crypto, psk, psk_len, &next.transcript, hello, next.expected_mac);
   if (err == USMP_OK) {
-    err = usmp_server_mac(me->crypto, psk, psk_len, &next.transcript, next.session_ok,
-                          next.session_ok + USMP_SESSION_OK_MAC);
+    err = usmp_server_mac(me->crypto, psk, psk_len, &next.transcript, next.session_ok, next.session_ok + USMP_SESSION_OK_MAC);
   }
   if (err == USMP_OK) {
     memcpy(challenge, next.transcript.nonce, USMP_CHALLENGE_NONCE_SIZE);
@@ -53,8 +52,8 @@ int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_cred
   return err;
 }
 
-int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto,
-                          const uint8_t mac[USMP_MAC_SIZE], usmp_keys_t *keys)
+int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto, const uint8_t mac[USMP_MAC_SIZE],
+                          usmp_traffic_keys_t *keys)
 {
   bool equal = usmp_equal(s->expected_mac, mac, USMP_MAC_SIZE);
   if (s->refusal != USMP_OK) return s->refusal; /* even if somebody guessed the random key */

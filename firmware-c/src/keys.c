@@ -4,9 +4,8 @@
 
 #include "usmp/errors.h"
 
-int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE],
-                     const uint8_t peer_public[USMP_KEY_SIZE], const usmp_transcript_t *transcript,
-                     usmp_keys_t *keys)
+int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_SIZE], const uint8_t peer_public[USMP_KEY_SIZE],
+                     const usmp_transcript_t *transcript, usmp_traffic_keys_t *keys)
 {
   static const uint8_t label[7] = {'u', 's', 'm', 'p', '-', 'v', '2'};
   uint8_t shared[USMP_KEY_SIZE];
@@ -18,18 +17,17 @@ int usmp_derive_keys(const usmp_crypto_t *crypto, const uint8_t secret[USMP_KEY_
     memcpy(info, label, sizeof label);
     memcpy(info + sizeof label, transcript->client_public, USMP_KEY_SIZE);
     memcpy(info + sizeof label + USMP_KEY_SIZE, transcript->server_public, USMP_KEY_SIZE);
-    err = usmp_hkdf64(crypto, transcript->nonce, sizeof transcript->nonce, shared, sizeof shared, info,
-                      sizeof info, (uint8_t *)keys);
+    err = usmp_hkdf64(crypto, transcript->nonce, sizeof transcript->nonce, shared, sizeof shared, info, sizeof info,
+                      (uint8_t *)keys);
   }
   usmp_wipe(shared, sizeof shared);
   if (err != USMP_OK) usmp_wipe(keys, sizeof *keys);
   return err;
 }
 
-int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZE],
-                      const uint8_t rx[USMP_KEY_SIZE], const uint8_t salt[USMP_REKEY_SALT_SIZE],
-                      const uint8_t session_id[USMP_SESSION_ID_LEN], uint8_t new_tx[USMP_KEY_SIZE],
-                      uint8_t new_rx[USMP_KEY_SIZE])
+int usmp_derive_rekey(const usmp_crypto_t *crypto, const uint8_t tx[USMP_KEY_SIZE], const uint8_t rx[USMP_KEY_SIZE],
+                      const uint8_t salt[USMP_REKEY_SALT_SIZE], const uint8_t session_id[USMP_SESSION_ID_LEN],
+                      uint8_t new_tx[USMP_KEY_SIZE], uint8_t new_rx[USMP_KEY_SIZE])
 {
   static const uint8_t label[10] = {'u', 's', 'm', 'p', '-', 'r', 'e', 'k', 'e', 'y'};
   uint8_t keys[2 * USMP_KEY_SIZE];

@@ -4,8 +4,7 @@
 
 /* HMAC(PSK, CD AB 02 type || nonce || id || pub_C || pub_S) */
 static int transcript_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len, uint32_t type,
-                          const usmp_transcript_t *transcript, const uint8_t *id, size_t id_len,
-                          uint8_t mac[USMP_MAC_SIZE])
+                          const usmp_transcript_t *transcript, const uint8_t *id, size_t id_len, uint8_t mac[USMP_MAC_SIZE])
 {
   uint8_t text[4 + USMP_CHALLENGE_NONCE_SIZE + USMP_SESSION_ID_LEN + 2 * USMP_KEY_SIZE];
   uint8_t *at = text;
@@ -25,18 +24,14 @@ static int transcript_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_
   return usmp_hmac_sha256(crypto, psk, psk_len, text, (size_t)(at - text), mac);
 }
 
-int usmp_client_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len,
-                    const usmp_transcript_t *transcript, const uint8_t device_id[USMP_DEVICE_ID_LEN],
-                    uint8_t mac[USMP_MAC_SIZE])
+int usmp_client_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len, const usmp_transcript_t *transcript,
+                    const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t mac[USMP_MAC_SIZE])
 {
-  return transcript_mac(crypto, psk, psk_len, USMP_TYPE_HELLO_ACK, transcript, device_id,
-                        USMP_DEVICE_ID_LEN, mac);
+  return transcript_mac(crypto, psk, psk_len, USMP_TYPE_HELLO_ACK, transcript, device_id, USMP_DEVICE_ID_LEN, mac);
 }
 
-int usmp_server_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len,
-                    const usmp_transcript_t *transcript, const uint8_t session_id[USMP_SESSION_ID_LEN],
-                    uint8_t mac[USMP_MAC_SIZE])
+int usmp_server_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len, const usmp_transcript_t *transcript,
+                    const uint8_t session_id[USMP_SESSION_ID_LEN], uint8_t mac[USMP_MAC_SIZE])
 {
-  return transcript_mac(crypto, psk, psk_len, USMP_TYPE_SESSION_OK, transcript, session_id,
-                        USMP_SESSION_ID_LEN, mac);
+  return transcript_mac(crypto, psk, psk_len, USMP_TYPE_SESSION_OK, transcript, session_id, USMP_SESSION_ID_LEN, mac);
 }

@@ -24,8 +24,7 @@ int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allow_weak)
 int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,
                            const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t psk[USMP_KEY_SIZE])
 {
-  static const uint8_t label[18] = {'u', 's', 'm', 'p', '-', 'd', 'e', 'v', 'i',
-                                    'c', 'e', '-', 'p', 's', 'k', '-', 'v', '1'};
+  static const uint8_t label[18] = {'u', 's', 'm', 'p', '-', 'd', 'e', 'v', 'i', 'c', 'e', '-', 'p', 's', 'k', '-', 'v', '1'};
   uint8_t info[sizeof label + USMP_DEVICE_ID_LEN];
   uint8_t out[2 * USMP_KEY_SIZE];
 

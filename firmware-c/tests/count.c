@@ -21,8 +21,7 @@ static uint8_t text[USMP_MAX_DATA_LEN];
 
 static int open_side(side_t *side, uint8_t suite)
 {
-  usmp_buffers_t buffers = {side->frame,         side->message,         side->tx,
-                            sizeof side->frame, sizeof side->message, sizeof side->tx};
+  usmp_buffers_t buffers = {side->frame, side->message, side->tx, sizeof side->frame, sizeof side->message, sizeof side->tx};
   side->config = measured_config(TEST_CRYPTO, suite);
   return side == &client ? usmp_conn_init_client(&side->conn, &side->config, &buffers, 0)
                          : usmp_conn_init_server(&side->conn, &side->config, &buffers, 0);

@@ -27,8 +27,12 @@ static inline int measured_find_psk(void *context, const uint8_t id[USMP_DEVICE_
 /* The configuration of either side. */
 static inline usmp_config_t measured_config(const usmp_crypto_t *crypto, uint8_t suite)
 {
-  return (usmp_config_t){.crypto = crypto, .random = measured_random, .find_psk = measured_find_psk,
-                         .psk = measured_psk, .psk_len = sizeof measured_psk, .suite = suite};
+  return (usmp_config_t){.crypto = crypto,
+                         .random = measured_random,
+                         .find_psk = measured_find_psk,
+                         .psk = measured_psk,
+                         .psk_len = sizeof measured_psk,
+                         .suite = suite};
 }
 
 #endif

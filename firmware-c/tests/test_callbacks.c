@@ -21,12 +21,12 @@ static const uint8_t wrong_psk[32] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 10, 11, 12};
 
 #define COUNT(list) (sizeof(list) / sizeof(list)[0])
 
-/* Both sides anew, with what the test has changed in their configurations. */
+/* Both sides once more, with what the test has changed in their configurations. */
 static int begin(void)
 {
-  usmp_buffers_t client = {pair.client.frame,         pair.client.message,         pair.client.tx,
+  usmp_buffers_t client = {pair.client.frame,        pair.client.message,        pair.client.tx,
                            sizeof pair.client.frame, sizeof pair.client.message, sizeof pair.client.tx};
-  usmp_buffers_t server = {pair.server.frame,         pair.server.message,         pair.server.tx,
+  usmp_buffers_t server = {pair.server.frame,        pair.server.message,        pair.server.tx,
                            sizeof pair.server.frame, sizeof pair.server.message, sizeof pair.server.tx};
 
   assert_int_equal(usmp_conn_init_server(&pair.server.conn, &pair.server.config, &server, pair.now), 0);
@@ -165,7 +165,7 @@ enum { HMAC, X25519, SEAL, OPEN, FUNCTIONS };
 
 static int crypto_function;
 static int crypto_result;
-static unsigned crypto_at; /* this call of the function fails; 0: none */
+static unsigned crypto_at;   /* this call of the function fails; 0: none */
 static bool crypto_for_ever; /* ... and those behind it */
 static unsigned crypto_failed;
 
@@ -296,8 +296,8 @@ static void what_no_function_has_opened_is_no_message(void **state)
 
 static void a_cookie_that_could_not_be_checked_is_not_good(void **state)
 {
-  usmp_cookie_jar_t jar = {bad_crypto(), {1, 2, 3}};
-  usmp_cookie_answer_t answer;
+  usmp_cookie_issuer_t issuer = {bad_crypto(), {1, 2, 3}};
+  usmp_hello_retry_t answer;
   uint8_t address[6] = {127, 0, 0, 1, 0x23, 0x28};
   uint8_t hello[USMP_HEADER_SIZE + USMP_HELLO_COOKIE_SIZE] = {0};
 
@@ -308,8 +308,9 @@ static void a_cookie_that_could_not_be_checked_is_not_good(void **state)
     crypto_result = unexpected[i];
     crypto_at = 1;
     for (unsigned cookie = 0; cookie < 2; cookie++) {
-      int len = usmp_frame_encode(hello, USMP_TYPE_HELLO, cookie, cookie ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
-      assert_int_equal(usmp_cookie_gate(&jar, address, 6, 59, hello, (size_t)len, &answer), USMP_ERR_CRYPTO_FAILED);
+      int len = usmp_frame_encode(USMP_WIRE_VERSION, hello, USMP_TYPE_HELLO, cookie,
+                                  cookie ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
+      assert_int_equal(usmp_verify_hello_cookie(&issuer, address, 6, 59, hello, (size_t)len, &answer), USMP_ERR_CRYPTO_FAILED);
     }
   }
   crypto_at = 0;

@@ -9,11 +9,11 @@
 
 #include <cmocka.h>
 
+#include "pair.h"
 #include "usmp.h"
 #include "usmp_frame.h"
 #include "usmp_handshake.h"
 
-static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 static uint32_t now = 0xfffff000u; /* wraps during the tests */
 static char logged;
 
@@ -54,68 +54,28 @@ void usmp_port_wdt_feed(void)
 
 /* ---- the peer ---- */
 
-static struct {
-  usmp_conn_t conn;
-  usmp_config_t config;
-  uint8_t frame[USMP_FRAME_BUFFER_SIZE];
-  uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
-  uint8_t tx[USMP_TX_BUFFER_SIZE(4)];
-  unsigned waited; /* how often recv found nothing, and let its time pass */
-} peer;
+static unsigned peer_waited; /* how often recv found nothing, and let its time pass */
 
-static int peer_random(void *context, uint8_t *out, size_t len)
+static bool peer_idle(usmp_transport_t *t)
 {
-  (void)context;
-  return usmp_port_random(out, len);
-}
-
-static int find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
-{
-  (void)context, (void)id;
-  found->psk = psk;
-  found->psk_len = sizeof psk;
-  return USMP_OK;
+  now += t->wait_ms;
+  peer_waited++;
+  return false;
 }
 
 static void start_peer(void)
 {
-  usmp_buffers_t buffers = {peer.frame,         peer.message,         peer.tx,
-                            sizeof peer.frame, sizeof peer.message, sizeof peer.tx};
-
-  memset(&peer, 0, sizeof peer);
-  peer.config = (usmp_config_t){.crypto = usmp_port_crypto(), .random = peer_random, .find_psk = find_psk,
-                                .keepalive_ms = UINT32_MAX, .idle_ms = UINT32_MAX};
-  assert_int_equal(usmp_conn_init_server(&peer.conn, &peer.config, &buffers, now), 0);
+  pair_peer_clock = usmp_port_millis;
+  pair_peer_idle = peer_idle;
+  pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
+  pair_peer.config.keepalive_ms = pair_peer.config.idle_ms = UINT32_MAX;
+  peer_waited = 0;
 }
 
 static int peer_takes(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
-  usmp_event_t event;
-
-  (void)t;
-  for (size_t at = 0; at < len;) {
-    int used = usmp_conn_receive(&peer.conn, data + at, len - at, now);
-    while (usmp_conn_poll_event(&peer.conn, &event)) continue;
-    if (used < 0) break;
-    at += (size_t)used;
-  }
+  pair_peer_take(t, data, len);
   return 0; /* as published transports say it */
-}
-
-static int peer_says(usmp_transport_t *t, uint8_t *buf, size_t max_len)
-{
-  const uint8_t *bytes;
-  size_t len = usmp_conn_poll_transmit(&peer.conn, &bytes);
-
-  if (len > max_len) len = max_len;
-  if (len > 0) {
-    memcpy(buf, bytes, len);
-    usmp_conn_transmitted(&peer.conn, len, now);
-    return (int)len;
-  }
-  now += t->wait_ms;
-  peer.waited++;
-  return 0;
 }
 
 static int peer_available(usmp_transport_t *t)
@@ -123,7 +83,7 @@ static int peer_available(usmp_transport_t *t)
   const uint8_t *bytes;
 
   (void)t;
-  return usmp_conn_poll_transmit(&peer.conn, &bytes) > 0;
+  return usmp_conn_poll_transmit(&pair_peer.conn, &bytes) > 0;
 }
 
 /* The fields that the published struct has. */
@@ -132,7 +92,7 @@ static usmp_transport_t line(void)
   usmp_transport_t transport = {0};
 
   transport.send = peer_takes;
-  transport.recv = peer_says;
+  transport.recv = pair_peer_say;
   transport.close = NULL;
   transport.reconnect = NULL;
   transport.available = peer_available;
@@ -146,15 +106,15 @@ static usmp_transport_t line(void)
 static void begin(usmp_t *ctx, usmp_transport_t *transport)
 {
   start_peer();
-  ctx->psk = psk;
-  ctx->psk_len = sizeof psk;
+  ctx->psk = pair_psk;
+  ctx->psk_len = sizeof pair_psk;
   assert_int_equal(usmp_connect(ctx, transport), USMP_OK);
-  peer.waited = 0;
+  peer_waited = 0;
 }
 
 static void says(size_t len)
 {
-  assert_int_equal(usmp_conn_send(&peer.conn, psk, len, now), 0);
+  assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, len, now), 0);
 }
 
 static uint8_t got[64];
@@ -189,13 +149,13 @@ static void recv_of_old_firmware_returns_zero_after_a_control_frame(void **state
   assert_int_equal(usmp_ping(&ctx), USMP_OK);
   assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0); /* PONG */
   assert_true(ctx.timed_out);
-  assert_int_equal(usmp_conn_ping(&peer.conn, now), 0);
+  assert_int_equal(usmp_conn_ping(&pair_peer.conn, now), 0);
   assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0); /* PING */
-  assert_int_equal(peer.waited, 0);
-  assert_int_equal(usmp_conn_ping(&peer.conn, now), 0);
+  assert_int_equal(peer_waited, 0);
+  assert_int_equal(usmp_conn_ping(&pair_peer.conn, now), 0);
   says(7);
   assert_int_equal(usmp_recv(&ctx, got, sizeof got), 7); /* a message behind it is not held up */
-  assert_int_equal(peer.waited, 0);
+  assert_int_equal(peer_waited, 0);
   says(0);
   assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
   assert_false(ctx.timed_out); /* an empty message */
@@ -231,7 +191,7 @@ static int impatient_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 {
   uint32_t wait_ms = t->wait_ms;
   t->wait_ms = wait_ms < 10 ? wait_ms : 10;
-  int len = peer_says(t, buf, max_len);
+  int len = pair_peer_say(t, buf, max_len);
   t->wait_ms = wait_ms;
   if (len > 0) return len;
   errno = reason;
@@ -263,7 +223,7 @@ static void transport_that_says_minus_one_at_its_own_timeout_ends_the_session(vo
   }
 }
 
-/* A real end is still one: errno says so, or `available` cannot vouch for the line. */
+/* A real end is still one: errno says so, or `available` cannot vouch for the transport. */
 static void transport_that_has_ended_is_taken_for_quiet(void **state)
 {
   for (int i = 0; i < 2; i++) {
@@ -295,7 +255,7 @@ static void on_close(usmp_transport_t *t)
 
 static void transport_that_acknowledges_by_itself_is_told_so(void **state)
 {
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk};
+  usmp_t ctx = {.psk = pair_psk, .psk_len = sizeof pair_psk};
   usmp_transport_t transport = line();
 
   (void)state;
@@ -353,16 +313,15 @@ static void settings_are_lost_when_a_field_to_be_read_was_written(void **state)
 
   (void)state;
   for (unsigned n = 0; n < 4; n++) {
-    usmp_t ctx = {.cipher_suite = suite, .drop_late = true, .scratch = &memory,
-                  .scratch_len = sizeof memory};
+    usmp_t ctx = {.cipher_suite = suite, .drop_late = true, .scratch = &memory, .scratch_len = sizeof memory};
     usmp_transport_t transport = line();
     if (n == 0) memset(ctx.device_id, 0x42, sizeof ctx.device_id);
     if (n == 1) ctx.last_err = USMP_ERR_NOT_CONNECTED, ctx.state = USMP_STATE_CONNECTING_SOCKET;
     if (n >= 2) ctx.transport = transport;
-    ctx.psk = psk;
-    ctx.psk_len = sizeof psk;
+    ctx.psk = pair_psk;
+    ctx.psk_len = sizeof pair_psk;
     start_peer();
-    peer.config.suite = suite;
+    pair_peer.config.suite = suite;
     assert_int_equal(usmp_connect(&ctx, n == 3 ? &ctx.transport : &transport), USMP_OK);
     assert_int_equal(ctx.cipher_suite, suite);
     assert_true(ctx.drop_late);
@@ -478,7 +437,7 @@ static void version_and_log_levels(void **state)
 
 static void handshake_by_its_published_names(void **state)
 {
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk};
+  usmp_t ctx = {.psk = pair_psk, .psk_len = sizeof pair_psk};
   usmp_transport_t transport = line();
 
   (void)state;

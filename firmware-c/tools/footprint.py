@@ -37,7 +37,7 @@ ALWAYS = [f"usmp_conn_{name}" for name in (
     "poll_event", "wipe", "ping", "rekey")]
 CLIENT = ["usmp_conn_init_client"]
 SERVER = ["usmp_conn_init_server"]
-EXTRAS = ["usmp_cookie_gate", "usmp_derive_device_psk", "usmp_lockout_holds", "usmp_lockout_failed"]
+EXTRAS = ["usmp_verify_hello_cookie", "usmp_derive_device_psk", "usmp_lockout_holds", "usmp_lockout_failed"]
 STREAM_ONLY = ["-DUSMP_WITH_DATAGRAM=0", "-DUSMP_WITH_SERIAL=0"]
 BUILDS = [
     ("client, TCP only", CLIENT, STREAM_ONLY),
@@ -51,8 +51,13 @@ BUILDS = [
 
 # Calls through pointers that stay inside the core.
 POINTERS = {
-    "usmp_conn_receive": ["connection_client.c:on_handshake", "connection_server.c:on_handshake"],
-    "usmp_conn_handle_timeout": ["connection_client.c:answer_other"],
+    "usmp_conn_receive": ["wire_v2_client.c:on_frame", "wire_v2_server.c:on_frame"],
+    "connection.c:on_frame": ["wire_v2_client.c:on_frame", "wire_v2_server.c:on_frame"],
+    "usmp_conn_init_client": ["wire_v2_client.c:start"],
+    "usmp_datagram_on_timeout": ["wire_v2_client.c:answer_other_challenge"],
+    "usmp_established_receive": ["usmp_record_layer_open", "usmp_record_layer_accept_rekey"],
+    "usmp_tx_queue_sealed": ["usmp_record_layer_seal"],
+    "usmp_tx_queue_rekey": ["usmp_record_layer_start_rekey"],
 }
 
 
@@ -94,7 +99,7 @@ def linked_size(compiler, folder, entries, options):
 def struct_sizes(compiler, folder):
     source = folder / "sizes.c"
     source.write_text('#include "usmp/connection.h"\nchar connection_size[sizeof(usmp_conn_t)];\n'
-                      "char session_size[sizeof(usmp_session_t)];\n")
+                      "char record_layer_size[sizeof(usmp_record_layer_t)];\n")
     run(compiler, *flags_for(compiler), "-c", source, "-o", folder / "sizes.o")
     nm = compiler.replace("gcc", "nm") if compiler != "gcc" else "nm"
     return {line.split()[-1]: int(line.split()[1], 16) for line in run(nm, "-S", folder / "sizes.o").splitlines()}

@@ -9,7 +9,7 @@
 #include "random.h"
 #include "text.h"
 #include "usmp/crypto_bearssl.h"
-#include "usmp_line.h"
+#include "usmp_serial_client.h"
 
 #define RATE_DEFAULT 2
 #define RATE_MAX 50
@@ -38,7 +38,7 @@ static const usmp_buffers_t buffers = {
 };
 static const usmp_uart_t uart = {board_uart_read, board_uart_write};
 
-static usmp_line_t line;
+static usmp_serial_client_t serial;
 static text_t text;
 static uint32_t rate = RATE_DEFAULT;
 static uint32_t next_reading;
@@ -46,7 +46,7 @@ static uint32_t reading_count;
 
 static void log_line(const char *what, const char *detail)
 {
-  if (!usmp_line_quiet(&line)) return;
+  if (!usmp_serial_client_drained(&serial)) return;
   board_print("usmp: ");
   board_print(what);
   board_print(detail);
@@ -64,7 +64,7 @@ static int32_t sine(uint32_t degrees)
 
 static void say(void)
 {
-  int err = usmp_line_send(&line, (const uint8_t *)text.at, text.len, board_millis());
+  int err = usmp_serial_client_send(&serial, (const uint8_t *)text.at, text.len, board_millis());
   /* A reading that finds no room is old by the time there is some: it is left out. */
   if (err < 0 && err != USMP_ERR_QUEUE_FULL) log_line("not sent: ", usmp_err_name(err));
 }
@@ -152,9 +152,9 @@ static uint32_t until_reading(uint32_t now)
 /* Milliseconds until there is something to do by itself. */
 static uint32_t spare_time(uint32_t now)
 {
-  uint32_t wait = usmp_line_wait(&line, now);
-  if (!usmp_line_quiet(&line)) return 1; /* by then the UART has room for the rest */
-  if (usmp_conn_established(&line.conn) && until_reading(now) < wait) return until_reading(now);
+  uint32_t wait = usmp_serial_client_wait(&serial, now);
+  if (!usmp_serial_client_drained(&serial)) return 1; /* by then the UART has room for the rest */
+  if (usmp_conn_established(&serial.conn) && until_reading(now) < wait) return until_reading(now);
   return wait;
 }
 
@@ -163,8 +163,8 @@ static void run(void)
   for (;;) {
     uint32_t now = board_millis();
     usmp_event_t event;
-    while (usmp_line_poll(&line, now, &event)) handle(&event, now);
-    if (usmp_conn_established(&line.conn) && until_reading(now) == 0) {
+    while (usmp_serial_client_poll(&serial, now, &event)) handle(&event, now);
+    if (usmp_conn_established(&serial.conn) && until_reading(now) == 0) {
       send_reading(now);
       next_reading = now + 1000 / rate;
     }
@@ -186,6 +186,6 @@ int main(void)
   memcpy(config.device_id, identity->device_id, sizeof config.device_id);
   board_print("stack, clock, UART, random: up. This log and the protocol share the line.\r\n");
 
-  usmp_line_init(&line, &config, &buffers, &uart, board_millis());
+  usmp_serial_client_init(&serial, &config, &buffers, &uart, board_millis());
   run();
 }

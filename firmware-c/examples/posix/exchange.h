@@ -6,11 +6,11 @@
 #include "usmp.h"
 
 typedef struct exchange_plan {
-  unsigned long count; /* messages to send and get back */
+  unsigned long count;   /* messages to send and get back */
   const uint16_t *sizes; /* of the messages, in turn */
   size_t size_count;
   unsigned long rekey_every; /* messages; 0: no rekey */
-  bool ping; /* behind the first message */
+  bool ping;                 /* behind the first message */
 } exchange_plan_t;
 
 /* 0, or why it ended: USMP_ERR_TRUNCATED when another message came back, USMP_ERR_IDLE_TIMEOUT when none did for 10 s. */

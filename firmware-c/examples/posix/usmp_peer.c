@@ -22,7 +22,7 @@ typedef struct options {
   bool once;
   bool ping;
   unsigned long exchange; /* messages to send and get back */
-  uint16_t sizes[8]; /* of the messages, in turn */
+  uint16_t sizes[8];      /* of the messages, in turn */
   size_t size_count;
   unsigned long rekey_every;
   uint32_t keepalive_ms;

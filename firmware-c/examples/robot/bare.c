@@ -1,19 +1,19 @@
 /* robolink-robot-rv32: the robot on a chip without operating system, for QEMU's RISC-V machine `virt`; a client on its
-   UART. Identity, key and seed are loaded beside the image, as examples/bare_qemu/README.md tells. When its session
-   ends it makes another, by itself and for ever, unless the hub said goodbye: then it rests until it is switched off. */
+   UART. Identity, key and seed are loaded next to the image, as examples/bare_qemu/README.md tells. When its session
+   ends it makes another, by itself, until the hub says goodbye: then it rests until it is switched off. */
 #include <string.h>
 
 #include "board.h"
 #include "random.h"
-#include "robot_link.h"
+#include "robot_session.h"
 #include "usmp/crypto_bearssl.h"
-#include "usmp_line.h"
+#include "usmp_serial_client.h"
 
 static usmp_config_t config = {
   .crypto = &usmp_crypto_bearssl,
   .random = board_random,
   .kind = USMP_KIND_SERIAL,
-  /* Short, so that a hub that was started anew is found within seconds. */
+  /* Short, so that a hub that was restarted is found within seconds. */
   .step_ms = 2000,
   .keepalive_ms = 1000,
   .idle_ms = 3000,
@@ -32,13 +32,13 @@ static const usmp_buffers_t buffers = {
 };
 static const usmp_uart_t uart = {board_uart_read, board_uart_write};
 
-static usmp_line_t line;
-static robot_link_t robot_link;
+static usmp_serial_client_t serial;
+static robot_session_t robot_session;
 static char text[ROBOT_MESSAGE_SIZE];
 
 static void log_line(const char *what, const char *detail)
 {
-  if (!usmp_line_quiet(&line)) return;
+  if (!usmp_serial_client_drained(&serial)) return;
   board_print("robot: ");
   board_print(what);
   board_print(detail);
@@ -50,7 +50,7 @@ static void log_line(const char *what, const char *detail)
 static void say(size_t len, uint32_t now)
 {
   if (len == 0) return;
-  int err = usmp_line_send(&line, (const uint8_t *)text, len, now);
+  int err = usmp_serial_client_send(&serial, (const uint8_t *)text, len, now);
   if (err < 0 && err != USMP_ERR_QUEUE_FULL) log_line("not sent: ", usmp_err_name(err));
 }
 
@@ -58,24 +58,25 @@ static void handle(const usmp_event_t *event, uint32_t now)
 {
   if (event->kind == USMP_EVENT_CONNECTED) {
     log_line("session established", "");
-    robot_link_connected(&robot_link, now);
+    robot_session_connected(&robot_session, now);
   } else if (event->kind == USMP_EVENT_MESSAGE) {
-    say(robot_link_receive(&robot_link, event->data, event->len, now, text), now);
+    say(robot_session_receive(&robot_session, event->data, event->len, now, text), now);
   } else if (event->kind == USMP_EVENT_CLOSED) {
-    robot_link_lost(&robot_link, now);
+    robot_session_lost(&robot_session, now);
     log_line("session ended: ", usmp_err_name(event->reason));
   }
 }
 
 static void run(void)
 {
-  while (robot_link.connected || !robot_link.goodbye[0]) {
+  while (robot_session.connected || !robot_session.goodbye[0]) {
     uint32_t now = board_millis();
     usmp_event_t event;
-    while (usmp_line_poll(&line, now, &event)) handle(&event, now);
-    say(robot_link_poll(&robot_link, now, text), now);
-    uint32_t wait = robot_link_wait(&robot_link, now);
-    uint32_t line_wait = usmp_line_quiet(&line) ? usmp_line_wait(&line, now) : 1; /* by then the UART has room */
+    while (usmp_serial_client_poll(&serial, now, &event)) handle(&event, now);
+    say(robot_session_poll(&robot_session, now, text), now);
+    uint32_t wait = robot_session_wait(&robot_session, now);
+    uint32_t line_wait = usmp_serial_client_drained(&serial) ? usmp_serial_client_wait(&serial, now)
+                                                             : 1; /* by then the UART has room */
     board_idle(wait < line_wait ? wait : line_wait);
   }
 }
@@ -94,9 +95,9 @@ int main(void)
   memcpy(config.device_id, identity->device_id, sizeof config.device_id);
 
   uint32_t now = board_millis();
-  robot_link_init(&robot_link, "robot on rv32", "rv32", now);
-  usmp_line_init(&line, &config, &buffers, &uart, now);
+  robot_session_init(&robot_session, "robot on rv32", "rv32", now);
+  usmp_serial_client_init(&serial, &config, &buffers, &uart, now);
   run();
-  log_line("the hub said goodbye: ", robot_link.goodbye);
+  log_line("the hub said goodbye: ", robot_session.goodbye);
   for (;;) board_idle(UINT32_MAX);
 }

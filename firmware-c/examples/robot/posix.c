@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "robot_link.h"
+#include "robot_session.h"
 #include "usmp_posix.h"
 
 #define FIRST_BACKOFF_MS 250u
 #define LONGEST_BACKOFF_MS 2000u
 /* A hub that says nothing for so long, though it is asked every second, is gone. The engine is more patient: up to 60 s
-   on lines, 30 s over UDP. A robot would rather look for its hub. */
+   on serial lines, 30 s over UDP. A robot would rather look for its hub. */
 #define KEEPALIVE_MS 1000u
 #define SILENCE_MS 3500u
 /* A refusal after our proof is nearly always a wrong key; after so many in a row it is not tried again. */
@@ -229,28 +229,28 @@ static usmp_err_t send_text(usmp_t *ctx, const char *text, size_t len)
 }
 
 /* Takes one message in and answers it, or lets the time pass until the robot has something to do. */
-static usmp_err_t take_turn(usmp_t *ctx, robot_link_t *link)
+static usmp_err_t poll_once(usmp_t *ctx, robot_session_t *session)
 {
   uint8_t message[USMP_MAX_MESSAGE_LEN];
   char answer[ROBOT_MESSAGE_SIZE];
-  uint32_t wait = robot_link_wait(link, usmp_port_millis());
+  uint32_t wait = robot_session_wait(session, usmp_port_millis());
 
   ctx->recv_timeout_ms = wait > 0 ? wait : 1;
   int len = usmp_recv(ctx, message, sizeof message);
   if (len < 0) return (usmp_err_t)len;
   if (ctx->timed_out) return USMP_OK;
-  return send_text(ctx, answer, robot_link_receive(link, message, (size_t)len, usmp_port_millis(), answer));
+  return send_text(ctx, answer, robot_session_receive(session, message, (size_t)len, usmp_port_millis(), answer));
 }
 
 /* Until the session or the program ends. */
-static usmp_err_t serve(usmp_t *ctx, robot_link_t *link)
+static usmp_err_t serve(usmp_t *ctx, robot_session_t *session)
 {
   char message[ROBOT_MESSAGE_SIZE];
   usmp_err_t error = USMP_OK;
 
   while (error == USMP_OK && !told_to_end) {
-    size_t len = robot_link_poll(link, usmp_port_millis(), message);
-    error = len > 0 ? send_text(ctx, message, len) : take_turn(ctx, link);
+    size_t len = robot_session_poll(session, usmp_port_millis(), message);
+    error = len > 0 ? send_text(ctx, message, len) : poll_once(ctx, session);
   }
   return error;
 }
@@ -264,12 +264,12 @@ static bool wait_a_while(uint32_t ms)
 
 static int run(const options_t *o)
 {
-  static robot_link_t link;
+  static robot_session_t session;
   usmp_t ctx = {.psk = o->psk, .psk_len = o->psk_len, .keepalive_ms = KEEPALIVE_MS};
   uint32_t backoff = FIRST_BACKOFF_MS;
   int refusals = 0;
 
-  robot_link_init(&link, o->name, "c", usmp_port_millis());
+  robot_session_init(&session, o->name, "c", usmp_port_millis());
   do {
     bool proven;
     usmp_err_t error = shake_hands(&ctx, o, &proven);
@@ -279,9 +279,9 @@ static int run(const options_t *o)
       backoff = FIRST_BACKOFF_MS;
       refusals = 0;
       watch.in_session = true;
-      robot_link_connected(&link, usmp_port_millis());
-      error = serve(&ctx, &link);
-      robot_link_lost(&link, usmp_port_millis());
+      robot_session_connected(&session, usmp_port_millis());
+      error = serve(&ctx, &session);
+      robot_session_lost(&session, usmp_port_millis());
       if (told_to_end) break;
       say("session ended: %s", usmp_err_name(error));
     } else {
@@ -289,8 +289,8 @@ static int run(const options_t *o)
       say("no session: %s%s", usmp_err_name(error), proven ? ", after our proof: wrong key or unknown id?" : "");
     }
     usmp_close(&ctx);
-    if (link.goodbye[0]) {
-      say("the hub said goodbye: %s; coming back would not help", link.goodbye);
+    if (session.goodbye[0]) {
+      say("the hub said goodbye: %s; coming back would not help", session.goodbye);
       return EXIT_REFUSED;
     }
     if (error == USMP_ERR_AUTH_FAILED || refusals >= MAX_REFUSALS) {

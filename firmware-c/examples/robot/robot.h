@@ -40,7 +40,7 @@ void robot_step(robot_t *robot, uint32_t now);
 /* Drives on at these speeds, which must be finite; they are cut to the limits, and put back into v and w. */
 void robot_drive(robot_t *robot, double *v, double *w, uint32_t now);
 void robot_stop(robot_t *robot, uint32_t now);
-/* There is nobody who could command it: a moving robot stops at once. */
+/* Nobody is there to command it: a moving robot stops at once. */
 void robot_abandon(robot_t *robot, uint32_t now);
 
 /* Speeds of the wheels, m/s. */

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "robot_link.h"
+#include "robot_session.h"
 
 static robot_t robot;
 static uint32_t now;
@@ -190,28 +190,28 @@ static void test_battery_ends(void **state)
 
 /* ---- the link ---- */
 
-static robot_link_t robot_link;
+static robot_session_t robot_session;
 static char message[ROBOT_MESSAGE_SIZE + 1];
 
 static const char *ask(const char *request)
 {
-  size_t len = robot_link_receive(&robot_link, (const uint8_t *)request, strlen(request), now, message);
+  size_t len = robot_session_receive(&robot_session, (const uint8_t *)request, strlen(request), now, message);
   message[len] = 0;
   return message;
 }
 
 static const char *poll_link(void)
 {
-  message[robot_link_poll(&robot_link, now, message)] = 0;
+  message[robot_session_poll(&robot_session, now, message)] = 0;
   return message;
 }
 
 static void connect_link(void)
 {
   now = UINT32_MAX - 2000;
-  robot_link_init(&robot_link, "Rob", "c", now);
+  robot_session_init(&robot_session, "Rob", "c", now);
   now += 1000;
-  robot_link_connected(&robot_link, now);
+  robot_session_connected(&robot_session, now);
 }
 
 static void test_answers(void **state)
@@ -222,25 +222,27 @@ static void test_answers(void **state)
                       "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"name\":\"Rob\",\"kind\":\"c\",\"maxV\":0.5,\"maxW\":2}}");
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"drive\",\"params\":{\"seq\":1,\"v\":0.2,\"w\":-7}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":{\"v\":0.2,\"w\":-2}}");
-  assert_true(robot_link.robot.target_v == 0.2);
+  assert_true(robot_session.robot.target_v == 0.2);
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"stop\",\"params\":{\"seq\":2}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":3,\"result\":{}}");
-  assert_true(robot_link.robot.target_v == 0);
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"drive\",\"params\":{\"seq\":3,\"v\":\"nan\",\"w\":1}}"),
-                         "-32602,\"message\":\"v must be a finite number\""));
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"drive\",\"params\":{\"seq\":4,\"v\":1}}"), "w must be"));
-  assert_true(robot_link.robot.target_v == 0);
+  assert_true(robot_session.robot.target_v == 0);
+  assert_non_null(
+    strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":4,\"method\":\"drive\",\"params\":{\"seq\":3,\"v\":\"nan\",\"w\":1}}"),
+           "-32602,\"message\":\"v must be a finite number\""));
+  assert_non_null(
+    strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":\"drive\",\"params\":{\"seq\":4,\"v\":1}}"), "w must be"));
+  assert_true(robot_session.robot.target_v == 0);
 }
 
 /* The answer to a command with this number, as JSON text; -1: without a number. */
 static const char *command(const char *method, int seq, double v)
 {
   static char request[160];
-  char number[16] = "";
+  char number[24] = "";
 
   if (seq >= 0) snprintf(number, sizeof number, "\"seq\":%d,", seq);
-  snprintf(request, sizeof request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s\"v\":%g,\"w\":0}}",
-           method, number, v);
+  snprintf(request, sizeof request, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":{%s\"v\":%g,\"w\":0}}", method,
+           number, v);
   return ask(request);
 }
 
@@ -252,7 +254,7 @@ static void test_nothing_from_before_a_stop_moves_it(void **state)
   assert_non_null(strstr(command("stop", 4, 0), "\"result\":{}"));
   for (int seq = 0; seq <= 4; seq++) { /* late, or once more */
     assert_non_null(strstr(command("drive", seq, 0.5), seq == 0 ? "-32602" : "-32002"));
-    assert_true(robot_link.robot.target_v == 0);
+    assert_true(robot_session.robot.target_v == 0);
   }
   assert_non_null(strstr(command("drive", 5, 0.2), "\"v\":0.2"));
   /* Not behind a newer command either, and a stop stops whatever its number is. */
@@ -260,15 +262,15 @@ static void test_nothing_from_before_a_stop_moves_it(void **state)
   assert_non_null(strstr(command("drive", 6, 0.5), "-32002"));
   command("drive", 8, 0.4);
   assert_non_null(strstr(command("stop", 3, 0), "\"result\":{}"));
-  assert_true(robot_link.robot.target_v == 0);
+  assert_true(robot_session.robot.target_v == 0);
   assert_non_null(strstr(command("drive", 8, 0.5), "-32002"));
   command("drive", 9, 0.4);
   assert_non_null(strstr(command("stop", -1, 0), "-32602,\"message\":\"seq must be"));
-  assert_true(robot_link.robot.target_v == 0);
+  assert_true(robot_session.robot.target_v == 0);
   assert_non_null(strstr(command("drive", -1, 0.5), "-32602,\"message\":\"seq must be"));
-  assert_true(robot_link.robot.target_v == 0);
-  robot_link_lost(&robot_link, now); /* another session counts anew */
-  robot_link_connected(&robot_link, now);
+  assert_true(robot_session.robot.target_v == 0);
+  robot_session_lost(&robot_session, now); /* another session counts from the start */
+  robot_session_connected(&robot_session, now);
   assert_non_null(strstr(command("drive", 1, 0.1), "\"v\":0.1"));
 }
 
@@ -279,7 +281,7 @@ static void test_telemetry_ten_times_a_second(void **state)
   (void)state;
   connect_link();
   for (uint32_t ms = 0; ms < 10000; ms++, now++) {
-    assert_true(robot_link_wait(&robot_link, now) <= ROBOT_TELEMETRY_MS);
+    assert_true(robot_session_wait(&robot_session, now) <= ROBOT_TELEMETRY_MS);
     if (!*poll_link()) continue;
     snprintf(expected, sizeof expected, "\"params\":{\"n\":%d,\"t\":%d,", count, 1000 + 100 * count);
     assert_non_null(strstr(message, expected));
@@ -290,10 +292,10 @@ static void test_telemetry_ten_times_a_second(void **state)
   now += 5000; /* held up: what was missed does not come in a burst */
   assert_true(*poll_link());
   assert_false(*poll_link());
-  robot_link_lost(&robot_link, now);
+  robot_session_lost(&robot_session, now);
   now += 1000;
   assert_false(*poll_link());
-  robot_link_connected(&robot_link, now);
+  robot_session_connected(&robot_session, now);
   snprintf(expected, sizeof expected, "\"n\":%d,", count + 1);
   assert_non_null(strstr(poll_link(), expected));
 }
@@ -304,11 +306,11 @@ static void test_a_lost_session_stops_it(void **state)
   connect_link();
   ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"drive\",\"params\":{\"seq\":1,\"v\":0.5,\"w\":0}}");
   now += 400;
-  robot_link_lost(&robot_link, now);
+  robot_session_lost(&robot_session, now);
   now += 60;
   poll_link();
-  assert_true(robot_link.robot.v == 0);
-  robot_link_connected(&robot_link, now);
+  assert_true(robot_session.robot.v == 0);
+  robot_session_connected(&robot_session, now);
   assert_non_null(strstr(poll_link(), "\"state\":\"deadman\""));
 }
 
@@ -321,7 +323,8 @@ static void test_chat(void **state)
   poll_link();
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"Ann\",\"text\":\"hi\"}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
-  assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"\",\"text\":\"\"}}"), "-32000"));
+  assert_non_null(
+    strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"\",\"text\":\"\"}}"), "-32000"));
   assert_string_equal(poll_link(), "{\"jsonrpc\":\"2.0\",\"method\":\"chat\",\"params\":{\"text\":"
                                    "\"Hello, Ann. I am idle. You said: hi\"}}");
   assert_non_null(strstr(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"chat\",\"params\":{\"from\":\"Ann\"}}"), "-32602"));
@@ -341,8 +344,9 @@ static void test_goodbye(void **state)
 {
   (void)state;
   connect_link();
-  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"goodbye\",\"params\":{\"code\":\"REPLACED\",\"message\":\"x\"}}"), "");
-  assert_string_equal(robot_link.goodbye, "REPLACED");
+  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"method\":\"goodbye\",\"params\":{\"code\":\"REPLACED\",\"message\":\"x\"}}"),
+                      "");
+  assert_string_equal(robot_session.goodbye, "REPLACED");
 }
 
 int main(void)

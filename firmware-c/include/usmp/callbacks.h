@@ -61,7 +61,8 @@ static inline bool usmp_is_failed_lookup(int result)
 /* Of find_psk: 0, USMP_ERR_LOCKED_OUT, or a platform error; all else is USMP_ERR_UNKNOWN_DEVICE. */
 static inline int usmp_find_psk_result(int result)
 {
-  return usmp_is_failed_lookup(result) || result == USMP_ERR_LOCKED_OUT ? result : usmp_callback_result(result, USMP_ERR_UNKNOWN_DEVICE);
+  return usmp_is_failed_lookup(result) || result == USMP_ERR_LOCKED_OUT ? result
+                                                                        : usmp_callback_result(result, USMP_ERR_UNKNOWN_DEVICE);
 }
 
 #ifdef __cplusplus

@@ -128,7 +128,7 @@
 /* A datagram that is not acknowledged so long after its first sending is lost, ms (specification, section 7.5). */
 #define USMP_RETRANSMIT_TIMEOUT_MS 30000u
 /* The same for messages while the peer shows that it lives, ms (specification, section 7.5). */
-#define USMP_MAX_RETRANSMIT_TIMEOUT_MS 600000u
+#define USMP_RETRANSMIT_TIMEOUT_WHILE_ALIVE_MS 600000u
 /* Longest close: what was accepted, then BYE, ms (specification, section 4.10). */
 #define USMP_CLOSE_MS 5000u
 /* The same for a session that was replaced or turned away, or when the server stops, ms (specification, section 4.10). */

@@ -8,6 +8,7 @@
 extern "C" {
 #endif
 
+/* Counts the frames of a message that is being received. The bytes are the connection's. */
 typedef struct usmp_fragment {
   uint32_t next;   /* the seq that must follow */
   uint16_t length; /* bytes of the message so far, or of the last one */

@@ -1,5 +1,13 @@
 /* The handshake of wire version 2 (specification, section 3): one function a message, no I/O.
-   Every function leaves the state untouched when it fails, so that a datagram can be dropped. */
+
+   Who calls it: src/wire_v2_client.c and src/wire_v2_server.c, with payloads whose length they have checked.
+
+     client: start, hello, [retry, hello,] challenge, answer, session_ok
+     server: hello, hello_ack
+
+   Every function leaves the state untouched when it fails, so that a datagram can be dropped. The state holds an ephemeral secret:
+   the connection wipes it when the handshake ends. Errors: USMP_ERR_RANDOM_FAILED and USMP_ERR_CRYPTO_FAILED of the callbacks
+   (usmp/callbacks.h), USMP_ERR_LOW_ORDER_POINT, and what each function names. */
 #ifndef USMP_HANDSHAKE_H
 #define USMP_HANDSHAKE_H
 
@@ -13,20 +21,22 @@ extern "C" {
 
 /* ---- client ---- */
 
+/* Of one attempt of a client. */
 typedef struct usmp_client {
   uint8_t secret[USMP_KEY_SIZE];
   /* The CHALLENGE answered last, and our public key. A datagram may be forged, and that shows only at
      SESSION_OK: the CHALLENGE answered before is kept too. Without one, the keys are ready. */
   usmp_transcript_t transcript;
   union {
-    usmp_keys_t keys;
+    usmp_traffic_keys_t keys;
     uint8_t other[USMP_CHALLENGE_SIZE];
   } u;
   uint8_t cookie[USMP_COOKIE_SIZE];
-  uint8_t challenge_count;
-  bool retried;
+  uint8_t challenge_count; /* 0 to 2 that are remembered */
+  bool retried;            /* a HELLO_RETRY came; `cookie` is its cookie */
 } usmp_client_t;
 
+/* Draws the ephemeral key pair. Returns 0 or an error. */
 USMP_MUST_CHECK int usmp_client_start(usmp_client_t *c, const usmp_config_t *me);
 
 /* Takes the cookie of a HELLO_RETRY. Returns 0, 1 if the same one came before, or
@@ -40,16 +50,16 @@ size_t usmp_client_hello(const usmp_client_t *c, const usmp_config_t *me, uint8_
 USMP_MUST_CHECK int usmp_client_challenge(usmp_client_t *c, const usmp_config_t *me,
                                           const uint8_t payload[USMP_CHALLENGE_SIZE]);
 
-/* Writes the HELLO_ACK payload that answers the CHALLENGE at hand. */
-USMP_MUST_CHECK int usmp_client_answer(const usmp_client_t *c, const usmp_config_t *me,
-                                       uint8_t mac[USMP_MAC_SIZE]);
+/* Writes the HELLO_ACK payload that answers the CHALLENGE at hand. Returns 0 or an error. */
+USMP_MUST_CHECK int usmp_client_answer(const usmp_client_t *c, const usmp_config_t *me, uint8_t mac[USMP_MAC_SIZE]);
 
 /* Exchanges the CHALLENGE at hand and the other one. */
 void usmp_client_swap(usmp_client_t *c);
 
-/* Checks a SESSION_OK payload and gives the keys of the CHALLENGE it belongs to. They are written with 0 only. */
+/* Checks a SESSION_OK payload and gives the keys of the CHALLENGE it belongs to. Returns 0 with the keys written,
+   USMP_ERR_AUTH_FAILED, or an error. */
 USMP_MUST_CHECK int usmp_client_session_ok(usmp_client_t *c, const usmp_config_t *me,
-                                           const uint8_t payload[USMP_SESSION_OK_SIZE], usmp_keys_t *keys);
+                                           const uint8_t payload[USMP_SESSION_OK_SIZE], usmp_traffic_keys_t *keys);
 
 /* ---- server ---- */
 
@@ -67,15 +77,16 @@ typedef struct usmp_server {
   uint32_t looked_up_at; /* when that was */
 } usmp_server_t;
 
-/* Answers HELLO, the first of an attempt (with `s` of zeros) or one that starts again within it. `refusal` is 0 or the error under which the finished handshake will fail, whatever its proof is; the
-   credential's psk is ignored then. */
-USMP_MUST_CHECK int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me,
-                                      const usmp_credential_t *credential, int refusal,
-                                      const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE]);
+/* Answers HELLO, the first of an attempt (with `s` of zeros) or one that starts again within it. `refusal` is 0, or the error with
+   which the handshake will fail at its end, whatever the proof is; the credential's psk is ignored then. Returns 0 with the
+   CHALLENGE payload written, or an error. */
+USMP_MUST_CHECK int usmp_server_hello(usmp_server_t *s, const usmp_config_t *me, const usmp_credential_t *credential,
+                                      int refusal, const uint8_t *hello, uint8_t challenge[USMP_CHALLENGE_SIZE]);
 
-/* Checks HELLO_ACK, then derives the keys: the mac needs no Diffie-Hellman (W8). The keys are written with 0 only. */
-USMP_MUST_CHECK int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto,
-                                          const uint8_t mac[USMP_MAC_SIZE], usmp_keys_t *keys);
+/* Checks HELLO_ACK, then derives the keys: the mac needs no Diffie-Hellman (W8). Returns 0 with the keys written, the refusal of
+   usmp_server_hello, USMP_ERR_AUTH_FAILED, or an error. */
+USMP_MUST_CHECK int usmp_server_hello_ack(const usmp_server_t *s, const usmp_crypto_t *crypto, const uint8_t mac[USMP_MAC_SIZE],
+                                          usmp_traffic_keys_t *keys);
 
 #ifdef __cplusplus
 }

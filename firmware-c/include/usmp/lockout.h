@@ -1,4 +1,4 @@
-/* Failed handshakes of one device at one address lock out that pair and nobody else (specification 3.12): the
+/* Failed handshakes of one device at one address lock out that pair alone (specification 3.12): the
    fifth failure for 1 s, each further one for twice as long, 60 s at most. A success, or 600 s without a failure,
    forgets them. */
 #ifndef USMP_LOCKOUT_H
@@ -14,7 +14,7 @@ extern "C" {
 #define USMP_ADDRESS_MAX 16 /* without port */
 
 typedef struct usmp_peer_id {
-  uint8_t address[USMP_ADDRESS_MAX]; /* unused bytes zero; all zero for a line */
+  uint8_t address[USMP_ADDRESS_MAX]; /* unused bytes zero; all zero for a serial line */
   uint8_t device_id[USMP_DEVICE_ID_LEN];
 } usmp_peer_id_t;
 
@@ -30,8 +30,11 @@ typedef struct usmp_lockout {
   size_t count;
 } usmp_lockout_t;
 
+/* Before a key is looked up: true while this device at this address is locked out. */
 bool usmp_lockout_holds(usmp_lockout_t *lockout, const usmp_peer_id_t *peer, uint32_t now);
+/* After a handshake that ended with a wrong proof: no timeout, no noise. */
 void usmp_lockout_failed(usmp_lockout_t *lockout, const usmp_peer_id_t *peer, uint32_t now);
+/* After a handshake that succeeded: forgets the pair. */
 void usmp_lockout_succeeded(usmp_lockout_t *lockout, const usmp_peer_id_t *peer);
 
 #ifdef __cplusplus

@@ -26,14 +26,12 @@ typedef struct usmp_transcript {
 
 /* mac_C, sent in HELLO_ACK. */
 USMP_MUST_CHECK int usmp_client_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len,
-                                    const usmp_transcript_t *transcript,
-                                    const uint8_t device_id[USMP_DEVICE_ID_LEN],
+                                    const usmp_transcript_t *transcript, const uint8_t device_id[USMP_DEVICE_ID_LEN],
                                     uint8_t mac[USMP_MAC_SIZE]);
 
 /* mac_S, sent in SESSION_OK. */
 USMP_MUST_CHECK int usmp_server_mac(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len,
-                                    const usmp_transcript_t *transcript,
-                                    const uint8_t session_id[USMP_SESSION_ID_LEN],
+                                    const usmp_transcript_t *transcript, const uint8_t session_id[USMP_SESSION_ID_LEN],
                                     uint8_t mac[USMP_MAC_SIZE]);
 
 #ifdef __cplusplus

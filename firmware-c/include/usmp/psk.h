@@ -8,16 +8,15 @@
 extern "C" {
 #endif
 
-/* Refuses keys that can be guessed from one recorded handshake: under 16 bytes or over 1024 (a length that is wrong); and, unless allow_weak, of fewer than 8
-   different byte values, or of printable text under 32 bytes. Returns 0 or USMP_ERR_WEAK_PSK. */
+/* Refuses keys that can be guessed from one recorded handshake. Those are keys under 16 bytes or over 1024 (a wrong length); and,
+   unless allow_weak, keys of fewer than 8 different byte values, or of printable text under 32 bytes. Returns 0 or
+   USMP_ERR_WEAK_PSK. */
 USMP_MUST_CHECK int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allow_weak);
 
 /* One PSK a device from one master secret (32 random bytes or more, else USMP_ERR_WEAK_PSK), so that no device can pose
    as another or as the server: HKDF(master, no salt, "usmp-device-psk-v1" || device_id). */
-USMP_MUST_CHECK int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master,
-                                           size_t master_len,
-                                           const uint8_t device_id[USMP_DEVICE_ID_LEN],
-                                           uint8_t psk[USMP_KEY_SIZE]);
+USMP_MUST_CHECK int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,
+                                           const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t psk[USMP_KEY_SIZE]);
 
 #ifdef __cplusplus
 }

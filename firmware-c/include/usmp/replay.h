@@ -20,9 +20,10 @@ typedef struct usmp_replay {
 
 typedef enum usmp_freshness { USMP_NEW, USMP_DUPLICATE, USMP_STALE } usmp_freshness_t;
 
+/* USMP_NEW: it may be accepted; USMP_DUPLICATE: it was; USMP_STALE: too old to know. Changes nothing. */
 usmp_freshness_t usmp_replay_check(const usmp_replay_t *window, uint32_t seq);
 
-/* seq must have been checked to be new, and must be below 0xFFFFFFFF. */
+/* The frame with this number was authenticated. It must have been checked to be new, and must be below 0xFFFFFFFF. */
 void usmp_replay_commit(usmp_replay_t *window, uint32_t seq);
 
 #ifdef __cplusplus

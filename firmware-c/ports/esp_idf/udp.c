@@ -64,8 +64,7 @@ static void forget_queued(const usmp_listener_t *listener)
   while (recv(listener->fd, scrap, sizeof scrap, MSG_DONTWAIT) >= 0) continue;
 }
 
-static void answer_first_hello(const usmp_listener_t *listener, const usmp_cookie_answer_t *answer,
-                               const struct sockaddr_in *to)
+static void answer_first_hello(const usmp_listener_t *listener, const usmp_hello_retry_t *answer, const struct sockaddr_in *to)
 {
   const struct sockaddr *address = (const struct sockaddr *)to;
   sendto(listener->fd, answer->utack, USMP_UTACK_SIZE, 0, address, sizeof *to);
@@ -78,13 +77,13 @@ static int udp_accept_peer(usmp_listener_t *listener, usmp_transport_t *peer, ui
   uint8_t address[USMP_COOKIE_MAX_ADDRESS];
   struct sockaddr_in from;
   socklen_t from_len = sizeof from;
-  usmp_cookie_answer_t answer;
+  usmp_hello_retry_t answer;
 
   if (!usmp_esp_readable(listener->fd, wait_ms)) return 0;
   ssize_t len = recvfrom(listener->fd, datagram, sizeof datagram, 0, (struct sockaddr *)&from, &from_len);
   if (len <= 0 || (size_t)len > sizeof listener->first) return 0;
-  int gate = usmp_cookie_gate(&listener->jar, address, address_bytes(&from, address), usmp_port_millis() / 1000u,
-                              datagram, (size_t)len, &answer);
+  int gate = usmp_verify_hello_cookie(&listener->issuer, address, address_bytes(&from, address), usmp_port_millis() / 1000u,
+                                      datagram, (size_t)len, &answer);
   if (gate == 0) answer_first_hello(listener, &answer, &from);
   if (gate <= 0) return 0;
   int fd = socket_for(listener, &from);

@@ -81,7 +81,7 @@ int usmp_transport_serial_init(usmp_transport_t *t, const char *path, int baud)
   return err < 0 ? err : serial_reconnect(t);
 }
 
-/* Unplugged: such a line is readable for ever, and has nothing to read. */
+/* Unplugged: such a serial line stays readable, and has nothing to read. */
 static bool is_gone(int fd)
 {
   struct pollfd poller = {.fd = fd, .events = POLLIN};

@@ -68,8 +68,8 @@ static int socket_for(const usmp_listener_t *listener, const struct sockaddr_sto
   if (fd < 0) return -1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
-  if (getsockname(listener->fd, (struct sockaddr *)&own, &own_len) == 0 &&
-      bind(fd, (struct sockaddr *)&own, own_len) == 0 && connect(fd, (const struct sockaddr *)from, from_len) == 0) {
+  if (getsockname(listener->fd, (struct sockaddr *)&own, &own_len) == 0 && bind(fd, (struct sockaddr *)&own, own_len) == 0 &&
+      connect(fd, (const struct sockaddr *)from, from_len) == 0) {
     return fd;
   }
   close(fd);
@@ -89,13 +89,13 @@ static int udp_accept(usmp_listener_t *listener, usmp_transport_t *peer, uint32_
   uint8_t address[USMP_COOKIE_MAX_ADDRESS];
   struct sockaddr_storage from;
   socklen_t from_len = sizeof from;
-  usmp_cookie_answer_t answer;
+  usmp_hello_retry_t answer;
 
   if (!usmp_posix_readable(listener->fd, wait_ms)) return 0;
   ssize_t len = recvfrom(listener->fd, datagram, sizeof datagram, 0, (struct sockaddr *)&from, &from_len);
   if (len <= 0) return 0;
-  int gate = usmp_cookie_gate(&listener->jar, address, address_bytes(&from, address), usmp_port_millis() / 1000u,
-                              datagram, (size_t)len, &answer);
+  int gate = usmp_verify_hello_cookie(&listener->issuer, address, address_bytes(&from, address), usmp_port_millis() / 1000u,
+                                      datagram, (size_t)len, &answer);
   if (gate < 0) return 0;
   if (gate == 0) {
     sendto(listener->fd, answer.utack, USMP_UTACK_SIZE, 0, (struct sockaddr *)&from, from_len);

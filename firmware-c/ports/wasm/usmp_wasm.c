@@ -121,7 +121,7 @@ EXPORT(close) void end(uint32_t now)
   usmp_conn_close(&conn, USMP_ERR_CLOSED, now);
 }
 
-/* Length of what must leave now: a piece of the stream, or one datagram. */
+/* Length of what must leave now: a chunk of the stream, or one datagram. */
 size_t transmit(uint32_t now);
 EXPORT(transmit) size_t transmit(uint32_t now)
 {

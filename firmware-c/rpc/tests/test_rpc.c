@@ -69,7 +69,8 @@ static int infinite_result(usmp_rpc_call_t *call)
 }
 
 static const usmp_rpc_method_t methods[] = {
-  {"lamp", set_lamp}, {"own", own_error}, {"bare", bare_error}, {"any", any_error}, {"long", long_result}, {"infinite", infinite_result},
+  {"lamp", set_lamp}, {"own", own_error},    {"bare", bare_error},
+  {"any", any_error}, {"long", long_result}, {"infinite", infinite_result},
 };
 
 static int begin(void **state)
@@ -112,9 +113,11 @@ static void test_answers(void **state)
   (void)state;
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"lamp\",\"params\":{\"level\":0.2}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"level\":0.2}}");
-  assert_string_equal(ask("{\"params\":{\"colour\":\"r\\u00f6d\",\"level\":-1},\"id\":\"a\\n\\u00e9\",\"method\":\"l\\u0061mp\","
-                          "\"jsonrpc\":\"2.0\",\"more\":[{}]}"),
-                      "{\"jsonrpc\":\"2.0\",\"id\":\"a\\n\\u00e9\",\"result\":{\"colour\":\"r\xc3\xb6" "d\",\"level\":-1}}");
+  assert_string_equal(
+    ask("{\"params\":{\"colour\":\"r\\u00f6d\",\"level\":-1},\"id\":\"a\\n\\u00e9\",\"method\":\"l\\u0061mp\","
+        "\"jsonrpc\":\"2.0\",\"more\":[{}]}"),
+    "{\"jsonrpc\":\"2.0\",\"id\":\"a\\n\\u00e9\",\"result\":{\"colour\":\"r\xc3\xb6"
+    "d\",\"level\":-1}}");
   assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":null,\"method\":\"lamp\",\"params\":{\"level\":1e2}}"),
                       "{\"jsonrpc\":\"2.0\",\"id\":null,\"result\":{\"level\":100}}");
   assert_int_equal(lamp, 3);
@@ -198,10 +201,18 @@ static void test_unknown_methods(void **state)
 
 static void test_wrong_parameters(void **state)
 {
-  static const char *const params[] = {
-    "[0.2]", "{}", "{\"level\":\"0.2\"}", "{\"level\":null}", "{\"level\":1e999}", "{\"level\":-1e999}", "{\"level\":true}",
-    "{\"level\":{}}", "{\"level\":[1]}", "{\"Level\":1}", "{\"level\":1,\"colour\":1}", "{\"level\":1,\"colour\":\"12345678\"}",
-  };
+  static const char *const params[] = {"[0.2]",
+                                       "{}",
+                                       "{\"level\":\"0.2\"}",
+                                       "{\"level\":null}",
+                                       "{\"level\":1e999}",
+                                       "{\"level\":-1e999}",
+                                       "{\"level\":true}",
+                                       "{\"level\":{}}",
+                                       "{\"level\":[1]}",
+                                       "{\"Level\":1}",
+                                       "{\"level\":1,\"colour\":1}",
+                                       "{\"level\":1,\"colour\":\"12345678\"}"};
   char message[200];
   (void)state;
   for (size_t i = 0; i < sizeof params / sizeof params[0]; i++) {
@@ -255,7 +266,8 @@ static bool too_old(double at, double ttl)
   char message[200];
   int before = lamp;
   snprintf(message, sizeof message,
-           "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lamp\",\"params\":{\"level\":1},\"age\":{\"at\":%.3f,\"ttl\":%.3f}}", at, ttl);
+           "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lamp\",\"params\":{\"level\":1},\"age\":{\"at\":%.3f,\"ttl\":%.3f}}", at,
+           ttl);
   ask(message);
   bool refusal = strstr(answer, "\"code\":-32001") != NULL;
   assert_int_equal(lamp, refusal ? before : before + 1);
@@ -324,13 +336,20 @@ static void test_a_new_session_forgets_the_clock(void **state)
 
 static void test_wrong_ages(void **state)
 {
-  static const char *const ages[] = {"5", "null", "{}", "{\"at\":1}", "{\"ttl\":1}", "{\"at\":null,\"ttl\":1}",
-                                     "{\"at\":1,\"ttl\":-1}", "{\"at\":\"1\",\"ttl\":1}", "{\"at\":1e999,\"ttl\":1}"};
+  static const char *const ages[] = {"5",
+                                     "null",
+                                     "{}",
+                                     "{\"at\":1}",
+                                     "{\"ttl\":1}",
+                                     "{\"at\":null,\"ttl\":1}",
+                                     "{\"at\":1,\"ttl\":-1}",
+                                     "{\"at\":\"1\",\"ttl\":1}",
+                                     "{\"at\":1e999,\"ttl\":1}"};
   char message[200];
   (void)state;
   for (size_t i = 0; i < sizeof ages / sizeof ages[0]; i++) {
-    snprintf(message, sizeof message,
-             "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lamp\",\"params\":{\"level\":1},\"age\":%s}", ages[i]);
+    snprintf(message, sizeof message, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"lamp\",\"params\":{\"level\":1},\"age\":%s}",
+             ages[i]);
     refused(message, "1", USMP_RPC_INVALID_REQUEST);
   }
   assert_int_equal(lamp, 0);

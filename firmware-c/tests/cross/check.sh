@@ -34,15 +34,15 @@ wasm_vectors() {
   node --no-warnings "$ROOT/tests/wasm/run.mjs" "$module"
 }
 
-line_driver() {
+serial_client() {
   gcc "${STRICT[@]}" -g -fsanitize=address,undefined -fno-sanitize-recover=all -I"$ROOT/include" -I"$ROOT/ports/bare" \
-    "$ROOT"/src/*.c "$ROOT/ports/bare/usmp_line.c" "$ROOT/crypto/bearssl.c" "$ROOT/tests/cross/line_test.c" \
-    -lbearssl -o "$BUILD/line_test"
-  "$BUILD/line_test"
+    "$ROOT"/src/*.c "$ROOT/ports/bare/usmp_serial_client.c" "$ROOT/crypto/bearssl.c" "$ROOT/tests/cross/serial_client_test.c" \
+    -lbearssl -o "$BUILD/serial_client_test"
+  "$BUILD/serial_client_test"
 }
 
 mkdir -p "$BUILD"
-step 'line driver of ports/bare, here' line_driver
+step 'line driver of ports/bare, here' serial_client
 step 'vectors on rv32imc (QEMU virt), BearSSL' "$ROOT/tests/rv32/vectors.sh"
 step 'vectors on rv32imc (QEMU virt), BearSSL, -flto' "$ROOT/tests/rv32/vectors.sh" lto
 step 'vectors on rv32imc (QEMU virt), PSA (mbedTLS)' "$ROOT/tests/rv32/vectors.sh" psa

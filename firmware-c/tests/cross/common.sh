@@ -18,7 +18,7 @@ need() {
 }
 
 # emulate COMMAND…: bounded by processor time, which other work on the machine does not use up. The hour catches an emulator
-# that sleeps for ever.
+# that sleeps without end.
 emulate() {
   (ulimit -t 1800 && exec timeout 3600 "$@")
 }

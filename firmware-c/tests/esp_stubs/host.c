@@ -114,7 +114,7 @@ SemaphoreHandle_t xSemaphoreCreateMutexStatic(StaticSemaphore_t *memory)
 
 BaseType_t xSemaphoreTake(SemaphoreHandle_t mutex, TickType_t wait)
 {
-  (void)wait; /* the port waits for ever */
+  (void)wait; /* the port waits without end */
   return pthread_mutex_lock((pthread_mutex_t *)mutex) == 0 ? pdTRUE : 0;
 }
 

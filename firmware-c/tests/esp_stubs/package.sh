@@ -38,7 +38,7 @@ if [ -n "${COMPOTE:-}" ]; then
   trap 'rm -rf "$out"' EXIT
   "$COMPOTE" component pack --project-dir "$root" --name "${name#*/}" --dest-dir "$out" >"$out/log" 2>&1 || { cat "$out/log" >&2; wrong "not packed"; }
   tar tzf "$out"/*"$version".tgz | sort >"$out/files"
-  for file in LICENSE CMakeLists.txt Kconfig include/usmp.h src/session.c ports/esp_idf/include/usmp_esp.h \
+  for file in LICENSE CMakeLists.txt Kconfig include/usmp.h src/record_layer.c ports/esp_idf/include/usmp_esp.h \
     examples/esp_idf/client/main/main.c examples/esp_idf/server/main/idf_component.yml; do
     grep -qx "./$file" "$out/files" || wrong "$file is not in the archive"
   done

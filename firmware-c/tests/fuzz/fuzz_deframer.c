@@ -1,4 +1,4 @@
-/* Whatever comes on a stream or line: frames that decode again, in any cut; errors of the list; no byte read twice. */
+/* Whatever comes on a stream or serial line: frames that decode again, in any cut; errors of the list; no byte read twice. */
 #include <assert.h>
 #include <string.h>
 
@@ -14,7 +14,7 @@ static unsigned run(const uint8_t *data, size_t size, size_t stride, bool packet
   usmp_deframer_t deframer;
   unsigned sum = 0;
 
-  usmp_deframer_init(&deframer, buffer);
+  usmp_deframer_init(&deframer, buffer, USMP_WIRE_VERSION);
   *last = 0;
   for (size_t at = 0; at < size;) {
     usmp_frame_t frame;
@@ -26,7 +26,7 @@ static unsigned run(const uint8_t *data, size_t size, size_t stride, bool packet
     at += used;
     if (found > 0) {
       usmp_frame_t again;
-      assert(usmp_frame_decode(frame.header, USMP_HEADER_SIZE + (size_t)frame.length, &again) == 0);
+      assert(usmp_frame_decode(USMP_WIRE_VERSION, frame.header, USMP_HEADER_SIZE + (size_t)frame.length, &again) == 0);
       sum = sum * 31 + frame.type + frame.seq + frame.length;
     } else if (found < 0) {
       *last = found;

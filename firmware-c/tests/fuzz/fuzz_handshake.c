@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (len > size - at) len = size - at;
     memcpy(frame + USMP_HEADER_SIZE, data + at, len);
     at += len;
-    int frame_len = usmp_frame_encode(frame, type, type & 3, len);
+    int frame_len = usmp_frame_encode(USMP_WIRE_VERSION, frame, type, type & 3, len);
     size_t packet_len = (size_t)frame_len;
     if (serial) {
       packet[0] = 0;

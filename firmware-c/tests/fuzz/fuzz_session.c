@@ -19,7 +19,7 @@ static uint8_t suite;
 
 static void establish(uint8_t choice)
 {
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
   uint8_t id[USMP_SESSION_ID_LEN] = {1, 2, 3};
 
   memset(keys.c2s, 1, sizeof keys.c2s);
@@ -48,7 +48,7 @@ static void seal_anything(int side, uint8_t type, size_t text_len)
 
   if (!usmp_conn_established(conn)) return;
   memset(frame + USMP_PLAINTEXT_OFFSET, type, text_len);
-  int len = usmp_session_seal(&conn->u.session, &usmp_crypto_bearssl, type ? type : 1, frame, text_len);
+  int len = usmp_record_layer_seal(&conn->u.record_layer, &usmp_crypto_bearssl, type ? type : 1, frame, text_len);
   if (len < 0) return;
   if (sides[side].config.kind == USMP_KIND_SERIAL) {
     packet.bytes[0] = 0;
@@ -63,7 +63,7 @@ static void seal_anything(int side, uint8_t type, size_t text_len)
 /* A peer that lies about its numbers, but never uses one twice with another frame: only onwards. */
 static void jump(int side, uint32_t by)
 {
-  usmp_session_t *session = &sides[side].conn.u.session;
+  usmp_record_layer_t *session = &sides[side].conn.u.record_layer;
 
   if (!usmp_conn_established(&sides[side].conn) || by > USMP_SEQ_END - session->tx_next) return;
   session->tx_next += by;
@@ -103,7 +103,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (packet->len) packet->bytes[value % packet->len] ^= (uint8_t)(1 + data[at + 2]);
         break;
       case 6: seal_anything(from, data[at + 2], value % USMP_MAX_DATA_LEN); break;
-      case 7: now += (uint32_t)value; usmp_conn_handle_timeout(conn, now); break;
+      case 7:
+        now += (uint32_t)value;
+        usmp_conn_handle_timeout(conn, now);
+        break;
       case 8: seal_anything(from, data[at + 2], data[at + 1] & 32); break; /* PING, PONG, BYE, REKEY as they should be */
       case 9: jump(from, value & 0x8000 ? USMP_SEQ_END - (uint32_t)(value & 3) - 3 : (uint32_t)(value & 127)); break;
       case 10: give(!from, packet, packet->len ? value % packet->len : 0, now); break; /* cut off */

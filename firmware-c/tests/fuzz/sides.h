@@ -56,8 +56,7 @@ static uint8_t fuzz_suite(uint8_t choice)
 
 static void fuzz_open(fuzz_side_t *side, uint8_t choice, bool client)
 {
-  usmp_buffers_t buffers = {side->frame,         side->message,         side->tx,
-                            sizeof side->frame, sizeof side->message, sizeof side->tx};
+  usmp_buffers_t buffers = {side->frame, side->message, side->tx, sizeof side->frame, sizeof side->message, sizeof side->tx};
 
   memset(side, 0, sizeof *side);
   side->config = (usmp_config_t){.crypto = &usmp_crypto_bearssl,

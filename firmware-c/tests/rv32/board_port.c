@@ -51,7 +51,7 @@ const usmp_crypto_t *usmp_port_crypto(void)
   return &usmp_crypto_bearssl;
 }
 
-/* ---- the UART as a stream or line ---- */
+/* ---- the UART as a stream or serial line ---- */
 
 static int uart_send(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
@@ -121,14 +121,14 @@ static int line_accept(usmp_listener_t *listener, usmp_transport_t *peer, uint32
 static int datagram_accept(usmp_listener_t *listener, usmp_transport_t *peer, uint32_t wait_ms)
 {
   uint8_t datagram[sizeof listener->first + 1];
-  usmp_cookie_answer_t answer;
+  usmp_hello_retry_t answer;
 
   board_transport(peer, USMP_KIND_DATAGRAM);
   peer->wait_ms = wait_ms;
   int len = peer->recv(peer, datagram, sizeof datagram);
   if (len == 0) return 0;
-  int gate = usmp_cookie_gate(&listener->jar, peer->peer_address, sizeof peer->peer_address, board_millis() / 1000u,
-                              datagram, (size_t)len, &answer);
+  int gate = usmp_verify_hello_cookie(&listener->issuer, peer->peer_address, sizeof peer->peer_address, board_millis() / 1000u,
+                                      datagram, (size_t)len, &answer);
   if (gate == 0) {
     peer->send(peer, answer.utack, USMP_UTACK_SIZE);
     peer->send(peer, answer.retry, sizeof answer.retry);

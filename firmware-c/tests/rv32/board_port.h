@@ -5,7 +5,7 @@
 
 #include "usmp.h"
 
-/* USMP_KIND_SERIAL: packets of a line. USMP_KIND_STREAM: the bytes of a TCP stream, which others carry on.
+/* USMP_KIND_SERIAL: packets of a serial line. USMP_KIND_STREAM: the bytes of a TCP stream, which others carry on.
    USMP_KIND_DATAGRAM: each datagram behind its length in two bytes, big-endian; others carry them on as well. */
 void board_transport(usmp_transport_t *transport, usmp_kind_t kind);
 

@@ -4,7 +4,7 @@ source "$(dirname "$0")/common.sh"
 
 libraries
 example=$ROOT/examples/bare_qemu
-image "$OUT/bare_qemu.elf" -I"$ROOT/ports/bare" "$example/main.c" "$example/text.c" "$ROOT/ports/bare/usmp_line.c" \
+image "$OUT/bare_qemu.elf" -I"$ROOT/ports/bare" "$example/main.c" "$example/text.c" "$ROOT/ports/bare/usmp_serial_client.c" \
   "$BOARD/random.c"
 riscv64-unknown-elf-size "$OUT/bare_qemu.elf"
 echo "$OUT/bare_qemu.elf"

@@ -1,4 +1,4 @@
-/* Words between an emulated program and whoever runs it, beside the UART: RISC-V semihosting. */
+/* Words between an emulated program and the program that runs it, besides the UART: RISC-V semihosting. */
 #ifndef USMP_TEST_HOST_H
 #define USMP_TEST_HOST_H
 

@@ -120,8 +120,7 @@ static void report(const char *what, meter_t *meter)
 
 __attribute__((noinline)) static void open_side(side_t *side, uint8_t suite)
 {
-  usmp_buffers_t buffers = {side->frame,        side->message,        side->tx,
-                            sizeof side->frame, sizeof side->message, sizeof side->tx};
+  usmp_buffers_t buffers = {side->frame, side->message, side->tx, sizeof side->frame, sizeof side->message, sizeof side->tx};
   side->config = measured_config(TEST_CRYPTO, suite);
   START();
   int err = side == &client ? usmp_conn_init_client(&side->conn, &side->config, &buffers, 0)
@@ -165,8 +164,7 @@ __attribute__((noinline)) static void send_message(size_t len)
   if (err < 0 || !carry(&client, &server)) fail("not sent");
 }
 
-static void measure_suite(uint8_t suite, const char *seal_64, const char *open_64, const char *seal_452,
-                          const char *open_452)
+static void measure_suite(uint8_t suite, const char *seal_64, const char *open_64, const char *seal_452, const char *open_452)
 {
   handshake(suite);
   report("handshake-client", &client.meter);

@@ -1,6 +1,6 @@
 /* usmp-peer-rv32: one end of the matrix of packages/conformance, on a chip without operating system. Its options come by
    semihosting: ROLE KIND SUITE [rekey]; its words leave by it, as packages/conformance/matrix/README.md has them.
-   Identity, PSK and seed are loaded beside the image, as examples/bare_qemu/README.md tells. */
+   Identity, PSK and seed are loaded next to the image, as examples/bare_qemu/README.md tells. */
 #include <stdlib.h>
 #include <string.h>
 

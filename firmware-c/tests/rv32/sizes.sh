@@ -10,6 +10,6 @@ for variant in both aes chacha; do
   core "$OUT/usmp" "${RV32[@]}" "${defines[@]}"
   if [ $variant = both ]; then bearssl "$OUT/bearssl" "${RV32[@]}"; fi
   image "$OUT/size-$variant.elf" "${defines[@]}" -I"$ROOT/ports/bare" -Wl,-Map="$OUT/size-$variant.map" \
-    "$example/main.c" "$example/text.c" "$ROOT/ports/bare/usmp_line.c" "$BOARD/random.c"
+    "$example/main.c" "$example/text.c" "$ROOT/ports/bare/usmp_serial_client.c" "$BOARD/random.c"
   echo "$variant $OUT/size-$variant.map"
 done

@@ -55,7 +55,6 @@ uint32_t __umodsi3(uint32_t a, uint32_t b)
 int32_t __divsi3(int32_t a, int32_t b)
 {
   uint32_t rest;
-  uint32_t quotient =
-    divide(a < 0 ? 0u - (uint32_t)a : (uint32_t)a, b < 0 ? 0u - (uint32_t)b : (uint32_t)b, &rest);
+  uint32_t quotient = divide(a < 0 ? 0u - (uint32_t)a : (uint32_t)a, b < 0 ? 0u - (uint32_t)b : (uint32_t)b, &rest);
   return (int32_t)((a < 0) == (b < 0) ? quotient : 0u - quotient);
 }

@@ -42,8 +42,7 @@ static uint64_t retired(void)
 {
   uint32_t high, low, again;
   do {
-    CSR("csrr %0, minstreth\ncsrr %1, minstret\ncsrr %2, minstreth\n.option pop"
-        : "=r"(high), "=r"(low), "=r"(again));
+    CSR("csrr %0, minstreth\ncsrr %1, minstret\ncsrr %2, minstreth\n.option pop" : "=r"(high), "=r"(low), "=r"(again));
   } while (high != again);
   return (uint64_t)high << 32 | low;
 }

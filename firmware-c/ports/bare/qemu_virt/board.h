@@ -42,7 +42,7 @@ bool board_led_is_on(void);
 
 /* Bytes of the stack that were never touched since the start, or since board_stack_paint. */
 size_t board_stack_free(void);
-/* Paints what lies under the caller's frame anew. */
+/* Paints what lies under the caller's frame again. */
 void board_stack_paint(void);
 size_t board_stack_size(void);
 

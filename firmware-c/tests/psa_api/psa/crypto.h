@@ -25,7 +25,10 @@ extern const psa_key_usage_t api_usage[4];
 #define PSA_ERROR_NOT_SUPPORTED (api_status[1])
 #define PSA_ERROR_INVALID_ARGUMENT (api_status[2])
 #define PSA_ERROR_INVALID_SIGNATURE (api_status[3])
-#define PSA_KEY_ATTRIBUTES_INIT {NULL}
+#define PSA_KEY_ATTRIBUTES_INIT \
+  {                             \
+    NULL                        \
+  }
 #define PSA_KEY_TYPE_HMAC (api_key_type[0])
 #define PSA_KEY_TYPE_AES (api_key_type[1])
 #define PSA_KEY_TYPE_CHACHA20 (api_key_type[2])
@@ -45,21 +48,18 @@ psa_status_t psa_crypto_init(void);
 void psa_set_key_type(psa_key_attributes_t *attributes, psa_key_type_t type);
 void psa_set_key_usage_flags(psa_key_attributes_t *attributes, psa_key_usage_t usage_flags);
 void psa_set_key_algorithm(psa_key_attributes_t *attributes, psa_algorithm_t alg);
-psa_status_t psa_import_key(const psa_key_attributes_t *attributes, const uint8_t *data, size_t data_length,
-                            psa_key_id_t *key);
+psa_status_t psa_import_key(const psa_key_attributes_t *attributes, const uint8_t *data, size_t data_length, psa_key_id_t *key);
 psa_status_t psa_destroy_key(psa_key_id_t key);
 psa_status_t psa_export_public_key(psa_key_id_t key, uint8_t *data, size_t data_size, size_t *data_length);
-psa_status_t psa_mac_compute(psa_key_id_t key, psa_algorithm_t alg, const uint8_t *input, size_t input_length,
-                             uint8_t *mac, size_t mac_size, size_t *mac_length);
+psa_status_t psa_mac_compute(psa_key_id_t key, psa_algorithm_t alg, const uint8_t *input, size_t input_length, uint8_t *mac,
+                             size_t mac_size, size_t *mac_length);
 psa_status_t psa_raw_key_agreement(psa_algorithm_t alg, psa_key_id_t private_key, const uint8_t *peer_key,
                                    size_t peer_key_length, uint8_t *output, size_t output_size, size_t *output_length);
 psa_status_t psa_aead_encrypt(psa_key_id_t key, psa_algorithm_t alg, const uint8_t *nonce, size_t nonce_length,
                               const uint8_t *additional_data, size_t additional_data_length, const uint8_t *plaintext,
-                              size_t plaintext_length, uint8_t *ciphertext, size_t ciphertext_size,
-                              size_t *ciphertext_length);
+                              size_t plaintext_length, uint8_t *ciphertext, size_t ciphertext_size, size_t *ciphertext_length);
 psa_status_t psa_aead_decrypt(psa_key_id_t key, psa_algorithm_t alg, const uint8_t *nonce, size_t nonce_length,
                               const uint8_t *additional_data, size_t additional_data_length, const uint8_t *ciphertext,
-                              size_t ciphertext_length, uint8_t *plaintext, size_t plaintext_size,
-                              size_t *plaintext_length);
+                              size_t ciphertext_length, uint8_t *plaintext, size_t plaintext_size, size_t *plaintext_length);
 
 #endif

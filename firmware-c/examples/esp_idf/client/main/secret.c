@@ -14,7 +14,6 @@ int secret_load(const char *key, uint8_t secret[SECRET_SIZE])
     nvs_close(nvs);
   }
   if (err == ESP_OK && len == SECRET_SIZE) return 0;
-  ESP_LOGE("example", "no secret \"%s\" of %d bytes in NVS (namespace usmp): see the README, \"The secret\"", key,
-           SECRET_SIZE);
+  ESP_LOGE("example", "no secret \"%s\" of %d bytes in NVS (namespace usmp): see the README, \"The secret\"", key, SECRET_SIZE);
   return -1;
 }

@@ -195,7 +195,8 @@ static void restarted_client_gets_in_at_once(void **state)
     /* Who writes this address on datagrams, without reading what comes back, changes nothing. */
     for (unsigned n = 0; n < 40; n++) {
       memset(hello + USMP_HEADER_SIZE, (int)n, sizeof hello - USMP_HEADER_SIZE);
-      int len = usmp_frame_encode(hello, USMP_TYPE_HELLO, n % 2, n % 2 ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
+      int len = usmp_frame_encode(USMP_WIRE_VERSION, hello, USMP_TYPE_HELLO, n % 2,
+                                  n % 2 ? USMP_HELLO_COOKIE_SIZE : USMP_HELLO_SIZE);
       assert_int_equal(transport.send(&transport, hello, (size_t)len), len);
     }
     round_trip(&before[i], 400);
@@ -664,7 +665,7 @@ static void peer_that_never_reads_holds_up_the_session(void **state)
   pthread_join(thread, &failed);
   assert_null(failed);
   for (int stuck = 0; stuck < 20;) {
-    if (server.work->outbox_len == 0) { /* the kernel's own buffers move on for a while */
+    if (server.work->tx_chunk_len == 0) { /* the kernel's own buffers move on for a while */
       fill_up(&server.transport);
       assert_int_equal(usmp_conn_send(&server.work->conn, sent, 16, usmp_port_millis()), 0);
     }
@@ -673,7 +674,7 @@ static void peer_that_never_reads_holds_up_the_session(void **state)
     do len = usmp_recv(&server, got, sizeof got);
     while (len == 0 && stuck == 10);
     assert_int_equal(len, stuck == 10 ? 100 : 0);
-    if (server.work->outbox_len > 0) stuck++;
+    if (server.work->tx_chunk_len > 0) stuck++;
   }
   usmp_close(&server);
   usmp_close(&ctx);
@@ -757,12 +758,16 @@ static void signals_end_a_session(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-    cmocka_unit_test(sessions_over_tcp_and_udp),      cmocka_unit_test(connecting_step_by_step),
-    cmocka_unit_test(send_does_not_wait_behind_recv), cmocka_unit_test(many_threads_send),
+    cmocka_unit_test(sessions_over_tcp_and_udp),
+    cmocka_unit_test(connecting_step_by_step),
+    cmocka_unit_test(send_does_not_wait_behind_recv),
+    cmocka_unit_test(many_threads_send),
     cmocka_unit_test(both_ends_send_at_once),
-    cmocka_unit_test(transports_that_misbehave),      cmocka_unit_test(usage_mistakes),
+    cmocka_unit_test(transports_that_misbehave),
+    cmocka_unit_test(usage_mistakes),
     cmocka_unit_test(rubbish_datagrams),
-    cmocka_unit_test(failing_devices_are_locked_out), cmocka_unit_test(restarted_client_gets_in_at_once),
+    cmocka_unit_test(failing_devices_are_locked_out),
+    cmocka_unit_test(restarted_client_gets_in_at_once),
     cmocka_unit_test(memory_comes_from_scratch_or_the_pool),
     cmocka_unit_test(failed_connect_leaves_its_descriptor_open),
     cmocka_unit_test(callers_struct_closes_a_descriptor_of_somebody_else),

@@ -12,10 +12,10 @@
 #include <cmocka.h>
 
 #include "backend.h"
+#include "pair.h"
 #include "usmp.h"
 #include "usmp/cobs.h"
 
-static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 static const uint8_t wrong_psk[32] = {9, 8, 7, 6, 5, 4, 3, 2, 1, 10, 11, 12};
 static const int unexpected[] = {1, 127, 255, 256, 261, 0x1102, -1, -200, INT_MIN, INT_MAX};
 
@@ -125,92 +125,18 @@ void usmp_port_mutex_destroy(usmp_mutex_t mutex)
 
 /* ---- the peer ---- */
 
-static struct {
-  usmp_conn_t conn;
-  usmp_config_t config;
-  uint8_t frame[USMP_FRAME_BUFFER_SIZE];
-  uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
-  uint8_t tx[USMP_TX_BUFFER_SIZE(4)];
-  unsigned messages;
-  unsigned connected;
-} peer;
 static unsigned opened; /* transports */
 static unsigned closed;
 
-static int peer_random(void *context, uint8_t *out, size_t len)
+/* Time passes when the peer has nothing to say. */
+static bool peer_idle(usmp_transport_t *t)
 {
-  static uint8_t n;
-  (void)context;
-  memset(out, ++n, len);
-  return 0;
-}
+  uint32_t wait = usmp_conn_poll_timeout(&pair_peer.conn, now);
 
-static int good_find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
-{
-  (void)context, (void)id;
-  found->psk = psk;
-  found->psk_len = sizeof psk;
-  return 0;
-}
-
-static void start_peer(usmp_kind_t kind, bool client, const uint8_t *key)
-{
-  usmp_buffers_t buffers = {peer.frame,         peer.message,         peer.tx,
-                            sizeof peer.frame, sizeof peer.message, sizeof peer.tx};
-
-  memset(&peer, 0, sizeof peer);
-  peer.config = (usmp_config_t){.crypto = TEST_CRYPTO, .random = peer_random, .find_psk = good_find_psk,
-                                .device_id = {0xD0, 1, 2, 3, 4, 5}, .psk = key, .psk_len = 32, .kind = (uint8_t)kind};
-  assert_true(TEST_CRYPTO_INIT());
-  int err = client ? usmp_conn_init_client(&peer.conn, &peer.config, &buffers, now)
-                   : usmp_conn_init_server(&peer.conn, &peer.config, &buffers, now);
-  assert_int_equal(err, 0);
-}
-
-static void peer_events(void)
-{
-  usmp_event_t event;
-
-  while (usmp_conn_poll_event(&peer.conn, &event)) {
-    if (event.kind == USMP_EVENT_MESSAGE) peer.messages++;
-    if (event.kind == USMP_EVENT_CONNECTED) peer.connected++;
-  }
-}
-
-static int to_peer(usmp_transport_t *t, const uint8_t *data, size_t len)
-{
-  (void)t;
-  for (size_t at = 0; at < len;) {
-    int used = usmp_conn_receive(&peer.conn, data + at, len - at, now);
-    peer_events();
-    if (used < 0) break;
-    at += (size_t)used;
-  }
-  return (int)len;
-}
-
-/* What the peer has to say, of datagrams one; time passes when it has nothing to. */
-static int from_peer(usmp_transport_t *t, uint8_t *buf, size_t max_len)
-{
-  const uint8_t *bytes;
-  size_t len;
-  size_t total = 0;
-
-  for (int patience = 0; patience < 2 && total == 0; patience++) {
-    while (total < max_len && (len = usmp_conn_poll_transmit(&peer.conn, &bytes)) > 0) {
-      if (len > max_len - total) len = max_len - total; /* of a stream */
-      memcpy(buf + total, bytes, len);
-      total += len;
-      usmp_conn_transmitted(&peer.conn, len, now);
-      if (t->kind == USMP_KIND_DATAGRAM) break;
-    }
-    if (total > 0 || patience > 0) break;
-    uint32_t wait = usmp_conn_poll_timeout(&peer.conn, now);
-    now += wait < t->wait_ms ? wait : t->wait_ms;
-    usmp_conn_handle_timeout(&peer.conn, now);
-    peer_events();
-  }
-  return (int)total;
+  now += wait < t->wait_ms ? wait : t->wait_ms;
+  usmp_conn_handle_timeout(&pair_peer.conn, now);
+  pair_peer_events();
+  return true;
 }
 
 static int gone(usmp_transport_t *t, uint8_t *buf, size_t max_len)
@@ -236,7 +162,8 @@ static int returns_result(usmp_transport_t *t)
 static usmp_transport_t transport_of(usmp_kind_t kind)
 {
   opened++;
-  return (usmp_transport_t){.send = to_peer, .recv = from_peer, .close = close_it, .kind = kind, .fd = (int)(100 + opened)};
+  return (usmp_transport_t){
+    .send = pair_peer_take, .recv = pair_peer_say, .close = close_it, .kind = kind, .fd = (int)(100 + opened)};
 }
 
 static usmp_transport_t offered; /* to the listener */
@@ -246,8 +173,6 @@ static unsigned accept_early; /* so often it returns at once with nobody */
 
 static int accept_offered(usmp_listener_t *listener, usmp_transport_t *to, uint32_t wait_ms)
 {
-  const uint8_t *bytes;
-
   if (accept_early > 0) {
     accept_early--;
     now += 1;
@@ -259,9 +184,7 @@ static int accept_offered(usmp_listener_t *listener, usmp_transport_t *to, uint3
   }
   *to = offered;
   if (offered.kind != USMP_KIND_DATAGRAM) return accept_result;
-  listener->first_len = usmp_conn_poll_transmit(&peer.conn, &bytes);
-  memcpy(listener->first, bytes, listener->first_len);
-  usmp_conn_transmitted(&peer.conn, listener->first_len, now);
+  listener->first_len = pair_peer_datagram(listener->first);
   if (offered_len) listener->first_len = offered_len;
   return accept_result;
 }
@@ -270,6 +193,8 @@ static int begin(void **state)
 {
   (void)state;
   memset(&hook, 0, sizeof hook);
+  pair_peer_clock = usmp_port_millis;
+  pair_peer_idle = peer_idle;
   now = 0xFFFFF000u;
   opened = closed = 0;
   offered_len = 0;
@@ -280,17 +205,17 @@ static int begin(void **state)
 
 static usmp_t new_client(void)
 {
-  return (usmp_t){.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000};
+  return (usmp_t){.psk = pair_psk, .psk_len = sizeof pair_psk, .keepalive_ms = 20000};
 }
 
-/* Every place of the pool is free: as many sessions as it has come about. */
+/* Every place of the pool is free: it takes as many sessions as it has places. */
 static void expect_free_pool(void)
 {
   usmp_t ctx[USMP_POOL_SIZE];
 
   for (int i = 0; i < USMP_POOL_SIZE; i++) {
     usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-    start_peer(USMP_KIND_STREAM, false, psk);
+    pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
     ctx[i] = new_client();
     assert_int_equal(usmp_connect(&ctx[i], &transport), USMP_OK);
   }
@@ -305,7 +230,7 @@ static bool find_fills;
 
 static int unexpected_find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
 {
-  if (find_fills) good_find_psk(context, id, found);
+  if (find_fills) pair_find_psk(context, id, found);
   return find_result;
 }
 
@@ -320,13 +245,13 @@ static void nobody_is_accepted_when_find_psk_returns_something_unexpected(void *
         find_result = unexpected[i];
         find_fills = n % 2;
         offered = transport_of((usmp_kind_t)kind);
-        start_peer((usmp_kind_t)kind, true, n / 2 ? psk : wrong_psk);
+        pair_peer_start((usmp_kind_t)kind, true, n / 2 ? pair_psk : wrong_psk);
         assert_int_equal(usmp_listen(&listener, unexpected_find_psk, NULL), USMP_OK);
         usmp_err_t err = usmp_accept(&listener, &ctx, 1000);
         assert_true(err < 0);
         assert_false(ctx.established);
-        assert_int_equal(peer.connected, 0);
-        assert_int_equal(usmp_send(&ctx, psk, 1), USMP_ERR_NOT_CONNECTED);
+        assert_int_equal(pair_peer.connected, 0);
+        assert_int_equal(usmp_send(&ctx, pair_psk, 1), USMP_ERR_NOT_CONNECTED);
         usmp_close(&ctx);
       }
     }
@@ -340,9 +265,10 @@ static void a_hook_that_says_anything_but_0_has_failed(void **state)
   for (unsigned i = 0; i < COUNT(unexpected); i++) {
     usmp_listener_t listener = {.accept = accept_offered};
     int *const results[] = {&hook.random, &hook.device_id, &hook.create, &hook.lock};
-    static const int errors[] = {USMP_ERR_RANDOM_FAILED, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_TOO_MANY_CONNECTIONS, USMP_ERR_TOO_MANY_CONNECTIONS};
+    static const int errors[] = {USMP_ERR_RANDOM_FAILED, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_TOO_MANY_CONNECTIONS,
+                                 USMP_ERR_TOO_MANY_CONNECTIONS};
     hook.random = unexpected[i];
-    assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_ERR_RANDOM_FAILED);
+    assert_int_equal(usmp_listen(&listener, pair_find_psk, NULL), USMP_ERR_RANDOM_FAILED);
     hook.random = 0;
     for (unsigned n = 0; n < COUNT(results); n++) {
       static usmp_workspace_t scratch;
@@ -350,7 +276,7 @@ static void a_hook_that_says_anything_but_0_has_failed(void **state)
       usmp_t ctx = new_client();
       ctx.scratch = &scratch; /* the mutexes of the pool may be there already */
       ctx.scratch_len = sizeof scratch;
-      start_peer(USMP_KIND_STREAM, false, psk);
+      pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
       *results[n] = unexpected[i];
       assert_int_equal(usmp_connect(&ctx, &transport), errors[n]);
       *results[n] = 0;
@@ -370,7 +296,7 @@ static void a_transport_that_returns_something_unexpected_opens_no_session(void 
       result = unexpected[i];
       transport.reconnect = returns_result;
       transport.available = returns_result;
-      start_peer((usmp_kind_t)kind, false, psk);
+      pair_peer_start((usmp_kind_t)kind, false, pair_psk);
       assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK); /* `available` says what it likes */
       assert_int_equal(usmp_step(&ctx), USMP_OK);
       assert_int_equal(usmp_reconnect(&ctx), USMP_ERR_UNREACHABLE);
@@ -405,7 +331,7 @@ static void a_transport_that_lies_about_lengths_opens_no_session(void **state)
         result = unexpected[i];
         if (n) transport.send = sends_result;
         else transport.recv = receives_result;
-        start_peer((usmp_kind_t)kind, false, psk);
+        pair_peer_start((usmp_kind_t)kind, false, pair_psk);
         assert_true(usmp_connect(&ctx, &transport) < 0);
         assert_int_equal(opened, closed);
       }
@@ -420,9 +346,9 @@ static void a_listener_that_returns_something_unexpected_opens_no_session(void *
   for (unsigned i = 0; i < COUNT(unexpected); i++) {
     usmp_listener_t listener = {.accept = accept_offered};
     usmp_t ctx = {.keepalive_ms = 20000};
-    start_peer(USMP_KIND_STREAM, true, psk);
+    pair_peer_start(USMP_KIND_STREAM, true, pair_psk);
     offered = transport_of(USMP_KIND_STREAM);
-    assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_OK);
+    assert_int_equal(usmp_listen(&listener, pair_find_psk, NULL), USMP_OK);
     if (unexpected[i] != 1) { /* is what it should say */
       accept_result = unexpected[i];
       assert_int_equal(usmp_accept(&listener, &ctx, 1000), USMP_ERR_TRANSPORT_FAILED);
@@ -433,7 +359,7 @@ static void a_listener_that_returns_something_unexpected_opens_no_session(void *
     offered = transport_of((usmp_kind_t)unexpected[i]); /* a kind that there is not */
     if (unexpected[i] == 1) close_it(&offered);
     else assert_int_equal(usmp_accept(&listener, &ctx, 1000), USMP_ERR_INVALID_ARGUMENT);
-    start_peer(USMP_KIND_DATAGRAM, true, psk);
+    pair_peer_start(USMP_KIND_DATAGRAM, true, pair_psk);
     offered = transport_of(USMP_KIND_DATAGRAM);
     offered_len = i % 2 ? SIZE_MAX : sizeof listener.first + 1; /* a HELLO longer than its place */
     assert_int_equal(usmp_accept(&listener, &ctx, 1000), USMP_ERR_TRANSPORT_FAILED);
@@ -454,9 +380,9 @@ static void sessions_that_died_unclosed_leave_room_for_the_next(void **state)
   for (int i = 0; i < 50; i++) {
     usmp_t ctx = new_client(); /* forgotten, never closed */
     usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-    start_peer(USMP_KIND_STREAM, false, psk);
+    pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
     assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
-    assert_int_equal(usmp_conn_send(&peer.conn, psk, 9, now), 0);
+    assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 9, now), 0);
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 9);
     ctx.transport.recv = gone;
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), USMP_ERR_TRUNCATED);
@@ -464,7 +390,7 @@ static void sessions_that_died_unclosed_leave_room_for_the_next(void **state)
     for (int again = 0; again < 2; again++) { /* the reason stays */
       assert_int_equal(usmp_recv(&ctx, got, sizeof got), USMP_ERR_TRUNCATED);
       assert_int_equal(usmp_step(&ctx), USMP_ERR_TRUNCATED);
-      assert_int_equal(usmp_send(&ctx, psk, 1), USMP_ERR_NOT_CONNECTED);
+      assert_int_equal(usmp_send(&ctx, pair_psk, 1), USMP_ERR_NOT_CONNECTED);
     }
   }
   expect_free_pool();
@@ -477,10 +403,10 @@ static void the_last_message_of_a_session_that_died_is_still_read(void **state)
   uint8_t got[64];
 
   (void)state;
-  start_peer(USMP_KIND_STREAM, false, psk);
+  pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
   assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
-  assert_int_equal(usmp_conn_send(&peer.conn, psk, 9, now), 0);
-  usmp_conn_close(&peer.conn, USMP_ERR_CLOSED, now);
+  assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 9, now), 0);
+  usmp_conn_close(&pair_peer.conn, USMP_ERR_CLOSED, now);
   while (usmp_step(&ctx) == USMP_OK && ctx.established && !usmp_message_waits(&ctx)) continue;
   assert_true(usmp_message_waits(&ctx));
   assert_int_equal(usmp_recv(&ctx, got, sizeof got), 9);
@@ -498,7 +424,7 @@ static void a_connect_that_fails_closes_its_transport(void **state)
   for (int i = 0; i < USMP_POOL_SIZE; i++) {
     busy[i] = new_client();
     transport = transport_of(USMP_KIND_STREAM);
-    start_peer(USMP_KIND_STREAM, false, psk);
+    pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
     assert_int_equal(usmp_connect(&busy[i], &transport), USMP_OK);
   }
   transport = transport_of(USMP_KIND_STREAM);
@@ -519,7 +445,7 @@ static void a_connect_that_fails_closes_its_transport(void **state)
   /* Connecting with a session that is still open closes that one's. */
   for (int i = 0; i < 3; i++) {
     transport = transport_of(USMP_KIND_STREAM);
-    start_peer(USMP_KIND_STREAM, false, psk);
+    pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
     assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
     assert_int_equal(opened - closed, 1);
   }
@@ -542,7 +468,7 @@ static int blocking_send(usmp_transport_t *t, const uint8_t *data, size_t len)
   pthread_cond_broadcast(&changed);
   while (!released) pthread_cond_wait(&changed, &mutex);
   pthread_mutex_unlock(&mutex);
-  return to_peer(t, data, len);
+  return pair_peer_take(t, data, len);
 }
 
 static void *send_one(void *argument)
@@ -550,7 +476,7 @@ static void *send_one(void *argument)
   static usmp_err_t err[2];
   static atomic_int n;
   usmp_err_t *mine = &err[n++ % 2];
-  *mine = usmp_send(argument, psk, sizeof psk);
+  *mine = usmp_send(argument, pair_psk, sizeof pair_psk);
   return mine;
 }
 
@@ -563,7 +489,7 @@ static void nothing_waits_behind_a_send_whose_peer_does_not_read(void **state)
   void *err;
 
   (void)state;
-  start_peer(USMP_KIND_STREAM, false, psk);
+  pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
   assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
   ctx.transport.send = blocking_send;
   blocked = released = false;
@@ -573,14 +499,14 @@ static void nothing_waits_behind_a_send_whose_peer_does_not_read(void **state)
   while (!blocked) pthread_cond_wait(&changed, &mutex);
   pthread_mutex_unlock(&mutex);
   /* None of this comes back if it waits behind the one that sends. */
-  assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, now), 0);
+  assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 10, now), 0);
   assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10);
   ctx.recv_timeout_ms = 100;
   assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
   assert_true(ctx.timed_out);
   assert_int_equal(usmp_step(&ctx), USMP_OK);
   assert_false(usmp_message_waits(&ctx));
-  assert_int_equal(peer.messages, 0);
+  assert_int_equal(pair_peer.messages, 0);
   pthread_mutex_lock(&mutex);
   released = true;
   pthread_cond_broadcast(&changed);
@@ -589,7 +515,7 @@ static void nothing_waits_behind_a_send_whose_peer_does_not_read(void **state)
     pthread_join(senders[i], &err);
     assert_int_equal(*(usmp_err_t *)err, USMP_OK);
   }
-  assert_int_equal(peer.messages, 2);
+  assert_int_equal(pair_peer.messages, 2);
   usmp_close(&ctx);
 }
 
@@ -612,7 +538,7 @@ static void a_thread_in_recv_can_be_woken(void **state)
   void *len;
 
   (void)state;
-  start_peer(USMP_KIND_STREAM, false, psk);
+  pair_peer_start(USMP_KIND_STREAM, false, pair_psk);
   assert_int_equal(usmp_wake(&ctx), USMP_ERR_NOT_CONNECTED);
   assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
   for (int before = 0; before < 2; before++) { /* also when nobody is in recv yet */
@@ -640,12 +566,12 @@ static void a_message_that_never_fits_is_not_met_for_ever(void **state)
   for (unsigned kind = 0; kind < 3; kind++) {
     usmp_t ctx = new_client();
     usmp_transport_t transport = transport_of((usmp_kind_t)kind);
-    start_peer((usmp_kind_t)kind, false, psk);
+    pair_peer_start((usmp_kind_t)kind, false, pair_psk);
     assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
     ctx.recv_timeout_ms = 2000;
     for (uint8_t round = 0; round < 3; round++) {
-      assert_int_equal(usmp_conn_send(&peer.conn, psk, 20, now), 0);
-      assert_int_equal(usmp_conn_send(&peer.conn, psk, 5, now), 0);
+      assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 20, now), 0);
+      assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 5, now), 0);
       assert_int_equal(usmp_recv(&ctx, got, 10), USMP_ERR_MESSAGE_TOO_LARGE);
       if (round == 2) { /* once more with more room */
         assert_int_equal(usmp_recv(&ctx, got, 20), 20);
@@ -664,8 +590,8 @@ static void accept_waits_as_long_as_it_was_told(void **state)
   usmp_t ctx = {.keepalive_ms = 20000};
 
   (void)state;
-  assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_OK);
-  start_peer(USMP_KIND_DATAGRAM, true, psk);
+  assert_int_equal(usmp_listen(&listener, pair_find_psk, NULL), USMP_OK);
+  pair_peer_start(USMP_KIND_DATAGRAM, true, pair_psk);
   offered = transport_of(USMP_KIND_DATAGRAM);
   accept_early = 5; /* datagrams that open no connection: a first HELLO, noise */
   assert_int_equal(usmp_accept(&listener, &ctx, 1000), USMP_OK);
@@ -692,20 +618,20 @@ static void an_application_that_takes_no_messages_keeps_its_session(void **state
     usmp_listener_t listener = {.accept = accept_offered};
     usmp_t ctx = new_client();
     offered = transport_of(kind);
-    start_peer(kind, server, psk);
-    assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_OK);
+    pair_peer_start(kind, server, pair_psk);
+    assert_int_equal(usmp_listen(&listener, pair_find_psk, NULL), USMP_OK);
     usmp_err_t err = server ? usmp_accept(&listener, &ctx, 1000) : usmp_connect(&ctx, &offered);
     assert_int_equal(err, USMP_OK);
     uint8_t sent = 0;
     for (uint32_t ms = 0; ms < 9 * 60 * 1000; ms += 1000) {
       now += 1000;
       message[0] = sent;
-      if (sent < MESSAGES && usmp_conn_send(&peer.conn, message, SIZE, now) == 0) sent++;
+      if (sent < MESSAGES && usmp_conn_send(&pair_peer.conn, message, SIZE, now) == 0) sent++;
       assert_int_equal(usmp_keepalive_tick(&ctx), USMP_OK);
       if (ms > 60000) assert_true(ctx.work->message_waits);
-      usmp_conn_handle_timeout(&peer.conn, now);
-      peer_events();
-      assert_int_equal(usmp_conn_error(&peer.conn), 0);
+      usmp_conn_handle_timeout(&pair_peer.conn, now);
+      pair_peer_events();
+      assert_int_equal(usmp_conn_error(&pair_peer.conn), 0);
     }
     ctx.recv_timeout_ms = 20000;
     for (uint8_t i = 0; i < sent; i++) {
@@ -723,7 +649,7 @@ static unsigned junk; /* datagrams that stand in front of what the peer says */
 
 static int junk_first(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 {
-  if (junk == 0) return from_peer(t, buf, max_len);
+  if (junk == 0) return pair_peer_say(t, buf, max_len);
   junk--;
   memset(buf, 0x5A, 30);
   return 30;
@@ -733,7 +659,7 @@ static int something_waits(usmp_transport_t *t)
 {
   const uint8_t *bytes;
   (void)t;
-  return junk > 0 || usmp_conn_poll_transmit(&peer.conn, &bytes) > 0;
+  return junk > 0 || usmp_conn_poll_transmit(&pair_peer.conn, &bytes) > 0;
 }
 
 /* The process stood still for longer than the idle time, while what the peer said waits in the transport: behind a few
@@ -748,14 +674,14 @@ static void what_waits_is_read_before_silence_is_judged(void **state)
     usmp_transport_t transport = transport_of((usmp_kind_t)kind);
     transport.recv = junk_first;
     transport.available = something_waits;
-    start_peer((usmp_kind_t)kind, false, psk);
+    pair_peer_start((usmp_kind_t)kind, false, pair_psk);
     assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
-    assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, now), 0);
+    assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 10, now), 0);
     if (kind == USMP_KIND_DATAGRAM) junk = 20;
     now += 200000;
     assert_int_equal(usmp_keepalive_tick(&ctx), USMP_OK);
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10);
-    usmp_conn_wipe(&peer.conn);
+    usmp_conn_wipe(&pair_peer.conn);
     now += 200000; /* and when nothing waits, it is silence */
     int err = 0;
     for (int i = 0; i < 3 && err == 0; i++) err = usmp_recv(&ctx, got, sizeof got);
@@ -770,7 +696,7 @@ static bool has_challenge; /* the peer got one */
 
 static void note_challenge(void)
 {
-  if (usmp_conn_state(&peer.conn) == USMP_CONN_AWAIT_SESSION_OK) has_challenge = true;
+  if (usmp_conn_state(&pair_peer.conn) == USMP_CONN_AWAIT_SESSION_OK) has_challenge = true;
 }
 
 /* A device with a wrong key has five attempts, each of which is one failure, whatever ends it. */
@@ -779,12 +705,12 @@ static void attempts_with_a_wrong_key_are_locked_out(void **state)
   (void)state;
   for (unsigned kind = 0; kind < 3; kind++) {
     usmp_listener_t listener = {.accept = accept_offered};
-    assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_OK);
+    assert_int_equal(usmp_listen(&listener, pair_find_psk, NULL), USMP_OK);
     for (unsigned attempt = 1; attempt <= 6; attempt++) {
       usmp_t ctx = {.keepalive_ms = 20000};
       offered = transport_of((usmp_kind_t)kind);
-      start_peer((usmp_kind_t)kind, true, wrong_psk);
-      peer.config.step_ms = 1000; /* it goes away: a deadline is what ends it on datagrams and lines */
+      pair_peer_start((usmp_kind_t)kind, true, wrong_psk);
+      pair_peer.config.step_ms = 1000; /* it goes away: a deadline is what ends it on datagrams and serial lines */
       usmp_err_t err = usmp_accept(&listener, &ctx, 1000);
       assert_int_equal(err, attempt <= 5 ? USMP_ERR_AUTH_FAILED : USMP_ERR_LOCKED_OUT);
     }
@@ -792,7 +718,7 @@ static void attempts_with_a_wrong_key_are_locked_out(void **state)
   }
 }
 
-/* Nor can it be tried for ever beside the session of the right device. */
+/* Nor can it be tried without end while the right device has a session. */
 static void attempts_beside_a_session_are_locked_out(void **state)
 {
   (void)state;
@@ -800,13 +726,13 @@ static void attempts_beside_a_session_are_locked_out(void **state)
     usmp_listener_t listener = {.accept = accept_offered};
     usmp_t ctx = {0};
     unsigned challenges = 0;
-    assert_int_equal(usmp_listen(&listener, good_find_psk, NULL), USMP_OK);
+    assert_int_equal(usmp_listen(&listener, pair_find_psk, NULL), USMP_OK);
     offered = transport_of((usmp_kind_t)kind);
-    start_peer((usmp_kind_t)kind, true, psk);
+    pair_peer_start((usmp_kind_t)kind, true, pair_psk);
     assert_int_equal(usmp_accept(&listener, &ctx, 1000), USMP_OK);
     for (int i = 0; i < 4; i++) assert_int_equal(usmp_step(&ctx), USMP_OK); /* SESSION_OK is acknowledged */
     for (unsigned attempt = 0; attempt < 40; attempt++) {
-      start_peer((usmp_kind_t)kind, true, wrong_psk);
+      pair_peer_start((usmp_kind_t)kind, true, wrong_psk);
       has_challenge = false;
       for (int i = 0; i < 12; i++) {
         assert_int_equal(usmp_step(&ctx), USMP_OK);
@@ -834,10 +760,10 @@ static void a_store_that_is_away_locks_nobody_out(void **state)
       usmp_t ctx = {.keepalive_ms = 20000};
       find_result = attempt <= 7 ? USMP_ERR_TRANSPORT_FAILED : 0;
       offered = transport_of((usmp_kind_t)kind);
-      start_peer((usmp_kind_t)kind, true, psk);
+      pair_peer_start((usmp_kind_t)kind, true, pair_psk);
       usmp_err_t err = usmp_accept(&listener, &ctx, 1000);
       assert_int_equal(err, find_result);
-      assert_int_equal(usmp_conn_hint(&peer.conn), find_result ? USMP_ERROR_INTERNAL : 0); /* it had left before the end */
+      assert_int_equal(usmp_conn_hint(&pair_peer.conn), find_result ? USMP_ERROR_INTERNAL : 0); /* it had left before the end */
       usmp_close(&ctx);
     }
     expect_free_pool();
@@ -857,10 +783,11 @@ static void a_close_takes_five_seconds_when_the_peer_is_gone(void **state)
   (void)state;
   usmp_t ctx = new_client();
   usmp_transport_t transport = transport_of(USMP_KIND_DATAGRAM);
-  start_peer(USMP_KIND_DATAGRAM, false, psk);
+  pair_peer_start(USMP_KIND_DATAGRAM, false, pair_psk);
   assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
   ctx.transport.send = swallow;
-  for (int i = 0; i < 3; i++) assert_int_equal(usmp_conn_send(&ctx.work->conn, psk, 10, now), 0); /* as another thread does */
+  for (int i = 0; i < 3; i++)
+    assert_int_equal(usmp_conn_send(&ctx.work->conn, pair_psk, 10, now), 0); /* as another thread does */
   uint32_t before = now;
   usmp_close(&ctx);
   assert_int_equal(now - before, USMP_CLOSE_MS);
@@ -882,7 +809,7 @@ static void connect_to_deaf_peer(usmp_t *ctx, usmp_kind_t kind)
   usmp_transport_t transport = transport_of(kind);
 
   *ctx = new_client();
-  start_peer(kind, false, psk);
+  pair_peer_start(kind, false, pair_psk);
   assert_int_equal(usmp_connect(ctx, &transport), USMP_OK);
   ctx->transport.send = no_room;
   fed_at = now;
@@ -904,8 +831,8 @@ static void a_peer_that_never_reads_holds_up_recv_and_starves_the_watchdog(void 
     int len = 0;
     for (unsigned i = 0; len >= 0; i++) {
       if (i % 10 == 0) {
-        assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, now), 0);
-        assert_int_equal(usmp_conn_ping(&peer.conn, now), 0);
+        assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 10, now), 0);
+        assert_int_equal(usmp_conn_ping(&pair_peer.conn, now), 0);
       }
       uint32_t before = now;
       len = usmp_recv(&ctx, got, sizeof got);
@@ -918,7 +845,7 @@ static void a_peer_that_never_reads_holds_up_recv_and_starves_the_watchdog(void 
         assert_int_equal(now, before);
       }
     }
-    assert_int_equal(len, USMP_ERR_TRANSPORT_FAILED); /* not for ever, either */
+    assert_int_equal(len, USMP_ERR_TRANSPORT_FAILED); /* not without end, either */
     assert_true(now - begun >= USMP_IDLE_MS && now - begun <= USMP_IDLE_MS + 2000);
     assert_true(messages >= 50); /* what it said was read all the time */
     expect_fed_watchdog();
@@ -934,7 +861,8 @@ static void a_peer_that_never_reads_holds_up_close(void **state)
     for (unsigned full = 0; full < 2; full++) { /* the queue, so that there is no room for the BYE */
       usmp_t ctx;
       connect_to_deaf_peer(&ctx, ordered[n]);
-      while (full && usmp_conn_send(&ctx.work->conn, psk, sizeof psk, now) == 0) assert_int_equal(usmp_step(&ctx), USMP_OK);
+      while (full && usmp_conn_send(&ctx.work->conn, pair_psk, sizeof pair_psk, now) == 0)
+        assert_int_equal(usmp_step(&ctx), USMP_OK);
       uint32_t before = now;
       usmp_close(&ctx);
       assert_true(now - before <= USMP_CLOSE_MS + 2);
@@ -953,9 +881,9 @@ static void a_send_to_a_peer_that_never_reads_starves_the_watchdog_and_misses_th
       connect_to_deaf_peer(&ctx, ordered[n]);
       ctx.transport.available = something_waits;
       ctx.transport.own_available = something_waits;
-      if (says_bye) usmp_conn_close(&peer.conn, USMP_ERR_CLOSED, now);
+      if (says_bye) usmp_conn_close(&pair_peer.conn, USMP_ERR_CLOSED, now);
       uint32_t before = now;
-      assert_int_equal(usmp_send(&ctx, psk, sizeof psk), says_bye ? USMP_ERR_CLOSED : USMP_ERR_TRANSPORT_FAILED);
+      assert_int_equal(usmp_send(&ctx, pair_psk, sizeof pair_psk), says_bye ? USMP_ERR_CLOSED : USMP_ERR_TRANSPORT_FAILED);
       assert_true(says_bye ? now - before <= 10 : now - before <= USMP_IDLE_MS + 2);
       expect_fed_watchdog();
       usmp_close(&ctx);
@@ -970,7 +898,7 @@ static unsigned refusals;
 static int little_room(usmp_transport_t *t, const uint8_t *data, size_t len)
 {
   if (++refusals % 3 != 0) return USMP_SEND_NO_ROOM;
-  return to_peer(t, data, len < 3 ? len : 3);
+  return pair_peer_take(t, data, len < 3 ? len : 3);
 }
 
 static void what_there_was_no_room_for_is_lost(void **state)
@@ -985,23 +913,23 @@ static void what_there_was_no_room_for_is_lost(void **state)
     ctx.transport.send = little_room;
     for (unsigned i = 1; i <= 5; i++) {
       assert_int_equal(usmp_send(&ctx, message, sizeof message), USMP_OK);
-      assert_int_equal(peer.messages, i);
+      assert_int_equal(pair_peer.messages, i);
     }
     /* An answer that could not leave does so while a message is awaited. */
     ctx.transport.send = no_room;
     ctx.recv_timeout_ms = 100;
-    assert_int_equal(usmp_conn_ping(&peer.conn, now), 0);
+    assert_int_equal(usmp_conn_ping(&pair_peer.conn, now), 0);
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
-    assert_int_equal(peer.conn.pings_open, 1);
-    ctx.transport.send = to_peer;
+    assert_int_equal(pair_peer.conn.pings_unanswered, 1);
+    ctx.transport.send = pair_peer_take;
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 0);
-    assert_int_equal(peer.conn.pings_open, 0);
+    assert_int_equal(pair_peer.conn.pings_unanswered, 0);
     /* A close delivers what is queued before its BYE. */
-    assert_int_equal(usmp_conn_send(&ctx.work->conn, psk, sizeof psk, now), 0);
+    assert_int_equal(usmp_conn_send(&ctx.work->conn, pair_psk, sizeof pair_psk, now), 0);
     ctx.transport.send = little_room;
     usmp_close(&ctx);
-    assert_int_equal(peer.messages, 6);
-    assert_int_equal(usmp_conn_error(&peer.conn), USMP_ERR_CLOSED);
+    assert_int_equal(pair_peer.messages, 6);
+    assert_int_equal(usmp_conn_error(&pair_peer.conn), USMP_ERR_CLOSED);
   }
   expect_free_pool();
 }

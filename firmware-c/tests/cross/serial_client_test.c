@@ -1,5 +1,5 @@
-/* ports/bare/usmp_line.c on this machine: a line of two rings, a server of the engine at its other end. */
-#include "usmp_line.h"
+/* ports/bare/usmp_serial_client.c on this machine: a serial line of two rings, a server of the engine at its other end. */
+#include "usmp_serial_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,15 +7,15 @@
 
 #include "usmp/crypto_bearssl.h"
 
-#define CHECK(condition)                                                  \
-  do {                                                                    \
-    if (!(condition)) {                                                   \
-      fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition);     \
-      exit(1);                                                            \
-    }                                                                     \
+#define CHECK(condition)                                              \
+  do {                                                                \
+    if (!(condition)) {                                               \
+      fprintf(stderr, "line %d: not so: %s\n", __LINE__, #condition); \
+      exit(1);                                                        \
+    }                                                                 \
   } while (0)
 
-/* ---- the line ---- */
+/* ---- the serial line ---- */
 
 typedef struct ring {
   uint8_t bytes[8192];
@@ -90,7 +90,7 @@ static const usmp_config_t config = {.crypto = &usmp_crypto_bearssl,
                                      .kind = USMP_KIND_SERIAL};
 static const usmp_uart_t uart = {uart_read, uart_write};
 static usmp_buffers_t line_buffers;
-static usmp_line_t line;
+static usmp_serial_client_t serial;
 static usmp_conn_t server;
 static uint32_t now;
 
@@ -127,7 +127,7 @@ static void run(void)
 {
   usmp_event_t event;
   for (int turn = 0; turn < 400; turn++) {
-    while (usmp_line_poll(&line, now, &event)) {
+    while (usmp_serial_client_poll(&serial, now, &event)) {
       if (event.kind == USMP_EVENT_CONNECTED) connected++;
       if (event.kind == USMP_EVENT_CLOSED) closed = event.reason;
       if (event.kind == USMP_EVENT_MESSAGE) {
@@ -146,7 +146,7 @@ static void connects_over_a_slow_uart(void)
   uart_takes = 1;
   run();
   CHECK(connected == 1 && usmp_conn_established(&server));
-  CHECK(usmp_line_quiet(&line));
+  CHECK(usmp_serial_client_drained(&serial));
   uart_takes = 16;
 }
 
@@ -164,12 +164,12 @@ static void takes_several_messages_at_once(void)
 static void tells_when_the_uart_is_stuck(void)
 {
   uart_takes = 0;
-  CHECK(usmp_line_send(&line, (const uint8_t *)"x", 1, now) == 0);
+  CHECK(usmp_serial_client_send(&serial, (const uint8_t *)"x", 1, now) == 0);
   run();
-  CHECK(!usmp_line_quiet(&line));
+  CHECK(!usmp_serial_client_drained(&serial));
   uart_takes = 16;
   run();
-  CHECK(usmp_line_quiet(&line));
+  CHECK(usmp_serial_client_drained(&serial));
 }
 
 static void comes_back_after_a_goodbye(void)
@@ -178,10 +178,10 @@ static void comes_back_after_a_goodbye(void)
   serve();
   run();
   CHECK(closed == USMP_ERR_CLOSED);
-  CHECK(usmp_line_send(&line, (const uint8_t *)"x", 1, now) == USMP_ERR_NOT_CONNECTED);
-  CHECK(usmp_line_wait(&line, now) == USMP_LINE_PAUSE_MS);
+  CHECK(usmp_serial_client_send(&serial, (const uint8_t *)"x", 1, now) == USMP_ERR_NOT_CONNECTED);
+  CHECK(usmp_serial_client_wait(&serial, now) == USMP_REOPEN_DELAY_MS);
   start_server();
-  now += USMP_LINE_PAUSE_MS - 1;
+  now += USMP_REOPEN_DELAY_MS - 1;
   run();
   CHECK(connected == 1);
   now += 1;
@@ -195,7 +195,7 @@ static void comes_back_after_silence(void)
   now += USMP_IDLE_MS;
   run();
   CHECK(closed == USMP_ERR_IDLE_TIMEOUT);
-  now += USMP_LINE_PAUSE_MS;
+  now += USMP_REOPEN_DELAY_MS;
   run();
   CHECK(connected == 3);
 }
@@ -206,13 +206,13 @@ static void says_that_randomness_failed(void)
   serve();
   run();
   random_works = false;
-  now += USMP_LINE_PAUSE_MS;
+  now += USMP_REOPEN_DELAY_MS;
   run();
   CHECK(closed == USMP_ERR_RANDOM_FAILED);
   CHECK(to_server.in == to_server.out); /* and nothing weaker was sent */
   random_works = true;
   start_server();
-  now += USMP_LINE_PAUSE_MS;
+  now += USMP_REOPEN_DELAY_MS;
   run();
   CHECK(connected == 4);
 }
@@ -222,7 +222,7 @@ int main(void)
   now = UINT32_MAX - 1000; /* the clock wraps in the middle */
   line_buffers = buffers_of(0);
   start_server();
-  usmp_line_init(&line, &config, &line_buffers, &uart, now);
+  usmp_serial_client_init(&serial, &config, &line_buffers, &uart, now);
   connects_over_a_slow_uart();
   takes_several_messages_at_once();
   tells_when_the_uart_is_stuck();

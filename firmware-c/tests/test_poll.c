@@ -8,102 +8,55 @@
 
 #include <cmocka.h>
 
+#include "pair.h"
 #include "usmp_posix.h"
 
-static const uint8_t psk[32] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+static bool peer_was_idle; /* it had nothing to say: a session that waits for it waits without end */
 
-static struct {
-  usmp_conn_t conn;
-  usmp_config_t config;
-  uint8_t frame[USMP_FRAME_BUFFER_SIZE];
-  uint8_t message[USMP_MESSAGE_BUFFER_SIZE];
-  uint8_t tx[USMP_TX_BUFFER_SIZE(4)];
-  bool idle; /* it has nothing to say, and whoever waits for it waits for ever */
-} peer;
-
-static int port_random(void *context, uint8_t *out, size_t len)
+static bool peer_idle(usmp_transport_t *t)
 {
-  (void)context;
-  return usmp_port_random(out, len);
+  peer_was_idle = true;
+  assert_int_equal(t->wait_ms, 0);
+  return false;
+}
+
+static void start_peer(usmp_kind_t kind, bool client)
+{
+  pair_peer_idle = peer_idle;
+  pair_peer_start(kind, client, pair_psk);
+  peer_was_idle = false;
+}
+
+static int peer_says(usmp_transport_t *t, uint8_t *buf, size_t max_len)
+{
+  peer_was_idle = false;
+  return pair_peer_say(t, buf, max_len);
 }
 
 static int find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_credential_t *found)
 {
   (void)context, (void)id;
-  found->psk = psk;
-  found->psk_len = sizeof psk;
+  found->psk = pair_psk;
+  found->psk_len = sizeof pair_psk;
   return USMP_OK;
-}
-
-static void start_peer(uint8_t kind, bool client)
-{
-  usmp_buffers_t buffers = {peer.frame,         peer.message,         peer.tx,
-                            sizeof peer.frame, sizeof peer.message, sizeof peer.tx};
-
-  memset(&peer, 0, sizeof peer);
-  peer.config = (usmp_config_t){.crypto = usmp_port_crypto(), .random = port_random, .find_psk = find_psk,
-                                .psk = psk, .psk_len = sizeof psk, .kind = kind};
-  int err = client ? usmp_conn_init_client(&peer.conn, &peer.config, &buffers, 0)
-                   : usmp_conn_init_server(&peer.conn, &peer.config, &buffers, 0);
-  assert_int_equal(err, 0);
-}
-
-static void drain_events(void)
-{
-  usmp_event_t event;
-  while (usmp_conn_poll_event(&peer.conn, &event)) continue;
-}
-
-static int peer_takes(usmp_transport_t *t, const uint8_t *data, size_t len)
-{
-  (void)t;
-  for (size_t at = 0; at < len;) {
-    int used = usmp_conn_receive(&peer.conn, data + at, len - at, 0);
-    drain_events();
-    if (used < 0) break;
-    at += (size_t)used;
-  }
-  return (int)len;
-}
-
-/* All that the peer has to say; of datagrams one. */
-static int peer_says(usmp_transport_t *t, uint8_t *buf, size_t max_len)
-{
-  const uint8_t *bytes;
-  size_t len;
-  size_t total = 0;
-
-  while ((len = usmp_conn_poll_transmit(&peer.conn, &bytes)) > 0 && total + len <= max_len) {
-    memcpy(buf + total, bytes, len);
-    total += len;
-    usmp_conn_transmitted(&peer.conn, len, 0);
-    if (t->kind == USMP_KIND_DATAGRAM) break;
-  }
-  peer.idle = total == 0;
-  if (peer.idle) assert_int_equal(t->wait_ms, 0);
-  return (int)total;
 }
 
 static int peer_says_and_leaves(usmp_transport_t *t, uint8_t *buf, size_t max_len)
 {
-  if (usmp_conn_established(&peer.conn)) usmp_conn_close(&peer.conn, USMP_ERR_CLOSED, 0);
+  if (usmp_conn_established(&pair_peer.conn)) usmp_conn_close(&pair_peer.conn, USMP_ERR_CLOSED, 0);
   return peer_says(t, buf, max_len);
 }
 
 static usmp_transport_t transport_of(usmp_kind_t kind)
 {
-  return (usmp_transport_t){.send = peer_takes, .recv = peer_says, .kind = kind, .fd = -1};
+  return (usmp_transport_t){.send = pair_peer_take, .recv = peer_says, .kind = kind, .fd = -1};
 }
 
 static int accept_peer(usmp_listener_t *listener, usmp_transport_t *to, uint32_t wait_ms)
 {
-  const uint8_t *bytes;
-
   (void)wait_ms;
   *to = transport_of(USMP_KIND_DATAGRAM);
-  listener->first_len = usmp_conn_poll_transmit(&peer.conn, &bytes);
-  memcpy(listener->first, bytes, listener->first_len);
-  usmp_conn_transmitted(&peer.conn, listener->first_len, 0);
+  listener->first_len = pair_peer_datagram(listener->first);
   return 1;
 }
 
@@ -117,7 +70,7 @@ static void first_datagram_is_answered_at_once(void **state)
   start_peer(USMP_KIND_DATAGRAM, true);
   assert_int_equal(usmp_listen(&listener, find_psk, NULL), USMP_OK);
   assert_int_equal(usmp_accept(&listener, &ctx, 0), USMP_OK);
-  assert_false(peer.idle);
+  assert_false(peer_was_idle);
   usmp_close(&ctx);
 }
 
@@ -125,15 +78,15 @@ static void first_datagram_is_answered_at_once(void **state)
 static void second_message_of_a_piece_is_not_held_up(void **state)
 {
   usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
+  usmp_t ctx = {.psk = pair_psk, .psk_len = sizeof pair_psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
   uint8_t got[64];
 
   (void)state;
   start_peer(USMP_KIND_STREAM, false);
   assert_int_equal(usmp_connect(&ctx, &transport), USMP_OK);
-  for (int i = 0; i < 3; i++) assert_int_equal(usmp_conn_send(&peer.conn, psk, 10 + (size_t)i, 0), 0);
+  for (int i = 0; i < 3; i++) assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 10 + (size_t)i, 0), 0);
   for (int i = 0; i < 3; i++) assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10 + i);
-  assert_false(peer.idle);
+  assert_false(peer_was_idle);
   usmp_close(&ctx);
 }
 
@@ -141,7 +94,7 @@ static void second_message_of_a_piece_is_not_held_up(void **state)
 static void session_that_ends_at_once_has_begun(void **state)
 {
   usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
+  usmp_t ctx = {.psk = pair_psk, .psk_len = sizeof pair_psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
   uint8_t got[64];
 
   (void)state;
@@ -152,7 +105,7 @@ static void session_that_ends_at_once_has_begun(void **state)
   usmp_close(&ctx);
 }
 
-/* ---- a line whose client begins anew at once ---- */
+/* ---- a serial line whose client starts again at once ---- */
 
 static struct {
   uint8_t bytes[1024];
@@ -164,10 +117,10 @@ static void put_on_the_line(void)
   const uint8_t *bytes;
   size_t len;
 
-  while ((len = usmp_conn_poll_transmit(&peer.conn, &bytes)) > 0) {
+  while ((len = usmp_conn_poll_transmit(&pair_peer.conn, &bytes)) > 0) {
     memcpy(on_the_line.bytes + on_the_line.len, bytes, len);
     on_the_line.len += len;
-    usmp_conn_transmitted(&peer.conn, len, 0);
+    usmp_conn_transmitted(&pair_peer.conn, len, 0);
   }
 }
 
@@ -202,9 +155,9 @@ static void hello_behind_a_bye_opens_the_next_session(void **state)
   for (int i = 0; i < 20; i++) {
     usmp_t ctx = {.keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
     assert_int_equal(usmp_accept(&listener, &ctx, 0), USMP_OK);
-    assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, 0), 0);
+    assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 10, 0), 0);
     put_on_the_line();
-    usmp_conn_close(&peer.conn, USMP_ERR_CLOSED, 0);
+    usmp_conn_close(&pair_peer.conn, USMP_ERR_CLOSED, 0);
     put_on_the_line();
     start_peer(USMP_KIND_SERIAL, true);
     put_on_the_line();
@@ -229,8 +182,8 @@ static void message_behind_a_handshake_beside_is_the_new_sessions(void **state)
     start_peer(USMP_KIND_SERIAL, true);
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), USMP_ERR_REPLACED);
     assert_int_equal(usmp_step(&ctx), USMP_OK);
-    assert_true(usmp_conn_established(&peer.conn));
-    assert_int_equal(usmp_conn_send(&peer.conn, psk, 10 + (size_t)i, 0), 0);
+    assert_true(usmp_conn_established(&pair_peer.conn));
+    assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 10 + (size_t)i, 0), 0);
     assert_int_equal(usmp_recv(&ctx, got, sizeof got), 10 + i);
   }
   usmp_close(&ctx);
@@ -267,7 +220,7 @@ static void *receive_one(void *argument)
 static void nothing_waits_behind_a_blocked_receive(void **state)
 {
   usmp_transport_t transport = transport_of(USMP_KIND_STREAM);
-  usmp_t ctx = {.psk = psk, .psk_len = sizeof psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
+  usmp_t ctx = {.psk = pair_psk, .psk_len = sizeof pair_psk, .keepalive_ms = 20000, .recv_timeout_ms = USMP_RECV_FOREVER};
   pthread_t receiver;
   void *result;
 
@@ -279,12 +232,12 @@ static void nothing_waits_behind_a_blocked_receive(void **state)
   pthread_mutex_lock(&mutex);
   while (!blocked) pthread_cond_wait(&changed, &mutex);
   pthread_mutex_unlock(&mutex);
-  for (int i = 0; i < 50; i++) assert_int_equal(usmp_send(&ctx, psk, sizeof psk), USMP_OK);
+  for (int i = 0; i < 50; i++) assert_int_equal(usmp_send(&ctx, pair_psk, sizeof pair_psk), USMP_OK);
   assert_int_equal(usmp_ping(&ctx), USMP_OK);
   assert_int_equal(usmp_rekey(&ctx), USMP_OK);
   assert_int_equal(usmp_step(&ctx), USMP_OK);
   assert_false(usmp_message_waits(&ctx));
-  assert_int_equal(usmp_conn_send(&peer.conn, psk, 10, 0), 0);
+  assert_int_equal(usmp_conn_send(&pair_peer.conn, pair_psk, 10, 0), 0);
   pthread_mutex_lock(&mutex);
   assert_true(blocked);
   released = true;

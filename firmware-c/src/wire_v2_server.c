@@ -1,22 +1,26 @@
+/* Version 2: the handshake of a server, on a connection. */
 #include <string.h>
 
 #include "connection_internal.h"
+#include "datagram.h"
+#include "tx_queue.h"
 #include "usmp/callbacks.h"
+#include "wire_v2.h"
 
-#define LOOKUP_PAUSE_MS 1000u /* after a look-up that failed, whoever asks */
+#define LOOKUP_PAUSE_MS 1000u /* after a look-up that failed */
 
 /* The key could not be looked up, which says nothing about the device: it is told so, or would take a store that is away for a
-   wrong key (specification 2.4). On datagrams and lines it may ask again until the deadline. */
+   wrong key (specification 2.4). On datagrams and serial lines it may ask again until the deadline. */
 static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error)
 {
   static const uint8_t internal[USMP_ERROR_SIZE] = {USMP_ERROR_INTERNAL};
   usmp_server_t *server = &conn->u.server;
   bool stays = usmp_conn_is_datagram(conn) || usmp_conn_is_serial(conn);
 
-  int err = usmp_conn_queue_plain(conn, USMP_TYPE_ERROR, 0, internal, sizeof internal);
+  int err = usmp_tx_queue_plain(conn, USMP_TYPE_ERROR, 0, internal, sizeof internal);
   /* Guesses that were made in this attempt are counted for this device: no other may begin in it. */
-  if (!stays || server->wrong_proofs > 0) return usmp_conn_fail(conn, error);
-  usmp_conn_acknowledge_plain(conn, hello);
+  if (!stays || server->wrong_proofs > 0) return usmp_conn_close_with(conn, error);
+  usmp_datagram_accept_handshake(conn, hello);
   conn->state = USMP_CONN_AWAIT_HELLO;
   server->refusal = error;
   server->looked_up_at = conn->now;
@@ -24,10 +28,10 @@ static int lookup_failed(usmp_conn_t *conn, const usmp_frame_t *hello, int error
 }
 
 /* Datagrams: after a failed look-up only the same HELLO is taken again. The engine cannot check the cookie of another one. */
-static bool is_admitted(usmp_conn_t *conn, const usmp_frame_t *hello)
+static bool may_look_up(usmp_conn_t *conn, const usmp_frame_t *hello)
 {
   bool again = usmp_conn_is_datagram(conn) && conn->u.server.refusal;
-  return !again || usmp_conn_is_accepted(conn, hello);
+  return !again || usmp_datagram_is_accepted(conn, hello);
 }
 
 /* After a failed look-up in this attempt: no peer may ask the store again and again. A HELLO that comes too early is dropped,
@@ -49,14 +53,14 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (frame->length != USMP_HELLO_SIZE && frame->length != USMP_HELLO_COOKIE_SIZE) {
     return USMP_ERR_BAD_PAYLOAD;
   }
-  if (!is_admitted(conn, frame)) return USMP_ERR_BAD_COOKIE;
+  if (!may_look_up(conn, frame)) return USMP_ERR_BAD_COOKIE;
   if (is_too_early(conn)) return USMP_ERR_UNEXPECTED_PACKET;
   int refusal = usmp_find_psk_result(config->find_psk(config->context, frame->payload, &found));
   if (refusal == USMP_ERR_LOCKED_OUT) return refusal;
   memcpy(conn->device_id, frame->payload, USMP_DEVICE_ID_LEN);
-  /* On a line the time of the attempt begins with its first HELLO, and no further one moves it. */
+  /* On a serial line the time of the attempt begins with its first HELLO, and no further one moves it. */
   bool first = conn->state == USMP_CONN_AWAIT_HELLO && !conn->u.server.refusal;
-  if (usmp_conn_is_serial(conn) && first) conn->heard_at = conn->now;
+  if (usmp_conn_is_serial(conn) && first) conn->received_at = conn->now;
   if (usmp_is_failed_lookup(refusal)) return lookup_failed(conn, frame, refusal);
   if (refusal == USMP_OK && (!found.psk || !usmp_suite_available(found.suite))) refusal = USMP_ERR_UNKNOWN_DEVICE;
   /* Judges something always, so that a known device and an unknown one take the same time. */
@@ -67,11 +71,11 @@ static int on_hello(usmp_conn_t *conn, const usmp_frame_t *frame)
   int err = usmp_server_hello(&conn->u.server, config, &found, refusal, frame->payload, challenge);
   if (err != USMP_OK) return err;
   conn->state = USMP_CONN_AWAIT_HELLO_ACK;
-  usmp_conn_acknowledge_plain(conn, frame);
-  return usmp_conn_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
+  usmp_datagram_accept_handshake(conn, frame);
+  return usmp_tx_queue_plain(conn, USMP_TYPE_CHALLENGE, 0, challenge, sizeof challenge);
 }
 
-/* A second HELLO. An attempt is for one device. On a line the client has started again; on datagrams it may be the same one
+/* A second HELLO. An attempt is for one device. On a serial line the client has started again; on datagrams it may be the same one
    again, with or without its cookie. */
 static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
@@ -84,8 +88,8 @@ static int on_hello_again(usmp_conn_t *conn, const usmp_frame_t *frame)
   if (memcmp(frame->payload + USMP_HELLO_PUBLIC, server->transcript.client_public, USMP_KEY_SIZE) != 0) {
     return USMP_ERR_UNEXPECTED_PACKET;
   }
-  if (frame->length == USMP_HELLO_COOKIE_SIZE && !usmp_conn_is_accepted(conn, frame)) return USMP_ERR_BAD_COOKIE;
-  usmp_conn_acknowledge_again(conn, frame);
+  if (frame->length == USMP_HELLO_COOKIE_SIZE && !usmp_datagram_is_accepted(conn, frame)) return USMP_ERR_BAD_COOKIE;
+  usmp_datagram_acknowledge(conn, frame, NULL);
   return USMP_OK;
 }
 
@@ -96,26 +100,26 @@ static int wrong_proof(usmp_conn_t *conn, int error)
 
   server->last_wrong = error;
   server->wrong_proofs++;
-  return server->wrong_proofs < USMP_MAX_WRONG_PROOFS ? error : usmp_conn_fail(conn, error);
+  return server->wrong_proofs < USMP_MAX_WRONG_PROOFS ? error : usmp_conn_close_with(conn, error);
 }
 
 static int on_hello_ack(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   usmp_server_t *server = &conn->u.server;
-  usmp_keys_t keys;
+  usmp_traffic_keys_t keys;
   uint8_t session_ok[USMP_SESSION_OK_SIZE];
 
   if (frame->length != USMP_MAC_SIZE) return USMP_ERR_BAD_PAYLOAD;
   int err = usmp_server_hello_ack(server, conn->config->crypto, frame->payload, &keys);
   if (err != USMP_OK) return wrong_proof(conn, err);
   memcpy(session_ok, server->session_ok, sizeof session_ok);
-  usmp_conn_acknowledge_plain(conn, frame);
+  usmp_datagram_accept_handshake(conn, frame);
   usmp_conn_establish(conn, &keys, session_ok, server->suite, false);
   usmp_wipe(&keys, sizeof keys);
-  return usmp_conn_queue_plain(conn, USMP_TYPE_SESSION_OK, 0, session_ok, sizeof session_ok);
+  return usmp_tx_queue_plain(conn, USMP_TYPE_SESSION_OK, 0, session_ok, sizeof session_ok);
 }
 
-static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
+static int on_frame(usmp_conn_t *conn, const usmp_frame_t *frame)
 {
   bool first = conn->state == USMP_CONN_AWAIT_HELLO;
 
@@ -126,13 +130,10 @@ static int on_handshake(usmp_conn_t *conn, const usmp_frame_t *frame)
   return USMP_ERR_UNEXPECTED_PACKET;
 }
 
-int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const usmp_buffers_t *buffers,
-                          uint32_t now)
+static int start(usmp_conn_t *conn)
 {
-  int err = usmp_conn_init(conn, config, buffers, now);
-  if (err != USMP_OK) return err;
-  if (!config->find_psk) return USMP_ERR_INVALID_ARGUMENT;
   conn->state = USMP_CONN_AWAIT_HELLO;
-  conn->handshake = on_handshake;
   return USMP_OK;
 }
+
+const usmp_wire_protocol_t usmp_wire_v2_server = {USMP_WIRE_V2_RECORDS, .start = start, .on_frame = on_frame};
