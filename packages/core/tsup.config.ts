@@ -8,6 +8,7 @@ const common: Options = {
     'src/options.ts',
     'src/datagram.ts',
     'src/passphrase.ts',
+    'src/internal.ts',
   ],
   target: 'es2022',
   sourcemap: true,
