@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { cFolder, cPrograms } from '../src/c-peer.js'
+import { cFolder, cPrograms } from '@usmp/testing/c-programs'
 import { peerImage } from '../src/chip.js'
 
 export type Role = 'client' | 'server'

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Cable } from '../../node/test/cable.ts'
+import { Cable } from '@usmp/testing/cable'
 import {
   type Implementation,
   implementations,

@@ -3,8 +3,8 @@ import { setTimeout } from 'node:timers/promises'
 import { cobsDecode, PacketType, Session, type Transport, type TransportKind } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { connect, listen, nodeClock, nodeProvider, nodeRandom, type Server } from '@usmp/node'
+import { CPeer } from '@usmp/testing/c-programs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { CPeer } from '../src/c-peer.js'
 
 /** Where a C program and ours meet. The far end is the C program's. */
 export interface Place {

@@ -1,7 +1,7 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { CipherSuite, Connection, type ConnectionEvent, concatBytes, toHex } from '@usmp/core'
+import { buildCEngine, CEngine, type CModule } from '@usmp/testing/c-engine'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { buildCEngine, CEngine, type CModule } from '../src/c-wasm.js'
 
 /**
  * The TypeScript core and the C core, compiled to WebAssembly, get the same bytes, the same random numbers and the same

@@ -1,12 +1,13 @@
 import { fc, test } from '@fast-check/vitest'
+import { codeThrownBy as codeOf, flipBit } from '@usmp/testing'
 import { describe, expect } from 'vitest'
+import { concatBytes, toHex } from '../src/bytes.ts'
 import { cobsDecode, cobsEncode, encodeSerial, MAX_COBS_FRAME, SerialDecoder } from '../src/cobs.ts'
 import { FrameDecoder } from '../src/deframer.ts'
 import { UsmpError } from '../src/errors.ts'
 import { Reassembler, splitMessage } from '../src/fragment.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../src/frame.ts'
 import { ReplayWindow } from '../src/replay.ts'
-import { codeOf, concatBytes, flipBit, toHex } from './helpers.ts'
 
 const payload = fc.oneof(fc.uint8Array({ maxLength: 40 }), fc.uint8Array({ minLength: 470, maxLength: 480 }))
 const anyFrame = fc.record({

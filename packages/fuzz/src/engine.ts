@@ -1,4 +1,5 @@
-import { dice, mutate } from './mutate.js'
+import { Random } from '@usmp/testing'
+import { mutate } from './mutate.js'
 import type { Target } from './target.js'
 
 /** Inputs of one target, and which points each of them was the first to come to. */
@@ -64,11 +65,13 @@ export class Engine {
       const error = await this.#try(input)
       if (error !== undefined) return done(await this.#smaller({ input, error }))
     }
-    const roll = dice(seed)
+    const random = new Random(seed)
     const pick = () =>
-      this.#corpus[this.#corpus.length - 1 - Math.floor((roll(1024) * roll(1024) * this.#corpus.length) / 2 ** 20)]
+      this.#corpus[
+        this.#corpus.length - 1 - Math.floor((random.below(1024) * random.below(1024) * this.#corpus.length) / 2 ** 20)
+      ]
     while (this.#executions < until.executions && Date.now() - begin < until.ms) {
-      const input = mutate(pick() ?? new Uint8Array(0), pick() ?? new Uint8Array(0), this.#maxLength, roll)
+      const input = mutate(pick() ?? new Uint8Array(0), pick() ?? new Uint8Array(0), this.#maxLength, random)
       const error = await this.#try(input)
       if (error !== undefined) return done(await this.#smaller({ input, error }))
     }

@@ -9,9 +9,6 @@ import {
   type Transport,
   UsmpError,
 } from '@usmp/core'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { connect } from '../src/connect.ts'
-import { listen, type Server, SessionEvent } from '../src/server.ts'
 import {
   codeOf,
   collect,
@@ -25,8 +22,11 @@ import {
   turn,
   turns,
   until,
-} from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
+} from '@usmp/testing'
+import { ManualPeer } from '@usmp/testing/manual-peer'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { connect } from '../src/connect.ts'
+import { listen, type Server, SessionEvent } from '../src/server.ts'
 import { LOOPBACK, openSocket, openTransport, startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }

@@ -1,8 +1,8 @@
 import type { Session } from '@usmp/core'
+import { DEVICE_ID, PSK, textOf } from '@usmp/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { type ListenOptions, listen, type Server } from '../src/server.ts'
-import { DEVICE_ID, PSK, textOf } from './helpers.ts'
 import { LOOPBACK } from './network.ts'
 
 const WAYS: [string, Partial<ListenOptions>, (server: Server) => string][] = [

@@ -3,15 +3,6 @@ import { createServer, get, type Server as HttpServer, type IncomingMessage, typ
 import { type AddressInfo, connect as connectSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Session, type Transport } from '@usmp/core'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { type RawData, WebSocket, WebSocketServer } from 'ws'
-import { nodeClock } from '../src/clock.ts'
-import { connect, sessions } from '../src/connect.ts'
-import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
-import { listen } from '../src/server.ts'
-import { connectWebSocket, WebSocketDoor, type WebSocketOptions } from '../src/websocket.ts'
-import { type Adapter, describeAdapter } from './adapter-suite.ts'
-import { makeCertificate } from './certificate.ts'
 import {
   codeOf,
   DEVICE_ID,
@@ -22,8 +13,17 @@ import {
   PSK,
   pattern,
   until,
-} from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
+} from '@usmp/testing'
+import { type Adapter, describeAdapter } from '@usmp/testing/adapter-suite'
+import { makeCertificate } from '@usmp/testing/certificate'
+import { ManualPeer } from '@usmp/testing/manual-peer'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { nodeClock } from '../src/clock.ts'
+import { connect, sessions } from '../src/connect.ts'
+import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
+import { listen } from '../src/server.ts'
+import { connectWebSocket, WebSocketDoor, type WebSocketOptions } from '../src/websocket.ts'
 import { LOOPBACK, openSocket, startServer, type Watched } from './network.ts'
 
 const tls = await makeCertificate()

@@ -1,8 +1,8 @@
 // Many sessions at once, and many handshakes in a row.
 
+import { table } from '@usmp/testing/markdown'
 import type { Delay, Memory, Resources } from './children/obey.js'
 import { Child } from './children.js'
-import { table } from './document.js'
 import type { Torture, TortureOptions } from './torture.js'
 
 const KINDS = ['tcp', 'udp'] as const

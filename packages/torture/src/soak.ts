@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDeviceId } from '@usmp/core'
-import { CPeer, cFolder, cPrograms } from '../../conformance/src/c-peer.js'
+import { LossyRelay } from '@usmp/testing'
+import { CPeer, cFolder, cPrograms } from '@usmp/testing/c-programs'
+import { table } from '@usmp/testing/markdown'
 import type { Delay, Memory, Resources } from './children/obey.js'
 import { Child, type Said } from './children.js'
-import { table } from './document.js'
 import { C_DEVICE, deviceId, LOOPBACK, PSK } from './fleet.js'
-import { startLossyRelay } from './lossy.js'
 import type { Torture, TortureOptions } from './torture.js'
 
 const EVERY = { long: 30_000, short: 1_500 }
@@ -121,7 +121,7 @@ export async function soakFor({ short, minutes, seed, progress }: TortureOptions
   server.onSaid((said) => ledger.heardServer(said))
   const { tcp, udp, ws } = await server.ask<Ports>('ports')
   const resourcesBefore = await server.ask<Resources>('resources')
-  const relay = await startLossyRelay(udp, { ...NETWORK, seed })
+  const relay = await LossyRelay.start(udp, { ...NETWORK, seed })
   const ports = [tcp, relay.port, ws].map(String)
   const clients = new Child('soak-clients', { args: [...ports, String(seed)] })
   clients.onSaid((said) => ledger.heardDevice(said))

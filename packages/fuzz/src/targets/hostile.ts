@@ -1,10 +1,24 @@
-import { concatBytes, copyBytes, writeUint32 } from '../../../core/src/bytes.js'
-import { cobsDecode, encodeSerial } from '../../../core/src/cobs.js'
-import type { TransportKind } from '../../../core/src/connection.js'
-import { type CipherSuite, PacketType } from '../../../core/src/constants.js'
-import { decodeFrame, encodeFrame, type Frame, finishFrame, writeHeader } from '../../../core/src/frame.js'
-import { RecordLayer } from '../../../core/src/record-layer.js'
-import { encodeUtack, isHandshakeType, isUtack } from '../../../core/src/utack.js'
+import type { TransportKind } from '@usmp/core'
+import {
+  type CipherSuite,
+  cobsDecode,
+  concatBytes,
+  decodeFrame,
+  encodeFrame,
+  encodeSerial,
+  type Frame,
+  PacketType,
+} from '@usmp/core'
+import {
+  copyBytes,
+  encodeUtack,
+  finishFrame,
+  isHandshakeType,
+  isUtack,
+  RecordLayer,
+  writeHeader,
+  writeUint32,
+} from '@usmp/core/internal'
 import type { Choices } from '../target.js'
 import { DEVICE_ID, otherRole, provider, type Role } from './ends.js'
 import { startOf } from './start.js'

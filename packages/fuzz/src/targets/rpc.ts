@@ -1,16 +1,17 @@
 import { MAX_MESSAGE, UsmpError } from '@usmp/core'
-import * as v from 'valibot'
-import { RpcError } from '../../../rpc/src/codes.js'
+import { contract, RpcError, type RpcSession, rpc } from '@usmp/rpc'
 import {
   formatCall,
   formatError,
+  formatPiece,
   formatResult,
   type Incoming,
+  Joiner,
+  PIECE_MARK,
   parseMessage,
   Refusal,
-} from '../../../rpc/src/envelope.js'
-import { contract, type RpcSession, rpc } from '../../../rpc/src/index.js'
-import { formatPiece, Joiner, PIECE_MARK } from '../../../rpc/src/pieces.js'
+} from '@usmp/rpc/internal'
+import * as v from 'valibot'
 import { Choices, must, type Target } from '../target.js'
 
 const LIMIT = 4096

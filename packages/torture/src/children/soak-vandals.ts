@@ -4,13 +4,13 @@ import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { connect, tcpTransport } from '@usmp/node'
+import { Random } from '@usmp/testing'
 import { deviceId, LOOPBACK } from '../fleet.js'
 import { beDevice } from '../narrow.js'
-import { Dice } from '../random.js'
 import { obey } from './obey.js'
 
 const [tcp, udp, ws, seed] = process.argv.slice(2).map(Number) as [number, number, number, number]
-const dice = new Dice(seed)
+const random = new Random(seed)
 const STRANGERS = 1_000
 /** The one that has the key, and no manners. */
 const RUDE = 998
@@ -23,9 +23,9 @@ async function open(port: number): Promise<Socket> {
   return socket
 }
 
-const pause = (most: number) => new Promise((resolve) => setTimeout(resolve, dice.between(0, most)))
+const pause = (most: number) => new Promise((resolve) => setTimeout(resolve, random.between(0, most)))
 const wrong = (url: string) =>
-  connect(url, { deviceId: deviceId(STRANGERS + dice.between(0, 50)), psk: randomBytes(32) }).then(
+  connect(url, { deviceId: deviceId(STRANGERS + random.between(0, 50)), psk: randomBytes(32) }).then(
     () => {
       throw new Error('a wrong key was accepted')
     },
@@ -34,19 +34,19 @@ const wrong = (url: string) =>
 
 const tricks: readonly (() => Promise<void>)[] = [
   async function junk() {
-    const socket = await open(dice.pick([tcp, ws]))
-    socket.write(randomBytes(dice.between(1, 2_000)))
+    const socket = await open(random.pick([tcp, ws]))
+    socket.write(randomBytes(random.between(1, 2_000)))
     await pause(200)
     socket.destroy()
   },
   async function silence() {
-    const socket = await open(dice.pick([tcp, ws]))
+    const socket = await open(random.pick([tcp, ws]))
     await pause(2_000)
     socket.resetAndDestroy()
   },
   async function datagrams() {
     const socket = createSocket('udp4')
-    for (let i = 0; i < 50; i++) socket.send(randomBytes(dice.between(1, 500)), udp, LOOPBACK)
+    for (let i = 0; i < 50; i++) socket.send(randomBytes(random.between(1, 500)), udp, LOOPBACK)
     await pause(200)
     socket.close()
   },
@@ -71,7 +71,7 @@ const tricks: readonly (() => Promise<void>)[] = [
 
 const vandalism = (async () => {
   while (!stopped) {
-    await dice.pick(tricks)()
+    await random.pick(tricks)()
     done++
     await pause(300)
   }

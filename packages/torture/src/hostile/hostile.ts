@@ -1,9 +1,9 @@
 // What hostile clients do to a server, and to the good clients beside them.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { table } from '@usmp/testing/markdown'
 import type { SceneOptions } from '../children/hostile-scene.js'
 import { Child } from '../children.js'
-import { table } from '../document.js'
 import type { Torture } from '../torture.js'
 import { attacks } from './attacks/index.js'
 import { lines, type Outcome, type Tally } from './results.js'

@@ -3,8 +3,8 @@ import type { Socket as UdpSocket } from 'node:dgram'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PacketType } from '@usmp/core'
+import { encodeUtack } from '@usmp/core/internal'
 import { nodeProvider } from '@usmp/node'
-import { encodeUtack } from '../../../../core/src/utack.ts'
 import { deviceId, Kind } from '../identities.js'
 import {
   type Attack,

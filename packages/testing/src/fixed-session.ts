@@ -1,10 +1,11 @@
-import { type ClientOptions, Connection, type ServerOptions, type TransportKind } from '../src/connection.ts'
-import type { CipherSuite, WireVersion } from '../src/constants.ts'
-import type { CryptoProvider } from '../src/crypto.ts'
-import { ReliableDatagram } from '../src/datagram.js'
-import { RecordLayer } from '../src/record-layer.ts'
-import { concatBytes, pseudoRandom, text } from './helpers.ts'
-import { DEVICE_ID, PSK, type Side } from './pair.ts'
+import type { CipherSuite, CryptoProvider, WireVersion } from '@usmp/core'
+import { type ClientOptions, Connection, concatBytes, type ServerOptions, type TransportKind } from '@usmp/core'
+import { ReliableDatagram } from '@usmp/core/datagram'
+import { RecordLayer } from '@usmp/core/internal'
+import { text } from './bytes.js'
+import { DEVICE_ID_BYTES, PSK } from './identities.js'
+import type { Side } from './pair.js'
+import { pseudoRandom } from './random.js'
 
 export interface FixedSession {
   readonly suite: CipherSuite
@@ -27,7 +28,12 @@ export function cipherOf(
   options: { ordered?: boolean; tx?: number; rx?: number; wireVersion?: WireVersion } = {},
 ): RecordLayer {
   const { ordered = true, tx = 0, rx = 0, wireVersion = 2 } = options
-  const established = { wireVersion, deviceId: DEVICE_ID, sessionId: session.sessionId, keys: keysOf(session, side) }
+  const established = {
+    wireVersion,
+    deviceId: DEVICE_ID_BYTES,
+    sessionId: session.sessionId,
+    keys: keysOf(session, side),
+  }
   return new RecordLayer(provider, session.suite, established, ordered, side === 'client', { tx, rx })
 }
 
@@ -76,7 +82,7 @@ export function connectWith(
       ...quiet,
       reliableDatagram: ReliableDatagram,
       random: random.client.source,
-      deviceId: DEVICE_ID,
+      deviceId: DEVICE_ID_BYTES,
       psk: PSK,
       suite: session.suite,
       ...options.client,

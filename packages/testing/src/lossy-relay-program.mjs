@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stands between UDP programs and their server and treats what passes as a bad network would.
 //
-//   node lossy-relay.mjs --to 127.0.0.1:9000 [--listen 9001] [--from 9002] [--loss 0.2] [--duplication 0.05] [--reordering 0.05]
+//   node lossy-relay-program.mjs --to 127.0.0.1:9000 [--listen 9001] [--from 9002] [--loss 0.2] [--duplication 0.05] [--reordering 0.05]
 //                        [--delay 25] [--jitter 10] [--corruption 0.01] [--seed 1]
 //
 // With --from all programs reach the server from that one port, as one device does that is started again and again; answers
@@ -12,6 +12,7 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { parseArgs } from 'node:util'
+import { randomNumbers } from './random-numbers.mjs'
 
 const LOOPBACK = '127.0.0.1'
 const { values } = parseArgs({
@@ -43,16 +44,7 @@ const conditions = {
 }
 const counts = { passed: 0, lost: 0, duplicated: 0, reordered: 0, corrupted: 0 }
 
-/** mulberry32, one sequence for each direction. */
-function randomNumbers(seed) {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
+/** One sequence for each direction. */
 const dice = { up: randomNumbers(seed), down: randomNumbers(seed + 1) }
 
 function pass(direction, datagram, send) {

@@ -28,9 +28,9 @@ export function launch(): Promise<Browser> {
 }
 
 /** A script for pages, from TypeScript, with everything in it that it imports; nothing is left out or replaced. */
-export async function bundle(entry: string, options: { minify?: boolean } = {}): Promise<string> {
+export async function bundle(entry: URL, options: { minify?: boolean } = {}): Promise<string> {
   const { outputFiles } = await build({
-    entryPoints: [fileURLToPath(new URL(entry, import.meta.url))],
+    entryPoints: [fileURLToPath(entry)],
     bundle: true,
     format: 'iife',
     target: 'es2022',

@@ -1,4 +1,5 @@
-import type { Network } from './pair.ts'
+import type { Network } from './pair.js'
+import { randomNumbers } from './random-numbers.mjs'
 
 /** What a network does to datagrams; shares from 0 to 1, times in ms. Everything left out is 0, so does not happen. */
 export interface Conditions {
@@ -19,17 +20,6 @@ export interface Conditions {
   readonly rate?: number
   /** From when until when nothing passes. */
   readonly partitions?: readonly (readonly [number, number])[]
-}
-
-/** Even numbers from 0 up to, and not including, 1; the same for the same seed (mulberry32). */
-export function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 /** A network on simulated time that does the same on every run with one seed. */

@@ -1,7 +1,8 @@
 import { Connection, type ConnectionEvent, type Transport } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
-import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
-import { DEVICE_ID_BYTES, PSK, until } from './helpers.ts'
+import { nodeProvider, nodeRandom } from '@usmp/node'
+import { DEVICE_ID_BYTES, PSK } from './identities.js'
+import { until } from './waiting.js'
 
 /** A peer that a test leads by hand: bytes can be added, held back and looked at. */
 export class ManualPeer {

@@ -1,11 +1,10 @@
+import type { CipherSuite, Connection, CryptoProvider } from '@usmp/core'
+import { fromHex, toHex } from '@usmp/core'
 import { expect } from 'vitest'
-import type { Connection } from '../src/connection.ts'
-import type { CipherSuite } from '../src/constants.ts'
-import type { CryptoProvider } from '../src/crypto.ts'
-import { connectWith, LoadedRandom, windOn } from './fixed-session.ts'
-import { codeOf, fromHex, toHex } from './helpers.ts'
-import type { Side } from './pair.ts'
-import type { Case } from './vectors.ts'
+import { codeThrownBy } from './failures.js'
+import { connectWith, LoadedRandom, windOn } from './fixed-session.js'
+import type { Side } from './pair.js'
+import type { Case } from './vectors.js'
 
 /** The parameters of a group of scripts. */
 export interface ScriptParams {
@@ -49,7 +48,7 @@ export function playScript(provider: CryptoProvider, params: ScriptParams, scrip
   }
   script.steps.forEach((step, index) => {
     if (step.do === 'rekey') random[step.side].load(fromHex(step.input))
-    const refused = codeOf(() => perform(ends[step.side], step))
+    const refused = codeThrownBy(() => perform(ends[step.side], step))
     const seen = { ...drain(ends[step.side]), refused: refused === 'no error' ? '' : refused }
     const { messages, sends, end } = step
     expect(seen, `step ${index}: ${step.side} ${step.do}`).toEqual({ messages, sends, end, refused: step.refused })

@@ -1,3 +1,4 @@
+import type { UsmpError } from '@usmp/core'
 import {
   type Authorization,
   type ClientOptions,
@@ -5,17 +6,15 @@ import {
   type ConnectionEvent,
   type ServerOptions,
   type TransportKind,
-} from '../src/connection.ts'
-import { ReliableDatagram } from '../src/datagram.js'
-import type { UsmpError } from '../src/errors.ts'
-import { isUtack } from '../src/utack.ts'
-import { bytesOf, pseudoRandom, toHex } from './helpers.ts'
+  toHex,
+} from '@usmp/core'
+import { ReliableDatagram } from '@usmp/core/datagram'
+import { isUtack } from '@usmp/core/internal'
+import { DEVICE_ID_BYTES, PSK } from './identities.js'
+import { pseudoRandom } from './random.js'
 
 export type Side = 'client' | 'server'
 export const otherSide = (side: Side): Side => (side === 'client' ? 'server' : 'client')
-
-export const PSK = bytesOf(32, 77)
-export const DEVICE_ID = Uint8Array.of(0x24, 0x6f, 0x28, 0xa1, 0xb2, 0xc3)
 
 /** Bytes under way. Tests may remove, change and add entries of {@link Pair.wire}. */
 export interface Packet {
@@ -66,7 +65,7 @@ export class Pair {
           kind,
           reliableDatagram: ReliableDatagram,
           random: pseudoRandom(seed),
-          deviceId: DEVICE_ID,
+          deviceId: DEVICE_ID_BYTES,
           psk: PSK,
           ...options.client,
         },

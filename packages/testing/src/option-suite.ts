@@ -1,6 +1,6 @@
+import { UsmpError } from '@usmp/core'
+import type { OptionRule, OptionTable } from '@usmp/core/options'
 import { describe, expect, test } from 'vitest'
-import { UsmpError } from '../src/errors.ts'
-import type { OptionRule, OptionTable } from '../src/options.ts'
 
 /** A public function that takes an object of options. */
 export interface OptionEntry {

@@ -10,26 +10,14 @@ import {
   type TransportKind,
 } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
+import { nodeClock, nodeProvider, nodeRandom } from '@usmp/node'
 import { afterEach, describe, expect, test } from 'vitest'
-import { nodeClock } from '../src/clock.ts'
-import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
-import {
-  codeOf,
-  collect,
-  DEVICE_ID,
-  DEVICE_ID_BYTES,
-  expectBytes,
-  failureOf,
-  isSettled,
-  OTHER_PSK,
-  PSK,
-  pattern,
-  textOf,
-  turns,
-  until,
-} from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
-import { SimulatedClock } from './simulated-clock.ts'
+import { expectBytes, pattern, textOf } from './bytes.js'
+import { codeOf, failureOf } from './failures.js'
+import { DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK } from './identities.js'
+import { ManualPeer } from './manual-peer.js'
+import { SimulatedClock } from './simulated-clock.js'
+import { collect, isSettled, turns, until } from './waiting.js'
 
 /** The two ends of one connection. */
 export interface Ends {

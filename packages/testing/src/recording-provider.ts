@@ -1,6 +1,5 @@
-import type { Aead, CryptoProvider, KeyPair } from '../src/crypto.ts'
-import { nobleProvider } from '../src/crypto-noble.ts'
-import { toHex } from './helpers.ts'
+import type { Aead, CryptoProvider, KeyPair } from '@usmp/core'
+import { nobleProvider, toHex } from '@usmp/core'
 
 /** A provider that notes what it is used for. */
 export interface Recording extends CryptoProvider {

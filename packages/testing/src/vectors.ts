@@ -1,6 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 
-const folder = new URL('../../../vectors/', import.meta.url)
+/** A build has the cases beside it; the sources take those of the repository. */
+const built = new URL('./vectors/', import.meta.url)
+const folder = existsSync(built) ? built : new URL('../../../vectors/', import.meta.url)
 
 /** What every case has; the other fields depend on topic and operation. */
 export interface Case {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
-import { until } from './helpers.ts'
+import { until } from './waiting.js'
 
 const PROGRAM = fileURLToPath(new URL('cable.py', import.meta.url))
 

@@ -1,20 +1,26 @@
+import type { CipherSuite, CryptoProvider, UsmpError, WireVersion } from '@usmp/core'
+import { Connection, decodeFrame, fromHex, toHex } from '@usmp/core'
+import { ReliableDatagram } from '@usmp/core/datagram'
+import {
+  decodeUtack,
+  deriveKeys,
+  deriveRekeyKeys,
+  encodeUtack,
+  finishFrame,
+  isUtack,
+  isZero,
+  Reassembler,
+  splitMessage,
+  verifyUtack,
+} from '@usmp/core/internal'
 import { describe, expect, test } from 'vitest'
-import { isZero } from '../src/bytes.ts'
-import { Connection } from '../src/connection.ts'
-import type { CipherSuite, WireVersion } from '../src/constants.ts'
-import type { CryptoProvider } from '../src/crypto.ts'
-import { ReliableDatagram } from '../src/datagram.js'
-import type { UsmpError } from '../src/errors.ts'
-import { Reassembler, splitMessage } from '../src/fragment.ts'
-import { decodeFrame, finishFrame } from '../src/frame.ts'
-import { deriveKeys, deriveRekeyKeys } from '../src/keys.ts'
-import { decodeUtack, encodeUtack, isUtack, verifyUtack } from '../src/utack.ts'
-import { cipherOf, connectWith, type FixedSession, LoadedRandom, windOn } from './fixed-session.ts'
-import { bytesOf, codeOf, fromHex, toHex } from './helpers.ts'
-import { otherSide, type Side } from './pair.ts'
-import { describePrimitives } from './primitives.ts'
-import { playScript, type Script, type ScriptParams } from './scripts.ts'
-import { type Case, caseName, groupsOf } from './vectors.ts'
+import { bytesOf } from './bytes.js'
+import { codeThrownBy } from './failures.js'
+import { cipherOf, connectWith, type FixedSession, LoadedRandom, windOn } from './fixed-session.js'
+import { otherSide, type Side } from './pair.js'
+import { describePrimitives } from './primitives-suite.js'
+import { playScript, type Script, type ScriptParams } from './scripts.js'
+import { type Case, caseName, groupsOf } from './vectors.js'
 
 /** What {@link describeProvider} runs, by topic of vectors/. */
 export const providerOps: Record<string, readonly string[]> = {
@@ -72,7 +78,9 @@ function describeKeySchedule(provider: CryptoProvider): void {
             clientPublic: own.publicKey,
             serverPublic: fromHex(vector.peer_public),
           }
-          expect(codeOf(() => deriveKeys(provider, 2, own, transcript.serverPublic, transcript))).toBe(vector.error)
+          expect(codeThrownBy(() => deriveKeys(provider, 2, own, transcript.serverPublic, transcript))).toBe(
+            vector.error,
+          )
         })
       }
     }
@@ -327,7 +335,7 @@ function describeOpen(provider: CryptoProvider): void {
           const receiver = cipherOf(provider, session, side, { rx: begin })
           if (!vector.first)
             receiver.open(decodeFrame(cipherOf(provider, session, params.sender, { tx: begin }).seal(5, bytesOf(1))))
-          expect(codeOf(() => receiver.open(decodeFrame(fromHex(vector.frame))))).toBe(vector.error)
+          expect(codeThrownBy(() => receiver.open(decodeFrame(fromHex(vector.frame))))).toBe(vector.error)
         })
       }
     })
@@ -359,11 +367,11 @@ function describeFragments(provider: CryptoProvider): void {
           const message = fromHex(vector.message)
           const ends = connectWith(provider, FRAGMENT_SESSION)
           windOn(ends.client, ends.server, vector.first_seq)
-          const code = codeOf(() => ends.client.send(message, 0))
+          const code = codeThrownBy(() => ends.client.send(message, 0))
           if (vector.result === 'invalid') {
             expect(code).toBe(vector.error)
             expect(ends.client.pollTransmit()).toBeUndefined()
-            return expect(codeOf(() => splitMessage(message))).toBe(vector.error)
+            return expect(codeThrownBy(() => splitMessage(message))).toBe(vector.error)
           }
           const peer = cipherOf(provider, FRAGMENT_SESSION, 'server', { rx: vector.first_seq })
           const pieces: Piece[] = []
@@ -415,7 +423,7 @@ function describeFragments(provider: CryptoProvider): void {
   function reassembleAlone(frames: readonly Piece[]): { messages: string[]; error: string } {
     const reassembler = new Reassembler()
     const messages: string[] = []
-    const error = codeOf(() => {
+    const error = codeThrownBy(() => {
       for (const { type, seq, plaintext } of frames) {
         const message = reassembler.push(type, seq, fromHex(plaintext))
         if (message) messages.push(toHex(message))
@@ -439,7 +447,7 @@ function describeReplay(provider: CryptoProvider): void {
           vector.steps.forEach((step, index) => {
             const frame = decodeFrame(sealAt(step.seq))
             if (!step.authentic) frame.payload[frame.payload.length - 1]! ^= 1
-            const seen = codeOf(() => receiver.open(frame))
+            const seen = codeThrownBy(() => receiver.open(frame))
             const expected = { ACCEPT: 'no error', DROPPED: 'DECRYPT_FAILED' }[step.expect] ?? step.expect
             expect(seen, `step ${index}, number ${step.seq}`).toBe(expected)
           })

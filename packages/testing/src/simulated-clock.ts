@@ -1,6 +1,6 @@
-import type { Clock } from '../src/clock.ts'
+import type { Clock } from '@usmp/core'
 
-/** Timers that fire when a test says so. What `defer` and `turn` do is for those who extend it. */
+/** Timers that fire when a test says so. A subclass says what `defer` and `yieldToEventLoop` do. */
 export abstract class SimulatedTime implements Clock {
   readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>()
   #now = 1_000
@@ -40,5 +40,22 @@ export abstract class SimulatedTime implements Clock {
     this.#timers.delete(next)
     next.callback()
     return true
+  }
+}
+
+/** Time that passes when a test says so. I/O goes on in real time. */
+export class SimulatedClock extends SimulatedTime {
+  defer(callback: () => void): void {
+    process.nextTick(callback)
+  }
+
+  yieldToEventLoop(callback: () => void): void {
+    setImmediate(callback)
+  }
+
+  /** Lets `ms` pass and fires what becomes due, in order. */
+  advance(ms: number): void {
+    const end = this.now() + ms
+    while (this.step(end));
   }
 }

@@ -25,22 +25,25 @@ export interface RelayCounts {
   readonly corrupted: number
 }
 
-/** A lossy network between UDP programs and a server of this machine, as a process of its own (lossy-relay.mjs). */
-export class Relay {
+/** A lossy network between UDP programs and a server of this machine, as a process of its own (lossy-relay-program.mjs). */
+export class LossyRelay {
   /** Where programs reach the server through it. */
   readonly port: number
+  /** With this seed and the same traffic a run can be repeated. */
+  readonly seed: number
   readonly #child: ChildProcess
   readonly #lines: Interface
 
-  private constructor(child: ChildProcess, lines: Interface, port: number) {
+  private constructor(child: ChildProcess, lines: Interface, port: number, seed: number) {
     this.#child = child
     this.#lines = lines
     this.port = port
+    this.seed = seed
   }
 
-  /** Says its seed, so that a run can be repeated. */
-  static async start(to: number, conditions: RelayConditions): Promise<Relay> {
-    const script = fileURLToPath(new URL('lossy-relay.mjs', import.meta.url))
+  /** @param to the port of the server; without `seed` every run is another one */
+  static async start(to: number, conditions: RelayConditions): Promise<LossyRelay> {
+    const script = fileURLToPath(new URL('lossy-relay-program.mjs', import.meta.url))
     const options = Object.entries(conditions).flatMap(([name, value]) => [`--${name}`, String(value)])
     const child = spawn(process.execPath, [script, '--to', `127.0.0.1:${to}`, ...options], {
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -48,8 +51,7 @@ export class Relay {
     const lines = createInterface({ input: child.stdout! })
     const [line] = (await once(lines, 'line')) as [string]
     const { port, seed } = JSON.parse(line) as { port: number; seed: number }
-    console.log(`relay: ${JSON.stringify(conditions)}, seed ${seed}`)
-    return new Relay(child, lines, port)
+    return new LossyRelay(child, lines, port, seed)
   }
 
   async stop(): Promise<RelayCounts> {

@@ -1,8 +1,8 @@
+import type { CryptoProvider } from '@usmp/core'
+import { CipherSuite, concatBytes, fromHex, toHex } from '@usmp/core'
 import { describe, expect, test } from 'vitest'
-import { CipherSuite } from '../src/constants.ts'
-import type { CryptoProvider } from '../src/crypto.ts'
-import { bytesOf, concatBytes, flipBit, fromHex, toHex } from './helpers.ts'
-import { type Case, caseName, groupsOf } from './vectors.ts'
+import { bytesOf, flipBit } from './bytes.js'
+import { type Case, caseName, groupsOf } from './vectors.js'
 
 /** The provider interface against vectors/primitives.json, and against its own promises. */
 export function describePrimitives(provider: CryptoProvider): void {
