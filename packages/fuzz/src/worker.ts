@@ -1,4 +1,6 @@
 // Runs one target in a thread of its own, so that the main one can tell when it hangs.
+// First of all: instrumented code looks for its counters as it is loaded.
+import './hits.js'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Engine } from './engine.js'
 import { hits } from './hits.js'
