@@ -30,6 +30,7 @@ const TESTS = {
   rpc: ['node', 'testing'],
   cli: ['testing'],
   demos: ['testing'],
+  playground: ['testing'],
   conformance: ['demos'],
 }
 

@@ -19,6 +19,11 @@ describe.each(list)('$name', (about) => {
     const { input, error } = grown.find ?? {}
     expect(error && `input ${Buffer.from(input!).toString('hex')}: ${error}`).toBeUndefined()
     expect(grown.executions).toBeGreaterThan(corpus.length)
+    for (const file of about.covers)
+      expect(
+        bundle.points.some((point) => point.file === file),
+        file,
+      ).toBe(true)
     const own = bundle.points.flatMap(({ file }, point) => (about.covers.includes(file) ? [point] : []))
     const reached = own.filter((point) => grown.reached.has(point)).length
     expect(reached / own.length).toBeGreaterThan(REACHES[about.name]!)

@@ -1,14 +1,12 @@
-import { type ChildProcess, type ExecFileSyncOptions, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { toHex } from '@usmp/core'
+import { buildC, cFolder } from './c-build.js'
 
-const source = fileURLToPath(new URL('../../../firmware-c', import.meta.url))
-export const cFolder = join(source, 'build')
 const WAIT = 20_000
 
 /** The C core's host program, with either of its crypto libraries. */
@@ -19,10 +17,7 @@ export const publishedLoop = join(cFolder, 'published-loop')
 
 /** Compiles the host programs; costs little when they are there. */
 export function buildCPeers(): void {
-  const options: ExecFileSyncOptions = { stdio: ['ignore', 'ignore', 'inherit'] }
-  execFileSync('cmake', ['-S', source, '-B', cFolder], options)
-  const targets = [...Object.values(cPrograms), 'published-loop']
-  execFileSync('cmake', ['--build', cFolder, '--parallel', '2', '--target', ...targets], options)
+  buildC(...Object.values(cPrograms), 'published-loop')
 }
 
 /** The C host program at work (firmware-c/README.md has its options). */

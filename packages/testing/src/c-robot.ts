@@ -1,19 +1,17 @@
-import { type ChildProcess, type ExecFileSyncOptions, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { toHex } from '@usmp/core'
+import { buildC, cFolder } from './c-build.js'
 
-const source = fileURLToPath(new URL('../../../firmware-c', import.meta.url))
-const folder = join(source, 'build')
+/** The program of {@link CRobot}. */
+export const cRobotProgram = join(cFolder, 'robolink-robot')
 
-/** Compiles `robolink-robot`; costs little when it is there. */
+/** Compiles the program of {@link CRobot}; costs little when it is there. */
 export function buildCRobot(): void {
-  const options: ExecFileSyncOptions = { stdio: ['ignore', 'ignore', 'inherit'] }
-  execFileSync('cmake', ['-S', source, '-B', folder], options)
-  execFileSync('cmake', ['--build', folder, '--parallel', '2', '--target', 'robolink-robot'], options)
+  buildC('robolink-robot')
 }
 
 /** The robot of firmware-c/examples/robot as a program of this machine. */
@@ -28,7 +26,7 @@ export class CRobot {
     const pskFile = join(this.#secrets, 'psk')
     writeFileSync(pskFile, toHex(psk), { mode: 0o600 })
     const args = ['--connect', connect, '--id', id, '--psk-file', pskFile, ...more]
-    this.#child = spawn(join(folder, 'robolink-robot'), args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    this.#child = spawn(cRobotProgram, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#child.stderr!.on('data', (chunk) => (this.log += chunk))
   }
 
