@@ -19,7 +19,7 @@ import { ManualPeer } from './manual-peer.js'
 import { SimulatedClock } from './simulated-clock.js'
 import { collect, isSettled, turns, until } from './waiting.js'
 
-/** The two ends of one connection. */
+/** The two ends of one new connection; nothing has been written to either. */
 export interface Ends {
   readonly client: Transport
   readonly server: Transport
@@ -27,8 +27,11 @@ export interface Ends {
 
 /** A way of carrying sessions, as this suite needs it. */
 export interface Adapter {
+  /** In the names of the tests. */
   readonly name: string
+  /** Of both ends; it decides which tests make sense. */
   readonly kind: TransportKind
+  /** Connects two new ends. */
   open(): Promise<Ends>
 }
 
@@ -37,7 +40,14 @@ const notHere: Test = () => {}
 
 const SIZES = [0, 1, 451, 452, 453, 904, 1356, 1808]
 
-/** What every transport has to do for a session, whatever it is made of. */
+/**
+ * What every transport has to do for a session, whatever it is made of. Call it once a transport, at the top level of a test file:
+ * it registers the tests, and each test calls `adapter.open` for a connection of its own.
+ *
+ * The suite owns what `open` returns: it drives both ends by sessions or by a {@link ManualPeer}, and aborts both after the test.
+ * The adapter owns the rest, such as a listening socket. Two calls of `open` must never return the same transport. Time is
+ * simulated where a test is about time; I/O is real, so a transport must deliver within seconds.
+ */
 export function describeAdapter(adapter: Adapter): void {
   /** On a noisy or lossy transport anybody can put bytes in; there they cost nothing. */
   const strict = adapter.kind === 'stream' || adapter.kind === 'message'

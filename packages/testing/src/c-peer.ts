@@ -20,7 +20,11 @@ export function buildCPeers(): void {
   buildC(...Object.values(cPrograms), 'published-loop')
 }
 
-/** The C host program at work (firmware-c/README.md has its options). */
+/**
+ * The C host program at work (firmware-c/README.md has its options). Build it once by {@link buildCPeers}, then start any number.
+ * It owns the process and a folder with the key; call {@link CPeer.stop} in every case, which removes both. The key goes by file:
+ * it must never be an argument, as other users of the machine see those.
+ */
 export class CPeer {
   readonly #child: ChildProcess
   readonly #secrets: string

@@ -25,7 +25,7 @@ export class Cable {
     return cable
   }
 
-  /** One for whoever removes it. */
+  /** One that the caller removes. */
   static async laid(): Promise<Cable> {
     const cable = new Cable()
     await cable.plug()

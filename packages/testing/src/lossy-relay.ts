@@ -25,7 +25,11 @@ export interface RelayCounts {
   readonly corrupted: number
 }
 
-/** A lossy network between UDP programs and a server of this machine, as a process of its own (lossy-relay-program.mjs). */
+/**
+ * A lossy network between UDP programs and a server of this machine. It is a process (lossy-relay-program.mjs), so that a busy test
+ * does not delay datagrams. A test starts it, gives its port to the programs, and stops it; an unstopped relay ends with the test
+ * process.
+ */
 export class LossyRelay {
   /** Where programs reach the server through it. */
   readonly port: number

@@ -4,7 +4,14 @@ import { nodeProvider, nodeRandom } from '@usmp/node'
 import { DEVICE_ID_BYTES, PSK } from './identities.js'
 import { until } from './waiting.js'
 
-/** A peer that a test leads by hand: bytes can be added, held back and looked at. */
+/**
+ * A peer that a test leads by hand: bytes can be added, held back and looked at. It owns one end of a transport and, where it has
+ * a role, a `Connection` on node:crypto; there is no `Session`, so nothing happens behind the test's back.
+ *
+ * A test opens a transport, makes the peer, waits for the handshake ({@link ManualPeer.connected} does both), then calls `send`,
+ * `frames` and `write`, and reads `events`, `messages` and `received`. It runs on real time and has no timers of its own: PINGs and
+ * repeats are the test's to make. Never give its transport to a session too.
+ */
 export class ManualPeer {
   readonly transport: Transport
   readonly connection: Connection | undefined

@@ -40,7 +40,14 @@ export interface PairOptions {
   readonly authorize?: (deviceId: Uint8Array) => Authorization | null | undefined
 }
 
-/** Two connections, a clock and a wire between them; nothing happens unless a test says so. */
+/**
+ * Two connections, a clock and a wire between them; nothing happens unless a test says so. The pair owns both connections, the
+ * time and every packet under way. The same options and the same seed give the same run.
+ *
+ * A test makes the pair, mostly calls `connect`, acts by `send`, `act` or `deliver`, lets time pass by `wait` or `run`, and reads
+ * `events`, `messages`, `sent` and `reason`. It must call the connections through `act` alone: what they have to send is collected
+ * there.
+ */
 export class Pair {
   now = 0
   readonly wire: Packet[] = []

@@ -1,6 +1,9 @@
 import type { Clock } from '@usmp/core'
 
-/** Timers that fire when a test says so. A subclass says what `defer` and `yieldToEventLoop` do. */
+/**
+ * Timers that fire when a test says so; it owns the time and all timers of those that it is given to. Real time never moves it.
+ * A subclass says what `defer` and `yieldToEventLoop` do.
+ */
 export abstract class SimulatedTime implements Clock {
   readonly #timers = new Set<{ readonly at: number; readonly callback: () => void }>()
   #now = 1_000
