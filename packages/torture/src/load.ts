@@ -1,7 +1,7 @@
 // Many sessions at once, and many handshakes in a row.
 
 import { table } from '@usmp/testing/markdown'
-import type { Delay, Memory, Resources } from './children/obey.js'
+import type { Delay, Memory, Resources } from './children/control-channel.js'
 import { Child } from './children.js'
 import type { Torture, TortureOptions } from './torture.js'
 

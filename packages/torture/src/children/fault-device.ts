@@ -5,8 +5,8 @@ import { sessions } from '@usmp/node'
 import { Random } from '@usmp/testing'
 import { deviceId, type FaultKind, LIVENESS, LOOPBACK, PSK } from '../fleet.js'
 import { numbered, numberOf } from '../numbered.js'
+import { say, serveCommands } from './control-channel.js'
 import { letClockJump } from './jumping-clock.js'
-import { obey, say } from './obey.js'
 
 /** Messages that may wait for their confirmation. */
 const WINDOW = 8
@@ -55,4 +55,4 @@ async function live(): Promise<void> {
 
 live().catch((error) => say('fault', { error: String(error) }))
 say('started')
-await obey({})
+await serveCommands({})

@@ -4,7 +4,7 @@ import { sessions } from '@usmp/node'
 import { Random } from '@usmp/testing'
 import { deviceId, LOOPBACK, OF_SOAK, PSK } from '../fleet.js'
 import { numbered, numberOf } from '../numbered.js'
-import { obey, say } from './obey.js'
+import { say, serveCommands } from './control-channel.js'
 
 const [tcp, udp, ws, seed] = process.argv.slice(2).map(Number) as [number, number, number, number]
 const urls = { tcp: `usmp://${LOOPBACK}:${tcp}`, udp: `usmp+udp://${LOOPBACK}:${udp}`, ws: `ws://${LOOPBACK}:${ws}` }
@@ -65,7 +65,7 @@ const lives = Array.from({ length: OF_SOAK }, (_, n) => {
   return be(kind, n).catch((error) => say('fault', { session: kind, error: String(error) }))
 })
 
-await obey({
+await serveCommands({
   counts: () => ({ rekeys }),
   async stop() {
     over = true

@@ -4,9 +4,9 @@ import { formatDeviceId, listen, type Session } from '@usmp/node'
 import { Random } from '@usmp/testing'
 import { deviceId, LOOPBACK, OF_SOAK, PSK } from '../fleet.js'
 import { numberOf } from '../numbered.js'
-import { obey, say } from './obey.js'
+import { say, serveCommands } from './control-channel.js'
 
-/** The C program and the vandals number nothing. */
+/** The C program and the bad clients number nothing. */
 const numberedDevices = new Set(Array.from({ length: OF_SOAK }, (_, n) => formatDeviceId(deviceId(n))))
 const random = new Random(Number(process.argv[2]))
 const place = { host: LOOPBACK, port: 0 }
@@ -51,7 +51,7 @@ void (async () => {
   for await (const session of server) void serve(session)
 })()
 
-await obey({
+await serveCommands({
   ports: () => ({ tcp: server.port, udp: server.udpPort, ws: Number(new URL(server.websocketUrl).port) }),
   counts: () => ({ sessions: server.sessions.length, messages, bytes, rekeys, refused }),
 })

@@ -3,9 +3,9 @@
 import { Child } from '../children.js'
 import { attacks } from '../hostile/attacks/index.js'
 import type { GoodFigures, Outcome, Sent, ServerFigures } from '../hostile/results.js'
-import { obey } from './obey.js'
+import { serveCommands } from './control-channel.js'
 
-export interface SceneOptions {
+export interface ScenarioOptions {
   readonly attack: string
   /** ms of watching the good clients: without, and with the attack. */
   readonly without: number
@@ -14,7 +14,7 @@ export interface SceneOptions {
   readonly gentle: boolean
 }
 
-async function play({ attack, without, under, gentle }: SceneOptions): Promise<Outcome> {
+async function play({ attack, without, under, gentle }: ScenarioOptions): Promise<Outcome> {
   const children: Child[] = []
   const start = (name: 'server' | 'good' | 'attacker') => {
     const child = new Child(`hostile-${name}`)
@@ -42,4 +42,4 @@ async function play({ attack, without, under, gentle }: SceneOptions): Promise<O
   }
 }
 
-await obey({ play })
+await serveCommands({ play })

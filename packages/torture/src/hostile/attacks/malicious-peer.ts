@@ -6,37 +6,47 @@ import { PacketType } from '@usmp/core'
 import { nodeRandom } from '@usmp/node'
 import { deviceId, Kind } from '../identities.js'
 import { SLOW } from './handshakes.js'
-import { type Attack, address, enterTcp, type Forger, openTcp, over, pour, repeat, type Victim } from './victim.js'
+import {
+  type Attack,
+  address,
+  enterTcp,
+  type Forger,
+  openTcp,
+  over,
+  pour,
+  repeat,
+  type TestTarget,
+} from './test-target.js'
 
 /** Sessions again and again, `count` at once; the connection is left when `behave` is done. */
 function inSessions(
   kind: Kind,
   count: number,
-  behave: (victim: Victim, socket: Socket, forger: Forger) => Promise<unknown>,
+  behave: (target: TestTarget, socket: Socket, forger: Forger) => Promise<unknown>,
 ): Attack['run'] {
-  return (victim) =>
-    repeat(victim, count, async (n) => {
-      const socket = await openTcp(victim, address(n % 8))
-      const forger = await enterTcp(victim, socket, { deviceId: deviceId(kind, n) })
+  return (target) =>
+    repeat(target, count, async (n) => {
+      const socket = await openTcp(target, address(n % 8))
+      const forger = await enterTcp(target, socket, { deviceId: deviceId(kind, n) })
       try {
-        await behave(victim, socket, forger)
+        await behave(target, socket, forger)
       } finally {
         socket.destroy()
       }
     })
 }
 
-export const traitorAttacks: readonly Attack[] = [
+export const maliciousPeerAttacks: readonly Attack[] = [
   {
     name: 'slow frames',
     what: '200 sessions send frames, a byte every 200 ms',
-    run: inSessions(Kind.TRAITOR, 200, async (victim, socket, forger) => {
+    run: inSessions(Kind.MALICIOUS, 200, async (target, socket, forger) => {
       void over(socket)
       const frame = forger.seal(PacketType.DATA, new Uint8Array(400))
       for (const byte of frame) {
-        if (socket.destroyed || victim.signal.aborted) return
+        if (socket.destroyed || target.signal.aborted) return
         socket.write(Uint8Array.of(byte))
-        victim.sent.packets++
+        target.sent.packets++
         await sleep(SLOW)
       }
     }),
@@ -44,40 +54,40 @@ export const traitorAttacks: readonly Attack[] = [
   {
     name: 'junk in sessions',
     what: '32 at once pour random bytes behind the handshake, and come again',
-    run: inSessions(Kind.TRAITOR, 32, async (victim, socket) => {
+    run: inSessions(Kind.MALICIOUS, 32, async (target, socket) => {
       const ended = over(socket)
-      await pour(victim, socket, () => nodeRandom(400))
+      await pour(target, socket, () => nodeRandom(400))
       await ended
     }),
   },
   {
     name: 'PINGs',
     what: '32 at once send PINGs as fast as they go, and come again',
-    run: inSessions(Kind.TRAITOR, 32, async (victim, socket, forger) => {
+    run: inSessions(Kind.MALICIOUS, 32, async (target, socket, forger) => {
       const ended = over(socket)
-      await pour(victim, socket, () => forger.seal(PacketType.PING))
+      await pour(target, socket, () => forger.seal(PacketType.PING))
       await ended
     }),
   },
   {
     name: 'sequence jumps',
     what: '32 at once jump to the last number, and come again',
-    run: inSessions(Kind.TRAITOR, 32, async (victim, socket, forger) => {
+    run: inSessions(Kind.MALICIOUS, 32, async (target, socket, forger) => {
       forger.jumpTo(0xfffffffe)
       socket.write(forger.seal(PacketType.DATA))
-      victim.sent.packets++
+      target.sent.packets++
       await over(socket)
     }),
   },
   {
     name: 'sessions without end',
     what: '32 at once make a session, leave, and come again',
-    run: inSessions(Kind.TRAITOR, 32, async () => {}),
+    run: inSessions(Kind.MALICIOUS, 32, async () => {}),
   },
   {
     name: 'a consumer that never reads',
     what: '100 sessions read nothing of what the server sends without end',
-    run: inSessions(Kind.LISTENER, 100, async (_victim, socket) => {
+    run: inSessions(Kind.LISTENER, 100, async (_target, socket) => {
       socket.pause()
       await once(socket, 'close')
     }),
@@ -85,9 +95,9 @@ export const traitorAttacks: readonly Attack[] = [
   {
     name: 'an application that never reads',
     what: '100 sessions send without end to an application that does not read',
-    run: inSessions(Kind.IGNORED, 100, async (victim, socket, forger) => {
+    run: inSessions(Kind.IGNORED, 100, async (target, socket, forger) => {
       const message = new Uint8Array(450)
-      await pour(victim, socket, () => forger.seal(PacketType.DATA, message))
+      await pour(target, socket, () => forger.seal(PacketType.DATA, message))
     }),
   },
 ]

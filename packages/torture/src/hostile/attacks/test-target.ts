@@ -29,7 +29,7 @@ export interface Counts {
   packets: number
 }
 
-export interface Victim extends Ports {
+export interface TestTarget extends Ports {
   readonly sent: Counts
   readonly signal: AbortSignal
 }
@@ -41,7 +41,7 @@ export interface Attack {
   readonly what: string
   /** Needs to forge the addresses of others. */
   readonly spoofs?: boolean
-  run(victim: Victim): Promise<unknown>
+  run(target: TestTarget): Promise<unknown>
 }
 
 /** The n-th address of attackers; good clients come from another one. */
@@ -49,7 +49,7 @@ export const address = (n: number): string => `127.0.${1 + (n >> 8)}.${n & 0xff}
 
 /** So many at once, each again and again until the attack ends. */
 export async function repeat(
-  { signal, gentle }: Victim,
+  { signal, gentle }: TestTarget,
   count: number,
   action: (n: number, round: number) => Promise<unknown>,
 ): Promise<void> {
@@ -63,7 +63,7 @@ export async function repeat(
 }
 
 /** A TCP connection from an address of ours. */
-export async function openTcp({ tcp, sent }: Victim, from: string): Promise<Socket> {
+export async function openTcp({ tcp, sent }: TestTarget, from: string): Promise<Socket> {
   const socket = connect({ port: tcp, host: HOST, localAddress: from })
   await once(socket, 'connect')
   socket.on('error', () => {})
@@ -78,7 +78,7 @@ export async function over(socket: Socket): Promise<void> {
 }
 
 /** A UDP socket at an address of ours that talks to the server. */
-export async function openUdp({ udp, sent }: Victim, from: string): Promise<UdpSocket> {
+export async function openUdp({ udp, sent }: TestTarget, from: string): Promise<UdpSocket> {
   const socket = createSocket('udp4')
   socket.on('error', () => {})
   socket.bind(0, from)
@@ -90,24 +90,24 @@ export async function openUdp({ udp, sent }: Victim, from: string): Promise<UdpS
 }
 
 /** Sends datagrams as fast as the system takes them, until the attack ends. */
-export async function flood(victim: Victim, socket: UdpSocket, make: () => Uint8Array): Promise<void> {
+export async function flood(target: TestTarget, socket: UdpSocket, make: () => Uint8Array): Promise<void> {
   const AT_ONCE = 32
-  while (!victim.signal.aborted) {
+  while (!target.signal.aborted) {
     const sending = Array.from({ length: AT_ONCE }, () => new Promise((done) => socket.send(make(), done)))
     await Promise.all(sending)
-    victim.sent.packets += AT_ONCE
+    target.sent.packets += AT_ONCE
     // The system may have taken them at once.
-    await (victim.gentle ? sleep(GENTLE_PAUSE) : turn())
+    await (target.gentle ? sleep(GENTLE_PAUSE) : turn())
   }
 }
 
 /** Writes as fast as the peer takes it, until the attack or the connection ends. */
-export async function pour(victim: Victim, socket: Socket, make: () => Uint8Array): Promise<void> {
+export async function pour(target: TestTarget, socket: Socket, make: () => Uint8Array): Promise<void> {
   const AT_ONCE = 16
-  while (!victim.signal.aborted && !socket.destroyed) {
-    victim.sent.packets += AT_ONCE
+  while (!target.signal.aborted && !socket.destroyed) {
+    target.sent.packets += AT_ONCE
     if (socket.write(Buffer.concat(Array.from({ length: AT_ONCE }, make))))
-      await (victim.gentle ? sleep(GENTLE_PAUSE) : turn())
+      await (target.gentle ? sleep(GENTLE_PAUSE) : turn())
     else await Promise.race([once(socket, 'drain'), once(socket, 'close')])
   }
 }
@@ -120,11 +120,11 @@ export function hello(deviceId: Uint8Array, cookie: Uint8Array = new Uint8Array(
 }
 
 /** Asks for a cookie, and again if it is not given. */
-export async function cookieFor(victim: Victim, socket: UdpSocket, deviceId: Uint8Array): Promise<Uint8Array> {
+export async function cookieFor(target: TestTarget, socket: UdpSocket, deviceId: Uint8Array): Promise<Uint8Array> {
   const answers = collect(socket)
   for (;;) {
     socket.send(hello(deviceId))
-    victim.sent.packets++
+    target.sent.packets++
     const retry = await Promise.race([answers((frame) => frame.type === PacketType.HELLO_RETRY), sleep(500)])
     if (retry) return retry.payload
   }
@@ -223,11 +223,11 @@ class Handshake {
 }
 
 /** A handshake over a TCP connection. Throws if the server does not go along. */
-export async function enterTcp(victim: Victim, socket: Socket, identity: Identity): Promise<Forger> {
+export async function enterTcp(target: TestTarget, socket: Socket, identity: Identity): Promise<Forger> {
   const decoder = new FrameDecoder()
   const handshake = new Handshake(identity, (frame) => {
     socket.write(frame)
-    victim.sent.packets++
+    target.sent.packets++
   })
   for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
     for (const frame of decoder.push(Uint8Array.from(chunk))) {
@@ -242,7 +242,7 @@ export async function enterTcp(victim: Victim, socket: Socket, identity: Identit
 const UNANSWERED = 2_000
 
 /** A handshake over a UDP socket; nothing of it is repeated. */
-export function enterUdp(victim: Victim, socket: UdpSocket, identity: Identity): Promise<Forger> {
+export function enterUdp(target: TestTarget, socket: UdpSocket, identity: Identity): Promise<Forger> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('not answered')), UNANSWERED)
     const onMessage = (datagram: Buffer) => {
@@ -260,7 +260,7 @@ export function enterUdp(victim: Victim, socket: UdpSocket, identity: Identity):
     socket.on('message', onMessage)
     const handshake = new Handshake(identity, (frame) => {
       socket.send(frame)
-      victim.sent.packets++
+      target.sent.packets++
     })
   })
 }

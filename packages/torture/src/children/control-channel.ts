@@ -38,8 +38,8 @@ const common: Record<string, Command> = {
   delay,
 }
 
-/** Obeys lines of JSON on standard input, one after the other: `[command, …arguments]`. Ends with the input. */
-export async function obey(own: Record<string, Command>): Promise<never> {
+/** Carries out commands from standard input, one after the other: a line of JSON each, `[command, …arguments]`. Ends with the input. */
+export async function serveCommands(own: Record<string, Command>): Promise<never> {
   const commands = { ...common, ...own } as Record<string, (...args: unknown[]) => unknown>
   for await (const line of createInterface({ input: process.stdin })) {
     const [name, ...args] = JSON.parse(line) as [string, ...unknown[]]

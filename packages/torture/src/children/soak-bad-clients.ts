@@ -1,4 +1,4 @@
-// Clients that no server wishes for, one after the other. Usage: soak-vandals.js TCP-PORT UDP-PORT WS-PORT SEED
+// Clients that no server wishes for, one after the other. Usage: soak-bad-clients.js TCP-PORT UDP-PORT WS-PORT SEED
 import { randomBytes } from 'node:crypto'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
@@ -7,7 +7,7 @@ import { connect, tcpTransport } from '@usmp/node'
 import { Random } from '@usmp/testing'
 import { deviceId, LOOPBACK } from '../fleet.js'
 import { beDevice } from '../narrow.js'
-import { obey } from './obey.js'
+import { serveCommands } from './control-channel.js'
 
 const [tcp, udp, ws, seed] = process.argv.slice(2).map(Number) as [number, number, number, number]
 const random = new Random(seed)
@@ -69,7 +69,7 @@ const tricks: readonly (() => Promise<void>)[] = [
   },
 ]
 
-const vandalism = (async () => {
+const running = (async () => {
   while (!stopped) {
     await random.pick(tricks)()
     done++
@@ -77,10 +77,10 @@ const vandalism = (async () => {
   }
 })()
 
-await obey({
+await serveCommands({
   async stop() {
     stopped = true
-    await vandalism
+    await running
     return done
   },
 })
