@@ -1,5 +1,5 @@
 // Holds imports to the order of the packages: no relative path leads from one package into another, packages use each other only
-// as the table below allows and as their package.json says, and the source files of a package do not import each other in a circle.
+// as the table below allows and as their package.json files say, and the source files of a package do not import each other in a circle.
 // Imports of types alone may be circular: they are gone when the program runs.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
@@ -77,8 +77,10 @@ function checkFile(file) {
   const imported = []
   for (const { groups } of IMPORTS.flatMap((pattern) => [...text.matchAll(pattern)])) {
     const { names, path } = groups
-    const other = /^@usmp\/(\w+)/.exec(path)?.[1]
+    const [, other, entry] = /^@usmp\/(\w+)(\/.+)?$/.exec(path) ?? []
     if (other) checkArrow(file, own, other)
+    if (other && !(`.${entry ?? ''}` in manifestOf(other).exports))
+      faults.push(`${file} imports ${path}, which is not exported`)
     if (!path.startsWith('.')) continue
     const target = relative(root, join(root, dirname(file), path))
     const targetPackage = packageOf(target)
@@ -93,9 +95,13 @@ function checkArrow(file, own, other) {
   const isSource = !/^packages\/[^/]+\/(test\/|\w+\.config\.)/.test(file)
   const allowed = [...SOURCES[own], ...(isSource ? [] : (TESTS[own] ?? []))]
   if (!allowed.includes(other)) faults.push(`${file} may not import @usmp/${other}`)
-  const manifest = JSON.parse(readFileSync(join(root, `packages/${own}/package.json`), 'utf8'))
-  const declared = { ...manifest.dependencies, ...manifest.devDependencies }
+  const { dependencies, devDependencies } = manifestOf(own)
+  const declared = { ...dependencies, ...devDependencies }
   if (!(`@usmp/${other}` in declared)) faults.push(`${file} imports @usmp/${other}, which package.json does not name`)
+}
+
+function manifestOf(name) {
+  return JSON.parse(readFileSync(join(root, `packages/${name}/package.json`), 'utf8'))
 }
 
 /** `import type …`, or braces with types alone. */

@@ -1,6 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { CipherSuite, Connection, type ConnectionEvent, concatBytes, toHex } from '@usmp/core'
-import { buildCEngine, CEngine, type CModule } from '@usmp/testing/c-engine'
+import { buildCEngine, CEngine, type CModule } from '@usmp/testing/c-programs'
 import { beforeAll, describe, expect, test } from 'vitest'
 
 /**

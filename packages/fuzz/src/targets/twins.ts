@@ -1,7 +1,7 @@
 import type { Connection, ConnectionEvent } from '@usmp/core'
 import { CipherSuite, cobsDecode, concatBytes, PacketType } from '@usmp/core'
 import { isUtack } from '@usmp/core/internal'
-import { buildCEngine, CEngine, type CModule } from '@usmp/testing/c-engine'
+import { buildCEngine, CEngine, type CModule } from '@usmp/testing/c-programs'
 import { Choices, must, type Target } from '../target.js'
 import { DEVICE_ID, End, PSK, type Role, sameRandom } from './ends.js'
 import { conversations, HostilePeer } from './hostile.js'
