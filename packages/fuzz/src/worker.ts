@@ -18,5 +18,5 @@ const engine = new Engine(target, task.maxLength, hits, (input) => {
   head[0]!++
 })
 const grown = await engine.grow(task.start, task.seed, task)
-const corpus = task.minimise && !grown.find ? await engine.minimise(grown.corpus) : grown.corpus
+const corpus = task.minimise && !grown.crash ? await engine.minimise(grown.corpus) : grown.corpus
 parentPort!.postMessage({ ...grown, corpus })

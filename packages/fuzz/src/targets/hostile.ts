@@ -213,11 +213,11 @@ function plaintextOf(type: number, input: Choices): Uint8Array {
 }
 
 function broken(frame: Uint8Array, input: Choices): Uint8Array {
-  const [at, bit, mend] = [input.number(), input.byte(), input.byte()]
+  const [at, bit, flags] = [input.number(), input.byte(), input.byte()]
+  const [fixCrc, cutShort] = [(flags & 1) !== 0, (flags & 2) !== 0]
   if (frame.length > 0) frame[at % frame.length]! ^= 1 << (bit & 7)
-  // Noise that fools the CRC.
-  if (mend & 1 && frame.length >= HEADER) finishFrame(frame)
-  return (mend & 2) === 0 ? frame : frame.subarray(0, at % (frame.length + 1))
+  if (fixCrc && frame.length >= HEADER) finishFrame(frame)
+  return cutShort ? frame.subarray(0, at % (frame.length + 1)) : frame
 }
 
 function remember(list: Uint8Array[], frame: Uint8Array): void {

@@ -56,7 +56,7 @@ function isPing(kind: Kind, packet: Uint8Array): boolean {
 }
 
 /** Both cores in the same role; whatever happens to them, happens to both. */
-class Twins {
+class BothCores {
   readonly #ts: End
   readonly #c: CEngine
   readonly #kind: Kind
@@ -183,7 +183,7 @@ class Twins {
  * sealed, either core decides for itself.
  * @returns false if the peer has lost the keys, so that something waits for ever
  */
-function settle(pair: Twins, peer: HostilePeer): boolean {
+function settle(pair: BothCores, peer: HostilePeer): boolean {
   const before = pair.forged
   for (let utacks = peer.settle(); utacks.length > 0; utacks = peer.settle()) {
     for (const utack of utacks) peer.hear(pair.receive(utack))
@@ -192,7 +192,7 @@ function settle(pair: Twins, peer: HostilePeer): boolean {
   return true
 }
 
-export const twins: Target = {
+export const differential: Target = {
   prepare: () => {
     module = buildCEngine()
   },
@@ -205,7 +205,7 @@ export const twins: Target = {
     const kind = KINDS[(flags >> 3) % KINDS.length]!
     // A datagram server of C comes into being with a HELLO whose cookie is good; in TypeScript it waits for that itself.
     const established = (flags & 4) === 0 || (kind === 'datagram' && role === 'server')
-    const pair = new Twins(role, kind, suite, established)
+    const pair = new BothCores(role, kind, suite, established)
     const peer = new HostilePeer(role, kind, suite)
     while (input.left > 0 && !pair.closed) {
       const what = input.byte()

@@ -1,5 +1,6 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { CipherSuite, Connection, type ConnectionEvent, concatBytes, toHex } from '@usmp/core'
+import { Random } from '@usmp/testing'
 import { buildCEngine, CEngine, type CModule } from '@usmp/testing/c-programs'
 import { beforeAll, describe, expect, test } from 'vitest'
 
@@ -12,15 +13,6 @@ const psk = new Uint8Array(randomBytes(32))
 const deviceId = Uint8Array.of(2, 0xc0, 0xff, 0xee, 0, 1)
 const rounds = 60
 const steps = 60
-
-/** Numbers from 0 on, the same for the same seed, so that what failed can be run again. */
-function numbers(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
 
 /** Randomness that does not depend on the order in which it is asked for. */
 const all = (value: number) => (length: number) => new Uint8Array(length).fill(value)
@@ -68,9 +60,10 @@ beforeAll(() => {
   module = buildCEngine()
 }, 60_000)
 
-/** One life of a connection: the twins on one end, a peer of the TypeScript core on the other. */
+/** One life of a connection: both cores on one end, a peer of the TypeScript core on the other. */
 function live(role: Role, kind: Kind, suite: CipherSuite, seed: number): string[] {
-  const next = numbers(seed)
+  const random = new Random(seed)
+  const next = (limit: number) => random.below(limit)
   const peer = new TsEngine(role === 'client' ? 'server' : 'client', kind, suite, all(0x33))
   const ts = new TsEngine(role, kind, suite, all(0x5a))
   const c = new CEngine(module, { role, kind, suite, psk, deviceId, random: all(0x5a) }, 0)
@@ -82,7 +75,7 @@ function live(role: Role, kind: Kind, suite: CipherSuite, seed: number): string[
     expect(c.events, 'events').toEqual(ts.events)
     return bytes
   }
-  const toTwins = (bytes: Uint8Array) => {
+  const toBoth = (bytes: Uint8Array) => {
     const cut = next(bytes.length + 1)
     for (const part of [bytes.subarray(0, cut), bytes.subarray(cut)]) {
       ts.connection.receive(part, now)
@@ -92,7 +85,7 @@ function live(role: Role, kind: Kind, suite: CipherSuite, seed: number): string[
   }
   const exchange = () => {
     peer.connection.receive(compare(), now)
-    for (let bytes: Uint8Array; (bytes = peer.takeOutput(now)).length > 0; ) toTwins(bytes)
+    for (let bytes: Uint8Array; (bytes = peer.takeOutput(now)).length > 0; ) toBoth(bytes)
   }
   const message = () => new Uint8Array(next(1809)).fill(next(256))
 
@@ -114,19 +107,19 @@ function live(role: Role, kind: Kind, suite: CipherSuite, seed: number): string[
     () => peer.connection.ping(now),
     () => peer.connection.rekey(now),
   ]
-  const noise = () => toTwins(message().subarray(0, 1 + next(40)))
+  const noise = () => toBoth(message().subarray(0, 1 + next(40)))
   const flippedBit = () => {
     peer.connection.send(message(), now)
     const bytes = peer.takeOutput(now)
     bytes[next(bytes.length)]! ^= 1 << next(8)
-    toTwins(bytes)
+    toBoth(bytes)
   }
   const lostBytes = () => {
     peer.connection.send(message(), now)
     const bytes = peer.takeOutput(now)
     const from = next(bytes.length)
     const until = from + 1 + next(bytes.length - from)
-    toTwins(concatBytes(bytes.subarray(0, from), bytes.subarray(until)))
+    toBoth(concatBytes(bytes.subarray(0, from), bytes.subarray(until)))
   }
   const bye = () => peer.connection.close()
   const rare = kind === 'stream' ? [noise, flippedBit, bye] : [noise, flippedBit, lostBytes, bye]
