@@ -6,7 +6,7 @@ import { connect, listen, nodeClock, nodeProvider, nodeRandom, type Server } fro
 import { CPeer } from '@usmp/testing/c-programs'
 import { afterEach, describe, expect, test } from 'vitest'
 
-/** Where a C program and ours meet. The far end is the C program's. */
+/** How a C program and ours are connected. The far end is the C program's. */
 export interface Place {
   /** What a C server is told to listen at. */
   readonly listenAt: string
