@@ -13,10 +13,10 @@ import {
 } from '../contract.js'
 import { plainText } from '../plain-text.js'
 import { chatBudget, paced } from './budget.js'
+import { ControlLease } from './control-lease.js'
 import type { Known } from './keys.js'
 import { Latest } from './latest.js'
 import { RoundTrip } from './round-trip.js'
-import { Wheel } from './wheel.js'
 
 /** How long a robot may take for an answer, ms. Nobody steers by an answer that comes later. */
 const PATIENCE = 1_000
@@ -43,17 +43,21 @@ interface Events {
   /** Something in `info` is different. */
   changed(): void
   /** The robot says something to everybody. */
-  chat(robot: RobotSeat, text: string): void
+  chat(robot: RobotSession, text: string): void
   /** Whether somebody else has this name. */
-  isTaken(robot: RobotSeat, name: string): boolean
-  fault(robot: RobotSeat, fault: Error): void
+  isTaken(robot: RobotSession, name: string): boolean
+  fault(robot: RobotSession, fault: Error): void
 }
 
-/** What the hub knows of one robot, whether it is there or not, and the way to it. */
-export class RobotSeat {
+/**
+ * What the hub knows of one robot, whether it is there or not, and the way to it. The hub makes one for each robot of its keys, calls
+ * `serve` with each session of the robot, and leads what operators ask for to `take`, `drive`, `stop` and `release`. It owns the control
+ * lease, the fence and the numbers of commands. A command with an old fence must never reach the robot.
+ */
+export class RobotSession {
   readonly #known: Known
   readonly #events: Events
-  readonly #wheel = new Wheel<Driver>()
+  readonly #lease = new ControlLease<Driver>()
   readonly #telemetry = new Latest<{ readonly at: number; readonly telemetry: Telemetry }>()
   #description: Description | undefined
   #line: Line | undefined
@@ -87,8 +91,8 @@ export class RobotSeat {
       maxV,
       maxW,
       online: line !== undefined,
-      driver: this.#wheel.driver?.id ?? null,
-      driverName: this.#wheel.driver?.name ?? null,
+      driver: this.#lease.driver?.id ?? null,
+      driverName: this.#lease.driver?.name ?? null,
       rtt: line?.roundTrip.latest ?? null,
       transport: line ? TRANSPORTS[line.session.transportKind] : null,
       fence: this.#fence,
@@ -130,20 +134,20 @@ export class RobotSeat {
     this.#muted = tooMuch
   }
 
-  /** Takes the wheel for an operator. @returns the fence; @throws RpcError NOT_THE_DRIVER */
+  /** Takes the control lease for an operator. @returns the fence; @throws RpcError NOT_THE_DRIVER */
   take(driver: Driver, force: boolean): number {
-    if (!this.#wheel.take(driver, force, performance.now())) throw this.#notTheDriver()
+    if (!this.#lease.take(driver, force, performance.now())) throw this.#notTheDriver()
     this.#events.changed()
     return this.#fence
   }
 
   release(driver: Driver): void {
-    if (this.#wheel.release(driver)) this.#events.changed()
+    if (this.#lease.release(driver)) this.#events.changed()
   }
 
   /** An operator is gone: a robot that was theirs does not go on. */
   leave(driver: Driver): void {
-    if (!this.#wheel.release(driver)) return
+    if (!this.#lease.release(driver)) return
     this.#events.changed()
     // If the robot cannot be told, its own dead man stops it.
     if (this.#line) this.#halt().catch(() => {})
@@ -154,11 +158,11 @@ export class RobotSeat {
    * @throws RpcError NOT_THE_DRIVER, FENCED, ROBOT_IS_GONE, or what the robot answers
    */
   async drive(driver: Driver, velocity: Velocity, fence: number, signal: AbortSignal): Promise<Velocity> {
-    const before = this.#wheel.driver
+    const before = this.#lease.driver
     if (before !== undefined && before !== driver) throw this.#notTheDriver()
-    // Before it takes the wheel: a command of the past does nothing at all.
+    // Before it takes the lease: a command of the past does nothing at all.
     if (this.#stopping > 0 || fence !== this.#fence) throw this.#fenced()
-    this.#wheel.use(driver, performance.now())
+    this.#lease.use(driver, performance.now())
     if (before !== driver) this.#events.changed()
     return this.#ask((line) =>
       line.peer.request('drive', { seq: ++line.lastSeq, ...velocity }, { timeout: PATIENCE, ttl: DRIVE_TTL, signal }),
@@ -166,14 +170,14 @@ export class RobotSeat {
   }
 
   /**
-   * Stops it for anybody. Who drove has lost the wheel to the one who stopped: the next `drive` would undo the stop. So would
+   * Stops it for anybody. Who drove has lost the lease to the one who stopped: the next `drive` would undo the stop. So would
    * one that is under way to us, from anybody: until the robot has answered none is carried out, and then only what was sent
    * with the new fence.
    * @returns the new fence
    * @throws RpcError ROBOT_IS_GONE, or what the robot answers
    */
   async stop(by: Driver): Promise<number> {
-    const { driver } = this.#wheel
+    const { driver } = this.#lease
     if (driver && driver !== by) this.take(by, true)
     this.#stopping++
     try {
@@ -242,7 +246,7 @@ export class RobotSeat {
   }
 
   #notTheDriver(): RpcError {
-    const { id, name } = this.#wheel.driver!
+    const { id, name } = this.#lease.driver!
     return new RpcError(RoboLinkError.NOT_THE_DRIVER, `${name} drives ${this.name}`, { driver: id })
   }
 

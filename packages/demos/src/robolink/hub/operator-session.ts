@@ -3,7 +3,7 @@ import { type Peer, RpcCode, RpcError, rpc } from '@usmp/rpc'
 import { operatorApi, operatorHubApi, RoboLinkError, type RobotInfo, type Said } from '../contract.js'
 import { chatBudget, paced } from './budget.js'
 import type { Known } from './keys.js'
-import type { RobotSeat } from './robot-seat.js'
+import type { RobotSession } from './robot-session.js'
 import { RoundTrip } from './round-trip.js'
 
 /** What one operator may have under way: enough for a joystick on a slow line, too little to keep others waiting. */
@@ -13,14 +13,17 @@ const LIMITS = { served: 32, streams: 16, asked: 1, message: 16 * 1024 }
 export interface Fleet {
   readonly robots: readonly RobotInfo[]
   /** @throws RpcError NO_SUCH_ROBOT */
-  robot(id: string): RobotSeat
+  robot(id: string): RobotSession
   /** Says a line to a robot, and lets all operators hear it. @throws RpcError */
-  chat(robot: RobotSeat, from: string, text: string): Promise<void>
-  fault(operator: OperatorSeat, fault: Error): void
+  chat(robot: RobotSession, from: string, text: string): Promise<void>
+  fault(operator: OperatorSession, fault: Error): void
 }
 
-/** One operator for one session. The wheel of a robot belongs to it, and is free again when it has ended. */
-export class OperatorSeat {
+/**
+ * One operator for one session. The hub makes it when the operator has connected, tells it what all operators see, and drops it when
+ * `closed` resolves. It owns the peer of the session; control leases belong to it, and the hub frees them when it has ended.
+ */
+export class OperatorSession {
   readonly id: string
   readonly name: string
   readonly #chat = chatBudget()
