@@ -282,7 +282,7 @@ describe('the end', () => {
     pair.act('client', (end) => end.close())
     const bytes = pair.wire.splice(0).flatMap((packet) => [...packet.bytes])
     pair.server.receive(Uint8Array.from([...bytes, 1, 2, 3]), pair.now)
-    pair.pump()
+    pair.drive()
     expect(pair.messages('server')).toEqual([text('a'), text('b')])
     expect(pair.events.server.at(-1)).toMatchObject({ kind: 'closed', reason: { code: 'CLOSED' } })
   })

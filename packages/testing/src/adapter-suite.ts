@@ -42,7 +42,7 @@ const SIZES = [0, 1, 451, 452, 453, 904, 1356, 1808]
 
 /**
  * What every transport has to do for a session, whatever it is made of. Call it once a transport, at the top level of a test file:
- * it registers the tests, and each test calls `adapter.open` for a connection of its own.
+ * it registers the tests, and each test calls `adapter.open` for a new connection.
  *
  * The suite owns what `open` returns: it drives both ends by sessions or by a {@link ManualPeer}, and aborts both after the test.
  * The adapter owns the rest, such as a listening socket. Two calls of `open` must never return the same transport. Time is

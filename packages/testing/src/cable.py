@@ -4,7 +4,7 @@ or by the end of its standard input.
 
 usage: cable.py NEAR FAR
 
-Each direction has a buffer of its own, so that one that is full does not hold up the other.
+Each direction has its own buffer, so that one that is full does not hold up the other.
 """
 
 import os

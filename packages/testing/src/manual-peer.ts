@@ -9,7 +9,7 @@ import { until } from './waiting.js'
  * a role, a `Connection` on node:crypto; there is no `Session`, so nothing happens behind the test's back.
  *
  * A test opens a transport, makes the peer, waits for the handshake ({@link ManualPeer.connected} does both), then calls `send`,
- * `frames` and `write`, and reads `events`, `messages` and `received`. It runs on real time and has no timers of its own: PINGs and
+ * `frames` and `write`, and reads `events`, `messages` and `received`. It runs on real time and sets no timers: PINGs and
  * repeats are the test's to make. Never give its transport to a session too.
  */
 export class ManualPeer {
@@ -50,16 +50,16 @@ export class ManualPeer {
       receive: (bytes) => {
         this.received.push(bytes)
         if (!this.deaf) this.connection?.receive(bytes, performance.now())
-        this.#pump(psk)
+        this.#drive(psk)
       },
       drain: () => {},
       end: (cause) => {
         this.ended = true
         this.connection?.receiveEnd(cause)
-        this.#pump(psk)
+        this.#drive(psk)
       },
     })
-    this.#pump(psk)
+    this.#drive(psk)
   }
 
   /** A client that has made its handshake. */
@@ -94,7 +94,7 @@ export class ManualPeer {
     return this.events.flatMap((event) => (event.kind === 'message' ? [event.data] : []))
   }
 
-  #pump(psk: Uint8Array): void {
+  #drive(psk: Uint8Array): void {
     const { connection } = this
     if (!connection) return
     for (let event = connection.pollEvent(); event; event = connection.pollEvent()) {

@@ -83,7 +83,7 @@ export class Pair {
         this.now,
       ),
     }
-    this.pump()
+    this.drive()
   }
 
   get client(): Connection {
@@ -99,7 +99,7 @@ export class Pair {
     try {
       return action(this.ends[side])
     } finally {
-      this.pump()
+      this.drive()
     }
   }
 
@@ -121,7 +121,7 @@ export class Pair {
   }
 
   /** Collects what both sides have to send and to report. */
-  pump(): void {
+  drive(): void {
     for (const side of ['client', 'server'] as const) {
       const end = this.ends[side]
       for (let bytes = end.pollTransmit(); bytes; bytes = end.pollTransmit()) {

@@ -7,7 +7,7 @@
 export async function until(condition: () => boolean, what = condition.toString(), timeout = 5_000): Promise<void> {
   const deadline = Date.now() + timeout
   while (!condition()) {
-    if (Date.now() > deadline) throw new Error(`it never came to: ${what}`)
+    if (Date.now() > deadline) throw new Error(`timed out waiting for: ${what}`)
     await turn()
   }
 }
