@@ -22,13 +22,10 @@ export const sharedConfig = defineConfig({
   plugins: [packageFilters],
   resolve: {
     alias: [
-      { find: /^@usmp\/core$/, replacement: source('core/src/index.ts') },
-      { find: /^@usmp\/core\/(.*)$/, replacement: `${source('core/src')}/$1.ts` },
-      { find: /^@usmp\/node$/, replacement: source('node/src/index.ts') },
-      { find: /^@usmp\/rpc$/, replacement: source('rpc/src/index.ts') },
-      { find: /^@usmp\/browser$/, replacement: source('browser/src/index.ts') },
-      { find: /^@usmp\/node\/key-files$/, replacement: source('node/src/key-files.ts') },
       { find: /^@usmp\/node\/crypto$/, replacement: source('node/src/crypto-node.ts') },
+      { find: /^@usmp\/demos\/robolink-contract$/, replacement: source('demos/src/robolink/contract.ts') },
+      { find: /^@usmp\/(\w+)$/, replacement: source('$1/src/index.ts') },
+      { find: /^@usmp\/(\w+)\/(.*)$/, replacement: source('$1/src/$2.ts') },
     ],
   },
   // A test that waits for what never comes fails by this; a busy machine does not.

@@ -16,10 +16,13 @@ for (const folder of publicPackages()) {
   const file = readdirSync(out).find((name) => !before.includes(name))
   const tarball = join(out, file)
   // Commands have no types to import.
-  const hasTypes = JSON.stringify(manifest.exports ?? {}).includes('.d.ts')
+  const exports = JSON.stringify(manifest.exports ?? {})
+  const hasTypes = exports.includes('.d.ts')
   for (const args of [
     ['exec', 'publint', '--strict', tarball],
-    ...(hasTypes ? [['exec', 'attw', '--profile', 'node16', tarball]] : []),
+    ...(hasTypes
+      ? [['exec', 'attw', '--profile', exports.includes('"require"') ? 'node16' : 'esm-only', tarball]]
+      : []),
   ]) {
     if (pnpm(args, { mayFail: true }) !== 0) failed = true
   }

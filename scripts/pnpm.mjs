@@ -43,9 +43,12 @@ export function install() {
   pnpm(['install', '--frozen-lockfile', '--prefer-offline', '--reporter=append-only', '--loglevel=warn'])
 }
 
+/** Every package in the order of what they need to run: tests of the core need @usmp/testing, which needs the core. */
+const IN_ORDER = ['--filter-prod', './packages/*']
+
 /** Builds every package, those that others need first. */
 export function build() {
-  pnpm(['--recursive', '--workspace-concurrency=2', '--loglevel=warn', 'run', 'build'], {
+  pnpm([...IN_ORDER, '--workspace-concurrency=2', '--loglevel=warn', 'run', 'build'], {
     stdio: ['inherit', 'ignore', 'inherit'],
   })
 }

@@ -8,8 +8,6 @@ import { install, pnpmCommand, root } from './pnpm.mjs'
 
 /** What was installed and built last, as fingerprints: where nothing has changed, there is nothing to do. */
 const RECORDS = join(root, 'node_modules/.usmp')
-/** The demos take some sources of the command line. */
-const TAKEN_SOURCES = ['packages/cli']
 
 /**
  * Installs what the lock file names, and builds a package of this repository with those that it needs: only what is not there
@@ -25,7 +23,7 @@ export async function prepare(name) {
     record('installed', installed)
   }
   const needed = neededBy(name)
-  const sources = fingerprint(['tsconfig.base.json', ...[...needed, ...TAKEN_SOURCES].flatMap(sourcesOf)])
+  const sources = fingerprint(['tsconfig.base.json', ...needed.flatMap(sourcesOf)])
   const isThere = needed.every((folder) => !isBuilt(folder) || existsSync(join(root, folder, 'dist')))
   if (isThere && recorded(name) === sources) return
   console.log('Building; the first time takes a minute …')
@@ -36,7 +34,7 @@ export async function prepare(name) {
 /** Builds it, those that it needs first; a line for each. */
 async function build(name) {
   const [command, ...first] = pnpmCommand
-  const options = ['--filter', `@usmp/${name}...`, '--workspace-concurrency=2', '--reporter=append-only']
+  const options = ['--filter-prod', `@usmp/${name}...`, '--workspace-concurrency=2', '--reporter=append-only']
   const child = spawn(command, [...first, ...options, 'run', 'build'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
   const said = []
   for (const input of [child.stdout, child.stderr]) {

@@ -128,7 +128,7 @@ const steps = {
       files: {
         'c-*.test.ts': c,
         'udp-restart.test.ts': c,
-        'twins.test.ts': wasm,
+        'differential.test.ts': wasm,
         'model.test.ts': ['maude'],
         'matrix.test.ts': [...chip, 'chromium'],
         'rv32*.test.ts': chip,

@@ -7,7 +7,7 @@ export default mergeConfig(sharedConfig, {
     testTimeout: 30_000,
     // The published peers keep time with their own clocks; two files at once on two cores would be in each other's way.
     fileParallelism: false,
-    // The meetings of the matrix, two programs each.
+    // The test runs of the matrix, two programs each.
     maxConcurrency: 4,
   },
 })

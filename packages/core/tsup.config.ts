@@ -11,6 +11,7 @@ const common: Options = {
     'src/passphrase.ts',
     'src/payload-layout.ts',
     'src/wire-version-1.ts',
+    'src/internal.ts',
   ],
   target: 'es2022',
   sourcemap: true,

@@ -1,6 +1,6 @@
 import { SerialMultiplexer, Session, UsmpError } from '@usmp/core'
+import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, turns, until } from '@usmp/testing'
 import { expect, onTestFinished, test } from 'vitest'
-import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, OTHER_PSK, PSK, textOf, turns, until } from '../../node/test/helpers.ts'
 import { type AcceptAllOptions, acceptAll } from '../src/accept-all.ts'
 import { webRandom } from '../src/random.ts'
 import { serialTransport } from '../src/web-serial.ts'

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { CipherSuite, serialPort } from '@usmp/node'
+import { buildCPeers, CPeer } from '@usmp/testing/c-programs'
+import { Cable } from '@usmp/testing/cable'
+import { bundle, launch, openPage, servePage } from '@usmp/testing/chromium'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
-import { buildCPeers, CPeer } from '../../conformance/src/c-peer.ts'
-import { Cable } from '../../node/test/cable.ts'
-import { bundle, launch, openPage, servePage } from './chromium.ts'
 import type { PageGlobals } from './page.ts'
 
 // What the page has, for the functions below that run in it.
@@ -27,7 +27,7 @@ const faults: unknown[] = []
 beforeAll(async () => {
   buildCPeers()
   browser = await launch()
-  site = await servePage(await bundle('./page.ts'))
+  site = await servePage(await bundle(new URL('./page.ts', import.meta.url)))
 }, 240_000)
 afterAll(async () => {
   await browser?.close()

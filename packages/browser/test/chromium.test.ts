@@ -10,10 +10,10 @@ import {
   type Server,
   type Session,
 } from '@usmp/node'
+import { bundle, INSECURE_HOST, launch, openPage, servePage } from '@usmp/testing/chromium'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { createWebSocketStream, WebSocketServer } from 'ws'
-import { bundle, INSECURE_HOST, launch, openPage, servePage } from './chromium.ts'
 import type { PageGlobals } from './page.ts'
 
 // What the page has, for the functions below that run in it.
@@ -31,7 +31,7 @@ const faults: unknown[] = []
 
 beforeAll(async () => {
   browser = await launch()
-  site = await servePage(await bundle('./page.ts'))
+  site = await servePage(await bundle(new URL('./page.ts', import.meta.url)))
 }, 60_000)
 afterAll(async () => {
   await browser?.close()

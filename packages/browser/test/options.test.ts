@@ -1,5 +1,5 @@
+import { describeOptions, faultOf } from '@usmp/testing/option-suite'
 import { describe, expect, test } from 'vitest'
-import { describeOptions, faultOf } from '../../core/test/option-suite.ts'
 import { acceptAll } from '../src/accept-all.ts'
 import { accept, connect, sessions } from '../src/connect.ts'
 import { acceptAllTable, acceptTable, connectTable, sessionsTable } from '../src/options.ts'

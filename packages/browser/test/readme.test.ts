@@ -1,9 +1,9 @@
 // The examples of the README, as they stand, on what stands for a browser here.
 import { readFileSync } from 'node:fs'
+import * as node from '@usmp/node'
+import { DEVICE_ID, PSK, textOf, until } from '@usmp/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { WebSocket as WsWebSocket } from 'ws'
-import * as node from '../../node/src/index.ts'
-import { DEVICE_ID, PSK, textOf, until } from '../../node/test/helpers.ts'
 import * as browser from '../src/index.ts'
 import { serialLine } from './mock-serial-port.ts'
 

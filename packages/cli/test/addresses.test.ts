@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { makeCertificate } from '@usmp/testing/certificate'
 import { describe, expect, test } from 'vitest'
-import { makeCertificate } from '../../node/test/certificate.ts'
 import { parseAddress, parseWebSocket, urlOf } from '../src/options.js'
 import { as, DEVICE, done, file, keyFile, Run, serving, usmp } from './usmp.js'
 

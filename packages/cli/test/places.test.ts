@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { connect } from '@usmp/node'
+import { Cable } from '@usmp/testing/cable'
+import { makeCertificate } from '@usmp/testing/certificate'
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { Cable } from '../../node/test/cable.ts'
-import { makeCertificate } from '../../node/test/certificate.ts'
 import { DEVICE, file, KEY, keyFile, Run } from './usmp.ts'
 
 const id = ['--id', DEVICE]

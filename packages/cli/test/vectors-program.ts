@@ -1,25 +1,43 @@
 // A program for `usmp vectors check`: this project's TypeScript core, a call at a time. Those who write one for another
 // implementation find every call here, and vectors/README.md says what each means.
 import { createInterface } from 'node:readline'
-import { isZero } from '../../core/src/bytes.js'
-import { cobsDecode, cobsEncode, SerialDecoder } from '../../core/src/cobs.js'
-import { Connection } from '../../core/src/connection.js'
-import type { CipherSuite, WireVersion } from '../../core/src/constants.js'
-import { crc16 } from '../../core/src/crc16.js'
-import type { CryptoProvider } from '../../core/src/crypto.js'
-import { nobleProvider } from '../../core/src/crypto-noble.js'
-import { ReliableDatagram } from '../../core/src/datagram.js'
-import { FrameDecoder } from '../../core/src/deframer.js'
-import { UsmpError } from '../../core/src/errors.js'
-import { messageLimits, Reassembler, splitMessage } from '../../core/src/fragment.js'
-import { decodeFrame, encodeFrame, type Frame, finishFrame } from '../../core/src/frame.js'
-import { concatBytes, fromHex, toHex } from '../../core/src/index.js'
-import { deriveKeys, deriveRekeyKeys } from '../../core/src/keys.js'
-import { deriveDevicePsk } from '../../core/src/psk.js'
-import { RecordLayer } from '../../core/src/record-layer.js'
-import { decodeUtack, encodeUtack, isUtack, verifyUtack } from '../../core/src/utack.js'
-import { keySchedule as keySchedule1, wireVersion1 } from '../../core/src/wire-version-1.js'
-import { keySchedule as keySchedule2, wireVersion2 } from '../../core/src/wire-version-2.js'
+import type { CipherSuite, CryptoProvider, WireVersion } from '@usmp/core'
+import {
+  Connection,
+  cobsDecode,
+  cobsEncode,
+  concatBytes,
+  crc16,
+  decodeFrame,
+  deriveDevicePsk,
+  encodeFrame,
+  type Frame,
+  FrameDecoder,
+  fromHex,
+  nobleProvider,
+  SerialDecoder,
+  toHex,
+  UsmpError,
+} from '@usmp/core'
+import { ReliableDatagram } from '@usmp/core/datagram'
+import {
+  decodeUtack,
+  deriveKeys,
+  deriveRekeyKeys,
+  encodeUtack,
+  finishFrame,
+  isUtack,
+  isZero,
+  keySchedule1,
+  keySchedule2,
+  messageLimits,
+  Reassembler,
+  RecordLayer,
+  splitMessage,
+  verifyUtack,
+  wireVersion2,
+} from '@usmp/core/internal'
+import { wireVersion1 } from '@usmp/core/wire-version-1'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a call carries depends on its name, and the table below knows.
 type Input = any

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { cFolder, cPrograms } from '../src/c-peer.js'
+import { cFolder, cPrograms } from '@usmp/testing/c-programs'
 import { peerImage } from '../src/chip.js'
 
 export type Role = 'client' | 'server'
@@ -20,8 +20,8 @@ export interface Implementation {
   readonly suites: readonly Suite[]
   /** Whether it understands REKEY, as the side that starts it and as the other. */
   readonly rekey: boolean
-  /** Whom it meets in every run of the tests, where not everybody: `run matrix` leaves nobody out. */
-  readonly meets?: readonly string[]
+  /** Its partners in every run of the tests, if these are not all; `run matrix` takes all. */
+  readonly everyRun?: readonly string[]
 }
 
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -52,11 +52,11 @@ const python = (release: string, rest: Pick<Implementation, 'suites' | 'rekey'>)
   ...rest,
 })
 
-/** An emulated chip takes a second of a processor for a session: it meets one of each kind. */
+/** An emulated chip takes a second of a processor for a session: it is tested with one of each kind. */
 const chip: Implementation = {
   name: 'C on rv32, BearSSL',
   ...c('rv32.mjs', '--image', peerImage),
-  meets: ['TypeScript, node:crypto', 'C, BearSSL', 'C on rv32, BearSSL', 'Python 1.2.2'],
+  everyRun: ['TypeScript, node:crypto', 'C, BearSSL', 'C on rv32, BearSSL', 'Python 1.2.2'],
 }
 
 export const implementations: readonly Implementation[] = [

@@ -16,7 +16,7 @@ export function writeDocument(path: string, all: readonly Cell[], passed: Readon
   const good = all.filter((cell) => passed.has(cell)).length
   const text = `# Who talks with whom
 
-Written by \`pnpm --dir packages/conformance run matrix\`; do not edit. ${all.length} meetings, ${good} of them good. Each is a session between two
+Written by \`pnpm --dir packages/conformance run matrix\`; do not edit. ${all.length} test runs, ${good} of them good. Each is a session between two
 programs: a handshake, messages of 0, 1, 452, 453 and 1808 bytes that come back unchanged, a PING with its PONG, where the table says so a REKEY and the
 five messages again, and BYE. Both ends must name the same session and say that it ended well. [The
 contract](../packages/conformance/matrix/README.md) is open to programs of others.

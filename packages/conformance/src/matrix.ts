@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Cable } from '../../node/test/cable.ts'
+import { Cable } from '@usmp/testing/cable'
 import {
   type Implementation,
   implementations,
@@ -21,7 +21,7 @@ const DEVICE = 'aa:bb:cc:dd:ee:ff'
 /** Longer than any handshake may take. */
 const PATIENCE = 30_000
 
-/** One meeting of two implementations. */
+/** One test run of the interop matrix: two implementations, a transport and a suite. */
 export interface Cell {
   readonly transport: MatrixTransport
   readonly suite: Suite
@@ -29,7 +29,7 @@ export interface Cell {
   readonly server: Implementation
 }
 
-/** Every meeting in which both ends can. */
+/** Every test run that both ends can do. */
 export function cells(): Cell[] {
   return transports.flatMap((transport) =>
     suites.flatMap((suite) =>
@@ -45,8 +45,8 @@ export function cells(): Cell[] {
 
 /** Whether the cell is played in every run of the tests, and not only by `run matrix`. */
 export function isInEveryRun({ client, server }: Cell): boolean {
-  const meets = ({ meets }: Implementation, other: Implementation) => !meets || meets.includes(other.name)
-  return meets(client, server) && meets(server, client)
+  const runsWith = ({ everyRun }: Implementation, other: Implementation) => !everyRun || everyRun.includes(other.name)
+  return runsWith(client, server) && runsWith(server, client)
 }
 
 /** Whether the cell has a rekey in it. */

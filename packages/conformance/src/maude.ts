@@ -12,23 +12,23 @@ export interface SearchResult {
 }
 
 /**
- * Loads files of `model/` and searches each scene to its end for one condition.
+ * Loads files of `model/` and searches each scenario to its end for one condition.
  *
  * @param files names below `model/`, in the order in which they depend on each other
- * @param searches pairs of a scene and the condition that is looked for in all that can become of it
+ * @param searches pairs of a scenario and the condition that is looked for in all that can become of it
  * @param leftOut rules of the model, written there as `eq RULE = true .`, that are made false
  * @throws Error when Maude is missing, or warns about anything: a model that does not parse proves nothing
  */
 export async function search(
   module: string,
   files: readonly string[],
-  searches: readonly (readonly [scene: string, condition: string])[],
+  searches: readonly (readonly [scenario: string, condition: string])[],
   leftOut: readonly string[] = [],
 ): Promise<SearchResult[]> {
   const written = files.map((file) => readFileSync(`${folder}${file}`, 'utf8')).join('\n')
   const model = leftOut.reduce(withoutRule, written)
   const commands = searches.map(
-    ([scene, condition]) => `search [1] in ${module} : ${scene} =>* W:World such that ${condition}(W:World) .`,
+    ([scenario, condition]) => `search [1] in ${module} : ${scenario} =>* W:World such that ${condition}(W:World) .`,
   )
   const output = await maude(`set show timing off .\nset show command off .\n${model}\n${commands.join('\n')}\nquit\n`)
   const results = [...output.matchAll(/^(No solution\.|Solution 1 \(state \d+\))\nstates: (\d+)/gm)].map(

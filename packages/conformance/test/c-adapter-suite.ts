@@ -3,10 +3,10 @@ import { setTimeout } from 'node:timers/promises'
 import { cobsDecode, PacketType, Session, type Transport, type TransportKind } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { connect, listen, nodeClock, nodeProvider, nodeRandom, type Server } from '@usmp/node'
+import { CPeer } from '@usmp/testing/c-programs'
 import { afterEach, describe, expect, test } from 'vitest'
-import { CPeer } from '../src/c-peer.js'
 
-/** Where a C program and ours meet. The far end is the C program's. */
+/** How a C program and ours are connected. The far end is the C program's. */
 export interface Place {
   /** What a C server is told to listen at. */
   readonly listenAt: string

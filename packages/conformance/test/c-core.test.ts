@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { CipherSuite, type Session } from '@usmp/core'
 import { connect, listen, type Server } from '@usmp/node'
+import { buildCPeers, CPeer, cPrograms } from '@usmp/testing/c-programs'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { buildCPeers, CPeer, cPrograms } from '../src/c-peer.js'
 
 const deviceId = 'aa:bb:cc:dd:ee:ff'
 const psk = new Uint8Array(randomBytes(32))

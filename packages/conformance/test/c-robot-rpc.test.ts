@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
+import * as robolink from '@usmp/demos/robolink-contract'
 import { listen, type Server } from '@usmp/node'
 import { contract, type Peer, RpcCode, rpc } from '@usmp/rpc'
+import { buildCRobot, CRobot } from '@usmp/testing/c-programs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import * as robolink from '../../demos/src/robolink/contract.js'
-import { buildCRobot, CRobot } from '../src/c-robot.js'
 
 const id = 'aa:bb:cc:dd:00:01'
 const psk = new Uint8Array(randomBytes(32))

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { listen, type Server, serialPort } from '@usmp/node'
+import { buildCPeers, buildCRobot, CPeer, CRobot } from '@usmp/testing/c-programs'
+import { Cable } from '@usmp/testing/cable'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { Cable } from '../../node/test/cable.ts'
-import { buildCPeers, CPeer } from '../src/c-peer.js'
-import { buildCRobot, CRobot } from '../src/c-robot.js'
 import { PlainPeer } from '../src/json-rpc.js'
 import { testRobot } from '../src/robot-behaviour.js'
 

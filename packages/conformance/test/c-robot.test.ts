@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type ListenOptions, listen, type Server, type Session } from '@usmp/node'
+import { buildCPeers, buildCRobot, CPeer, CRobot } from '@usmp/testing/c-programs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { buildCPeers, CPeer } from '../src/c-peer.js'
-import { buildCRobot, CRobot } from '../src/c-robot.js'
 import { PlainPeer } from '../src/json-rpc.js'
 import { testRobot } from '../src/robot-behaviour.js'
 

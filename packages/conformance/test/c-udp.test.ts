@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { connect, listen, type Server } from '@usmp/node'
+import { LossyRelay, type RelayConditions } from '@usmp/testing'
+import { buildCPeers, CPeer } from '@usmp/testing/c-programs'
 import { afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { buildCPeers, CPeer } from '../src/c-peer.js'
-import { Relay, type RelayConditions } from '../src/relay.js'
 
 const deviceId = 'aa:bb:cc:dd:ee:ff'
 const psk = new Uint8Array(randomBytes(32))
@@ -38,7 +38,8 @@ async function echo(server: Server): Promise<string> {
 
 async function through(port: number, conditions: RelayConditions | undefined): Promise<number> {
   if (!conditions) return port
-  const relay = await Relay.start(port, conditions)
+  const relay = await LossyRelay.start(port, conditions)
+  console.log(`relay: seed ${relay.seed}`)
   running.push(relay)
   return relay.port
 }

@@ -1,6 +1,6 @@
+import { buildCPeers } from '@usmp/testing/c-programs'
 import { afterAll, beforeAll, describe, test } from 'vitest'
 import { transports } from '../matrix/implementations.js'
-import { buildCPeers } from '../src/c-peer.js'
 import { buildImage } from '../src/chip.js'
 import { type Cell, cells, isInEveryRun, play, rekeys } from '../src/matrix.js'
 import { writeDocument } from '../src/matrix-document.js'

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { search } from '../src/maude.js'
 
-type Search = readonly [scene: string, condition: string]
+type Search = readonly [scenario: string, condition: string]
 
 const handshake = (transcripts: string, ...searches: Search[]) =>
   search('HANDSHAKE', ['terms.maude', `transcripts/${transcripts}.maude`, 'handshake.maude'], searches)
@@ -39,15 +39,15 @@ describe('the handshake under an attacker who is the network', () => {
     ['two devices with keys of their own', 'twoDevices', 20_000],
     ['two devices with one key', 'fleet', 20_000],
     ['beside a device whose key is stolen', 'stolenDevice', 1500],
-  ])('agreement, secrecy and no replay: %s', (_, scene, states) =>
-    never(handshake('specified', [scene, 'deceived'], [scene, 'disclosed'], [scene, 'replayed']), states),
+  ])('agreement, secrecy and no replay: %s', (_, scenario, states) =>
+    never(handshake('specified', [scenario, 'deceived'], [scenario, 'disclosed'], [scenario, 'replayed']), states),
   )
 
   test.each([
     ['two challenges answered, two servers', 'datagrams', 1500],
     ['four challenges answered', 'manyChallenges', 800],
-  ])('agreement and secrecy on datagrams: %s', (_, scene, states) =>
-    never(handshake('specified', [scene, 'deceived'], [scene, 'disclosed']), states),
+  ])('agreement and secrecy on datagrams: %s', (_, scenario, states) =>
+    never(handshake('specified', [scenario, 'deceived'], [scenario, 'disclosed']), states),
   )
 
   test('on datagrams one client may leave two servers established, of which it uses one', () =>
@@ -111,15 +111,15 @@ describe('rekey while frames of both ends are under way', () => {
   const bad = ['endedByHonestFrame', 'nonceRepeated', 'leftOver']
 
   test('both can start one before either has seen the other’s', () =>
-    found(rekey('specified', ['scene(1, 1, 1, 1)', 'crossed'])))
+    found(rekey('specified', ['scenario(1, 1, 1, 1)', 'crossed'])))
 
   test.each([
-    ['one of each end', 'scene(1, 1, 1, 1)', 3000],
-    ['two of the client', 'scene(1, 2, 1, 1)', 20_000],
-    ['two of the server', 'scene(1, 1, 1, 2)', 20_000],
-    ['two of each end, no data', 'scene(0, 2, 0, 2)', 2500],
-  ])('no frame refused, no nonce repeated, nothing lost, one key at the end: %s', (_, scene, states) =>
-    never(rekey('specified', ...bad.map((condition) => [scene, condition] as const)), states),
+    ['one of each end', 'scenario(1, 1, 1, 1)', 3000],
+    ['two of the client', 'scenario(1, 2, 1, 1)', 20_000],
+    ['two of the server', 'scenario(1, 1, 1, 2)', 20_000],
+    ['two of each end, no data', 'scenario(0, 2, 0, 2)', 2500],
+  ])('no frame refused, no nonce repeated, nothing lost, one key at the end: %s', (_, scenario, states) =>
+    never(rekey('specified', ...bad.map((condition) => [scenario, condition] as const)), states),
   )
 
   test.each([
@@ -129,28 +129,28 @@ describe('rekey while frames of both ends are under way', () => {
     ['derived-from-losing-keys', 'endedByHonestFrame'],
     ['both-win', 'leftOver'],
     ['without-salt', 'nonceRepeated'],
-  ])('a wrong rule is caught: %s', (rules, condition) => found(rekey(rules, ['scene(1, 1, 1, 1)', condition])))
+  ])('a wrong rule is caught: %s', (rules, condition) => found(rekey(rules, ['scenario(1, 1, 1, 1)', condition])))
 
   test('each wrong rule is looked at', () => {
     expect(filesOf('rekey-rules')).toHaveLength(7)
   })
 })
 
-/** For every rule of 5.6, and of 5.3 and 5.5 where they say more for datagrams: a scene in which it is missed, and what goes wrong there. */
+/** For every rule of 5.6, and of 5.3 and 5.5 where they say more for datagrams: a scenario in which it is missed, and what goes wrong there. */
 const missedOnDatagrams: Record<string, Search> = {
-  startsWithNothingUnderWay: ['scene(1, 1, 1, 0)', 'stuck'],
-  nothingBesideREKEY: ['scene(0, 1, 0, 1)', 'stuck'],
-  checkedUnderItsKey: ['scene(2, 1, 0, 0)', 'stuck'],
-  keyOfTheFrame: ['scene(0, 1, 0, 0)', 'stuck'],
-  oldEpochIsKept: ['scene(0, 1, 0, 0)', 'stuck'],
-  oldSendingKeyIsKept: ['scene(0, 1, 1, 0)', 'stuck'],
-  restStays: ['scene(nothing, 1, long(0), 0)', 'stuck'],
-  framesStay: ['scene(0, 1, 1, 0)', 'handedTwice'],
-  newFramesWait: ['scene(0, 1, 1, 0)', 'stuck'],
-  clientWins: ['scene(0, 1, 0, 1)', 'stuck'],
-  losingEpochIsKept: ['scene(0, 1, 0, 1)', 'stuck'],
-  losersFramesStay: ['scene(0, 1, 1, 1)', 'stuck'],
-  loserWaits: ['scene(0, 1, 0, 1)', 'stuck'],
+  startsWithNothingUnderWay: ['scenario(1, 1, 1, 0)', 'stuck'],
+  nothingBesideREKEY: ['scenario(0, 1, 0, 1)', 'stuck'],
+  checkedUnderItsKey: ['scenario(2, 1, 0, 0)', 'stuck'],
+  keyOfTheFrame: ['scenario(0, 1, 0, 0)', 'stuck'],
+  oldEpochIsKept: ['scenario(0, 1, 0, 0)', 'stuck'],
+  oldSendingKeyIsKept: ['scenario(0, 1, 1, 0)', 'stuck'],
+  restStays: ['scenario(nothing, 1, long(0), 0)', 'stuck'],
+  framesStay: ['scenario(0, 1, 1, 0)', 'handedTwice'],
+  newFramesWait: ['scenario(0, 1, 1, 0)', 'stuck'],
+  clientWins: ['scenario(0, 1, 0, 1)', 'stuck'],
+  losingEpochIsKept: ['scenario(0, 1, 0, 1)', 'stuck'],
+  losersFramesStay: ['scenario(0, 1, 1, 1)', 'stuck'],
+  loserWaits: ['scenario(0, 1, 0, 1)', 'stuck'],
 }
 
 /** Rules that no property needs: each only saves repeats, or another one makes up for it. */
@@ -158,18 +158,18 @@ const sparing = ['epochAddedAtOnce', 'newEpochAcknowledges', 'winnerAcknowledges
 
 describe('rekey on datagrams that are lost, repeated, delayed and reordered', () => {
   test('it comes to its end, and both can start one before either has seen the other’s', () =>
-    found(datagramRekey([], ['scene(1, 1, 1, 1)', 'crossed'], ['scene(0, 1, 0, 1)', 'done'])))
+    found(datagramRekey([], ['scenario(1, 1, 1, 1)', 'crossed'], ['scenario(0, 1, 0, 1)', 'done'])))
 
   test.each([
-    ['one of each end', 'scene(1, 1, 1, 1)', 80_000],
-    ['two of the client', 'scene(0, 2, 0, 1)', 14_000],
-    ['two of the server', 'scene(0, 1, 0, 2)', 20_000],
-    ['one of the client, three messages', 'scene(2, 1, 1, 0)', 4000],
-    ['one of each end, a long message of the server', 'scene(nothing, 1, long(0), 1)', 7000],
-    ['one of each end, a long message of the client', 'scene(long(0), 1, nothing, 1)', 6500],
+    ['one of each end', 'scenario(1, 1, 1, 1)', 80_000],
+    ['two of the client', 'scenario(0, 2, 0, 1)', 14_000],
+    ['two of the server', 'scenario(0, 1, 0, 2)', 20_000],
+    ['one of the client, three messages', 'scenario(2, 1, 1, 0)', 4000],
+    ['one of each end, a long message of the server', 'scenario(nothing, 1, long(0), 1)', 7000],
+    ['one of each end, a long message of the client', 'scenario(long(0), 1, nothing, 1)', 6500],
   ])(
     'nobody is stuck, no nonce repeated, no message lost or handed over twice, one key at the end: %s',
-    (_, scene, states) => never(datagramRekey([], [scene, 'wrong']), states),
+    (_, scenario, states) => never(datagramRekey([], [scenario, 'wrong']), states),
     // Ten seconds of a processor for the largest.
     90_000,
   )
@@ -179,11 +179,11 @@ describe('rekey on datagrams that are lost, repeated, delayed and reordered', ()
   )
 
   test.each(sparing)('a rule that is left out is not missed: %s', (rule) =>
-    never(datagramRekey([rule], ['scene(0, 1, 1, 1)', 'wrong']), 5000),
+    never(datagramRekey([rule], ['scenario(0, 1, 1, 1)', 'wrong']), 5000),
   )
 
   test('the winner acknowledges the loser’s REKEY, or the loser stops repeating it: one of the two is needed', () =>
-    found(datagramRekey(['winnerAcknowledges', 'loserStops'], ['scene(0, 1, 0, 1)', 'stuck'])))
+    found(datagramRekey(['winnerAcknowledges', 'loserStops'], ['scenario(0, 1, 0, 1)', 'stuck'])))
 
   test('each rule is looked at', () => {
     const model = readFileSync(new URL('../model/datagram-rekey.maude', import.meta.url), 'utf8')

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
+import { buildCPeers, publishedLoop } from '@usmp/testing/c-programs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { buildCPeers, publishedLoop } from '../src/c-peer.js'
 import { PublishedPeer } from '../src/published-peer.js'
 
 const psk = new TextEncoder().encode('a pre-shared key for a test, 32b')

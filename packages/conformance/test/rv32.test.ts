@@ -59,7 +59,7 @@ async function nextSession(server: Server): Promise<Session> {
   throw new Error('no session')
 }
 
-async function meet(): Promise<{ server: Server; session: Session; device: Conversation }> {
+async function connectDevice(): Promise<{ server: Server; session: Session; device: Conversation }> {
   const server = await startGateway()
   const session = await nextSession(server)
   return { server, session, device: new Conversation(session) }
@@ -68,7 +68,7 @@ async function meet(): Promise<{ server: Server; session: Session; device: Conve
 /** In the order of a chip's life: it is switched on once and never reset. */
 describe('the C core on an emulated rv32imc chip, over COBS on its UART', () => {
   test('shakes hands behind its boot log, and sends readings', async () => {
-    const { session, device } = await meet()
+    const { session, device } = await connectDevice()
     expect(session.deviceId).toBe(deviceId)
     const [first, second] = await device.read(2)
     expect(chip.line).toMatch(/^\r\nUSMP example, bare metal/)
@@ -82,7 +82,7 @@ describe('the C core on an emulated rv32imc chip, over COBS on its UART', () => 
   })
 
   test('comes back to a gateway that was closed, and takes commands', async () => {
-    const { session, device } = await meet()
+    const { session, device } = await connectDevice()
     expect(await device.ask('led on')).toBe('ok led on')
     expect((await device.read(1))[0]!.led).toBe(true)
     expect(await device.ask('led off')).toBe('ok led off')
@@ -95,7 +95,7 @@ describe('the C core on an emulated rv32imc chip, over COBS on its UART', () => 
   })
 
   test('keeps its session while garbage comes in on the line', async () => {
-    const { session, device } = await meet()
+    const { session, device } = await connectDevice()
     for (let i = 0; i < 20; i++) {
       chip.disturb(Buffer.concat([Buffer.from('login: \0'), randomBytes(700)]))
       chip.disturb(Uint8Array.of(0))
@@ -105,7 +105,7 @@ describe('the C core on an emulated rv32imc chip, over COBS on its UART', () => 
   })
 
   test('gives a session up that was broken off without a word, and makes another', async () => {
-    const { server, session } = await meet()
+    const { server, session } = await connectDevice()
     chip.cut()
     const again = new Conversation(await nextSession(server))
     expect(session.signal.aborted).toBe(true)

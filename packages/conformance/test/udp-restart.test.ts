@@ -5,10 +5,10 @@ import { once } from 'node:events'
 import { Session } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { connect, listen, nodeClock, nodeProvider, nodeRandom, type Server } from '@usmp/node'
+import { udpTransport } from '@usmp/node/internal'
+import { LossyRelay } from '@usmp/testing'
+import { buildCPeers, CPeer } from '@usmp/testing/c-programs'
 import { afterEach, beforeAll, expect, test } from 'vitest'
-import { udpTransport } from '../../node/src/udp.ts'
-import { buildCPeers, CPeer } from '../src/c-peer.js'
-import { Relay } from '../src/relay.js'
 
 const host = '127.0.0.1'
 const deviceId = 'aa:bb:cc:dd:ee:ff'
@@ -125,7 +125,8 @@ test('our client', async () => {
 
 test('the C client, killed and started again', async () => {
   const { server, refusals } = await startServer()
-  const relay = await Relay.start(server.udpPort, { from: await freeUdpPort() })
+  const relay = await LossyRelay.start(server.udpPort, { from: await freeUdpPort() })
+  console.log(`relay: seed ${relay.seed}`)
   running.push(relay)
   await restartAgainAndAgain(server, refusals, async () => {
     const arrival = next(server)

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { fromHex, type Session } from '@usmp/core'
 import { type ConnectOptions, connect, type ListenOptions, listen, type Server } from '@usmp/node'
+import { LossyRelay, type RelayConditions } from '@usmp/testing'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type PeerOptions, PublishedPeer } from '../src/published-peer.js'
-import { Relay, type RelayConditions } from '../src/relay.js'
 
 const newest = '1.2.2'
 /** Those that speak wire version 2 over UDP. */
@@ -30,8 +30,9 @@ async function startServer(options: Partial<ListenOptions> = {}): Promise<Server
   return server
 }
 
-async function startRelay(to: number, conditions: RelayConditions): Promise<Relay> {
-  const relay = await Relay.start(to, conditions)
+async function startRelay(to: number, conditions: RelayConditions): Promise<LossyRelay> {
+  const relay = await LossyRelay.start(to, conditions)
+  console.log(`relay: seed ${relay.seed}`)
   running.push(relay)
   return relay
 }

@@ -47,6 +47,6 @@ function stepOf(comment: string, language: string, text: string, shows: string |
   if (word === 'run by') return { kind: 'elsewhere', path: rest }
   if (language === 'sh' && word) return { kind: 'service', text, says: rest, shows }
   if (language === 'sh') return { kind: 'script', text, shows }
-  const name = /^\/\/ ([\w-]+\.\w+)\n/.exec(text)?.[1]
+  const name = /^\/\/ ([\w.-]+\.\w+)\n/.exec(text)?.[1]
   return name ? { kind: 'file', name, text } : { kind: 'unknown', text }
 }

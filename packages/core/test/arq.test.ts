@@ -1,6 +1,6 @@
+import { bytesOf } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { Arq, RoundTrip, type SentFrame } from '../src/arq.ts'
-import { bytesOf } from './helpers.ts'
 
 const frame = (seq: number, more: Partial<SentFrame> = {}): SentFrame => ({
   type: 5,

@@ -1,11 +1,11 @@
+import { DEVICE_ID_BYTES as DEVICE_ID, PSK, pseudoRandom, text } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
+import { concatBytes } from '../src/bytes.ts'
 import { encodeSerial } from '../src/cobs.ts'
 import { type Authorization, Connection } from '../src/connection.ts'
 import { PacketType } from '../src/constants.ts'
 import { ReliableDatagram } from '../src/datagram.js'
 import { encodeFrame, type Frame } from '../src/frame.ts'
-import { concatBytes, pseudoRandom, text } from './helpers.ts'
-import { DEVICE_ID, PSK } from './pair.ts'
 
 const KINDS = ['datagram', 'serial'] as const
 type Kind = (typeof KINDS)[number]

@@ -1,15 +1,27 @@
+import {
+  bytesOf,
+  codeThrownBy as codeOf,
+  DEVICE_ID_BYTES as DEVICE_ID,
+  flipBit,
+  otherSide,
+  Pair,
+  PSK,
+  pseudoRandom,
+  type Side,
+  text,
+} from '@usmp/testing'
+import { cipherOf, connectWith, type FixedSession } from '@usmp/testing/internal'
+import { withCrc } from '@usmp/testing/provider-suite'
 import { describe, expect, test } from 'vitest'
+import { concatBytes } from '../src/bytes.ts'
 import { cobsDecode, encodeSerial } from '../src/cobs.ts'
 import { Connection, type TransportKind } from '../src/connection.ts'
 import { PacketType } from '../src/constants.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
 import type { ErrorCode } from '../src/errors.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
+
 import { wireVersion1 } from '../src/wire-version-1.ts'
-import { cipherOf, connectWith, type FixedSession } from './fixed-session.ts'
-import { bytesOf, codeOf, concatBytes, flipBit, pseudoRandom, text } from './helpers.ts'
-import { DEVICE_ID, otherSide, Pair, PSK, type Side } from './pair.ts'
-import { withCrc } from './provider-suite.ts'
 
 const SESSION: FixedSession = {
   suite: 1,

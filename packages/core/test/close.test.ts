@@ -1,4 +1,6 @@
 // What the end of a session promises, whatever the peer, the network and the transport do.
+
+import { bytesOf, DEVICE_ID_BYTES as DEVICE_ID, PSK, pseudoRandom, text } from '@usmp/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '../src/clock.ts'
 import { ReliableDatagram } from '../src/datagram.ts'
@@ -6,8 +8,6 @@ import { UsmpError } from '../src/errors.ts'
 import { SerialMultiplexer } from '../src/serial-multiplexer.ts'
 import { type ConnectOptions, Session } from '../src/session.ts'
 import type { Transport, TransportSink } from '../src/transport.ts'
-import { bytesOf, pseudoRandom, text } from './helpers.ts'
-import { DEVICE_ID, PSK } from './pair.ts'
 
 const asText = (message: Uint8Array | undefined) => message && new TextDecoder().decode(message)
 const nextTurn = () => new Promise<void>((resolve) => systemClock.yieldToEventLoop(resolve))

@@ -1,13 +1,15 @@
 import { fc, test } from '@fast-check/vitest'
+import { codeThrownBy as codeOf, flipBit } from '@usmp/testing'
 import { describe, expect } from 'vitest'
+import { concatBytes, toHex } from '../src/bytes.ts'
 import { cobsDecode, cobsEncode, encodeSerial, MAX_COBS_FRAME, SerialDecoder } from '../src/cobs.ts'
 import { FrameDecoder } from '../src/deframer.ts'
 import { UsmpError } from '../src/errors.ts'
 import { messageLimits, Reassembler, splitMessage } from '../src/fragment.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../src/frame.ts'
 import { ReplayWindow } from '../src/replay.ts'
+
 import { wireVersion2 } from '../src/wire-version-2.ts'
-import { codeOf, concatBytes, flipBit, toHex } from './helpers.ts'
 
 const LIMITS = messageLimits(wireVersion2.recordFormat.maxPlaintext)
 

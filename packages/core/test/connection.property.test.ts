@@ -1,11 +1,20 @@
 import { fc, test } from '@fast-check/vitest'
+import {
+  bytesOf,
+  codeThrownBy as codeOf,
+  flipBit,
+  type Network,
+  otherSide,
+  Pair,
+  recordingProvider,
+  type Side,
+  text,
+} from '@usmp/testing'
+import { withCrc } from '@usmp/testing/provider-suite'
 import { describe, expect } from 'vitest'
+import { concatBytes, toHex } from '../src/bytes.ts'
 import type { TransportKind } from '../src/connection.ts'
 import { CipherSuite } from '../src/constants.ts'
-import { bytesOf, codeOf, concatBytes, flipBit, text, toHex } from './helpers.ts'
-import { type Network, otherSide, Pair, type Side } from './pair.ts'
-import { withCrc } from './provider-suite.ts'
-import { recordingProvider } from './recording-provider.ts'
 
 const side = fc.constantFrom<Side>('client', 'server')
 const SIDES = ['client', 'server'] as const

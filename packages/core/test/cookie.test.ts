@@ -1,7 +1,8 @@
+import { bytesOf, codeThrownBy as codeOf, flipBit } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
+import { concatBytes } from '../src/bytes.ts'
 import { CookieIssuer } from '../src/cookie.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
-import { bytesOf, codeOf, concatBytes, flipBit } from './helpers.ts'
 
 const SECRET = bytesOf(32, 4)
 const jar = new CookieIssuer(nobleProvider, SECRET)

@@ -1,11 +1,22 @@
 import { fc, test } from '@fast-check/vitest'
+import {
+  bytesOf,
+  type Conditions,
+  codeThrownBy as codeOf,
+  flipBit,
+  inOrderOf,
+  otherSide,
+  Pair,
+  type PairOptions,
+  recordingProvider,
+  type Side,
+  simulatedNetwork,
+  text,
+} from '@usmp/testing'
+import { withCrc } from '@usmp/testing/provider-suite'
 import { describe, expect, vi } from 'vitest'
+import { concatBytes, toHex } from '../src/bytes.ts'
 import { CipherSuite, MAX_MESSAGE } from '../src/constants.ts'
-import { bytesOf, codeOf, concatBytes, flipBit, inOrderOf, text, toHex } from './helpers.ts'
-import { otherSide, Pair, type PairOptions, type Side } from './pair.ts'
-import { withCrc } from './provider-suite.ts'
-import { recordingProvider } from './recording-provider.ts'
-import { type Conditions, simulatedNetwork } from './simulator.ts'
 
 // A hundred sessions each, and a minute of their time in some: nothing waits, but it is much to compute.
 vi.setConfig({ testTimeout: 60_000 })

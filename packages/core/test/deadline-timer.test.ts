@@ -1,6 +1,6 @@
+import { SimulatedTime } from '@usmp/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { DeadlineTimer } from '../src/deadline-timer.ts'
-import { SimulatedTime } from './simulated-time.ts'
 
 /** Time in which everything is read when a test says so. */
 class Time extends SimulatedTime {

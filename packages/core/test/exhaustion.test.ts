@@ -1,11 +1,10 @@
+import { codeThrownBy as codeOf, Pair, text } from '@usmp/testing'
+import { playScript, type Script, type ScriptParams } from '@usmp/testing/internal'
+import { NEAR_THE_END } from '@usmp/testing/provider-suite'
+import { caseName, groupsOf } from '@usmp/testing/vectors'
 import { describe, expect, test, vi } from 'vitest'
 import type { Connection } from '../src/connection.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
-import { codeOf, text } from './helpers.ts'
-import { Pair } from './pair.ts'
-import { NEAR_THE_END } from './provider-suite.ts'
-import { playScript, type Script, type ScriptParams } from './scripts.ts'
-import { caseName, groupsOf } from './vectors.ts'
 
 const start = vi.hoisted(() => ({ seq: 0 }))
 

@@ -1,9 +1,10 @@
+import { bytesOf, codeThrownBy as codeOf } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
+import { concatBytes } from '../src/bytes.ts'
 import type { TransportKind } from '../src/connection.ts'
 import { UsmpError } from '../src/errors.ts'
 import { encodeFrame } from '../src/frame.ts'
 import { type Framing, framingOf } from '../src/framing.ts'
-import { bytesOf, codeOf, concatBytes } from './helpers.ts'
 
 const KINDS: readonly TransportKind[] = ['stream', 'message', 'serial', 'datagram']
 const frames = [5, 6, 7].map((type) => encodeFrame({ type, seq: type, payload: bytesOf(type * 20, type) }))

@@ -1,12 +1,12 @@
+import { bytesOf, codeThrownBy as codeOf, DEVICE_ID_BYTES as DEVICE_ID, flipBit, Pair, PSK, text } from '@usmp/testing'
+import { withCrc } from '@usmp/testing/provider-suite'
 import { describe, expect, test } from 'vitest'
+import { concatBytes, toHex } from '../src/bytes.ts'
 import { encodeSerial } from '../src/cobs.ts'
 import { PacketType } from '../src/constants.ts'
 import { UsmpError } from '../src/errors.ts'
 import { decodeFrame, encodeFrame } from '../src/frame.ts'
 import { wireVersion1 } from '../src/wire-version-1.ts'
-import { bytesOf, codeOf, concatBytes, flipBit, text, toHex } from './helpers.ts'
-import { DEVICE_ID, Pair, PSK } from './pair.ts'
-import { withCrc } from './provider-suite.ts'
 
 const KINDS = ['stream', 'message', 'serial', 'datagram'] as const
 const LOW_ORDER = [

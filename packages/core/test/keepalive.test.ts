@@ -1,10 +1,9 @@
+import { codeThrownBy as codeOf, Pair, type PairOptions, type Side, text } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { PacketType } from '../src/constants.ts'
 import { decodeFrame } from '../src/frame.ts'
 import { KeepAlive } from '../src/keepalive.ts'
 import { isUtack } from '../src/utack.ts'
-import { codeOf, text } from './helpers.ts'
-import { Pair, type PairOptions, type Side } from './pair.ts'
 
 const SIDES = ['client', 'server'] as const
 const KINDS = ['stream', 'message', 'datagram'] as const

@@ -1,3 +1,5 @@
+import { bytesOf, pseudoRandom } from '@usmp/testing'
+import { describeOptions, faultOf } from '@usmp/testing/option-suite'
 import { describe, expect, test } from 'vitest'
 import { Connection } from '../src/connection.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
@@ -16,8 +18,6 @@ import {
 import { reconnecting } from '../src/reconnect.ts'
 import { Session } from '../src/session.ts'
 import { streamTransport, type Transport } from '../src/transport.ts'
-import { bytesOf, pseudoRandom } from './helpers.ts'
-import { describeOptions, faultOf } from './option-suite.ts'
 
 const random = pseudoRandom(1)
 const deviceId = bytesOf(6)

@@ -1,8 +1,9 @@
+import { bytesOf, codeThrownBy as codeOf } from '@usmp/testing'
 import { expect, test } from 'vitest'
+import { toHex } from '../src/bytes.ts'
 import { PacketType } from '../src/constants.ts'
 import { encodeError, hello } from '../src/messages.ts'
 import { payloadLayoutOf, payloadLayouts, wireCodeName } from '../src/payload-layout.ts'
-import { bytesOf, codeOf, toHex } from './helpers.ts'
 
 test('fields stand back to back, and a payload ends with one of them', () => {
   for (const { fields, sizes } of Object.values(payloadLayouts)) {

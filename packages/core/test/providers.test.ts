@@ -1,4 +1,4 @@
+import { describeProvider } from '@usmp/testing/provider-suite'
 import { nobleProvider } from '../src/crypto-noble.ts'
-import { describeProvider } from './provider-suite.ts'
 
 for (const provider of [nobleProvider]) describeProvider(provider)

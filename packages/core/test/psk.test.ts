@@ -1,10 +1,9 @@
+import { bytesOf, codeThrownBy as codeOf, DEVICE_ID_BYTES as DEVICE_ID, text } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { concatBytes, toHex } from '../src/bytes.ts'
 import { Connection } from '../src/connection.ts'
 import { UsmpError } from '../src/errors.ts'
 import { assertPsk, deriveDevicePsk, parsePsk } from '../src/psk.ts'
-import { bytesOf, codeOf, text } from './helpers.ts'
-import { DEVICE_ID } from './pair.ts'
 
 const KEY = bytesOf(32, 3)
 const HEX = toHex(KEY)

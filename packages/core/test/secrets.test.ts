@@ -1,10 +1,8 @@
+import { bytesOf, Pair, type PairOptions, PSK, recordingProvider, text } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
-import { isZero } from '../src/bytes.ts'
+import { isZero, toHex } from '../src/bytes.ts'
 import { PacketType } from '../src/constants.ts'
 import { encodeFrame } from '../src/frame.ts'
-import { bytesOf, text, toHex } from './helpers.ts'
-import { Pair, type PairOptions, PSK } from './pair.ts'
-import { recordingProvider } from './recording-provider.ts'
 
 function recorded(options: PairOptions = {}) {
   const provider = recordingProvider()

@@ -1,9 +1,8 @@
+import { bytesOf, SimulatedTime, text } from '@usmp/testing'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { HEADER_SIZE, MAX_MESSAGE, SEAL_OVERHEAD } from '../src/constants.ts'
 import { UsmpError } from '../src/errors.ts'
 import { type SendOutlet, SendQueue } from '../src/send-queue.ts'
-import { bytesOf, text } from './helpers.ts'
-import { SimulatedTime } from './simulated-time.ts'
 
 /** An outlet that has room for so many messages. */
 class Outlet implements SendOutlet {

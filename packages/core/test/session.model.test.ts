@@ -1,10 +1,9 @@
 import { fc, test } from '@fast-check/vitest'
+import { bytesOf, flipBit, inOrderOf, otherSide, type Side } from '@usmp/testing'
 import { describe, expect } from 'vitest'
 import { isZero } from '../src/bytes.ts'
 import type { TransportKind } from '../src/connection.ts'
 import type { DatagramOptions } from '../src/datagram.js'
-import { bytesOf, flipBit, inOrderOf } from './helpers.ts'
-import { otherSide, type Side } from './pair.ts'
 import { CAPACITY, SIDES, TwoSessions, type Witness } from './two-sessions.ts'
 
 /** How many runs for each kind of transport; `pnpm properties` sets more. */

@@ -1,10 +1,16 @@
+import {
+  bytesOf,
+  codeThrownBy as codeOf,
+  otherSide,
+  Pair,
+  type PairOptions,
+  recordingProvider,
+  text,
+} from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { PacketType } from '../src/constants.ts'
 import { UsmpError } from '../src/errors.ts'
 import { decodeFrame } from '../src/frame.ts'
-import { bytesOf, codeOf, text } from './helpers.ts'
-import { otherSide, Pair, type PairOptions } from './pair.ts'
-import { recordingProvider } from './recording-provider.ts'
 
 const SIDES = ['client', 'server'] as const
 const typesOf = (frames: readonly Uint8Array[]) => frames.map((frame) => decodeFrame(frame).type)
@@ -276,7 +282,7 @@ describe('the end', () => {
     pair.act('client', (end) => end.close())
     const bytes = pair.wire.splice(0).flatMap((packet) => [...packet.bytes])
     pair.server.receive(Uint8Array.from([...bytes, 1, 2, 3]), pair.now)
-    pair.pump()
+    pair.drive()
     expect(pair.messages('server')).toEqual([text('a'), text('b')])
     expect(pair.events.server.at(-1)).toMatchObject({ kind: 'closed', reason: { code: 'CLOSED' } })
   })

@@ -1,4 +1,16 @@
+import {
+  bytesOf,
+  DEVICE_ID_BYTES as DEVICE_ID,
+  otherSide,
+  PSK,
+  pseudoRandom,
+  recordingProvider,
+  type Side,
+  SimulatedTime,
+  text,
+} from '@usmp/testing'
 import { vi } from 'vitest'
+import { concatBytes, toHex } from '../src/bytes.ts'
 import type { Clock } from '../src/clock.ts'
 import { CLOSED_HERE } from '../src/close.ts'
 import type { TransportKind } from '../src/connection-options.ts'
@@ -9,10 +21,6 @@ import { UsmpError } from '../src/errors.ts'
 import { ReceiveQueue } from '../src/receive-queue.ts'
 import { Session } from '../src/session.ts'
 import type { Transport, TransportSink } from '../src/transport.ts'
-import { bytesOf, concatBytes, pseudoRandom, text, toHex } from './helpers.ts'
-import { DEVICE_ID, otherSide, PSK, type Side } from './pair.ts'
-import { recordingProvider } from './recording-provider.ts'
-import { SimulatedTime } from './simulated-time.ts'
 
 export const SIDES = ['client', 'server'] as const
 /** A transport of this kind takes so many bytes before it says that it is full. */

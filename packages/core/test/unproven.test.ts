@@ -1,4 +1,6 @@
+import { bytesOf, codeThrownBy as codeOf, DEVICE_ID_BYTES as DEVICE_ID, Pair, PSK, pseudoRandom } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
+import { toHex } from '../src/bytes.ts'
 import type { Clock } from '../src/clock.ts'
 import { Connection, type TransportKind } from '../src/connection.ts'
 import { ReliableDatagram } from '../src/datagram.ts'
@@ -7,8 +9,6 @@ import type { UnprovenDevice } from '../src/handshake/handshake.ts'
 import type { UnprovenAttempt } from '../src/psk-lookup.ts'
 import { Session } from '../src/session.ts'
 import type { Transport, TransportSink } from '../src/transport.ts'
-import { bytesOf, codeOf, pseudoRandom, toHex } from './helpers.ts'
-import { DEVICE_ID, Pair, PSK } from './pair.ts'
 
 const KINDS: readonly TransportKind[] = ['stream', 'message', 'serial', 'datagram']
 const WRONG = bytesOf(32, 5)

@@ -1,12 +1,13 @@
 import { scryptSync } from 'node:crypto'
+import { bytesOf, codeThrownBy as codeOf, text } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { concatBytes, equalBytes, fromHex, toHex, wipe } from '../src/bytes.ts'
 import { packetTypeName } from '../src/constants.ts'
 import { formatDeviceId, parseDeviceId } from '../src/device-id.ts'
 import { pskFromPassphrase } from '../src/passphrase.ts'
 import { assertPsk, deriveDevicePsk } from '../src/psk.ts'
-import { bytesOf, codeOf, text } from './helpers.ts'
-import { DEVICE_ID } from './pair.ts'
+
+const DEVICE_ID = Uint8Array.of(0x24, 0x6f, 0x28, 0xa1, 0xb2, 0xc3)
 
 describe('device ids', () => {
   test.each(['24:6f:28:a1:b2:c3', '24:6F:28:A1:B2:C3', '24-6f-28-a1-b2-c3', '246f28a1b2c3'])('%s is read', (words) => {

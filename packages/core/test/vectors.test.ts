@@ -1,13 +1,14 @@
+import { codeThrownBy as codeOf } from '@usmp/testing'
+import { providerOps } from '@usmp/testing/provider-suite'
+import { type Case, caseName, countOf, countsInReadme, groupsOf, opsOf, topics } from '@usmp/testing/vectors'
 import { describe, expect, test } from 'vitest'
+import { concatBytes, fromHex, toHex } from '../src/bytes.ts'
 import { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from '../src/cobs.ts'
 import { crc16 } from '../src/crc16.ts'
 import { FrameDecoder } from '../src/deframer.ts'
 import { UsmpError } from '../src/errors.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../src/frame.ts'
 import { deriveDevicePsk } from '../src/psk.ts'
-import { codeOf, concatBytes, fromHex, toHex } from './helpers.ts'
-import { providerOps } from './provider-suite.ts'
-import { type Case, caseName, countOf, countsInReadme, groupsOf, opsOf, topics } from './vectors.ts'
 
 /** Operations that run in this file; those that need cryptography run in provider-suite.ts. */
 const plainOps: Record<string, readonly string[]> = {

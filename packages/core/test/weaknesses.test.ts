@@ -1,11 +1,12 @@
 // Weaknesses of published implementations that ours must not have (docs/threat-model.md), as far as no other test names them.
+
+import { bytesOf, otherSide, Pair, type Side, text } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
+import { toHex } from '../src/bytes.ts'
 import { PacketType } from '../src/constants.js'
 import type { CryptoProvider } from '../src/crypto.js'
 import { nobleProvider } from '../src/crypto-noble.js'
 import { decodeFrame, encodeFrame } from '../src/frame.js'
-import { bytesOf, text, toHex } from './helpers.js'
-import { otherSide, Pair, type Side } from './pair.js'
 
 /** Numbers at which a receiver that looks before it has authenticated goes wrong. */
 const NUMBERS = [0, 1, 63, 64, 1_000, 0x7fffffff, 0xfffffffe, 0xffffffff]

@@ -1,4 +1,6 @@
+import { bytesOf, codeThrownBy as codeOf, DEVICE_ID_BYTES as DEVICE_ID, Pair, PSK, pseudoRandom } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
+import { toHex } from '../src/bytes.ts'
 import { MAX_PAYLOAD, PacketType, TAG_SIZE, type WireVersion } from '../src/constants.ts'
 import { nobleProvider } from '../src/crypto-noble.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../src/frame.ts'
@@ -6,8 +8,6 @@ import type { ClientHandshake, HandshakeFrame, ServerHandshake } from '../src/ha
 import type { WireProtocol } from '../src/wire-protocol.ts'
 import { wireVersion1 } from '../src/wire-version-1.ts'
 import { wireVersion2 } from '../src/wire-version-2.ts'
-import { bytesOf, codeOf, pseudoRandom, toHex } from './helpers.ts'
-import { DEVICE_ID, Pair, PSK } from './pair.ts'
 
 /** A third version: version 2 with another version byte, whose sealed frames carry no nonce and so hold more. */
 const toy: WireProtocol = {

@@ -1,4 +1,5 @@
-import { dice, mutate } from './mutate.js'
+import { Random } from '@usmp/testing'
+import { mutate } from './mutate.js'
 import type { Target } from './target.js'
 
 /** Inputs of one target, and which points each of them was the first to come to. */
@@ -10,10 +11,10 @@ export interface Growth {
   /** Points that were come to. */
   readonly reached: ReadonlySet<number>
   /** An input that breaks a promise, as small as it could be made. */
-  readonly find?: Find
+  readonly crash?: Crash
 }
 
-export interface Find {
+export interface Crash {
   readonly input: Uint8Array
   readonly error: string
 }
@@ -53,22 +54,24 @@ export class Engine {
     // Every fault of a peer makes an error; their stacks would take a third of the time.
     Error.stackTraceLimit = 0
     const begin = Date.now()
-    const done = (find?: Find): Growth => ({
+    const done = (crash?: Crash): Growth => ({
       executions: this.#executions,
       time: Date.now() - begin,
       corpus: this.#corpus,
       reached: this.#reached(),
-      ...(find ? { find } : {}),
+      ...(crash ? { crash } : {}),
     })
     for (const input of [...this.#target.seeds(), ...start]) {
       const error = await this.#try(input)
       if (error !== undefined) return done(await this.#smaller({ input, error }))
     }
-    const roll = dice(seed)
+    const random = new Random(seed)
     const pick = () =>
-      this.#corpus[this.#corpus.length - 1 - Math.floor((roll(1024) * roll(1024) * this.#corpus.length) / 2 ** 20)]
+      this.#corpus[
+        this.#corpus.length - 1 - Math.floor((random.below(1024) * random.below(1024) * this.#corpus.length) / 2 ** 20)
+      ]
     while (this.#executions < until.executions && Date.now() - begin < until.ms) {
-      const input = mutate(pick() ?? new Uint8Array(0), pick() ?? new Uint8Array(0), this.#maxLength, roll)
+      const input = mutate(pick() ?? new Uint8Array(0), pick() ?? new Uint8Array(0), this.#maxLength, random)
       const error = await this.#try(input)
       if (error !== undefined) return done(await this.#smaller({ input, error }))
     }
@@ -159,8 +162,8 @@ export class Engine {
   }
 
   /** As small as it can be made, and told with the place in the code. */
-  async #smaller(find: Find): Promise<Find> {
-    let best = find
+  async #smaller(crash: Crash): Promise<Crash> {
+    let best = crash
     for (let size = best.input.length; size > 0; size >>= 1) {
       for (let at = 0; at + size <= best.input.length; ) {
         const input = without(best.input, at, size)
@@ -172,7 +175,7 @@ export class Engine {
     return { input: best.input, error: await this.#explain(best) }
   }
 
-  async #explain({ input, error }: Find): Promise<string> {
+  async #explain({ input, error }: Crash): Promise<string> {
     Error.stackTraceLimit = 20
     try {
       await this.#target.run(input)

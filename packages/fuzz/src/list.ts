@@ -50,7 +50,7 @@ export const list: readonly About[] = [
     ),
   },
   {
-    name: 'twins',
+    name: 'differential',
     what: 'TypeScript and C side by side, with and without the keys: the same bytes, events, errors, deadlines',
     maxLength: 800,
     covers: core(

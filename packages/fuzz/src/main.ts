@@ -3,7 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { table, writeBetweenMarks } from '../../torture/src/document.js'
+import { table, writeBetweenMarks } from '@usmp/testing/markdown'
 import { type Bundle, bundleWorker } from './bundle.js'
 import { type About, list } from './list.js'
 import { buildNative, fuzzNative, nativeTargets } from './native.js'
@@ -38,16 +38,16 @@ if (chosen.some((name) => !names.includes(name)) || !(minutes > 0) || !Number.is
 }
 
 const seconds = Math.max(1, Math.round((60 * minutes) / chosen.length))
-const header = ['target', 'runs', 'seconds', 'inputs kept', 'branches', 'finds']
-let finds = 0
+const header = ['target', 'runs', 'seconds', 'inputs kept', 'branches', 'crashes']
+let crashes = 0
 
 async function inTypeScript(about: About, bundle: Bundle): Promise<string[]> {
   const corpus = new Corpus(about.name)
   const grown = await fuzz(about, bundle, corpus.read(), { seed, ms: 1000 * seconds, minimise: values.keep })
-  if (grown.find) {
-    finds++
-    corpus.add(grown.find.input)
-    process.stderr.write(`${about.name}, kept in its corpus: ${grown.find.error}\n`)
+  if (grown.crash) {
+    crashes++
+    corpus.add(grown.crash.input)
+    process.stderr.write(`${about.name}, kept in its corpus: ${grown.crash.error}\n`)
   } else if (values.keep) corpus.replace(grown.corpus)
   const own = bundle.points.flatMap(({ file }, point) => (about.covers.includes(file) ? [point] : []))
   const share = own.filter((point) => grown.reached.has(point)).length / own.length
@@ -57,16 +57,16 @@ async function inTypeScript(about: About, bundle: Bundle): Promise<string[]> {
     String(Math.round(grown.time / 1000)),
     String(values.keep ? grown.corpus.length : corpus.read().length),
     `${(100 * share).toFixed(1)} %`,
-    grown.find ? '1' : '0',
+    grown.crash ? '1' : '0',
   ]
 }
 
 function inC(name: string, work: string): string[] {
   const result = fuzzNative(name, work, seconds, seed, values.keep)
-  finds += result.finds.length
-  for (const find of result.finds) process.stderr.write(`c-${name}: ${join(work, 'found', name, find)}\n`)
+  crashes += result.crashes.length
+  for (const crash of result.crashes) process.stderr.write(`c-${name}: ${join(work, 'found', name, crash)}\n`)
   const { executions, corpus, branches } = result
-  return [`c-${name}`, String(executions), String(seconds), String(corpus), branches, String(result.finds.length)]
+  return [`c-${name}`, String(executions), String(seconds), String(corpus), branches, String(result.crashes.length)]
 }
 
 /** Shown as it comes, for people who wait. */
@@ -96,4 +96,4 @@ if (c.length > 0) {
 const text = `Seed ${seed}, Node ${process.version}.\n\n${table(header, rows)}`
 process.stdout.write(`${text}\n`)
 if (values.document) writeBetweenMarks(values.document, 'fuzz', text)
-process.exit(finds > 0 ? 1 : 0)
+process.exit(crashes > 0 ? 1 : 0)

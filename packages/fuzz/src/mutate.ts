@@ -1,17 +1,4 @@
-/** Whole numbers from 0 up to, and not including, `below`. */
-export type Dice = (below: number) => number
-
-/** The same numbers for the same seed (xorshift32). */
-export function dice(seed: number): Dice {
-  let state = Math.imul(seed + 1, 0x9e3779b1) >>> 0 || 1
-  return (below) => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    state >>>= 0
-    return Math.floor((state / 2 ** 32) * below)
-  }
-}
+import type { Random } from '@usmp/testing'
 
 /** Bytes at which something in the protocol changes: types, sizes, ends of ranges. */
 const TELLING = [
@@ -19,40 +6,40 @@ const TELLING = [
 ]
 
 /** A changed copy of `input`, at most `maxLength` bytes; `other` is one to take parts from. */
-export function mutate(input: Uint8Array, other: Uint8Array, maxLength: number, roll: Dice): Uint8Array {
+export function mutate(input: Uint8Array, other: Uint8Array, maxLength: number, random: Random): Uint8Array {
   let bytes = Array.from(input)
-  for (let changes = 1 << roll(4); changes > 0; changes--) bytes = change(bytes, other, roll)
+  for (let changes = 1 << random.below(4); changes > 0; changes--) bytes = change(bytes, other, random)
   return Uint8Array.from(bytes.slice(0, maxLength))
 }
 
-function change(bytes: number[], other: Uint8Array, roll: Dice): number[] {
-  const at = roll(bytes.length + 1)
-  const length = 1 + roll(roll(4) === 0 ? 64 : 8)
-  switch (roll(bytes.length === 0 ? 2 : 9)) {
+function change(bytes: number[], other: Uint8Array, random: Random): number[] {
+  const at = random.below(bytes.length + 1)
+  const length = 1 + random.below(random.below(4) === 0 ? 64 : 8)
+  switch (random.below(bytes.length === 0 ? 2 : 9)) {
     case 0:
-      return bytes.toSpliced(at, 0, ...Array.from({ length }, () => roll(256)))
+      return bytes.toSpliced(at, 0, ...Array.from({ length }, () => random.below(256)))
     case 1:
-      return bytes.toSpliced(at, 0, ...part(other, roll))
+      return bytes.toSpliced(at, 0, ...part(other, random))
     case 2:
-      return bytes.with(at % bytes.length, bytes[at % bytes.length]! ^ (1 << roll(8)))
+      return bytes.with(at % bytes.length, bytes[at % bytes.length]! ^ (1 << random.below(8)))
     case 3:
-      return bytes.with(at % bytes.length, roll(256))
+      return bytes.with(at % bytes.length, random.below(256))
     case 4:
-      return bytes.with(at % bytes.length, TELLING[roll(TELLING.length)]!)
+      return bytes.with(at % bytes.length, TELLING[random.below(TELLING.length)]!)
     case 5:
-      return bytes.with(at % bytes.length, (bytes[at % bytes.length]! + roll(17) - 8) & 0xff)
+      return bytes.with(at % bytes.length, (bytes[at % bytes.length]! + random.below(17) - 8) & 0xff)
     case 6:
       return bytes.toSpliced(at, length)
     case 7:
       return bytes.toSpliced(at, 0, ...bytes.slice(at, at + length))
     default: {
-      const piece = part(other, roll)
+      const piece = part(other, random)
       return bytes.toSpliced(at, piece.length, ...piece)
     }
   }
 }
 
-function part(other: Uint8Array, roll: Dice): Uint8Array {
-  const from = roll(other.length + 1)
-  return other.subarray(from, from + 1 + roll(64))
+function part(other: Uint8Array, random: Random): Uint8Array {
+  const from = random.below(other.length + 1)
+  return other.subarray(from, from + 1 + random.below(64))
 }

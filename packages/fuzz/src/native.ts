@@ -22,7 +22,7 @@ export interface NativeResult {
   /** Share of the branches of `firmware-c/src` (for `rpc` of `firmware-c/rpc`) that the corpus comes to. */
   readonly branches: string
   /** Of crashes. */
-  readonly finds: readonly string[]
+  readonly crashes: readonly string[]
 }
 
 /** Where a target's corpus is kept. */
@@ -61,7 +61,7 @@ export function fuzzNative(name: string, work: string, seconds: number, seed: nu
     seconds,
     corpus,
     branches: coverage(name, work, [grown, nativeCorpus(name)]),
-    finds: readdirSync(found),
+    crashes: readdirSync(found),
   }
 }
 

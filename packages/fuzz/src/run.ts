@@ -20,16 +20,16 @@ export interface RunOptions {
 /** What is kept of a target between runs: an input a line, in base64. */
 export class Corpus {
   readonly #grown: string
-  readonly #finds: string
+  readonly #crashes: string
 
   constructor(target: string) {
     this.#grown = join(root, `packages/fuzz/corpus/${target}.txt`)
-    this.#finds = join(root, `packages/fuzz/corpus/${target}.finds.txt`)
+    this.#crashes = join(root, `packages/fuzz/corpus/${target}.crashes.txt`)
   }
 
   /** What has broken a promise once, and what coverage has chosen. */
   read(): Uint8Array[] {
-    return [...lines(this.#finds), ...lines(this.#grown)].map((line) => new Uint8Array(Buffer.from(line, 'base64')))
+    return [...lines(this.#crashes), ...lines(this.#grown)].map((line) => new Uint8Array(Buffer.from(line, 'base64')))
   }
 
   /** Puts these in the place of what coverage had chosen. */
@@ -37,9 +37,9 @@ export class Corpus {
     writeFileSync(this.#grown, inputs.map((input) => `${base64(input)}\n`).join(''))
   }
 
-  /** Adds a find. It is run first from now on. */
+  /** Adds a crash. It is run first from now on. */
   add(input: Uint8Array): void {
-    if (!lines(this.#finds).includes(base64(input))) appendFileSync(this.#finds, `${base64(input)}\n`)
+    if (!lines(this.#crashes).includes(base64(input))) appendFileSync(this.#crashes, `${base64(input)}\n`)
   }
 }
 
@@ -49,7 +49,7 @@ function lines(file: string): string[] {
   return existsSync(file) ? readFileSync(file, 'utf8').split('\n').filter(Boolean) : []
 }
 
-/** Fuzzes one target, from its corpus on. A hang is a find as well. */
+/** Fuzzes one target, from its corpus on. A hang is a crash as well. */
 export function fuzz(
   target: About,
   bundle: Bundle,
@@ -81,7 +81,7 @@ export function fuzz(
       clearInterval(watch)
       const input = current.slice(CURRENT_HEAD, CURRENT_HEAD + head[1]!)
       void worker.terminate()
-      resolve({ executions: last, time: 0, corpus: [], reached: new Set(), find: { input, error: 'it hangs' } })
+      resolve({ executions: last, time: 0, corpus: [], reached: new Set(), crash: { input, error: 'it hangs' } })
     }, HANG)
     worker.once('message', (growth: Growth) => {
       clearInterval(watch)

@@ -1,4 +1,6 @@
 // Runs one target in a thread of its own, so that the main one can tell when it hangs.
+// First of all: instrumented code looks for its counters as it is loaded.
+import './hits.js'
 import { parentPort, workerData } from 'node:worker_threads'
 import { Engine } from './engine.js'
 import { hits } from './hits.js'
@@ -16,5 +18,5 @@ const engine = new Engine(target, task.maxLength, hits, (input) => {
   head[0]!++
 })
 const grown = await engine.grow(task.start, task.seed, task)
-const corpus = task.minimise && !grown.find ? await engine.minimise(grown.corpus) : grown.corpus
+const corpus = task.minimise && !grown.crash ? await engine.minimise(grown.corpus) : grown.corpus
 parentPort!.postMessage({ ...grown, corpus })

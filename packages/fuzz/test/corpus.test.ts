@@ -4,7 +4,13 @@ import { list } from '../src/list.js'
 import { Corpus, fuzz } from '../src/run.js'
 
 /** The corpus is what coverage has chosen, so it comes to most of what a target is about. */
-const REACHES: Readonly<Record<string, number>> = { frames: 0.8, handshake: 0.4, session: 0.75, twins: 0.7, rpc: 0.4 }
+const REACHES: Readonly<Record<string, number>> = {
+  frames: 0.8,
+  handshake: 0.4,
+  session: 0.75,
+  differential: 0.7,
+  rpc: 0.4,
+}
 
 let bundle: Bundle
 beforeAll(async () => {
@@ -16,9 +22,14 @@ describe.each(list)('$name', (about) => {
     const corpus = new Corpus(about.name).read()
     expect(corpus.length).toBeGreaterThan(20)
     const grown = await fuzz(about, bundle, corpus, { seed: 1, ms: 2000, executions: corpus.length + 500 })
-    const { input, error } = grown.find ?? {}
+    const { input, error } = grown.crash ?? {}
     expect(error && `input ${Buffer.from(input!).toString('hex')}: ${error}`).toBeUndefined()
     expect(grown.executions).toBeGreaterThan(corpus.length)
+    for (const file of about.covers)
+      expect(
+        bundle.points.some((point) => point.file === file),
+        file,
+      ).toBe(true)
     const own = bundle.points.flatMap(({ file }, point) => (about.covers.includes(file) ? [point] : []))
     const reached = own.filter((point) => grown.reached.has(point)).length
     expect(reached / own.length).toBeGreaterThan(REACHES[about.name]!)

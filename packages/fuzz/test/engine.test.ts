@@ -19,12 +19,12 @@ function lock(secret: string, hits: Uint8Array) {
   }
 }
 
-test('coverage leads to what chance alone would not find, and the find is made small', async () => {
+test('coverage leads to what chance alone would not find, and the crash is made small', async () => {
   const hits = new Uint8Array(8)
   const engine = new Engine(lock('USMP', hits), 64, hits, () => {})
-  const { find, executions } = await engine.grow([], 1, FOREVER)
-  expect(find?.error).toContain('open')
-  expect(Buffer.from(find!.input).toString()).toBe('USMP')
+  const { crash, executions } = await engine.grow([], 1, FOREVER)
+  expect(crash?.error).toContain('open')
+  expect(Buffer.from(crash!.input).toString()).toBe('USMP')
   expect(executions).toBeLessThan(2_000_000)
 })
 

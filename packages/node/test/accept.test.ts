@@ -1,5 +1,7 @@
 import { decodeFrame, Session, streamTransport, type Transport } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
+import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, textOf, turns, until } from '@usmp/testing'
+import { ManualPeer } from '@usmp/testing/manual-peer'
 import { describe, expect, test } from 'vitest'
 import { nodeClock } from '../src/clock.ts'
 import { connect } from '../src/connect.ts'
@@ -7,8 +9,6 @@ import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
 import { DatagramDemultiplexer } from '../src/datagram-demultiplexer.ts'
 import type { ListenOptions } from '../src/listen-options.ts'
 import type { Server } from '../src/server.ts'
-import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, textOf, turns, until } from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
 import { LOOPBACK, startServer } from './network.ts'
 
 /** A transport of the application's own: both ends of a pair of streams in memory. */

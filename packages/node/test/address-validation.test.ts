@@ -1,9 +1,8 @@
 import { decodeFrame, encodeFrame, PacketType } from '@usmp/core'
+import { pattern, SimulatedClock } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { AddressValidation, type IpSource } from '../src/address-validation.ts'
 import { nodeProvider } from '../src/crypto-node.ts'
-import { pattern } from './helpers.ts'
-import { SimulatedClock } from './simulated-clock.ts'
 
 const here: IpSource = { address: '192.0.2.1', port: 5_000 }
 const hello = (cookie: Uint8Array = new Uint8Array(0)) =>

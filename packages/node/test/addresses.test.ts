@@ -3,10 +3,10 @@ import dns from 'node:dns'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
+import { codeOf, DEVICE_ID, failureOf, PSK } from '@usmp/testing'
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { parseTarget } from '../src/target.ts'
-import { codeOf, DEVICE_ID, failureOf, PSK } from './helpers.ts'
 import { LOOPBACK, startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }

@@ -1,8 +1,8 @@
 import { UsmpError } from '@usmp/core'
+import { deviceNumber } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { Admission, type AdmissionLimits } from '../src/admission.ts'
 import type { IncomingConnection } from '../src/incoming-connection.ts'
-import { deviceNumber } from './helpers.ts'
 
 const DEVICE = deviceNumber(1)
 

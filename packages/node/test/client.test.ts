@@ -1,10 +1,10 @@
 import { lookup } from 'node:dns/promises'
 import { Worker } from 'node:worker_threads'
 import { PacketType, type Session, type UsmpError } from '@usmp/core'
+import { codeOf, collect, DEVICE_ID, failureOf, isSettled, OTHER_PSK, PSK, pattern, textOf, until } from '@usmp/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect, sessions } from '../src/connect.ts'
 import { connectTcp } from '../src/tcp.ts'
-import { codeOf, collect, DEVICE_ID, failureOf, isSettled, OTHER_PSK, PSK, pattern, textOf, until } from './helpers.ts'
 import { closedPort, LOOPBACK, rawServer, startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }

@@ -1,7 +1,7 @@
 import { encodeFrame, PacketType, UsmpError } from '@usmp/core'
+import { isSettled, pattern } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { DatagramDemultiplexer, type DatagramPeer } from '../src/datagram-demultiplexer.ts'
-import { isSettled, pattern } from './helpers.ts'
 
 /** Sources are topics here: nothing of the demultiplexer asks for an IP address. */
 interface Topic {

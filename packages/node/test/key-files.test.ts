@@ -2,9 +2,9 @@ import { chmod, mkdir, mkdtemp, rm, stat, symlink, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { toHex } from '@usmp/core'
+import { failureOf } from '@usmp/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { readPskFile, readPskTable } from '../src/key-files.ts'
-import { failureOf } from './helpers.ts'
 
 const HEX = '8f1d4c0ab2739e56d1c8f4a07b3e5526905cfe1187d2b46a3c09ef5d78a1e2b4'
 const OTHER_HEX = '03b7e95c1fa8642d70eb94ca58d3216f4e8a07c5b9d612f3a87450ce9b1d6ef2'

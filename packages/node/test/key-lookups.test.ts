@@ -1,6 +1,6 @@
+import { turns } from '@usmp/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { KeyLookups } from '../src/key-lookups.ts'
-import { turns } from './helpers.ts'
 
 /** Look-ups whose answers are given by hand. */
 function begin(max: number) {

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net'
 import type { Session, Transport, UsmpError } from '@usmp/core'
+import { PSK, until } from '@usmp/testing'
 import { onTestFinished } from 'vitest'
 import type { ListenOptions } from '../src/listen-options.ts'
 import { listen, type Server } from '../src/server.ts'
 import type { RefusedEvent } from '../src/server-events.ts'
 import { tcpTransport } from '../src/tcp.ts'
-import { PSK, until } from './helpers.ts'
 
 export const LOOPBACK = '127.0.0.1'
 

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { parseDeviceId, type Session, UsmpError } from '@usmp/core'
+import { codeOf, DEVICE_ID, deviceNumber, isSettled, OTHER_PSK, PSK, pattern, turns, until } from '@usmp/testing'
+import { ManualPeer } from '@usmp/testing/manual-peer'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { tcpTransport } from '../src/tcp.ts'
 import { connectUdp } from '../src/udp.ts'
-import { codeOf, DEVICE_ID, deviceNumber, isSettled, OTHER_PSK, PSK, pattern, turns, until } from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
 import { LOOPBACK, openSocket, openTransport, startServer, type Watched } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }

@@ -1,13 +1,13 @@
 import { createServer } from 'node:http'
+import { DEVICE_ID, failureOf, PSK } from '@usmp/testing'
+import { describeOptions, faultOf } from '@usmp/testing/option-suite'
 import { describe, expect, test } from 'vitest'
-import { describeOptions, faultOf } from '../../core/test/option-suite.ts'
 import { connect, sessions } from '../src/connect.ts'
 import { connectTable, listenTable, serialPortTable, sessionsTable, tcpTable, udpTable } from '../src/options.ts'
 import { serialPort } from '../src/serial-port.ts'
 import { listen } from '../src/server.ts'
 import { connectTcp } from '../src/tcp.ts'
 import { connectUdp } from '../src/udp.ts'
-import { DEVICE_ID, failureOf, PSK } from './helpers.ts'
 import { LOOPBACK, startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }

@@ -1,6 +1,6 @@
 import { CipherSuite } from '@usmp/core'
+import { describeProvider } from '@usmp/testing/provider-suite'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { describeProvider } from '../../core/test/provider-suite.ts'
 import { nodeProvider } from '../src/crypto-node.ts'
 import { prepareSuite, sodiumAead } from '../src/crypto-sodium.ts'
 

@@ -1,5 +1,5 @@
+import { describeProvider } from '@usmp/testing/provider-suite'
 import { describe, expect, test } from 'vitest'
-import { describeProvider } from '../../core/test/provider-suite.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
 
 describeProvider(nodeProvider)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { DEVICE_ID, OTHER_PSK, PSK, until } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import * as library from '../src/index.ts'
-import { DEVICE_ID, OTHER_PSK, PSK, until } from './helpers.ts'
 import { closedPort } from './network.ts'
 
 /** A program of the README, by the name in its first line. */

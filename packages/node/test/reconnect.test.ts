@@ -1,8 +1,7 @@
 import { reconnecting, Session, streamTransport, UsmpError } from '@usmp/core'
+import { collect, DEVICE_ID_BYTES, failureOf, isSettled, PSK, SimulatedClock, turns, until } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
-import { collect, DEVICE_ID_BYTES, failureOf, isSettled, PSK, turns, until } from './helpers.ts'
-import { SimulatedClock } from './simulated-clock.ts'
 
 /** Both ends of a new session in memory. */
 async function sessionPair(clock: SimulatedClock): Promise<{ client: Session; server: Session }> {

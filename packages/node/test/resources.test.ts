@@ -1,7 +1,7 @@
+import { codeOf, deviceNumber, OTHER_PSK, PSK, until } from '@usmp/testing'
 import { expect, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { listen } from '../src/server.ts'
-import { codeOf, deviceNumber, OTHER_PSK, PSK, until } from './helpers.ts'
 import { LOOPBACK, openSocket } from './network.ts'
 
 // In a file of its own, so that nothing of other tests is counted.

@@ -3,11 +3,11 @@ import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { setTimeout } from 'node:timers/promises'
 import { type Session, toHex } from '@usmp/core'
+import { codeOf, DEVICE_ID, failureOf, PSK, pattern, until } from '@usmp/testing'
+import { Cable } from '@usmp/testing/cable'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect, sessions } from '../src/connect.ts'
 import { serialPort } from '../src/serial-port.ts'
-import { Cable } from './cable.ts'
-import { codeOf, DEVICE_ID, failureOf, PSK, pattern, until } from './helpers.ts'
 import { startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }

@@ -4,10 +4,10 @@ import { connect as connectSocket, createServer, type Server as NetServer, type 
 import { Duplex } from 'node:stream'
 import { setTimeout } from 'node:timers/promises'
 import { encodeFrame, encodeSerial, Session, type Transport, UsmpError } from '@usmp/core'
+import { OTHER_PSK } from '@usmp/testing'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { duplexTransport, listen, nodeProvider, nodeRandom, type Server, type SessionEvent } from '../src/index.js'
 import { shareSerial } from '../src/serial-listener.js'
-import { OTHER_PSK } from './helpers.ts'
 
 const deviceId = 'aa:bb:cc:dd:ee:ff'
 const psk = new Uint8Array(randomBytes(32))

@@ -2,12 +2,11 @@ import { once } from 'node:events'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { fc, test } from '@fast-check/vitest'
 import { CipherSuite, type ErrorCode, encodeFrame, PacketType, parseDeviceId, Session, UsmpError } from '@usmp/core'
+import { deviceNumber, OTHER_PSK, PSK, type Recording, recordingProvider, turns, until } from '@usmp/testing'
 import { describe, expect } from 'vitest'
-import { type Recording, recordingProvider } from '../../core/test/recording-provider.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
 import { listen, type Server } from '../src/server.ts'
 import { tcpTransport } from '../src/tcp.ts'
-import { deviceNumber, OTHER_PSK, PSK, turns, until } from './helpers.ts'
 import { LOOPBACK } from './network.ts'
 
 /** How many runs; `pnpm properties` sets more. */

@@ -9,10 +9,6 @@ import {
   type Transport,
   UsmpError,
 } from '@usmp/core'
-import { describe, expect, onTestFinished, test, vi } from 'vitest'
-import { connect } from '../src/connect.ts'
-import { listen, type Server } from '../src/server.ts'
-import { SessionEvent } from '../src/server-events.ts'
 import {
   codeOf,
   collect,
@@ -26,8 +22,12 @@ import {
   turn,
   turns,
   until,
-} from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
+} from '@usmp/testing'
+import { ManualPeer } from '@usmp/testing/manual-peer'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { connect } from '../src/connect.ts'
+import { listen, type Server } from '../src/server.ts'
+import { SessionEvent } from '../src/server-events.ts'
 import { LOOPBACK, openSocket, openTransport, startServer } from './network.ts'
 
 const device = { deviceId: DEVICE_ID, psk: PSK }

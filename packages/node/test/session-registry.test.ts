@@ -1,8 +1,8 @@
 import { type Session, UsmpError } from '@usmp/core'
+import { collect, deviceNumber, isSettled } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import type { IncomingConnection } from '../src/incoming-connection.ts'
 import { SessionRegistry } from '../src/session-registry.ts'
-import { collect, deviceNumber, isSettled } from './helpers.ts'
 
 const connection = {} as IncomingConnection
 

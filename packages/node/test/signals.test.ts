@@ -1,8 +1,8 @@
 import { getMaxListeners, setMaxListeners } from 'node:events'
+import { deviceNumber, PSK, turns, until } from '@usmp/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import { connect, sessions } from '../src/connect.ts'
 import { listen } from '../src/server.ts'
-import { deviceNumber, PSK, turns, until } from './helpers.ts'
 import { LOOPBACK, startServer } from './network.ts'
 
 test('eleven servers, sessions and attempts on one signal: no MaxListenersExceededWarning', async () => {

@@ -1,12 +1,11 @@
 import type { Session } from '@usmp/core'
+import { DEVICE_ID, PSK, SimulatedClock, textOf, turns } from '@usmp/testing'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { nodeClock } from '../src/clock.ts'
 import { type ConnectOptions, connect } from '../src/connect.ts'
 import type { ListenOptions } from '../src/listen-options.ts'
 import { listen, type Server } from '../src/server.ts'
-import { DEVICE_ID, PSK, textOf, turns } from './helpers.ts'
 import { LOOPBACK } from './network.ts'
-import { SimulatedClock } from './simulated-clock.ts'
 
 /** How a device comes to a server. */
 const WAYS: Record<string, { options: Partial<ListenOptions>; url: (server: Server) => string }> = {

@@ -1,9 +1,9 @@
 import type { Session } from '@usmp/core'
+import { DEVICE_ID, PSK, textOf } from '@usmp/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import type { ListenOptions } from '../src/listen-options.ts'
 import { listen, type Server } from '../src/server.ts'
-import { DEVICE_ID, PSK, textOf } from './helpers.ts'
 import { LOOPBACK } from './network.ts'
 
 const WAYS: [string, Partial<ListenOptions>, (server: Server) => string][] = [

@@ -1,15 +1,14 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { Session } from '@usmp/core'
+import { codeOf, DEVICE_ID_BYTES, PSK, pattern, SimulatedClock, turn, until } from '@usmp/testing'
+import { describeAdapter, type Ends } from '@usmp/testing/adapter-suite'
+import { ManualPeer } from '@usmp/testing/manual-peer'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { nodeClock } from '../src/clock.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
 import { formatAddress, tcpTransport } from '../src/tcp.ts'
-import { describeAdapter, type Ends } from './adapter-suite.ts'
-import { codeOf, DEVICE_ID_BYTES, PSK, pattern, turn, until } from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
 import { socketPair } from './network.ts'
-import { SimulatedClock } from './simulated-clock.ts'
 
 async function open(): Promise<Ends> {
   const { near, far } = await socketPair()

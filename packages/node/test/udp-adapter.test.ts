@@ -1,7 +1,7 @@
 import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
+import { describeAdapter, type Ends } from '@usmp/testing/adapter-suite'
 import { udpTransport } from '../src/udp.ts'
-import { describeAdapter, type Ends } from './adapter-suite.ts'
 import { LOOPBACK } from './network.ts'
 
 async function bound(): Promise<Socket> {

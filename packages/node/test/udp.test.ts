@@ -1,6 +1,19 @@
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { decodeFrame, encodeFrame, PacketType, type Session } from '@usmp/core'
+import {
+  codeOf,
+  DEVICE_ID,
+  deviceNumber,
+  failureOf,
+  OTHER_PSK,
+  PSK,
+  pattern,
+  textOf,
+  turns,
+  until,
+} from '@usmp/testing'
+import { ManualPeer } from '@usmp/testing/manual-peer'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import type { ListenOptions } from '../src/listen-options.ts'
@@ -8,8 +21,6 @@ import { listen, type Server } from '../src/server.ts'
 import type { RefusedEvent } from '../src/server-events.ts'
 import { formatAddress } from '../src/tcp.ts'
 import { connectUdp, udpTransport } from '../src/udp.ts'
-import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, pattern, textOf, turns, until } from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
 import { LOOPBACK } from './network.ts'
 
 interface Watched {

@@ -1,10 +1,9 @@
+import { codeOf, deviceNumber, failureOf, OTHER_PSK, PSK, SimulatedClock, until } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import type { ListenOptions } from '../src/listen-options.ts'
 import { type UnprovenDevice, UnprovenDevices } from '../src/unproven-devices.ts'
-import { codeOf, deviceNumber, failureOf, OTHER_PSK, PSK, until } from './helpers.ts'
 import { LOOPBACK, startServer } from './network.ts'
-import { SimulatedClock } from './simulated-clock.ts'
 
 /** What the core tells of a device that has this key. */
 const proofOf = (deviceId: string, key = PSK) => ({ deviceId, matches: (psk: Uint8Array) => psk === key })

@@ -1,9 +1,9 @@
 import { Session, streamTransport } from '@usmp/core'
+import { PSK, turns, until } from '@usmp/testing'
+import { type Adapter, describeAdapter } from '@usmp/testing/adapter-suite'
+import { ManualPeer } from '@usmp/testing/manual-peer'
 import { expect, test } from 'vitest'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
-import { type Adapter, describeAdapter } from './adapter-suite.ts'
-import { PSK, turns, until } from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
 
 /** Two transports on web streams, crosswise connected in memory. */
 function pairOf(kind: 'stream' | 'message' | 'serial'): Adapter {

@@ -3,17 +3,6 @@ import { createServer, get, type Server as HttpServer, type IncomingMessage, typ
 import { type AddressInfo, connect as connectSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Session, type Transport } from '@usmp/core'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { type RawData, WebSocket, WebSocketServer } from 'ws'
-import { nodeClock } from '../src/clock.ts'
-import { connect, sessions } from '../src/connect.ts'
-import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
-import type { WebSocketOptions } from '../src/listen-options.ts'
-import { listen } from '../src/server.ts'
-import { connectWebSocket } from '../src/websocket.ts'
-import { WebSocketListener } from '../src/websocket-listener.ts'
-import { type Adapter, describeAdapter } from './adapter-suite.ts'
-import { makeCertificate } from './certificate.ts'
 import {
   codeOf,
   DEVICE_ID,
@@ -24,10 +13,21 @@ import {
   PSK,
   pattern,
   until,
-} from './helpers.ts'
-import { ManualPeer } from './manual-peer.ts'
+} from '@usmp/testing'
+import { type Adapter, describeAdapter } from '@usmp/testing/adapter-suite'
+import { makeCertificate } from '@usmp/testing/certificate'
+import { openHandler } from '@usmp/testing/internal'
+import { ManualPeer } from '@usmp/testing/manual-peer'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { nodeClock } from '../src/clock.ts'
+import { connect, sessions } from '../src/connect.ts'
+import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
+import type { WebSocketOptions } from '../src/listen-options.ts'
+import { listen } from '../src/server.ts'
+import { connectWebSocket } from '../src/websocket.ts'
+import { WebSocketListener } from '../src/websocket-listener.ts'
 import { LOOPBACK, openSocket, startServer, type Watched } from './network.ts'
-import { openHandler } from './open-handler.ts'
 
 const tls = await makeCertificate()
 const device = { deviceId: DEVICE_ID, psk: PSK }

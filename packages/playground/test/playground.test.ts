@@ -1,8 +1,8 @@
-import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { launch } from '@usmp/testing/chromium'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 
 let site: Server
@@ -13,10 +13,7 @@ beforeAll(async () => {
   site = (await import(path).then(({ createSite }) => createSite())) as Server
   site.listen(0, '127.0.0.1')
   await once(site, 'listening')
-  browser = await chromium.launch({
-    executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-  })
+  browser = await launch()
 }, 60_000)
 afterAll(async () => {
   await browser?.close()

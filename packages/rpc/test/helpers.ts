@@ -1,8 +1,7 @@
 import { type Session, UsmpError } from '@usmp/core'
 import { RpcError } from '../src/index.ts'
 
-export { collect, isSettled, pattern, turn, turns, until } from '../../node/test/helpers.ts'
-export { SimulatedClock } from '../../node/test/simulated-clock.ts'
+export { collect, isSettled, pattern, SimulatedClock, turn, turns, until } from '@usmp/testing'
 export { sessionPair } from './pair.ts'
 
 /** What a promise fails with: the code of a UsmpError or RpcError. Fails if it does not fail, or otherwise. */

@@ -1,6 +1,6 @@
+import { describeOptions, faultOf } from '@usmp/testing/option-suite'
 import { object } from 'valibot'
 import { afterAll, describe, expect, test } from 'vitest'
-import { describeOptions, faultOf } from '../../core/test/option-suite.ts'
 import { contract } from '../src/contract.ts'
 import {
   contractTable,

@@ -1,6 +1,5 @@
 import { type Clock, Session, streamTransport } from '@usmp/core'
-import { nodeClock } from '../../node/src/clock.ts'
-import { nodeProvider, nodeRandom } from '../../node/src/crypto-node.ts'
+import { nodeClock, nodeProvider, nodeRandom } from '@usmp/node'
 
 const PSK = nodeRandom(32)
 

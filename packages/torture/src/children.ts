@@ -28,7 +28,7 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
 }
 
-/** A process of its own that does what it is told, a line of JSON each, and may say what happens (`obey.ts` is its end). */
+/** A process of its own that does what it is told, a line of JSON each, and may say what happens (`control-channel.ts` is its end). */
 export class Child {
   readonly #process: ChildProcess
   readonly #name: string

@@ -1,11 +1,11 @@
 // Processes that are killed or held up, networks that fail, clocks that jump: each round with processes of its own.
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Random } from '@usmp/testing'
+import { table } from '@usmp/testing/markdown'
 import { type BrokenRelay, tcpRelay, udpRelay } from './broken-relay.js'
 import { Child, type Said } from './children.js'
-import { table } from './document.js'
 import type { FaultKind } from './fleet.js'
 import { narrowPlaces } from './narrow.js'
-import { Dice } from './random.js'
 import type { Torture, TortureOptions } from './torture.js'
 
 const KINDS: readonly FaultKind[] = ['tcp', 'udp', 'ws']
@@ -25,7 +25,7 @@ const BOUND = 30_000
 /** One device and its server, and what both have told. */
 class Round {
   readonly kind: FaultKind
-  readonly dice: Dice
+  readonly random: Random
   readonly #options: readonly string[]
   readonly #sessions = new Map<string, { readonly from: number; readonly delivered: number[] }>()
   readonly #seen = new Set<number>()
@@ -39,7 +39,7 @@ class Round {
 
   constructor(kind: FaultKind, seed: number, options: readonly string[]) {
     this.kind = kind
-    this.dice = new Dice(seed)
+    this.random = new Random(seed)
     this.#options = options
   }
 
@@ -58,7 +58,7 @@ class Round {
   /** With the memory of what was confirmed, as a device with a disk has it. */
   async startDevice(): Promise<void> {
     const first = String(this.#confirmed + 1)
-    const seed = String(this.dice.between(0, 1e6))
+    const seed = String(this.random.between(0, 1e6))
     this.device = new Child('fault-device', {
       args: [this.kind, String(this.relay.port), first, seed, ...this.#options],
     })
@@ -147,7 +147,7 @@ const faults: readonly Fault[] = [
     name: 'device killed',
     async happen(round) {
       await round.device.kill()
-      await sleep(round.dice.between(0, 1_000))
+      await sleep(round.random.between(0, 1_000))
       await round.startDevice()
     },
   },
@@ -155,7 +155,7 @@ const faults: readonly Fault[] = [
     name: 'server killed',
     async happen(round) {
       await round.server.kill()
-      await sleep(round.dice.between(0, 2_000))
+      await sleep(round.random.between(0, 2_000))
       await round.startServer()
     },
   },
@@ -171,7 +171,7 @@ const faults: readonly Fault[] = [
     name: 'network silent',
     async happen(round) {
       round.relay.setSilent(true)
-      await sleep(round.dice.between(200, 5_000))
+      await sleep(round.random.between(200, 5_000))
       round.relay.setSilent(false)
     },
   },
@@ -179,7 +179,7 @@ const faults: readonly Fault[] = [
     name: 'network cut',
     async happen(round) {
       await round.relay.cut()
-      await sleep(round.dice.between(0, 3_000))
+      await sleep(round.random.between(0, 3_000))
       await round.relay.restore()
     },
   },
@@ -187,7 +187,7 @@ const faults: readonly Fault[] = [
     name: 'device held up',
     async happen(round) {
       round.device.signal('SIGSTOP')
-      await sleep(round.dice.between(200, 5_000))
+      await sleep(round.random.between(200, 5_000))
       round.device.signal('SIGCONT')
     },
   },
@@ -195,7 +195,7 @@ const faults: readonly Fault[] = [
     name: 'server held up',
     async happen(round) {
       round.server.signal('SIGSTOP')
-      await sleep(round.dice.between(200, 5_000))
+      await sleep(round.random.between(200, 5_000))
       round.server.signal('SIGCONT')
     },
   },
@@ -224,7 +224,7 @@ async function play(fault: Fault, kind: FaultKind, seed: number): Promise<RoundR
   const violations: string[] = []
   let back = Number.POSITIVE_INFINITY
   try {
-    await sleep(round.dice.between(0, LATEST))
+    await sleep(round.random.between(0, LATEST))
     await fault.happen(round)
     back = await round.nextConfirmation()
     // Some more, so that what was under way has time to come twice.

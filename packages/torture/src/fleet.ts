@@ -4,7 +4,7 @@ import { connect as connectSocket } from 'node:net'
 import { Session, type Transport } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { nodeClock, nodeProvider, nodeRandom, tcpTransport } from '@usmp/node'
-import { udpTransport } from '../../node/src/udp.js'
+import { udpTransport } from '@usmp/node/internal'
 
 export const LOOPBACK = '127.0.0.1'
 /** Of every device of a torture: what is tested is not its secrecy. */

@@ -1,8 +1,8 @@
 // Many sessions at once, and many handshakes in a row.
 
-import type { Delay, Memory, Resources } from './children/obey.js'
+import { table } from '@usmp/testing/markdown'
+import type { Delay, Memory, Resources } from './children/control-channel.js'
 import { Child } from './children.js'
-import { table } from './document.js'
 import type { Torture, TortureOptions } from './torture.js'
 
 const KINDS = ['tcp', 'udp'] as const

@@ -1,8 +1,7 @@
 // What loss does to sessions over datagrams, on simulated time.
 import { nodeProvider } from '@usmp/node'
-import { Pair } from '../../core/test/pair.ts'
-import { type Conditions, simulatedNetwork } from '../../core/test/simulator.ts'
-import { table } from './document.js'
+import { type Conditions, Pair, simulatedNetwork } from '@usmp/testing'
+import { table } from '@usmp/testing/markdown'
 import type { Torture } from './torture.js'
 
 /** 50 ms there and back, and up to 2 ms more each way. */

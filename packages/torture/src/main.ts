@@ -1,6 +1,6 @@
 // Usage: node main.js NAME … [--short] [--seed N] [--minutes N] [--document FILE]
 import { parseArgs } from 'node:util'
-import { writeBetweenMarks } from './document.js'
+import { writeBetweenMarks } from '@usmp/testing/markdown'
 import { faultsTorture } from './faults.js'
 import { hostile } from './hostile/hostile.js'
 import { load } from './load.js'

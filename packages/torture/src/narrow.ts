@@ -4,9 +4,9 @@ import { Duplex } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { Session, type Transport } from '@usmp/core'
 import { duplexTransport, nodeClock, nodeProvider, nodeRandom } from '@usmp/node'
+import { Random } from '@usmp/testing'
 import { deviceId, PSK } from './fleet.js'
 import { numbered, numberOf } from './numbered.js'
-import { Dice } from './random.js'
 import type { TortureOptions } from './torture.js'
 
 const AMOUNT = { long: 2_000, short: 100 }
@@ -33,7 +33,7 @@ export function beServer(transport: Transport): Promise<Session> {
 }
 
 /** Two streams of which each takes up to so many bytes in a turn of the event loop, and says that it is full meanwhile. */
-function narrowPair(most: number, dice: Dice): [Duplex, Duplex] {
+function narrowPair(most: number, random: Random): [Duplex, Duplex] {
   const ends: Duplex[] = []
   const make = (own: 0 | 1): Duplex =>
     new Duplex({
@@ -41,7 +41,7 @@ function narrowPair(most: number, dice: Dice): [Duplex, Duplex] {
       read() {},
       write(chunk: Uint8Array, _encoding, done) {
         const rest = (from: number) => {
-          const to = Math.min(chunk.length, from + dice.between(1, most))
+          const to = Math.min(chunk.length, from + random.between(1, most))
           ends[1 - own]!.push(chunk.subarray(from, to))
           if (to === chunk.length) done()
           else setImmediate(rest, to)
@@ -57,8 +57,8 @@ function narrowPair(most: number, dice: Dice): [Duplex, Duplex] {
   return ends as [Duplex, Duplex]
 }
 
-async function sendAll(session: Session, count: number, dice: Dice): Promise<void> {
-  for (let n = 0; n < count; n++) await session.send(numbered(n, dice.between(0, BIGGEST)))
+async function sendAll(session: Session, count: number, random: Random): Promise<void> {
+  for (let n = 0; n < count; n++) await session.send(numbered(n, random.between(0, BIGGEST)))
 }
 
 /** Reads so many messages; says what is wrong with them. */
@@ -73,8 +73,8 @@ async function readAll(session: Session, count: number, who: string): Promise<st
   return wrong
 }
 
-async function halfWrites(most: number, count: number, dice: Dice): Promise<NarrowResult> {
-  const [front, back] = narrowPair(most, dice)
+async function halfWrites(most: number, count: number, random: Random): Promise<NarrowResult> {
+  const [front, back] = narrowPair(most, random)
   const [device, server] = await Promise.all([
     beDevice(duplexTransport(front, 'stream', 'server')),
     beServer(duplexTransport(back, 'stream', 'device')),
@@ -82,8 +82,8 @@ async function halfWrites(most: number, count: number, dice: Dice): Promise<Narr
   const found = await Promise.all([
     readAll(device, count, 'device'),
     readAll(server, count, 'server'),
-    sendAll(device, count, dice),
-    sendAll(server, count, dice),
+    sendAll(device, count, random),
+    sendAll(server, count, random),
     device.rekey(),
   ])
   await Promise.all([device.close(), server.close()])
@@ -95,7 +95,7 @@ async function halfWrites(most: number, count: number, dice: Dice): Promise<Narr
 }
 
 /** A pipe of the system to a process that is stopped until the pipe is full. */
-async function fullPipe(count: number, dice: Dice): Promise<NarrowResult> {
+async function fullPipe(count: number, random: Random): Promise<NarrowResult> {
   const path = fileURLToPath(new URL('../dist/children/pipe-echo.js', import.meta.url))
   const child = spawn(process.execPath, [path], { stdio: ['pipe', 'pipe', 'inherit'] })
   const pipe = Duplex.from({ readable: child.stdout, writable: child.stdin })
@@ -106,16 +106,16 @@ async function fullPipe(count: number, dice: Dice): Promise<NarrowResult> {
     let [sent, stops] = [0, 0]
     while (sent < count) {
       child.kill('SIGSTOP')
-      while (sent < count && session.trySend(numbered(sent, dice.between(0, BIGGEST)))) {
+      while (sent < count && session.trySend(numbered(sent, random.between(0, BIGGEST)))) {
         sent++
         // Frames leave with the turn in which they were made.
         await new Promise(setImmediate)
       }
       if (sent < count) stops++
-      await new Promise((resolve) => setTimeout(resolve, dice.between(0, STOP)))
+      await new Promise((resolve) => setTimeout(resolve, random.between(0, STOP)))
       child.kill('SIGCONT')
       if (sent < count) {
-        await session.send(numbered(sent, dice.between(0, BIGGEST)))
+        await session.send(numbered(sent, random.between(0, BIGGEST)))
         sent++
       }
     }
@@ -131,11 +131,11 @@ async function fullPipe(count: number, dice: Dice): Promise<NarrowResult> {
 /** All of them, one after the other. */
 export async function narrowPlaces({ short, seed }: TortureOptions): Promise<NarrowResult[]> {
   const count = short ? AMOUNT.short : AMOUNT.long
-  const dice = new Dice(seed)
+  const random = new Random(seed)
   return [
-    await halfWrites(1, Math.ceil(count / 20), dice),
-    await halfWrites(7, Math.ceil(count / 4), dice),
-    await halfWrites(300, count, dice),
-    await fullPipe(Math.max(count, PIPE_FULL), dice),
+    await halfWrites(1, Math.ceil(count / 20), random),
+    await halfWrites(7, Math.ceil(count / 4), random),
+    await halfWrites(300, count, random),
+    await fullPipe(Math.max(count, PIPE_FULL), random),
   ]
 }

@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatDeviceId } from '@usmp/core'
-import { CPeer, cFolder, cPrograms } from '../../conformance/src/c-peer.js'
-import type { Delay, Memory, Resources } from './children/obey.js'
+import { LossyRelay } from '@usmp/testing'
+import { CPeer, cFolder, cPrograms } from '@usmp/testing/c-programs'
+import { table } from '@usmp/testing/markdown'
+import type { Delay, Memory, Resources } from './children/control-channel.js'
 import { Child, type Said } from './children.js'
-import { table } from './document.js'
 import { C_DEVICE, deviceId, LOOPBACK, PSK } from './fleet.js'
-import { startLossyRelay } from './lossy.js'
 import type { Torture, TortureOptions } from './torture.js'
 
 const EVERY = { long: 30_000, short: 1_500 }
@@ -57,7 +57,7 @@ export interface SoakFigures {
   readonly ends: Readonly<Record<string, number>>
   /** Runs of the C program; undefined where it is not compiled. */
   readonly cRuns: number | undefined
-  readonly vandals: number
+  readonly badClients: number
   readonly violations: readonly string[]
   /** Of server and clients, bytes a minute. */
   readonly slopes: { readonly server: number; readonly clients: number }
@@ -121,11 +121,11 @@ export async function soakFor({ short, minutes, seed, progress }: TortureOptions
   server.onSaid((said) => ledger.heardServer(said))
   const { tcp, udp, ws } = await server.ask<Ports>('ports')
   const resourcesBefore = await server.ask<Resources>('resources')
-  const relay = await startLossyRelay(udp, { ...NETWORK, seed })
+  const relay = await LossyRelay.start(udp, { ...NETWORK, seed })
   const ports = [tcp, relay.port, ws].map(String)
   const clients = new Child('soak-clients', { args: [...ports, String(seed)] })
   clients.onSaid((said) => ledger.heardDevice(said))
-  const vandals = new Child('soak-vandals', { args: [...ports, String(seed)] })
+  const badClients = new Child('soak-bad-clients', { args: [...ports, String(seed)] })
   const over = new AbortController()
   const running = runCPrograms(tcp, relay.port, over.signal)
   // It is waited for at the end.
@@ -150,7 +150,7 @@ export async function soakFor({ short, minutes, seed, progress }: TortureOptions
     progress(say(samples.server.at(-1)!, await server.ask<Counts>('counts'), ledger))
   }
   over.abort()
-  const [vandalism, cRuns] = [await vandals.ask<number>('stop'), await running]
+  const [attempts, cRuns] = [await badClients.ask<number>('stop'), await running]
   await clients.ask('stop')
   const deadline = performance.now() + SETTLING
   let counts = await server.ask<Counts>('counts')
@@ -159,13 +159,13 @@ export async function soakFor({ short, minutes, seed, progress }: TortureOptions
     counts = await server.ask<Counts>('counts')
   }
   const { rekeys } = await clients.ask<{ rekeys: number }>('counts')
-  // For connections that a vandal has left to the limit of a handshake.
+  // For connections that a bad client has left to the limit of a handshake.
   let resourcesAfter = await server.ask<Resources>('resources')
   while (!same(resourcesBefore, resourcesAfter) && performance.now() < deadline) {
     await sleep(200)
     resourcesAfter = await server.ask<Resources>('resources')
   }
-  await Promise.all([clients.end(), vandals.end(), relay.stop()])
+  await Promise.all([clients.end(), badClients.end(), relay.stop()])
   await server.end()
   return {
     minutes: length / 60_000,
@@ -173,7 +173,7 @@ export async function soakFor({ short, minutes, seed, progress }: TortureOptions
     clientRekeys: rekeys,
     ends: ledger.ends,
     cRuns,
-    vandals: vandalism,
+    badClients: attempts,
     violations: ledger.violations,
     slopes: { server: slope(samples.server), clients: slope(samples.clients) },
     samples,
@@ -240,7 +240,7 @@ function report(figures: SoakFigures, seed: number): string {
     ['lost at a good end, doubled, out of order, or changed', String(figures.violations.length)],
     ['keys changed by the server, by devices', `${whole(counts.rekeys)}, ${whole(figures.clientRekeys)}`],
     ['runs of the C program, of 100 messages', figures.cRuns === undefined ? 'not compiled' : whole(figures.cRuns)],
-    ['bad clients', `${whole(figures.vandals)}, of which ${whole(counts.refused)} reached a refusal`],
+    ['bad clients', `${whole(figures.badClients)}, of which ${whole(counts.refused)} reached a refusal`],
     ['heap of the server after a collection, first and last', heaps(samples.server)],
     ['… its slope without the first fifth', `${kilobytes(slopes.server)} a minute`],
     ['heap of the clients, first and last', heaps(samples.clients)],

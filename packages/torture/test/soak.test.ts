@@ -6,7 +6,7 @@ test('soak: nothing lost silently, doubled or out of order, and nothing stays be
   expect(figures.violations).toEqual([])
   for (const kind of ['tcp', 'udp', 'ws']) expect(figures.ends[`${kind} CLOSED`]).toBeGreaterThan(0)
   expect(figures.counts.messages).toBeGreaterThan(1_000)
-  expect(figures.vandals).toBeGreaterThan(0)
+  expect(figures.badClients).toBeGreaterThan(0)
   expect(figures.left).toBe(0)
   expect(figures.resources[1]).toEqual(figures.resources[0])
 }, 180_000)

@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { CipherSuite, listen } from '@usmp/node'
@@ -70,8 +71,8 @@ async function runTime(args: readonly string[], input: string): Promise<number> 
   return performance.now() - start
 }
 
-/** The program, as it is built in the package beside this one. */
-const cli = fileURLToPath(new URL('../../cli/dist/cli.js', import.meta.url))
+/** The program, as it is built. */
+const cli = join(dirname(createRequire(import.meta.url).resolve('@usmp/cli/package.json')), 'dist/cli.js')
 
 export const coldConnect: Bench = {
   id: 'cold-connect',

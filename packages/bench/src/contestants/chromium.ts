@@ -4,9 +4,9 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { launch } from '@usmp/testing/chromium'
 import { build } from 'esbuild'
 import type { Page } from 'playwright-core'
-import { launch } from '../../../browser/test/chromium.ts'
 
 /** The page's script, from here and from where this is bundled to. */
 const script = fileURLToPath(new URL('../src/page/page.ts', import.meta.url))

@@ -1,16 +1,14 @@
 // What the programs here have in common with the `usmp` command: exit codes, output, key files, signals.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
+import { ExitCode, Output, type Stop, stopOnSignals } from '@usmp/cli/internal'
 import { UsmpError } from '@usmp/core'
 import { RpcCode, RpcError } from '@usmp/rpc'
-import { ExitCode } from '../../../cli/src/exit-code.js'
-import { Output } from '../../../cli/src/output.js'
-import { type Stop, stopOnSignals } from '../../../cli/src/stop.js'
 import { RoboLinkError } from './contract.js'
 import { plainText } from './plain-text.js'
 
+export { readLines } from '@usmp/cli/internal'
 export { readPskFile } from '@usmp/node'
 export { readSecretJson as readJson, writeSecretFile as writeSecret } from '@usmp/node/key-files'
-export { readLines } from '../../../cli/src/lines.js'
 export type { Output, Stop }
 export { ExitCode }
 

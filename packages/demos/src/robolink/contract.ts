@@ -24,7 +24,7 @@ export const DEAD_MAN = 500
 /** Commands to drive that are older are not carried out, ms. */
 export const DRIVE_TTL = 300
 /** Somebody who drives and sends no `drive` for so long may be replaced without force, ms. */
-export const DRIVER_PATIENCE = 5_000
+export const LEASE_TIMEOUT = 5_000
 /** Between two telemetry messages, ms. */
 export const TELEMETRY_INTERVAL = 100
 /** Most characters of a chat line. */
@@ -140,16 +140,16 @@ export const robotHubApi = contract({
 export const operatorHubApi = contract({
   requests: {
     robots: { params: nothing, result: robots },
-    /** Takes the wheel; `force` also from somebody who uses it. */
+    /** Takes the control lease; `force` also from somebody who uses it. */
     take: {
       params: v.object({ robot: deviceId, force: v.optional(v.boolean()) }),
       result: v.object({ driver: deviceId, fence: count }),
     },
     release: { params: robot, result: nothing },
-    /** Takes the wheel if it is free. FENCED unless `fence` is that of now; nothing is carried out while the robot is being stopped. */
+    /** Takes the control lease if it is free. FENCED unless `fence` is that of now; nothing is carried out while the robot is being stopped. */
     drive: { params: v.object({ robot: deviceId, fence: count, ...velocity.entries }), result: velocity },
     /**
-     * Anybody may, at any time. Who drove has lost the wheel to the one who stopped: the next `drive` would undo it. Answers
+     * Anybody may, at any time. Who drove has lost the lease to the one who stopped: the next `drive` would undo it. Answers
      * when the robot has confirmed it, with the new fence: no command that was sent before moves the robot any more.
      */
     stop: { params: robot, result: v.object({ fence: count }) },

@@ -1,24 +1,17 @@
-import { execFileSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { buildCRobot, cRobotProgram } from '@usmp/testing/c-programs'
 import { beforeAll, expect, test } from 'vitest'
 import { ROBOT } from '../robolink/world.ts'
 import { figure, fresh, moves, PATIENCE, pushStick, rigs, stands, text } from './rig.ts'
 
-const source = fileURLToPath(new URL('../../../../firmware-c', import.meta.url))
-const folder = `${source}/build`
 const rig = rigs()
 
-beforeAll(() => {
-  const stdio = ['ignore', 'ignore', 'inherit'] as const
-  execFileSync('cmake', ['-S', source, '-B', folder], { stdio: [...stdio] })
-  execFileSync('cmake', ['--build', folder, '--parallel', '2', '--target', 'robolink-robot'], { stdio: [...stdio] })
-}, 180_000)
+beforeAll(buildCRobot, 180_000)
 
 test('the page drives the robot in C, over UDP', { timeout: 60_000 }, async () => {
   const hub = await rig().hub()
   const keyFile = rig().world.file('state/robot-1.psk')
   const place = ['--connect', hub.udp, '--id', ROBOT, '--psk-file', keyFile, '--name', 'rover']
-  rig().world.start(`${folder}/robolink-robot`, place)
+  rig().world.start(cRobotProgram, place)
   const page = await rig().open(rig().address(hub, 'page'))
   await fresh(page)
   await expect.poll(() => page.locator('#robots .dim').textContent(), PATIENCE).toMatch(/^C · UDP/)

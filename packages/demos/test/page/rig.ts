@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { launch } from '@usmp/testing/chromium'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { pageAddress } from '../../src/robolink/page/address.ts'
 import { type HubProgram, type World, worlds } from '../robolink/world.ts'
@@ -38,10 +38,7 @@ export function rigs(): () => Rig {
   const faults: unknown[] = []
 
   beforeAll(async () => {
-    browser = await chromium.launch({
-      executablePath: execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim(),
-      args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking', '--no-first-run'],
-    })
+    browser = await launch()
   }, 60_000)
   afterAll(() => browser?.close())
   // Before the world ends: a page that loses its hub complains.

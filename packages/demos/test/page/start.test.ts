@@ -35,6 +35,6 @@ test('the printed address opens in Chromium as it is printed and signs in, and s
     true,
   )
   expect(said).toContain('stopped')
-  // Who stopped it has the wheel, and gave it back at the end.
+  // Who stopped it has the lease, and gave it back at the end.
   await expect.poll(() => text(page, 'driver'), PATIENCE).toBe('nobody')
 })

@@ -3,7 +3,7 @@ import { worlds } from './world.js'
 
 const world = worlds()
 
-test('the autopilot drives from waypoint to waypoint, and stands back while somebody else has the wheel', async () => {
+test('the autopilot drives from waypoint to waypoint, and stands back while somebody else has the control lease', async () => {
   const hub = await world().hub()
   world().robot(hub.tcp)
   await hub.program.says('robot-connected')
@@ -13,7 +13,7 @@ test('the autopilot drives from waypoint to waypoint, and stands back while some
   person.write('stop', 'watch')
   await person.says('stopped')
   await pilot.says('standing-back')
-  // It is free to drive again when the wheel is, and not before.
+  // It is free to drive again when the lease is, and not before.
   const { n } = (await person.says('telemetry', ({ state }) => state === 'idle')) as { n: number }
   await person.says('telemetry', (said) => said.n === n + 10)
   expect(person.all('telemetry').filter((said) => (said.n as number) > n && said.state !== 'idle')).toEqual([])

@@ -1,23 +1,16 @@
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
+import { buildCRobot, cRobotProgram } from '@usmp/testing/c-programs'
 import { beforeAll, expect, test } from 'vitest'
 import { AUTOPILOT, type Program, ROBOT, type Said, worlds } from './world.js'
 
-const source = fileURLToPath(new URL('../../../../firmware-c', import.meta.url))
-const folder = `${source}/build`
 const world = worlds()
 
-beforeAll(() => {
-  const stdio = ['ignore', 'ignore', 'inherit'] as const
-  execFileSync('cmake', ['-S', source, '-B', folder], { stdio: [...stdio] })
-  execFileSync('cmake', ['--build', folder, '--target', 'robolink-robot'], { stdio: [...stdio] })
-}, 180_000)
+beforeAll(buildCRobot, 180_000)
 
 function robotInC(place: string, name = 'rover', psk = world().file('state/robot-1.psk')): Program {
   const options = ['--connect', place, '--id', ROBOT, '--psk-file', psk, '--name', name]
-  return world().start(`${folder}/robolink-robot`, options)
+  return world().start(cRobotProgram, options)
 }
 
 const at = (v: number) => (said: Said) => said.v === v

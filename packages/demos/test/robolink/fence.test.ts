@@ -5,7 +5,7 @@ import { UsmpError as Fault } from '@usmp/core'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Known } from '../../src/robolink/hub/keys.ts'
-import { type Driver, RobotSeat } from '../../src/robolink/hub/robot-seat.ts'
+import { type Driver, RobotSession } from '../../src/robolink/hub/robot-session.ts'
 import { Robot } from '../../src/robolink/robot/robot.ts'
 
 type Deliver = (label: string, act: () => void) => void
@@ -97,7 +97,10 @@ test('with any operators, any delays and any robot of this id, a confirmed stop 
       const wrong: string[] = []
       const deliver: Deliver = (label, act) => void scheduler.schedule(Promise.resolve(), label).then(act)
       const events = { changed: () => {}, chat: () => {}, isTaken: () => false, fault: () => {} }
-      const seat = new RobotSeat({ id: '02:00:00:00:00:01', name: 'rover', psk: new Uint8Array(32) } as Known, events)
+      const robotSession = new RobotSession(
+        { id: '02:00:00:00:00:01', name: 'rover', psk: new Uint8Array(32) } as Known,
+        events,
+      )
       const ends: End[] = []
       const serve = () => {
         const { hub, robot } = session(deliver)
@@ -111,7 +114,7 @@ test('with any operators, any delays and any robot of this id, a confirmed stop 
           if (sent < confirmedAt) wrong.push(`sent at ${sent}, stopped at ${confirmedAt}`)
           if (sent < began) wrong.push(`sent at ${sent}, the session began at ${began}`)
         }
-        void seat.serve(hub as unknown as Session)
+        void robotSession.serve(hub as unknown as Session)
         void new Robot('rover', () => 0).serve(robot)
         void ends.at(-1)?.close(new Fault('REPLACED'))
         ends.push(hub)
@@ -127,23 +130,26 @@ test('with any operators, any delays and any robot of this id, a confirmed stop 
           const v = (n + 1) / 1000
           sentAt.set(v, time)
           const fence = known[who]!
-          deliver('drive', () => void seat.drive(by, { v, w: 0 }, fence, new AbortController().signal).catch(() => {}))
+          deliver(
+            'drive',
+            () => void robotSession.drive(by, { v, w: 0 }, fence, new AbortController().signal).catch(() => {}),
+          )
         } else if (what === 'stop') {
           deliver('stop', () => {
             const confirm = (fence: number) => {
               confirmedAt = ++time
               known[who] = fence
             }
-            seat.stop(by).then(confirm, () => {})
+            robotSession.stop(by).then(confirm, () => {})
           })
         } else if (what === 'take') {
-          deliver('take', () => void (known[who] = seat.take(by, true)))
+          deliver('take', () => void (known[who] = robotSession.take(by, true)))
         } else if (what === 'release') {
-          deliver('release', () => seat.release(by))
+          deliver('release', () => robotSession.release(by))
         } else if (what === 'replace') {
           deliver('replace', serve)
         } else {
-          deliver('look', () => void (known[who] = seat.info.fence))
+          deliver('look', () => void (known[who] = robotSession.info.fence))
         }
         await scheduler.waitNext(1)
       }

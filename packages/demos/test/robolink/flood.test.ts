@@ -46,13 +46,17 @@ test.each([
   await hub.program.says('robot-connected')
   const url = `usmp://${hub.tcp.slice(4)}`
   const key = Buffer.from(readFileSync(world().file('state/terminal.psk'), 'utf8').trim(), 'hex')
-  const [seat, robot] = await Promise.all([
+  const [operator, robot] = await Promise.all([
     connect(url, { deviceId: TERMINAL, psk: key }),
     connect(url, { deviceId: SECOND_ROBOT, psk }),
   ])
-  onTestFinished(async () => void (await Promise.all([seat.close(), robot.close()])))
+  onTestFinished(async () => void (await Promise.all([operator.close(), robot.close()])))
   let lines = 0
-  const peer = rpc(seat, { serves: operatorApi, calls: operatorHubApi, notifications: { chat: () => void lines++ } })
+  const peer = rpc(operator, {
+    serves: operatorApi,
+    calls: operatorHubApi,
+    notifications: { chat: () => void lines++ },
+  })
   const order: string[] = []
   const flooded = (async () => {
     for await (const { n } of peer.stream('watch', { robot: SECOND_ROBOT })) if (n === LAST) break

@@ -5,9 +5,9 @@ import { stripVTControlCharacters } from 'node:util'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Pursuit } from '../../src/robolink/autopilot/pursuit.js'
 import { loadCertificate } from '../../src/robolink/hub/certificate.js'
+import { ControlLease } from '../../src/robolink/hub/control-lease.js'
 import { loadKeys } from '../../src/robolink/hub/keys.js'
 import { Latest } from '../../src/robolink/hub/latest.js'
-import { Wheel } from '../../src/robolink/hub/wheel.js'
 import { parseCommand } from '../../src/robolink/operator/commands.js'
 import { telemetryLine } from '../../src/robolink/operator/console.js'
 import { summarize } from '../../src/robolink/operator/round-trips.js'
@@ -21,27 +21,27 @@ function temporaryFolder(): string {
   return folder
 }
 
-describe('the wheel', () => {
+describe('the control lease', () => {
   test('belongs to the first, until it is given back', () => {
-    const wheel = new Wheel<string>()
-    expect(wheel.use('a', 0)).toBe(true)
-    expect(wheel.use('b', 10)).toBe(false)
-    expect(wheel.take('b', false, 10)).toBe(false)
-    expect(wheel.release('b')).toBe(false)
-    expect(wheel.release('a')).toBe(true)
-    expect(wheel.use('b', 20)).toBe(true)
-    expect(wheel.driver).toBe('b')
+    const lease = new ControlLease<string>()
+    expect(lease.use('a', 0)).toBe(true)
+    expect(lease.use('b', 10)).toBe(false)
+    expect(lease.take('b', false, 10)).toBe(false)
+    expect(lease.release('b')).toBe(false)
+    expect(lease.release('a')).toBe(true)
+    expect(lease.use('b', 20)).toBe(true)
+    expect(lease.driver).toBe('b')
   })
 
   test('can be taken by force, or from somebody who has not driven for five seconds', () => {
-    const wheel = new Wheel<string>()
-    wheel.use('a', 0)
-    wheel.use('a', 1_000)
-    expect(wheel.take('b', false, 5_999)).toBe(false)
-    expect(wheel.take('b', false, 6_000)).toBe(true)
-    expect(wheel.take('a', true, 6_001)).toBe(true)
+    const lease = new ControlLease<string>()
+    lease.use('a', 0)
+    lease.use('a', 1_000)
+    expect(lease.take('b', false, 5_999)).toBe(false)
+    expect(lease.take('b', false, 6_000)).toBe(true)
+    expect(lease.take('a', true, 6_001)).toBe(true)
     // To drive is not to take it away, however long the other has been idle.
-    expect(wheel.use('b', 60_000)).toBe(false)
+    expect(lease.use('b', 60_000)).toBe(false)
   })
 })
 

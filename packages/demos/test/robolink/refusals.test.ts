@@ -84,7 +84,7 @@ test('one drives, the others watch; anybody may stop', async () => {
   expect(await other.says('error', () => true)).toMatchObject(refused)
   await expect.poll(() => other.all('error').length).toBe(2)
   expect(other.all('error')[1]).toMatchObject(refused)
-  // A stop would be worth nothing if the next drive undid it: who stopped has the wheel.
+  // A stop would be worth nothing if the next drive undid it: who stopped has the lease.
   other.write('stop', 'robots')
   await other.says('stopped')
   expect(await other.says('robot')).toMatchObject({ driverName: 'autopilot' })

@@ -1,5 +1,5 @@
+import { Cable } from '@usmp/testing/cable'
 import { expect, test } from 'vitest'
-import { Cable } from '../../../node/test/cable.ts'
 import { worlds } from './world.js'
 
 const world = worlds()

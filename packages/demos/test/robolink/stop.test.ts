@@ -1,25 +1,18 @@
-import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { connect } from '@usmp/node'
 import { type Peer, rpc } from '@usmp/rpc'
+import { buildCRobot, cRobotProgram } from '@usmp/testing/c-programs'
+import { Cable } from '@usmp/testing/cable'
 import fc from 'fast-check'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { Cable } from '../../../node/test/cable.ts'
 import { operatorHubApi, type Watched } from '../../src/robolink/contract.ts'
 import { type Fault, type Relay, tcpRelay, udpRelay } from './relay.ts'
 import { type HubProgram, ROBOT, TERMINAL, worlds } from './world.ts'
 
-const source = fileURLToPath(new URL('../../../../firmware-c', import.meta.url))
-const build = `${source}/build`
 const world = worlds()
 const portOf = (place: string) => Number(/:(\d+)\/?$/.exec(place)![1])
 
-beforeAll(() => {
-  const stdio = ['ignore', 'ignore', 'inherit'] as const
-  execFileSync('cmake', ['-S', source, '-B', build], { stdio: [...stdio] })
-  execFileSync('cmake', ['--build', build, '--target', 'robolink-robot'], { stdio: [...stdio] })
-}, 180_000)
+beforeAll(buildCRobot, 180_000)
 
 interface Way {
   readonly place: string
@@ -89,7 +82,7 @@ test.each([
     const { hub: program, relay, place } = await ways[way]!()
     if (kind === 'c') {
       const options = ['--connect', place, '--id', ROBOT, '--psk-file', world().file('state/robot-1.psk')]
-      world().start(`${build}/robolink-robot`, options)
+      world().start(cRobotProgram, options)
     } else world().robot(place, { args: way === 'websocket' ? ['--ca', world().file('state/tls-cert.pem')] : [] })
     await program.program.says('robot-connected')
     const { hub, fence } = await operator(program)

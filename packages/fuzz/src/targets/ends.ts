@@ -1,16 +1,16 @@
-import { copyBytes, equalBytes, wipe } from '../../../core/src/bytes.js'
+import type { CipherSuite, CookieGuard, CryptoProvider, KeyPair } from '@usmp/core'
 import {
   Connection,
   type ConnectionEvent,
+  equalBytes,
   type ServerOptions,
   type TransportKind,
-} from '../../../core/src/connection.js'
-import type { CipherSuite } from '../../../core/src/constants.js'
-import type { CryptoProvider, KeyPair } from '../../../core/src/crypto.js'
-import { ReliableDatagram } from '../../../core/src/datagram.js'
-import { UsmpError } from '../../../core/src/errors.js'
-import type { CookieGuard } from '../../../core/src/handshake/handshake.js'
-import { nodeProvider } from '../../../node/src/crypto-node.js'
+  UsmpError,
+  wipe,
+} from '@usmp/core'
+import { ReliableDatagram } from '@usmp/core/datagram'
+import { copyBytes } from '@usmp/core/internal'
+import { nodeProvider } from '@usmp/node/crypto'
 import { must } from '../target.js'
 
 export const KINDS: readonly TransportKind[] = ['stream', 'message', 'serial', 'datagram']

@@ -1,8 +1,16 @@
-import { concatBytes } from '../../../core/src/bytes.js'
-import { cobsDecode, cobsEncode, encodeSerial, MAX_COBS_FRAME, SerialDecoder } from '../../../core/src/cobs.js'
-import { FrameDecoder } from '../../../core/src/deframer.js'
-import { UsmpError } from '../../../core/src/errors.js'
-import { decodeFrame, encodeFrame, type Frame, finishFrame } from '../../../core/src/frame.js'
+import {
+  cobsDecode,
+  cobsEncode,
+  concatBytes,
+  decodeFrame,
+  encodeFrame,
+  encodeSerial,
+  type Frame,
+  FrameDecoder,
+  SerialDecoder,
+  UsmpError,
+} from '@usmp/core'
+import { finishFrame, MAX_COBS_FRAME } from '@usmp/core/internal'
 import { Choices, must, type Target } from '../target.js'
 
 /** Wire version 1 too, as a server takes it that was asked to. */

@@ -1,4 +1,4 @@
-import { CipherSuite } from '../../../core/src/constants.js'
+import { CipherSuite } from '@usmp/core'
 import { Choices, must, type Target } from '../target.js'
 import { cookies, End, KINDS, type Role } from './ends.js'
 import { plainPacket } from './plain.js'

@@ -1,11 +1,25 @@
-import { concatBytes, copyBytes, writeUint32 } from '../../../core/src/bytes.js'
-import { cobsDecode, encodeSerial } from '../../../core/src/cobs.js'
-import type { TransportKind } from '../../../core/src/connection.js'
-import { type CipherSuite, PacketType } from '../../../core/src/constants.js'
-import { decodeFrame, encodeFrame, type Frame, finishFrame, writeHeader } from '../../../core/src/frame.js'
-import { RecordLayer } from '../../../core/src/record-layer.js'
-import { encodeUtack, isHandshakeType, isUtack } from '../../../core/src/utack.js'
-import { wireVersion2 } from '../../../core/src/wire-version-2.js'
+import type { TransportKind } from '@usmp/core'
+import {
+  type CipherSuite,
+  cobsDecode,
+  concatBytes,
+  decodeFrame,
+  encodeFrame,
+  encodeSerial,
+  type Frame,
+  PacketType,
+} from '@usmp/core'
+import {
+  copyBytes,
+  encodeUtack,
+  finishFrame,
+  isHandshakeType,
+  isUtack,
+  RecordLayer,
+  wireVersion2,
+  writeHeader,
+  writeUint32,
+} from '@usmp/core/internal'
 import type { Choices } from '../target.js'
 import { otherRole, provider, type Role } from './ends.js'
 import { startOf } from './start.js'
@@ -205,11 +219,11 @@ function plaintextOf(type: number, input: Choices): Uint8Array {
 }
 
 function broken(frame: Uint8Array, input: Choices): Uint8Array {
-  const [at, bit, mend] = [input.number(), input.byte(), input.byte()]
+  const [at, bit, flags] = [input.number(), input.byte(), input.byte()]
+  const [fixCrc, cutShort] = [(flags & 1) !== 0, (flags & 2) !== 0]
   if (frame.length > 0) frame[at % frame.length]! ^= 1 << (bit & 7)
-  // Noise that fools the CRC.
-  if (mend & 1 && frame.length >= HEADER) finishFrame(frame)
-  return (mend & 2) === 0 ? frame : frame.subarray(0, at % (frame.length + 1))
+  if (fixCrc && frame.length >= HEADER) finishFrame(frame)
+  return cutShort ? frame.subarray(0, at % (frame.length + 1)) : frame
 }
 
 function remember(list: Uint8Array[], frame: Uint8Array): void {

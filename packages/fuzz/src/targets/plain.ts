@@ -1,6 +1,5 @@
-import { encodeSerial } from '../../../core/src/cobs.js'
-import type { TransportKind } from '../../../core/src/connection.js'
-import { encodeFrame } from '../../../core/src/frame.js'
+import type { TransportKind } from '@usmp/core'
+import { encodeFrame, encodeSerial } from '@usmp/core'
 import type { Choices } from '../target.js'
 import { DEVICE_ID } from './ends.js'
 

@@ -1,16 +1,17 @@
 import { MAX_MESSAGE, UsmpError } from '@usmp/core'
-import * as v from 'valibot'
-import { CHUNK_MARK, ChunkAssembler, formatChunk } from '../../../rpc/src/chunks.js'
-import { RpcError } from '../../../rpc/src/codes.js'
+import { contract, RpcError, type RpcSession, rpc } from '@usmp/rpc'
 import {
+  CHUNK_MARK,
+  ChunkAssembler,
   formatCall,
+  formatChunk,
   formatError,
   formatResult,
   type Incoming,
   parseMessage,
   RejectedMessage,
-} from '../../../rpc/src/envelope.js'
-import { contract, type RpcSession, rpc } from '../../../rpc/src/index.js'
+} from '@usmp/rpc/internal'
+import * as v from 'valibot'
 import { Choices, must, type Target } from '../target.js'
 
 const LIMIT = 4096

@@ -1,5 +1,5 @@
-import type { Connection } from '../../../core/src/connection.js'
-import { CipherSuite } from '../../../core/src/constants.js'
+import type { Connection } from '@usmp/core'
+import { CipherSuite } from '@usmp/core'
 import { Choices, type Target } from '../target.js'
 import { End, KINDS, type Role } from './ends.js'
 import { chunk, conversations, HostilePeer } from './hostile.js'

@@ -1,7 +1,6 @@
-import { copyBytes } from '../../../core/src/bytes.js'
-import type { TransportKind } from '../../../core/src/connection.js'
-import type { CipherSuite } from '../../../core/src/constants.js'
-import type { TrafficKeys } from '../../../core/src/keys.js'
+import type { CipherSuite, TransportKind } from '@usmp/core'
+import type { TrafficKeys } from '@usmp/core/internal'
+import { copyBytes } from '@usmp/core/internal'
 import { must } from '../target.js'
 import { End, otherRole, provider, type Role } from './ends.js'
 

@@ -2,11 +2,11 @@
 // Usage: fault-device.js tcp|udp|ws PORT FIRST-NUMBER SEED [--jump]
 import type { Session } from '@usmp/core'
 import { sessions } from '@usmp/node'
+import { Random } from '@usmp/testing'
 import { deviceId, type FaultKind, LIVENESS, LOOPBACK, PSK } from '../fleet.js'
 import { numbered, numberOf } from '../numbered.js'
-import { Dice } from '../random.js'
+import { say, serveCommands } from './control-channel.js'
 import { letClockJump } from './jumping-clock.js'
-import { obey, say } from './obey.js'
 
 /** Messages that may wait for their confirmation. */
 const WINDOW = 8
@@ -20,7 +20,7 @@ const [kind, port, first, seed, jump] = [
   process.argv[6],
 ]
 if (jump === '--jump') letClockJump()
-const dice = new Dice(seed)
+const random = new Random(seed)
 const scheme = { tcp: 'usmp', udp: 'usmp+udp', ws: 'ws' }[kind]
 const settings = { ...LIVENESS, deviceId: deviceId(1), psk: PSK, connectTimeout: 2_000, handshakeTimeout: 2_000 }
 /** All before it are confirmed. */
@@ -29,8 +29,8 @@ let confirmed = first
 /** Sends until the session has ended. */
 async function talk(session: Session): Promise<void> {
   for (let next = confirmed; !session.signal.aborted; ) {
-    if (next - confirmed < WINDOW) await session.send(numbered(next++, dice.between(0, 1_200)))
-    await new Promise((resolve) => setTimeout(resolve, dice.between(0, PAUSE)))
+    if (next - confirmed < WINDOW) await session.send(numbered(next++, random.between(0, 1_200)))
+    await new Promise((resolve) => setTimeout(resolve, random.between(0, PAUSE)))
   }
 }
 
@@ -55,4 +55,4 @@ async function live(): Promise<void> {
 
 live().catch((error) => say('fault', { error: String(error) }))
 say('started')
-await obey({})
+await serveCommands({})

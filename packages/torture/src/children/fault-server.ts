@@ -2,8 +2,8 @@
 import { listen, type Server, type Session } from '@usmp/node'
 import { type FaultKind, LIVENESS, LOOPBACK, PSK } from '../fleet.js'
 import { numberOf } from '../numbered.js'
+import { say, serveCommands } from './control-channel.js'
 import { letClockJump } from './jumping-clock.js'
-import { obey, say } from './obey.js'
 
 const [kind, port, jump] = [process.argv[2] as FaultKind, Number(process.argv[3]), process.argv[4]]
 if (jump === '--jump') letClockJump()
@@ -48,4 +48,4 @@ const ports = {
   udp: () => running.udpPort,
   ws: () => Number(new URL(running.websocketUrl).port),
 }
-await obey({ port: ports[kind] })
+await serveCommands({ port: ports[kind] })

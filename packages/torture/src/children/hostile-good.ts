@@ -5,7 +5,7 @@ import { ReliableDatagram } from '@usmp/core/datagram'
 import { connectTcp, connectUdp, nodeClock, nodeProvider, nodeRandom } from '@usmp/node'
 import { deviceId, Kind, psk } from '../hostile/identities.js'
 import type { GoodFigures, Tally } from '../hostile/results.js'
-import { obey } from './obey.js'
+import { serveCommands } from './control-channel.js'
 
 const HOST = '127.0.0.1'
 /** One way between a far client and the server, ms. */
@@ -145,7 +145,7 @@ async function visit(network: Network, number: number, isFar: boolean): Promise<
   }
 }
 
-await obey({
+await serveCommands({
   /** Resolves when all sessions that stay are open. `patience` in ms, where it is not the default. */
   async begin(given: Record<Network, number> & { patience?: number }): Promise<void> {
     ports = given

@@ -2,7 +2,7 @@
 import { listen, type PskEntry, type Session } from '@usmp/node'
 import { EXTENSION, Kind, kindOf, psk } from '../hostile/identities.js'
 import type { ServerFigures } from '../hostile/results.js'
-import { obey } from './obey.js'
+import { serveCommands } from './control-channel.js'
 
 const HOST = '127.0.0.1'
 const SAMPLE = 50
@@ -122,7 +122,7 @@ async function close(): Promise<boolean> {
   return Promise.race([server.close().then(() => true), late])
 }
 
-await obey({
+await serveCommands({
   ports: () => ({ tcp: server.port, udp: server.udpPort }),
   figures,
   close,

@@ -1,7 +1,7 @@
 // Many devices in one process. Usage: load-clients.js tcp|udp PORT FIRST-DEVICE
 import type { Session } from '@usmp/core'
 import { connectDevice } from '../fleet.js'
-import { obey } from './obey.js'
+import { serveCommands } from './control-channel.js'
 
 const [kind, port, first] = [process.argv[2] as 'tcp' | 'udp', Number(process.argv[3]), Number(process.argv[4])]
 
@@ -26,7 +26,7 @@ async function several(count: number, atOnce: number, work: (n: number) => Promi
   await Promise.all(Array.from({ length: atOnce }, worker))
 }
 
-await obey({
+await serveCommands({
   /** Opens sessions that stay; ms that it took. */
   async open(count: number, atOnce: number) {
     const begin = performance.now()

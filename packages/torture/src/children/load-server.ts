@@ -1,7 +1,7 @@
 // A server that reads what comes, and counts.
 import { listen, type Session } from '@usmp/node'
 import { LOOPBACK, PSK } from '../fleet.js'
-import { obey } from './obey.js'
+import { serveCommands } from './control-channel.js'
 
 const server = await listen({
   tcp: { host: LOOPBACK, port: 0 },
@@ -29,7 +29,7 @@ void (async () => {
   for await (const session of server) void readAll(session).catch(() => {})
 })()
 
-await obey({
+await serveCommands({
   ports: () => ({ tcp: server.port, udp: server.udpPort }),
   counts: () => ({ sessions: server.sessions.length, delivered, wrong, refused, broken }),
 })

@@ -1,10 +1,10 @@
 // Devices that come and go. Usage: soak-clients.js TCP-PORT UDP-PORT WS-PORT SEED
 import type { Session } from '@usmp/core'
 import { sessions } from '@usmp/node'
+import { Random } from '@usmp/testing'
 import { deviceId, LOOPBACK, OF_SOAK, PSK } from '../fleet.js'
 import { numbered, numberOf } from '../numbered.js'
-import { Dice } from '../random.js'
-import { obey, say } from './obey.js'
+import { say, serveCommands } from './control-channel.js'
 
 const [tcp, udp, ws, seed] = process.argv.slice(2).map(Number) as [number, number, number, number]
 const urls = { tcp: `usmp://${LOOPBACK}:${tcp}`, udp: `usmp+udp://${LOOPBACK}:${udp}`, ws: `ws://${LOOPBACK}:${ws}` }
@@ -17,9 +17,9 @@ const ends = Array.from({ length: OF_SOAK }, () => new AbortController())
 let over = false
 
 /** Sends and compares what comes back; leaves in order, at times before all has come back. */
-async function live(kind: string, session: Session, dice: Dice): Promise<void> {
-  const count = dice.between(1, MOST_MESSAGES)
-  const patient = dice.share() < 0.7
+async function live(kind: string, session: Session, random: Random): Promise<void> {
+  const count = random.between(1, MOST_MESSAGES)
+  const patient = random.share() < 0.7
   let [sent, echoed] = [0, 0]
   void session.closed.then(({ code }) => say('end', { session: session.sessionId, kind, sent, echoed, code }))
   const hearing = (async () => {
@@ -34,25 +34,25 @@ async function live(kind: string, session: Session, dice: Dice): Promise<void> {
   // It may fail before it is waited for.
   hearing.catch(() => {})
   while (sent < count && !over) {
-    await session.send(numbered(sent, dice.share() < 0.1 ? BIGGEST : dice.between(0, BIGGEST)))
+    await session.send(numbered(sent, random.share() < 0.1 ? BIGGEST : random.between(0, BIGGEST)))
     sent++
-    if (dice.share() < 0.01) {
+    if (random.share() < 0.01) {
       void session.rekey().then(
         () => rekeys++,
         () => {},
       )
     }
-    if (dice.share() < 0.01) await session.ping()
-    if (dice.share() < 0.2) await new Promise((resolve) => setTimeout(resolve, dice.between(0, 100)))
+    if (random.share() < 0.01) await session.ping()
+    if (random.share() < 0.2) await new Promise((resolve) => setTimeout(resolve, random.between(0, 100)))
   }
   if (patient && !over) await hearing
 }
 
 async function be(kind: keyof typeof urls, n: number): Promise<void> {
-  const dice = new Dice(seed + n)
+  const random = new Random(seed + n)
   const options = { deviceId: deviceId(n), psk: PSK, signal: ends[n]!.signal }
   for await (const session of sessions(urls[kind], options)) {
-    await live(kind, session, dice).catch((error) => {
+    await live(kind, session, random).catch((error) => {
       // A session that is closing takes nothing more.
       if (!session.signal.aborted && !over) say('fault', { session: session.sessionId, error: String(error) })
     })
@@ -65,7 +65,7 @@ const lives = Array.from({ length: OF_SOAK }, (_, n) => {
   return be(kind, n).catch((error) => say('fault', { session: kind, error: String(error) }))
 })
 
-await obey({
+await serveCommands({
   counts: () => ({ rekeys }),
   async stop() {
     over = true

@@ -1,14 +1,14 @@
 // A server on three transports that sends back what comes, reads slowly now and then, and changes keys.
 // Usage: soak-server.js SEED
 import { formatDeviceId, listen, type Session } from '@usmp/node'
+import { Random } from '@usmp/testing'
 import { deviceId, LOOPBACK, OF_SOAK, PSK } from '../fleet.js'
 import { numberOf } from '../numbered.js'
-import { Dice } from '../random.js'
-import { obey, say } from './obey.js'
+import { say, serveCommands } from './control-channel.js'
 
-/** The C program and the vandals number nothing. */
+/** The C program and the bad clients number nothing. */
 const numberedDevices = new Set(Array.from({ length: OF_SOAK }, (_, n) => formatDeviceId(deviceId(n))))
-const dice = new Dice(Number(process.argv[2]))
+const random = new Random(Number(process.argv[2]))
 const place = { host: LOOPBACK, port: 0 }
 const server = await listen({ tcp: place, udp: place, websocket: place, psk: () => PSK })
 let [messages, bytes, rekeys, refused] = [0, 0, 0, 0]
@@ -22,8 +22,8 @@ async function serve(session: Session): Promise<void> {
       messages++
       bytes += message.length
       if (isNumbered) check(session, message, delivered++)
-      if (dice.share() < 0.02) await new Promise((resolve) => setTimeout(resolve, dice.between(0, 100)))
-      if (isNumbered && dice.share() < 0.01) void changeKeys(session)
+      if (random.share() < 0.02) await new Promise((resolve) => setTimeout(resolve, random.between(0, 100)))
+      if (isNumbered && random.share() < 0.01) void changeKeys(session)
       // A device that has said goodbye takes nothing more; what it sent before is still to be read.
       await session.send(message).catch(() => {})
     }
@@ -51,7 +51,7 @@ void (async () => {
   for await (const session of server) void serve(session)
 })()
 
-await obey({
+await serveCommands({
   ports: () => ({ tcp: server.port, udp: server.udpPort, ws: Number(new URL(server.websocketUrl).port) }),
   counts: () => ({ sessions: server.sessions.length, messages, bytes, rekeys, refused }),
 })

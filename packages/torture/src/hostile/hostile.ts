@@ -1,9 +1,9 @@
 // What hostile clients do to a server, and to the good clients beside them.
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import type { SceneOptions } from '../children/hostile-scene.js'
+import { table } from '@usmp/testing/markdown'
+import type { ScenarioOptions } from '../children/hostile-scenario.js'
 import { Child } from '../children.js'
-import { table } from '../document.js'
 import type { Torture } from '../torture.js'
 import { attacks } from './attacks/index.js'
 import { lines, type Outcome, type Tally } from './results.js'
@@ -18,8 +18,8 @@ function hasNamespaces(): boolean {
   return spawnSync(program!, [...args, 'sh', '-c', `${PREPARE} && python3 -c ''`], { stdio: 'ignore' }).status === 0
 }
 
-function startScene(ownNetwork: boolean): Child {
-  return new Child('hostile-scene', {
+function startScenario(ownNetwork: boolean): Child {
+  return new Child('hostile-scenario', {
     under: ownNetwork ? [...NAMESPACE, 'sh', '-c', `${PREPARE} && exec "$0" "$@"`] : [],
     env: { USMP_TORTURE_PSK: randomBytes(32).toString('hex') },
   })
@@ -31,7 +31,7 @@ export interface HostileRun {
   readonly notRun: readonly string[]
 }
 
-export interface AttackOptions extends Omit<SceneOptions, 'attack'> {
+export interface AttackOptions extends Omit<ScenarioOptions, 'attack'> {
   /** Attacks at a time, each with a server of its own. */
   readonly atOnce: number
 }
@@ -52,14 +52,14 @@ export async function attackAll(
   const outcomes: Outcome[] = []
   let next = 0
   const worker = async () => {
-    const scene = startScene(ownNetwork)
+    const scenario = startScenario(ownNetwork)
     try {
       for (let index = next++; index < names.length; index = next++) {
         progress(names[index]!)
-        outcomes[index] = await scene.ask<Outcome>('play', { attack: names[index], ...options })
+        outcomes[index] = await scenario.ask<Outcome>('play', { attack: names[index], ...options })
       }
     } finally {
-      await scene.end()
+      await scenario.end()
     }
   }
   await Promise.all(Array.from({ length: atOnce }, worker))

@@ -8,7 +8,7 @@ export const Kind = {
   /** Gets its messages back. */
   GOOD: 0x02,
   /** Holds the key, and abuses it. Gets its messages back. */
-  TRAITOR: 0x06,
+  MALICIOUS: 0x06,
   /** The same, and the application sends to it without end. */
   LISTENER: 0x0a,
   /** The same, and the application never reads from it. */

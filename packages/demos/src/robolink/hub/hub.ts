@@ -7,8 +7,8 @@ import type { RobotInfo, Said } from '../contract.js'
 import { looksLike, plainText } from '../plain-text.js'
 import type { Certificate } from './certificate.js'
 import type { Keys } from './keys.js'
-import { type Fleet, noSuchRobot, OperatorSeat } from './operator-seat.js'
-import { RobotSeat } from './robot-seat.js'
+import { type Fleet, noSuchRobot, OperatorSession } from './operator-session.js'
+import { RobotSession } from './robot-session.js'
 import { site } from './site.js'
 
 /** An address to listen on; port 0 takes a free one. */
@@ -54,8 +54,8 @@ const FAULT_INTERVAL = 60_000
 export class Hub implements Fleet {
   readonly #keys: Keys
   readonly #log: Log
-  readonly #seats: ReadonlyMap<string, RobotSeat>
-  readonly #operators = new Set<OperatorSeat>()
+  readonly #robots: ReadonlyMap<string, RobotSession>
+  readonly #operators = new Set<OperatorSession>()
   #server!: Server
   #https!: HttpsServer
   #telling: NodeJS.Timeout | undefined
@@ -67,11 +67,11 @@ export class Hub implements Fleet {
     this.#log = log
     const events = {
       changed: () => this.#tellSoon(),
-      chat: (robot: RobotSeat, text: string) => this.#tellChat(robot.id, robot.name, 'robot', text),
-      isTaken: (robot: RobotSeat, name: string) => this.#isTaken(robot, name),
-      fault: (robot: RobotSeat, fault: Error) => this.#logFault(`robot ${robot.id}`, fault),
+      chat: (robot: RobotSession, text: string) => this.#tellChat(robot.id, robot.name, 'robot', text),
+      isTaken: (robot: RobotSession, name: string) => this.#isTaken(robot, name),
+      fault: (robot: RobotSession, fault: Error) => this.#logFault(`robot ${robot.id}`, fault),
     }
-    this.#seats = new Map([...keys.robots].map(([id, known]) => [id, new RobotSeat(known, events)]))
+    this.#robots = new Map([...keys.robots].map(([id, known]) => [id, new RobotSession(known, events)]))
   }
 
   /** @throws UsmpError TRANSPORT_FAILED if a port cannot be had */
@@ -109,19 +109,19 @@ export class Hub implements Fleet {
   }
 
   get robots(): readonly RobotInfo[] {
-    return [...this.#seats.values()].map((seat) => seat.info)
+    return [...this.#robots.values()].map((robot) => robot.info)
   }
 
-  robot(id: string): RobotSeat {
-    return this.#seats.get(id) ?? noSuchRobot(id)
+  robot(id: string): RobotSession {
+    return this.#robots.get(id) ?? noSuchRobot(id)
   }
 
-  async chat(robot: RobotSeat, from: string, text: string): Promise<void> {
+  async chat(robot: RobotSession, from: string, text: string): Promise<void> {
     await robot.chat(from, text)
     this.#tellChat(robot.id, from, 'operator', text)
   }
 
-  fault(operator: OperatorSeat, fault: Error): void {
+  fault(operator: OperatorSession, fault: Error): void {
     this.#logFault(`operator ${operator.name}`, fault)
   }
 
@@ -166,22 +166,22 @@ export class Hub implements Fleet {
   async #welcome(): Promise<void> {
     for await (const session of this.#server) {
       const operator = this.#keys.operators.get(session.deviceId)
-      if (operator) void this.#serveOperator(new OperatorSeat(operator, session, this), session)
+      if (operator) void this.#serveOperator(new OperatorSession(operator, session, this), session)
       else void this.#serveRobot(this.robot(session.deviceId), session)
     }
   }
 
-  async #serveRobot(robot: RobotSeat, session: Session): Promise<void> {
+  async #serveRobot(robot: RobotSession, session: Session): Promise<void> {
     this.#logCome('robot', session, robot.name)
     this.#logGone('robot', session, robot.name, await robot.serve(session))
   }
 
-  async #serveOperator(operator: OperatorSeat, session: Session): Promise<void> {
+  async #serveOperator(operator: OperatorSession, session: Session): Promise<void> {
     this.#logCome('operator', session, operator.name)
     this.#operators.add(operator)
     const reason = await operator.closed
     this.#operators.delete(operator)
-    for (const robot of this.#seats.values()) robot.leave(operator)
+    for (const robot of this.#robots.values()) robot.leave(operator)
     this.#logGone('operator', session, operator.name, reason)
   }
 
@@ -222,8 +222,8 @@ export class Hub implements Fleet {
   }
 
   /** Whether people would take a robot of this name for an operator, or for another robot. */
-  #isTaken(robot: RobotSeat, name: string): boolean {
-    const others = [...this.#seats.values()].filter((seat) => seat !== robot)
+  #isTaken(robot: RobotSession, name: string): boolean {
+    const others = [...this.#robots.values()].filter((other) => other !== robot)
     return [...this.#keys.operators.values(), ...others].some((other) => looksLike(other.name, name))
   }
 }

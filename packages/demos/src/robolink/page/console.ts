@@ -40,7 +40,7 @@ type Hub = Peer<typeof operatorHubApi>
 /** An RpcError of the hub, or a UsmpError. */
 type Fault = Error & { code?: unknown }
 
-/** Everything that a seated operator sees and does. */
+/** Everything that a signed-in operator sees and does. */
 export class Console {
   readonly roundTrips = new RoundTrips()
   readonly #onGoodbye: (code: string, message: string) => void
@@ -358,8 +358,8 @@ export class Console {
   /** Whether what changed about the robot ends the reason of the fault. */
   #isOver(before: RobotInfo | undefined, now: RobotInfo | undefined): boolean {
     const back = before?.online === false && now?.online === true
-    const wheel = now?.driver ?? null
-    const freed = wheel !== before?.driver && (wheel === null || wheel === this.#me)
+    const driver = now?.driver ?? null
+    const freed = driver !== before?.driver && (driver === null || driver === this.#me)
     return back || (freed && this.#fault?.code === RoboLinkError.NOT_THE_DRIVER)
   }
 

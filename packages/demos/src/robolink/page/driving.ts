@@ -3,7 +3,7 @@ import { type Ask, NOTHING } from './stick.ts'
 
 /** Between two commands, ms: 12.5 in a second. */
 const INTERVAL = 80
-/** While nothing is asked for, this often the robot is held still, ms: a wheel that nobody turns may be taken. */
+/** While nothing is asked for, this often the robot is held still, ms: a lease that nobody uses may be taken. */
 const HOLD_INTERVAL = 1_000
 /** More unanswered commands than these, and the next one is left out: on a slow line old ones help nobody. */
 const MOST_UNANSWERED = 4
@@ -20,7 +20,7 @@ export interface Moment {
   readonly commands: Commands | undefined
   /** What the robot can do. */
   readonly limits: Velocity
-  /** Whether the wheel is ours, so that it is worth holding. */
+  /** Whether the control lease is ours, so that it is worth holding. */
   readonly ours: boolean
   /** What a command carries; undefined while a stop of ours is under way, which nothing may pass. */
   readonly fence: number | undefined

@@ -5,7 +5,7 @@ import { ago } from './numbers.ts'
 export interface StopTarget {
   /** Name of the robot. */
   readonly name: string
-  /** Who drives it, if that is somebody else; the stop takes the wheel from them. */
+  /** Who drives it, if that is somebody else; the stop takes the lease from them. */
   readonly otherDriver: string | undefined
   /** Resolves when the robot has answered. */
   stop(): Promise<unknown>
@@ -57,8 +57,8 @@ export class EmergencyStop {
     const begin = performance.now()
     try {
       await stop()
-      const wheel = otherDriver === undefined ? '' : ` ${otherDriver} has lost the wheel: it is yours.`
-      this.#say('good', `${name} stopped; it answered in ${ago(performance.now() - begin)}.${wheel}`)
+      const lease = otherDriver === undefined ? '' : ` ${otherDriver} has lost the wheel: it is yours.`
+      this.#say('good', `${name} stopped; it answered in ${ago(performance.now() - begin)}.${lease}`)
     } catch (error) {
       this.#owed = true
       this.#say(

@@ -15,7 +15,7 @@ export type LinkState =
   | { readonly kind: 'waiting'; readonly reason: UsmpError; readonly until: number }
   /** Trying again is useless until a person does something about it. */
   | { readonly kind: 'refused'; readonly reason: UsmpError }
-  /** The hub gave the seat to somebody else, or sent us away. */
+  /** The hub serves another page of this operator, or sent us away. */
   | { readonly kind: 'dismissed'; readonly code: string; readonly message: string }
 
 /** Keeps a session with the hub, and says how that goes. */

@@ -20,10 +20,10 @@ function begin(credentials: Credentials): void {
   keepCredentials(credentials)
   showConsole(true)
   byId('me-id').textContent = credentials.operator
-  const seat = (console_ ??= new Console((code, message) => link?.dismiss(code, message)))
+  const page = (console_ ??= new Console((code, message) => link?.dismiss(code, message)))
   link = new Link(HUB, credentials, (next) => {
     state = next
-    if (next.kind === 'open') void seat.open(next.session)
+    if (next.kind === 'open') void page.open(next.session)
     if (next.kind === 'refused') ask(next.reason, credentials.operator)
   })
   link.connect()

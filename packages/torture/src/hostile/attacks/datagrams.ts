@@ -16,8 +16,8 @@ import {
   openTcp,
   openUdp,
   repeat,
-  type Victim,
-} from './victim.js'
+  type TestTarget,
+} from './test-target.js'
 
 const wrongKey = nodeRandom(32)
 const random = (most: number) => nodeRandom(2)[0]! % most
@@ -26,18 +26,23 @@ const random = (most: number) => nodeRandom(2)[0]! % most
 function inSessions(
   kind: Kind,
   count: number,
-  behave: (victim: Victim, send: (frame: Uint8Array) => void, flooding: Flooding, forger: Forger) => Promise<unknown>,
+  behave: (
+    target: TestTarget,
+    send: (frame: Uint8Array) => void,
+    flooding: Flooding,
+    forger: Forger,
+  ) => Promise<unknown>,
 ): Attack['run'] {
-  return (victim) =>
-    repeat(victim, count, async (n) => {
-      const socket = await openUdp(victim, address(n % 8))
+  return (target) =>
+    repeat(target, count, async (n) => {
+      const socket = await openUdp(target, address(n % 8))
       try {
-        const forger = await enterUdp(victim, socket, { deviceId: deviceId(kind, n) })
+        const forger = await enterUdp(target, socket, { deviceId: deviceId(kind, n) })
         const send = (frame: Uint8Array) => {
           socket.send(frame)
-          victim.sent.packets++
+          target.sent.packets++
         }
-        await behave(victim, send, (make) => flood(victim, socket, make), forger)
+        await behave(target, send, (make) => flood(target, socket, make), forger)
       } finally {
         socket.close()
       }
@@ -47,7 +52,7 @@ type Flooding = (make: () => Uint8Array) => Promise<void>
 
 /** A flood from one socket that has shown nothing. */
 function fromNobody(make: () => Uint8Array): Attack['run'] {
-  return async (victim) => flood(victim, await openUdp(victim, address(0)), make)
+  return async (target) => flood(target, await openUdp(target, address(0)), make)
 }
 
 export const datagramAttacks: readonly Attack[] = [
@@ -64,14 +69,14 @@ export const datagramAttacks: readonly Attack[] = [
   {
     name: 'UDP: half-open handshakes',
     what: '200 at once from 40 addresses send HELLO with their cookie, leave, and come again',
-    run: (victim) =>
-      repeat(victim, 200, async (n, round) => {
+    run: (target) =>
+      repeat(target, 200, async (n, round) => {
         const id = deviceId(Kind.STRANGER, n * 100_000 + round)
-        const socket = await openUdp(victim, address(n % 40))
+        const socket = await openUdp(target, address(n % 40))
         try {
-          const cookie = await cookieFor(victim, socket, id)
+          const cookie = await cookieFor(target, socket, id)
           socket.send(hello(id, cookie))
-          victim.sent.packets++
+          target.sent.packets++
           await sleep(10)
         } finally {
           socket.close()
@@ -81,44 +86,44 @@ export const datagramAttacks: readonly Attack[] = [
   {
     name: 'UDP: handshakes begun anew',
     what: 'HELLOs with a good cookie, a new key each, from one address and port, as fast as they go',
-    run: async (victim) => {
-      const socket = await openUdp(victim, address(0))
+    run: async (target) => {
+      const socket = await openUdp(target, address(0))
       const id = deviceId(Kind.STRANGER, 1)
-      const cookie = await cookieFor(victim, socket, id)
-      await flood(victim, socket, () => hello(id, cookie))
+      const cookie = await cookieFor(target, socket, id)
+      await flood(target, socket, () => hello(id, cookie))
     },
   },
   {
     name: 'UDP: HELLOs of a locked-out device',
     what: 'five wrong keys over TCP, then HELLOs with a good cookie as fast as they go',
-    run: async (victim) => {
+    run: async (target) => {
       const id = deviceId(Kind.GOOD, 1)
       for (let i = 0; i < 5; i++) {
-        const socket = await openTcp(victim, address(0))
-        await enterTcp(victim, socket, { deviceId: id, psk: wrongKey }).catch(() => {})
+        const socket = await openTcp(target, address(0))
+        await enterTcp(target, socket, { deviceId: id, psk: wrongKey }).catch(() => {})
         socket.destroy()
       }
-      const socket = await openUdp(victim, address(0))
-      const cookie = await cookieFor(victim, socket, id)
-      await flood(victim, socket, () => hello(id, cookie))
+      const socket = await openUdp(target, address(0))
+      const cookie = await cookieFor(target, socket, id)
+      await flood(target, socket, () => hello(id, cookie))
     },
   },
   {
     name: 'UDP: junk in sessions',
     what: '8 sessions send forged frames with far numbers, as fast as they go',
-    run: inSessions(Kind.TRAITOR, 8, (_victim, _send, flooding) => flooding(() => forgedFrame())),
+    run: inSessions(Kind.MALICIOUS, 8, (_target, _send, flooding) => flooding(() => forgedFrame())),
   },
   {
     name: 'UDP: PINGs',
     what: '8 sessions send PINGs as fast as they go',
-    run: inSessions(Kind.TRAITOR, 8, (_victim, _send, flooding, forger) =>
+    run: inSessions(Kind.MALICIOUS, 8, (_target, _send, flooding, forger) =>
       flooding(() => forger.seal(PacketType.PING)),
     ),
   },
   {
     name: 'UDP: sequence jumps',
     what: '8 sessions send messages 1000 numbers apart, up to the last',
-    run: inSessions(Kind.TRAITOR, 8, (_victim, _send, flooding, forger) => {
+    run: inSessions(Kind.MALICIOUS, 8, (_target, _send, flooding, forger) => {
       let next = 0
       return flooding(() => {
         forger.jumpTo(next)
@@ -130,21 +135,21 @@ export const datagramAttacks: readonly Attack[] = [
   {
     name: 'UDP: a consumer that never acknowledges',
     what: '100 sessions acknowledge nothing of what the server sends without end',
-    run: inSessions(Kind.LISTENER, 100, async (victim, send, _flooding, forger) => {
+    run: inSessions(Kind.LISTENER, 100, async (target, send, _flooding, forger) => {
       send(forger.seal(PacketType.DATA))
-      await untilEnd(victim)
+      await untilEnd(target)
     }),
   },
   {
     name: 'UDP: an application that never reads',
     what: '8 sessions send without end to an application that does not read',
-    run: inSessions(Kind.IGNORED, 8, (_victim, _send, flooding, forger) => {
+    run: inSessions(Kind.IGNORED, 8, (_target, _send, flooding, forger) => {
       const message = new Uint8Array(450)
       return flooding(() => forger.seal(PacketType.DATA, message))
     }),
   },
 ]
 
-async function untilEnd({ signal }: Victim): Promise<void> {
+async function untilEnd({ signal }: TestTarget): Promise<void> {
   if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve))
 }

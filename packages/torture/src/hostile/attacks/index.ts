@@ -1,13 +1,13 @@
 import { datagramAttacks } from './datagrams.js'
 import { handshakeAttacks } from './handshakes.js'
+import { maliciousPeerAttacks } from './malicious-peer.js'
 import { oneKeyAttacks } from './one-key.js'
 import { spoofedAttacks } from './spoofed.js'
-import { traitorAttacks } from './traitors.js'
-import type { Attack } from './victim.js'
+import type { Attack } from './test-target.js'
 
 export const attacks: readonly Attack[] = [
   ...handshakeAttacks,
-  ...traitorAttacks,
+  ...maliciousPeerAttacks,
   ...datagramAttacks,
   ...oneKeyAttacks,
   ...spoofedAttacks,

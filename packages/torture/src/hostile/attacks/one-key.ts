@@ -3,8 +3,8 @@ import type { Socket as UdpSocket } from 'node:dgram'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PacketType } from '@usmp/core'
+import { encodeUtack } from '@usmp/core/internal'
 import { nodeProvider } from '@usmp/node'
-import { encodeUtack } from '../../../../core/src/utack.ts'
 import { deviceId, Kind } from '../identities.js'
 import {
   type Attack,
@@ -20,8 +20,8 @@ import {
   over,
   pour,
   repeat,
-  type Victim,
-} from './victim.js'
+  type TestTarget,
+} from './test-target.js'
 
 /** How long a peer that answers late waits, ms. */
 const LATE = 300
@@ -32,13 +32,13 @@ const STAY = 200
 function overUdp(
   kind: Kind,
   count: number,
-  behave: (victim: Victim, socket: UdpSocket, forger: Forger) => Promise<unknown>,
+  behave: (target: TestTarget, socket: UdpSocket, forger: Forger) => Promise<unknown>,
 ): Attack['run'] {
-  return (victim) =>
-    repeat(victim, count, async () => {
-      const socket = await openUdp(victim, address(0))
+  return (target) =>
+    repeat(target, count, async () => {
+      const socket = await openUdp(target, address(0))
       try {
-        await behave(victim, socket, await enterUdp(victim, socket, { deviceId: deviceId(kind, 0) }))
+        await behave(target, socket, await enterUdp(target, socket, { deviceId: deviceId(kind, 0) }))
       } finally {
         socket.close()
       }
@@ -49,15 +49,15 @@ function overUdp(
 function overTcp(
   kind: Kind,
   count: number,
-  behave: (victim: Victim, socket: Socket, forger: Forger) => Promise<unknown>,
+  behave: (target: TestTarget, socket: Socket, forger: Forger) => Promise<unknown>,
 ): Attack['run'] {
-  return (victim) =>
-    repeat(victim, count, async () => {
-      const socket = connect({ port: victim.tcp, host: HOST, localAddress: address(0), allowHalfOpen: true })
+  return (target) =>
+    repeat(target, count, async () => {
+      const socket = connect({ port: target.tcp, host: HOST, localAddress: address(0), allowHalfOpen: true })
       socket.on('error', () => {})
-      victim.sent.connections++
+      target.sent.connections++
       try {
-        await behave(victim, socket, await enterTcp(victim, socket, { deviceId: deviceId(kind, 0) }))
+        await behave(target, socket, await enterTcp(target, socket, { deviceId: deviceId(kind, 0) }))
       } finally {
         socket.destroy()
       }
@@ -65,12 +65,12 @@ function overTcp(
 }
 
 /** Acknowledges what comes, but late. */
-function acknowledgeLate(victim: Victim, socket: UdpSocket, forger: Forger): void {
+function acknowledgeLate(target: TestTarget, socket: UdpSocket, forger: Forger): void {
   socket.on('message', (datagram) => {
     if (datagram[0] !== 0xcd) return
     const [type, seq] = [datagram[3]!, datagram.readUInt32LE(4)]
     setTimeout(() => {
-      victim.sent.packets++
+      target.sent.packets++
       try {
         socket.send(encodeUtack(nodeProvider, type, seq, forger.receiveKey))
       } catch {
@@ -82,11 +82,11 @@ function acknowledgeLate(victim: Victim, socket: UdpSocket, forger: Forger): voi
 
 /** HELLOs of devices whose keys a careless application looks up, 200 at once; some of one device, some of many. */
 function halfOpen(kind: Kind): Attack['run'] {
-  return (victim) =>
-    repeat(victim, 200, async (n, round) => {
-      const socket = await openTcp(victim, address(n % 8))
+  return (target) =>
+    repeat(target, 200, async (n, round) => {
+      const socket = await openTcp(target, address(n % 8))
       socket.write(hello(deviceId(kind, n % 2 === 0 ? 0 : n * 100_000 + round)))
-      victim.sent.packets++
+      target.sent.packets++
       await Promise.race([over(socket), sleep(STAY)])
       socket.destroy()
     })
@@ -96,23 +96,23 @@ export const oneKeyAttacks: readonly Attack[] = [
   {
     name: 'one key: replaced sessions that stay',
     what: 'one device opens 64 sessions at once again and again, and keeps each connection',
-    run: overTcp(Kind.TRAITOR, 64, () => sleep(STAY)),
+    run: overTcp(Kind.MALICIOUS, 64, () => sleep(STAY)),
   },
   {
     name: 'one key: BYE, and the connection stays',
     what: 'one device opens 64 sessions at once, says BYE, keeps each connection, and comes again',
-    run: overTcp(Kind.TRAITOR, 64, async (victim, socket, forger) => {
+    run: overTcp(Kind.MALICIOUS, 64, async (target, socket, forger) => {
       socket.write(forger.seal(PacketType.BYE))
-      victim.sent.packets++
+      target.sent.packets++
       await sleep(STAY)
     }),
   },
   {
     name: 'one key: REKEY storm',
     what: 'one device changes the keys of 8 sessions as fast as it goes, and comes again',
-    run: overTcp(Kind.TRAITOR, 8, async (victim, socket, forger) => {
+    run: overTcp(Kind.MALICIOUS, 8, async (target, socket, forger) => {
       const ended = over(socket)
-      await pour(victim, socket, () => forger.rekey())
+      await pour(target, socket, () => forger.rekey())
       socket.destroy()
       await ended
     }),
@@ -120,15 +120,15 @@ export const oneKeyAttacks: readonly Attack[] = [
   {
     name: 'one key: message flood',
     what: 'one device sends small messages as fast as they go, and takes the echoes',
-    run: overTcp(Kind.TRAITOR, 1, async (victim, socket, forger) => {
+    run: overTcp(Kind.MALICIOUS, 1, async (target, socket, forger) => {
       socket.resume()
-      await pour(victim, socket, () => forger.seal(PacketType.DATA, new Uint8Array(8)))
+      await pour(target, socket, () => forger.seal(PacketType.DATA, new Uint8Array(8)))
     }),
   },
   {
     name: 'one key, UDP: replaced sessions that stay',
     what: 'one device opens 16 sessions at once again and again, and acknowledges nothing',
-    run: overUdp(Kind.TRAITOR, 16, () => sleep(STAY)),
+    run: overUdp(Kind.MALICIOUS, 16, () => sleep(STAY)),
   },
   {
     name: 'one key, UDP: extension frames',
@@ -138,23 +138,23 @@ export const oneKeyAttacks: readonly Attack[] = [
   {
     name: 'one key, UDP: late acknowledgements',
     what: 'one device opens 16 sessions at once again and again, and acknowledges everything 300 ms late',
-    run: overUdp(Kind.LISTENER, 16, async (victim, socket, forger) => {
-      acknowledgeLate(victim, socket, forger)
+    run: overUdp(Kind.LISTENER, 16, async (target, socket, forger) => {
+      acknowledgeLate(target, socket, forger)
       socket.send(forger.seal(PacketType.DATA))
-      victim.sent.packets++
+      target.sent.packets++
       await sleep(4 * LATE)
     }),
   },
   {
     name: 'one key, UDP: REKEY storm',
     what: 'one device changes the keys of its session as fast as it goes',
-    run: overUdp(Kind.TRAITOR, 1, (victim, socket, forger) => flood(victim, socket, () => forger.rekey())),
+    run: overUdp(Kind.MALICIOUS, 1, (target, socket, forger) => flood(target, socket, () => forger.rekey())),
   },
   {
     name: 'one key, UDP: message flood',
     what: 'one device sends small messages as fast as they go',
-    run: overUdp(Kind.TRAITOR, 1, (victim, socket, forger) =>
-      flood(victim, socket, () => forger.seal(PacketType.DATA, new Uint8Array(8))),
+    run: overUdp(Kind.MALICIOUS, 1, (target, socket, forger) =>
+      flood(target, socket, () => forger.seal(PacketType.DATA, new Uint8Array(8))),
     ),
   },
   {
