@@ -172,7 +172,7 @@ describe.each(KINDS)('Session.accept on %s', (kind) => {
     expect(transport.aborted).toBe(ends)
     expect(told).toEqual([])
     for (const callback of clock.deferred.splice(0)) callback()
-    expect(told.map(({ deviceId }) => deviceId)).toEqual(['24:6f:28:a1:b2:c3'])
+    expect(told.map(({ deviceId }) => deviceId)).toEqual(['aa:bb:cc:dd:ee:ff'])
     expect([told[0]!.matches(PSK), told[0]!.matches(WRONG)]).toEqual([true, false])
     if (ends) await expect(session).rejects.toMatchObject({ code: 'UNKNOWN_DEVICE' })
   })
