@@ -56,7 +56,12 @@ class PayloadLayout<Name extends string, Optional extends string = never> {
   /** The payload, with the optional fields that are given. */
   encode(values: Values<Name, Optional>): Uint8Array {
     const given: Readonly<Record<string, Uint8Array | undefined>> = values
-    return concatBytes(...this.fields.flatMap(({ name }) => given[name] ?? []))
+    const parts: Uint8Array[] = []
+    for (const { name } of this.fields) {
+      const part = given[name]
+      if (part) parts.push(part)
+    }
+    return concatBytes(...parts)
   }
 
   /**
