@@ -119,11 +119,10 @@ export class ChallengeServer implements ServerHandshake {
     }
     wipeState(state)
     this.#state = { kind: 'awaiting-psk', deviceId, clientPublic }
-    const begun = { progress: true, restarted: true }
     // The same device again while it is looked up: the answer under way will do.
-    if (state.kind === 'awaiting-psk') return begun
+    if (state.kind === 'awaiting-psk') return { progress: true, restarted: true }
     // A listener may do with its copy what it likes.
-    return { ...begun, hello: { deviceId: copyBytes(deviceId) } }
+    return { progress: true, restarted: true, hello: { deviceId: copyBytes(deviceId) } }
   }
 
   #onHelloAck(state: AwaitingHelloAck, frame: Frame): HandshakeStep {
