@@ -38,24 +38,30 @@ class PayloadLayout<Name extends string, Optional extends string = never> {
   readonly sizes: readonly number[]
 
   constructor(required: Sizes<Name>, optional?: Sizes<Optional>) {
-    const fields: PayloadField[] = []
-    const add = (sizes: Sizes<string>, start: number) => {
-      let offset = start
-      for (const [name, size] of Object.entries(sizes)) {
-        fields.push({ name, offset, size })
-        offset += size
-      }
-      return offset
+    let offset = 0
+    const place = ([name, size]: [string, number]) => {
+      offset += size
+      return { name, offset: offset - size, size }
     }
-    const shortest = add(required, 0)
-    this.sizes = optional ? [shortest, add(optional, shortest)] : [shortest]
+    const fields = Object.entries<number>(required).map(place)
+    const sizes = [offset]
+    if (optional) {
+      fields.push(...Object.entries<number>(optional).map(place))
+      sizes.push(offset)
+    }
     this.fields = fields
+    this.sizes = sizes
   }
 
   /** The payload, with the optional fields that are given. */
   encode(values: Values<Name, Optional>): Uint8Array {
     const given: Readonly<Record<string, Uint8Array | undefined>> = values
-    return concatBytes(...this.fields.flatMap(({ name }) => given[name] ?? []))
+    const parts: Uint8Array[] = []
+    for (const { name } of this.fields) {
+      const part = given[name]
+      if (part) parts.push(part)
+    }
+    return concatBytes(...parts)
   }
 
   /**

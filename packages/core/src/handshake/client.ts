@@ -86,11 +86,11 @@ export class ChallengeClient implements ClientHandshake {
       case 'awaiting-challenge':
         if (frame.type === PacketType.HELLO_RETRY) return this.#onHelloRetry(state, frame)
         expectType(frame, PacketType.CHALLENGE)
-        return { ...this.#onChallenge([], frame), progress: true }
+        return this.#onChallenge([], frame, true)
       case 'awaiting-session-ok':
         // A further challenge may be forged: it gives no more time, and does not stop the answer to another one.
         if (this.#config.allowMultipleChallenges && frame.type === PacketType.CHALLENGE) {
-          return this.#onChallenge(state.challenges, frame)
+          return this.#onChallenge(state.challenges, frame, false)
         }
         return this.#onSessionOk(state, frame)
       default:
@@ -117,7 +117,7 @@ export class ChallengeClient implements ClientHandshake {
     return { send: this.#hello(1, cookie), progress: true }
   }
 
-  #onChallenge(answered: readonly AnsweredChallenge[], frame: Frame): HandshakeStep {
+  #onChallenge(answered: readonly AnsweredChallenge[], frame: Frame, progress: boolean): HandshakeStep {
     const { nonce, publicKey: serverPublic } = challenge.decode(frame)
     const { provider, psk, deviceId, allowMultipleChallenges } = this.#config
     const { keyPair } = this.#state
@@ -131,7 +131,7 @@ export class ChallengeClient implements ClientHandshake {
     const kept = answered.slice(-MAX_CHALLENGES + 1)
     wipeChallenges(answered.slice(0, answered.length - kept.length))
     this.#state = { kind: 'awaiting-session-ok', keyPair, challenges: [...kept, { transcript, keys }] }
-    return { send: { type: PacketType.HELLO_ACK, seq: this.#ackSeq, payload: helloAck.encode({ mac }) } }
+    return { send: { type: PacketType.HELLO_ACK, seq: this.#ackSeq, payload: helloAck.encode({ mac }) }, progress }
   }
 
   #onSessionOk(state: AwaitingSessionOk, frame: Frame): HandshakeStep {

@@ -119,9 +119,10 @@ export class ChallengeServer implements ServerHandshake {
     }
     wipeState(state)
     this.#state = { kind: 'awaiting-psk', deviceId, clientPublic }
-    const begun = { progress: true, restarted: true }
     // The same device again while it is looked up: the answer under way will do.
-    return state.kind === 'awaiting-psk' ? begun : { ...begun, hello: { deviceId } }
+    if (state.kind === 'awaiting-psk') return { progress: true, restarted: true }
+    // A listener may do with its copy what it likes.
+    return { progress: true, restarted: true, hello: { deviceId: copyBytes(deviceId) } }
   }
 
   #onHelloAck(state: AwaitingHelloAck, frame: Frame): HandshakeStep {
@@ -155,10 +156,9 @@ export class ChallengeServer implements ServerHandshake {
     this.#unprovenReported = true
     const { provider, onUnproven } = this.#config
     const schedule = this.#schedule
-    const deviceId = copyBytes(state.deviceId)
-    const { nonce, clientPublic, serverPublic } = state.transcript
-    // The key pair is the provider's, and its bytes may not outlast it.
-    const transcript = { nonce, clientPublic, serverPublic: copyBytes(serverPublic) }
+    const { deviceId } = state
+    // The key pair is the provider's, and its bytes may not outlast it. All others are copies already.
+    const transcript = { ...state.transcript, serverPublic: copyBytes(state.transcript.serverPublic) }
     onUnproven({
       deviceId: copyBytes(deviceId),
       matches(psk) {
