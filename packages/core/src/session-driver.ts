@@ -1,4 +1,4 @@
-import { abortError } from './abort.js'
+import { abortError, onAbort } from './abort.js'
 import { type Clock, systemClock } from './clock.js'
 import { closeTimeout, cutShort } from './close.js'
 import type { Connection } from './connection.js'
@@ -125,10 +125,13 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
    * @throws UsmpError of the handshake or transport; ABORTED
    */
   start(signal: AbortSignal | undefined): Promise<void> {
-    const connected = this.#connected!.wait(signal, undefined, () => {
+    const connected = this.#connected!.wait(undefined, undefined)
+    // Not as a caller that leaves at once: what is known of the peer counts more than the abort, such as a wrong proof.
+    const forget = onAbort(signal, () => {
       this.#connection.close(abortError(signal))
       this.#drive()
     })
+    connected.then(forget, forget)
     this.#useTransport((transport) => transport.open(this))
     this.#drive()
     return connected
