@@ -83,6 +83,7 @@ const steps = {
     pnpmCheck('exec', 'biome', 'check', '.')
     check('node', ['scripts/constants.mjs', '--check'])
     check('node', ['scripts/check-workflows.mjs'])
+    check('node', ['scripts/check-imports.mjs'])
   },
   types: () => pnpmCheck('--recursive', 'run', 'typecheck'),
   packages: () => {
@@ -104,6 +105,7 @@ const steps = {
     }),
   playground: () => vitest('playground'),
   cli: () => vitest('cli', { files: { 'places.test.ts': ['python'] } }),
+  testing: () => vitest('testing'),
   consumer: () => vitest('consumer'),
   demos: () => {
     const files = {
@@ -138,7 +140,7 @@ const steps = {
 }
 
 /** The two tiers. Together they are everything, and no step is in both. */
-const first = ['lint', 'types', 'vectors', 'core', 'node', 'rpc', 'cli', 'c-host', 'interop']
+const first = ['lint', 'types', 'vectors', 'core', 'testing', 'node', 'rpc', 'cli', 'c-host', 'interop']
 const tiers = { first, second: Object.keys(steps).filter((name) => !first.includes(name)) }
 
 /** Tools without which a step is left out. */
@@ -152,7 +154,7 @@ const needs = {
   conformance: peers,
 }
 /** Tools without which a step does less; it says so itself. */
-const wants = { c: ['jsmn', 'cmocka', 'clang', 'valgrind', 'cppcheck', 'riscv', 'xtensa', 'arm'] }
+const wants = { c: ['jsmn', 'cmocka', 'clang', 'clang-format', 'valgrind', 'cppcheck', 'riscv', 'xtensa', 'arm'] }
 
 const names = wanted.length > 0 ? wanted.flatMap((name) => tiers[name] ?? name) : first
 const unknown = names.filter((name) => !(name in steps))

@@ -23,6 +23,7 @@ export const tools = {
     has: () => compiles('clang', '-fsanitize=fuzzer-no-link,address'),
     packages: ['clang', 'lld', 'libclang-rt-14-dev'],
   },
+  'clang-format': { has: command('clang-format'), packages: ['clang-format'] },
   valgrind: { has: command('valgrind'), packages: ['valgrind'] },
   cppcheck: { has: command('cppcheck'), packages: ['cppcheck'] },
   webassembly: {
