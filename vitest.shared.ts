@@ -29,5 +29,5 @@ export const sharedConfig = defineConfig({
     ],
   },
   // A test that waits for what never comes fails by this; a busy machine does not.
-  test: { include: ['test/**/*.test.ts'], testTimeout: 30_000, hookTimeout: 30_000 },
+  test: { include: ['test/**/*.test.ts'], testTimeout: 120_000, hookTimeout: 120_000 },
 })

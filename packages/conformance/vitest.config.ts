@@ -4,7 +4,6 @@ import { sharedConfig } from '../../vitest.shared.ts'
 export default mergeConfig(sharedConfig, {
   test: {
     globalSetup: ['./test/install-peers.ts'],
-    testTimeout: 30_000,
     // The published peers keep time with their own clocks; two files at once on two cores would be in each other's way.
     fileParallelism: false,
     // The test runs of the matrix, two programs each.

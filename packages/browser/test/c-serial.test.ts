@@ -28,7 +28,7 @@ beforeAll(async () => {
   buildCPeers()
   browser = await launch()
   site = await servePage(await bundle(new URL('./page.ts', import.meta.url)))
-}, 240_000)
+}, 600_000)
 afterAll(async () => {
   await browser?.close()
   site?.close()

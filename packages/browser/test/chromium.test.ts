@@ -32,7 +32,7 @@ const faults: unknown[] = []
 beforeAll(async () => {
   browser = await launch()
   site = await servePage(await bundle(new URL('./page.ts', import.meta.url)))
-}, 60_000)
+})
 afterAll(async () => {
   await browser?.close()
   site?.close()
@@ -187,7 +187,7 @@ describe('a page and a Node server over WebSocket', () => {
     for (const socket of sockets) socket.destroy()
     http.close()
     const second = await echoServer({ websocket: { host: '127.0.0.1', port, origins } })
-    await expect.poll(() => second.server.sessions.length, { timeout: 5_000 }).toBe(1)
+    await expect.poll(() => second.server.sessions.length, { timeout: 60_000 }).toBe(1)
     await second.server.close()
     expect(await running).toEqual(['TRUNCATED', 'CLOSED'])
   })

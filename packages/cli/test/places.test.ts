@@ -69,7 +69,7 @@ describe('where a server can be', () => {
     expect(ping.stdout).toMatch(/^1: [\d.]+ ms\n2: [\d.]+ ms\n$/)
   })
 
-  test('--serial: serve waits for a port that is not there, also without stdin', { timeout: 60_000 }, async () => {
+  test('--serial: serve waits for a port that is not there, also without stdin', async () => {
     const psk = ['--psk-file', await keyFile(KEY)]
     const cable = await Cable.plugged()
     await cable.unplug()

@@ -19,7 +19,7 @@ import { knownFailures } from '../matrix/known-failures.js'
 
 const DEVICE = 'aa:bb:cc:dd:ee:ff'
 /** Longer than any handshake may take. */
-const PATIENCE = 30_000
+const PATIENCE = 120_000
 
 /** One test run of the interop matrix: two implementations, a transport and a suite. */
 export interface Cell {

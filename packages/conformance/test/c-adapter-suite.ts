@@ -179,7 +179,7 @@ export function describeAgainstC({ name, kind, open }: Way): void {
       await expect(attempt).rejects.toMatchObject({ code: 'ABORTED' })
       // The program serves one peer at a time, and learns of the end of a datagram peer by its own deadline of 10 s.
       await roundTrip(await join({ handshakeTimeout: 20_000 }))
-    }, 40_000)
+    })
 
     test('gone within the session, without BYE', async () => {
       const { peer, join, dial, place } = await cServer()

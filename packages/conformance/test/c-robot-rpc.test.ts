@@ -40,7 +40,7 @@ describe('the C robot with @usmp/rpc and the contract of RoboLink', () => {
       })
       break
     }
-  }, 120_000)
+  }, 600_000)
   afterAll(async () => {
     await robot?.stop()
     await server?.close()

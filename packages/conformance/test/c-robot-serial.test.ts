@@ -25,7 +25,7 @@ describe('the C robot over a serial line', () => {
       peer = new PlainPeer(session)
       break
     }
-  }, 240_000)
+  }, 600_000)
   afterAll(async () => {
     await robot?.stop()
     await server?.close()

@@ -16,7 +16,7 @@ const transports: { name: string; where: Partial<ListenOptions>; to: (server: Se
 beforeAll(() => {
   buildCPeers()
   buildCRobot()
-}, 240_000)
+}, 600_000)
 
 async function nextPeer(server: Server): Promise<PlainPeer> {
   for await (const session of server) return new PlainPeer(session)

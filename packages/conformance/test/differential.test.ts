@@ -58,7 +58,7 @@ class TsEngine {
 let module: CModule
 beforeAll(() => {
   module = buildCEngine()
-}, 60_000)
+})
 
 /** One life of a connection: both cores on one end, a peer of the TypeScript core on the other. */
 function live(role: Role, kind: Kind, suite: CipherSuite, seed: number): string[] {

@@ -13,7 +13,7 @@ const all = document ? cells() : cells().filter(isInEveryRun)
 beforeAll(() => {
   buildCPeers()
   buildImage('peer.sh')
-}, 180_000)
+}, 600_000)
 
 describe.each(transports)('over %s', (transport) => {
   for (const cell of all.filter((one) => one.transport === transport)) {
@@ -22,7 +22,7 @@ describe.each(transports)('over %s', (transport) => {
       await play(cell)
       passed.add(cell)
       // Each starts two programs and a Chromium takes its time; what is awaited in them has its own, shorter limits.
-    }, 60_000)
+    })
   }
 })
 

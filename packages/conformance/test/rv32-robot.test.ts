@@ -26,7 +26,7 @@ describe('the C robot on an emulated rv32imc chip, over COBS on its UART', () =>
   beforeAll(async () => {
     chip = new Chip(buildImage('robot.sh'), id, psk)
     await startHub()
-  }, 180_000)
+  }, 600_000)
   afterAll(async () => {
     await hub?.close()
     await chip?.powerOff()

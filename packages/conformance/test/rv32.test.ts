@@ -44,7 +44,7 @@ let gateway: Server | undefined
 
 beforeAll(() => {
   chip = new Chip(buildImage('build.sh'), deviceId, psk)
-}, 180_000)
+}, 600_000)
 
 afterEach(() => gateway?.close())
 

@@ -176,7 +176,7 @@ const BAD: RelayConditions = {
 describe('UDP through a lossy relay', () => {
   // 600 messages, most of them in fragments that go one by one: with every tenth datagram or acknowledgement lost, each loss a
   // pause that grows to seconds, a run takes from 10 to 60 s.
-  test('ours with ours: 300 messages of every size each way, in order', { timeout: 120_000 }, async () => {
+  test('ours with ours: 300 messages of every size each way, in order', { timeout: 600_000 }, async () => {
     const server = await startServer()
     const relay = await startRelay(server.udpPort, { ...BAD, corruption: 0.02 })
     const accepted = server[Symbol.asyncIterator]().next()

@@ -19,7 +19,7 @@ import { concatBytes, toHex } from '../src/bytes.ts'
 import { CipherSuite, MAX_MESSAGE } from '../src/constants.ts'
 
 // A hundred sessions each, and a minute of their time in some: nothing waits, but it is much to compute.
-vi.setConfig({ testTimeout: 60_000 })
+vi.setConfig({ testTimeout: 240_000 })
 
 const SIDES = ['client', 'server'] as const
 const side = fc.constantFrom<Side>(...SIDES)

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { freePort, interrupt, type Program, programFolder, snippets } from './programs.ts'
 
 const GUIDE = 'docs/guide-device-and-controller.md'
-const PATIENCE = { timeout: 15_000 }
+const PATIENCE = { timeout: 60_000 }
 
 /** What the guide says that one sees: the blocks of text in it. */
 const promised = [
@@ -25,7 +25,7 @@ async function guide() {
 
 const says = (program: Program, text: string) => expect.poll(program.output, PATIENCE).toContain(text)
 
-test('the controller of the guide waters the device of the guide', { timeout: 30_000 }, async () => {
+test('the controller of the guide waters the device of the guide', async () => {
   const { start } = await guide()
   const controller = start('controller.mjs')
   await says(controller, 'listening')
@@ -33,7 +33,7 @@ test('the controller of the guide waters the device of the guide', { timeout: 30
   await expect.poll(() => controller.output().startsWith(afterStart), PATIENCE).toBe(true)
 })
 
-test('the device of the guide comes back when its controller does', { timeout: 60_000 }, async () => {
+test('the device of the guide comes back when its controller does', async () => {
   const { start } = await guide()
   const first = start('controller.mjs')
   await says(first, 'listening')
@@ -48,7 +48,7 @@ test('the device of the guide comes back when its controller does', { timeout: 6
   expect(device.output().split(connected).length).toBeGreaterThan(before)
 })
 
-test('a device of the guide with another key is refused, and goes on trying', { timeout: 30_000 }, async () => {
+test('a device of the guide with another key is refused, and goes on trying', async () => {
   const { start, newKey } = await guide()
   const controller = start('controller.mjs')
   await says(controller, 'listening')
@@ -59,7 +59,7 @@ test('a device of the guide with another key is refused, and goes on trying', { 
   expect(controller.output()).not.toContain('moisture')
 })
 
-test('nonsense is refused at both ends', { timeout: 60_000 }, async () => {
+test('nonsense is refused at both ends', async () => {
   const { start } = await guide()
   const nonsense = start('nonsense.mjs')
   const device = start('device.mjs')

@@ -77,7 +77,7 @@ async function start(folder: string, env: NodeJS.ProcessEnv = {}): Promise<strin
   return program.said.map(({ text }) => text).join('\n')
 }
 
-const LONG = { timeout: 240_000 }
+const LONG = { timeout: 600_000 }
 
 test('npm start says that it builds, and the next one builds nothing until a source changes', LONG, async () => {
   const folder = checkout()

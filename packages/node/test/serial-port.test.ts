@@ -68,7 +68,7 @@ describe('serial ports', () => {
   })
 
   test('unplugged in the middle of a frame, plugged in again: sessions() comes back, and the gateway too', {
-    timeout: 40_000,
+    timeout: 240_000,
   }, async () => {
     const cable = await Cable.plugged()
     const { ended, warnings } = await gateway(cable.far)
@@ -174,7 +174,7 @@ describe('serial ports', () => {
   })
 
   test('a server on a serial line alone keeps its process alive, without the port and when it is unplugged', {
-    timeout: 60_000,
+    timeout: 240_000,
   }, async () => {
     const cable = await Cable.plugged()
     await cable.unplug()

@@ -18,7 +18,7 @@ const MAX_HANDSHAKES = 3
 /** The fifth locks out, and then the time that has passed matters. */
 const MAX_WRONG_PROOFS = 4
 /** On a busy machine. */
-const PATIENCE = 20_000
+const PATIENCE = 60_000
 
 type Duplicates = 'replace' | 'reject'
 

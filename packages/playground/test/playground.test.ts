@@ -14,7 +14,7 @@ beforeAll(async () => {
   site.listen(0, '127.0.0.1')
   await once(site, 'listening')
   browser = await launch()
-}, 60_000)
+})
 afterAll(async () => {
   await browser?.close()
   site?.close()

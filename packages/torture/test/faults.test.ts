@@ -8,10 +8,10 @@ test('faults: after each of them the messages go on, none lost, none twice in a 
   const results = await playFaults(options)
   expect(results).toHaveLength(24)
   expect(results.filter(({ violations }) => violations.length > 0)).toEqual([])
-}, 300_000)
+}, 600_000)
 
 test('faults: transports that take little at a time, or nothing for a while', async () => {
   const results = await narrowPlaces(options)
   expect(results).toHaveLength(4)
   for (const { violations } of results) expect(violations).toEqual([])
-}, 120_000)
+}, 600_000)

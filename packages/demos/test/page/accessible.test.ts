@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { fresh, PATIENCE, rigs } from './rig.ts'
 
-const LONG = { timeout: 60_000 }
+const LONG = { timeout: 600_000 }
 const rig = rigs()
 
 /** What axe finds wrong with a page: rules, and where. */

@@ -7,7 +7,7 @@ const rig = rigs()
 
 beforeAll(buildCRobot, 180_000)
 
-test('the page drives the robot in C, over UDP', { timeout: 60_000 }, async () => {
+test('the page drives the robot in C, over UDP', async () => {
   const hub = await rig().hub()
   const keyFile = rig().world.file('state/robot-1.psk')
   const place = ['--connect', hub.udp, '--id', ROBOT, '--psk-file', keyFile, '--name', 'rover']

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { HubProgram, Program } from '../robolink/world.ts'
 import { figure, fresh, type Look, moves, PATIENCE, pushStick, rigs, stands, text } from './rig.ts'
 
-const LONG = { timeout: 60_000 }
+const LONG = { timeout: 600_000 }
 
 const rig = rigs()
 

@@ -9,7 +9,7 @@ import { type HubProgram, type World, worlds } from '../robolink/world.ts'
 const PAGE_FOLDER = fileURLToPath(new URL('../../dist/robolink/page', import.meta.url))
 
 /** For what happens by itself, ms; a busy machine takes its time. */
-export const PATIENCE = { timeout: 20_000 }
+export const PATIENCE = { timeout: 60_000 }
 
 /** How a page is opened. */
 export interface Look {
@@ -39,7 +39,7 @@ export function rigs(): () => Rig {
 
   beforeAll(async () => {
     browser = await launch()
-  }, 60_000)
+  })
   afterAll(() => browser?.close())
   // Before the world ends: a page that loses its hub complains.
   afterEach(async () => {

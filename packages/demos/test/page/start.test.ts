@@ -8,7 +8,7 @@ const rig = rigs()
 const any = '127.0.0.1:0'
 
 test('the printed address opens in Chromium as it is printed and signs in, and so does the printed command', {
-  timeout: 90_000,
+  timeout: 600_000,
 }, async () => {
   const world = rig().world
   // A name that a shell has to be told about.

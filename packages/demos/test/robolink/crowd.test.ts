@@ -22,7 +22,7 @@ async function silent(port: number, count: number): Promise<void> {
 
 test.each(['tcp', 'page'] as const)(
   '260 silent connections from one address to the port of %s keep no operator out',
-  { timeout: 60_000 },
+  { timeout: 240_000 },
   async (name) => {
     const hub = await world().hub()
     world().robot(hub.tcp)

@@ -103,7 +103,7 @@ test('a command that waited in a frozen hub is too old to be carried out', async
   const driving = world().operator(hub.tcp)
   // How late a command is, is measured against the fastest there was.
   driving.write('drive 0 0', 'drive 0 0')
-  await expect.poll(() => driving.all('driving').length, { timeout: 20_000 }).toBe(2)
+  await expect.poll(() => driving.all('driving').length, { timeout: 60_000 }).toBe(2)
   hub.program.child.kill('SIGSTOP')
   driving.write('drive 0.3 0')
   await setTimeout(800)

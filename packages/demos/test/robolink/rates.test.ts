@@ -22,7 +22,7 @@ test('telemetry comes ten times a second, commands and round trips are answered 
   let best = Number.POSITIVE_INFINITY
   for (let round = 1; round <= 10 && best > 3; round++) {
     driving.write('rtt 100')
-    await expect.poll(() => driving.all('rtt').length, { timeout: 20_000 }).toBe(round)
+    await expect.poll(() => driving.all('rtt').length, { timeout: 60_000 }).toBe(round)
     best = Math.min(best, driving.all('rtt').at(-1)!.median as number)
   }
   expect(best).toBeLessThanOrEqual(3)

@@ -77,7 +77,7 @@ test.each([
   ['c', 'serial'],
 ])(
   'after a confirmed stop nothing sent before it moves the robot: %s over %s',
-  { timeout: 180_000 },
+  { timeout: 600_000 },
   async (kind, way) => {
     const { hub: program, relay, place } = await ways[way]!()
     if (kind === 'c') {
@@ -91,7 +91,7 @@ test.each([
       for await (const item of hub.stream('watch', { robot: ROBOT })) seen.push(item)
     })().catch(() => {})
     const latest = () => seen.at(-1)?.n ?? -1
-    const until = (n: number) => expect.poll(latest, { timeout: 20_000, interval: 20 }).toBeGreaterThanOrEqual(n)
+    const until = (n: number) => expect.poll(latest, { timeout: 60_000, interval: 20 }).toBeGreaterThanOrEqual(n)
     await until(0)
 
     const datagrams = way === 'udp'
