@@ -28,8 +28,9 @@ export class SerialListener implements Listener {
   async start(handler: ConnectionHandler): Promise<void> {
     // A server keeps its process alive while it listens, also while the port is not there.
     this.#keepAlive = setInterval(() => {}, 2 ** 31 - 1)
-    // Not at once: the application has to be able to listen for a warning, which comes once.
-    setImmediate(() => void this.#serve(handler))
+    // A peer may say HELLO as soon as this resolves, so the first attempt is waited for; but an `open` may hang.
+    const attempted = new Promise<void>((resolve) => void this.#serve(handler, resolve))
+    await Promise.race([attempted, sleep(REOPEN_DELAY, undefined, { ref: false })])
   }
 
   /** The sessions say BYE over the port, so it stays open until they have ended. */
@@ -44,15 +45,18 @@ export class SerialListener implements Listener {
     return this.#source.name
   }
 
-  async #serve(handler: ConnectionHandler): Promise<void> {
+  async #serve(handler: ConnectionHandler, onAttempted: () => void): Promise<void> {
     const causes = new Set<string>()
     while (!this.#closed) {
       try {
         this.#serial = shareSerial(await this.#source.open(), this.address)
+        onAttempted()
         causes.clear()
         await this.#acceptAll(this.#serial, handler)
       } catch (error) {
-        this.#warnOnce(causes, error, handler)
+        onAttempted()
+        // Later: the application has to be able to listen for the warning, which comes once.
+        setImmediate(() => this.#warnOnce(causes, error, handler))
       }
       // A port that ends at once every time must not keep the processor busy.
       await sleep(REOPEN_DELAY, undefined, { ref: false })
