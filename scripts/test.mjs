@@ -104,7 +104,8 @@ const steps = {
       files: { 'chromium.test.ts': ['chromium'], 'c-serial.test.ts': ['chromium', 'python', ...c] },
     }),
   playground: () => vitest('playground'),
-  cli: () => vitest('cli', { files: { 'places.test.ts': ['python'] } }),
+  // Its tests mostly wait for programs, as those of the demos.
+  cli: () => vitest('cli', { files: { 'places.test.ts': ['python'] }, args: ['--maxWorkers=3'] }),
   testing: () => vitest('testing'),
   consumer: () => vitest('consumer'),
   demos: () => {
@@ -114,7 +115,6 @@ const steps = {
       'robolink/stop.test.ts': [...c, 'python'],
       'npm-start.test.ts': c,
     }
-    // They mostly wait for programs.
     vitest('demos', { files, args: ['--maxWorkers=2', '--exclude', 'test/page/**'] })
   },
   page: () => vitest('demos', { files: { 'page/c-robot.test.ts': c }, args: ['test/page'] }),
