@@ -153,6 +153,8 @@ export class SessionAcceptor implements ConnectionHandler {
 
   /** Tells the application of a proof for which it has no key. What its function throws ends nothing. */
   async #onUnproven(proof: UnprovenProof, connection: IncomingConnection): Promise<void> {
+    // A proof is told a tick after it came. Nothing is kept for a server that has begun to close.
+    if (this.#closed) return
     const attempt = this.#unproven.add(proof, connection)
     try {
       await this.#parts.onUnproven?.(attempt)
