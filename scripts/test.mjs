@@ -83,6 +83,7 @@ const steps = {
     pnpmCheck('exec', 'biome', 'check', '.')
     check('node', ['scripts/constants.mjs', '--check'])
     check('node', ['scripts/check-workflows.mjs'])
+    check('node', ['scripts/check-imports.mjs'])
   },
   types: () => pnpmCheck('--recursive', 'run', 'typecheck'),
   packages: () => {
@@ -95,6 +96,7 @@ const steps = {
     check('node', ['vectors/generator/lint.mjs'])
   },
   core: () => vitest('core'),
+  testing: () => vitest('testing'),
   // Tests of serial ports lead pseudo-terminals by Python.
   node: () => vitest('node', { files: { 'serial-port.test.ts': ['python'] } }),
   rpc: () => vitest('rpc'),
@@ -138,7 +140,7 @@ const steps = {
 }
 
 /** The two tiers. Together they are everything, and no step is in both. */
-const first = ['lint', 'types', 'vectors', 'core', 'node', 'rpc', 'cli', 'c-host', 'interop']
+const first = ['lint', 'types', 'vectors', 'core', 'testing', 'node', 'rpc', 'cli', 'c-host', 'interop']
 const tiers = { first, second: Object.keys(steps).filter((name) => !first.includes(name)) }
 
 /** Tools without which a step is left out. */
