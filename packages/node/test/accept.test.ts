@@ -207,6 +207,16 @@ describe('transports that misbehave', () => {
     },
   )
 
+  test('a call with wrong options leaves no transport open', async () => {
+    const { server } = await startNowhere()
+    for (const options of [{ deviceId: 'x' }, { adress: 'x' }] as object[]) {
+      let aborted = 0
+      const transport = broken({ abort: () => void aborted++ })
+      expect(await codeOf(server.accept(transport, options))).toBe('INVALID_ARGUMENT')
+      expect(aborted).toBe(1)
+    }
+  })
+
   test('addresses of a million characters are kept short, and told apart', async () => {
     const keys: string[] = []
     const add = vi.spyOn(Admission.prototype, 'add')
