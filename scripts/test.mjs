@@ -96,6 +96,7 @@ const steps = {
     check('node', ['vectors/generator/lint.mjs'])
   },
   core: () => vitest('core'),
+  testing: () => vitest('testing'),
   // Tests of serial ports lead pseudo-terminals by Python.
   node: () => vitest('node', { files: { 'serial-port.test.ts': ['python'] } }),
   rpc: () => vitest('rpc'),

@@ -5,7 +5,7 @@
 #include "internal.h"
 
 static usmp_workspace_t pool[USMP_POOL_SIZE];
-static atomic_bool consume_tx_chunk[USMP_POOL_SIZE]; /* a thread may give its place back while another one connects */
+static atomic_bool in_use[USMP_POOL_SIZE]; /* a thread may give its place back while another one connects */
 
 #if USMP_THREADS
 /* Of the place, made when it is first taken and kept: a session that ends without usmp_close leaves none behind. */
@@ -31,8 +31,8 @@ usmp_workspace_t *usmp_workspace_take(usmp_t *ctx)
     return work;
   }
   for (size_t i = 0; i < USMP_POOL_SIZE; i++) {
-    if (atomic_load(&consume_tx_chunk[i])) continue;
-    atomic_store(&consume_tx_chunk[i], true);
+    if (atomic_load(&in_use[i])) continue;
+    atomic_store(&in_use[i], true);
     memset(&pool[i], 0, sizeof pool[i]);
     return &pool[i];
   }
@@ -44,7 +44,7 @@ static void give_back(usmp_workspace_t *work)
   if (!work) return;
   usmp_wipe(work, sizeof *work);
   size_t i = pool_index(work);
-  if (i < USMP_POOL_SIZE) atomic_store(&consume_tx_chunk[i], false);
+  if (i < USMP_POOL_SIZE) atomic_store(&in_use[i], false);
 }
 
 void usmp_workspace_give_back(usmp_t *ctx)

@@ -127,6 +127,8 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
     const connected = this.#connected!.wait(undefined, undefined)
     // Not as a caller that leaves at once: what is known of the peer counts more than the abort, such as a wrong proof.
     const forget = onAbort(signal, () => {
+      // The session may have begun in this very tick: then the signal is about nothing any more.
+      if (!this.#connected) return
       this.#connection.close(abortError(signal))
       this.#drive()
     })

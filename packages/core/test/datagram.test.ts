@@ -119,15 +119,21 @@ describe('what is acknowledged (specification, section 7.4)', () => {
 })
 
 describe('handshake repeats (sections 7.5 and 7.8)', () => {
-  test('an acknowledgement does not stop a HELLO: the server may have lost its HELLO_RETRY', () => {
-    const pair = new Pair({
-      kind: 'datagram',
-      seed: 2,
-      network: losing((bytes, from) => from === 'server' && !isUtack(bytes)),
-    })
-    pair.run(4_999)
-    expect(types(pair, 'client')).toEqual(Array(8).fill(PacketType.HELLO))
-  })
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    'an acknowledgement does not stop a HELLO: the server may have lost its HELLO_RETRY (jitter of seed %i)',
+    (seed) => {
+      const pair = new Pair({
+        kind: 'datagram',
+        seed,
+        network: losing((bytes, from) => from === 'server' && !isUtack(bytes)),
+      })
+      pair.run(4_999)
+      const sent = types(pair, 'client')
+      // As many as the jitter allows.
+      expect([7, 8]).toContain(sent.length)
+      expect(new Set(sent)).toEqual(new Set([PacketType.HELLO]))
+    },
+  )
 
   test('a repeated frame of the handshake is acknowledged again and does nothing, in the session too', () => {
     const pair = new Pair({ kind: 'datagram', client: quiet, server: quiet }).connect()

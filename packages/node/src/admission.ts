@@ -159,6 +159,8 @@ export class Admission {
     for (const connection of this.#handshakes) {
       if (connection.source !== source || connection.exempt) continue
       this.#handshakes.delete(connection)
+      // Now, and not when it fails: until then it would count as a session, which makes up for a handshake.
+      this.leave(connection)
       connection.handshake?.abort(new UsmpError('TOO_MANY_CONNECTIONS', `${limit}, and this handshake was the oldest`))
       return undefined
     }

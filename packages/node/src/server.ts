@@ -14,6 +14,7 @@ import { SessionAcceptor } from './session-acceptor.js'
 import { SessionRegistry } from './session-registry.js'
 import { allowManyListeners } from './signals.js'
 import { TcpListener } from './tcp-listener.js'
+import { abortQuietly } from './tracked-transport.js'
 import { UdpListener } from './udp-listener.js'
 import { WebSocketListener } from './websocket-listener.js'
 
@@ -189,12 +190,14 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
    * @throws UsmpError INVALID_ARGUMENT
    */
   async accept(transport: Transport, options: AcceptOptions = {}): Promise<Session | undefined> {
-    checkOptions('accept', options, acceptTable)
-    const { deviceId } = options
-    return this.#acceptor.accept(transport, {
-      ...options,
-      ...(deviceId === undefined ? {} : { deviceId: formatDeviceId(parseDeviceId(deviceId)) }),
-    })
+    let checked: AcceptOptions
+    try {
+      checked = checkAccept(options)
+    } catch (error) {
+      void abortQuietly(transport)
+      throw error
+    }
+    return this.#acceptor.accept(transport, checked)
   }
 
   /**
@@ -227,6 +230,16 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     await withTimeout(closed, ABORT_GRACE)
     this.#registry.close()
   }
+}
+
+/**
+ * The options of `accept`, with the device id as it is written here.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+function checkAccept(options: AcceptOptions): AcceptOptions {
+  checkOptions('accept', options, acceptTable)
+  const { deviceId } = options
+  return deviceId === undefined ? options : { ...options, deviceId: formatDeviceId(parseDeviceId(deviceId)) }
 }
 
 /** @throws UsmpError NOT_CONNECTED */

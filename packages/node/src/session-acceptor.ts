@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   type Authorization,
   asUsmpError,
@@ -20,6 +21,9 @@ import { RefusedEvent, SessionEvent, WarningEvent } from './server-events.js'
 import type { SessionRegistry } from './session-registry.js'
 import { TrackedTransport } from './tracked-transport.js'
 import { UnprovenDevices, type UnprovenProof } from './unproven-devices.js'
+
+/** Longest text that is kept as it is where it counts as one address, characters. */
+const MAX_SOURCE = 256
 
 /** What a {@link SessionAcceptor} works with. */
 export interface AcceptorParts {
@@ -56,12 +60,13 @@ export class SessionAcceptor implements ConnectionHandler {
 
   async accept(
     transport: Transport,
-    { address = transport.address, deviceId, onSession, exempt = false }: AcceptOptions & Pick<Arrival, 'exempt'> = {},
+    { address, deviceId, onSession, exempt = false }: AcceptOptions & Pick<Arrival, 'exempt'> = {},
   ): Promise<Session | undefined> {
     const tracked = new TrackedTransport(transport, this.#release)
+    const name = addressOf(transport)
     const connection = this.reserve({
-      address: transport.address,
-      source: addressBlock(address),
+      address: name,
+      source: sourceOf(address ?? name),
       deviceId,
       exempt,
       handle: tracked,
@@ -153,6 +158,8 @@ export class SessionAcceptor implements ConnectionHandler {
 
   /** Tells the application of a proof for which it has no key. What its function throws ends nothing. */
   async #onUnproven(proof: UnprovenProof, connection: IncomingConnection): Promise<void> {
+    // A proof is told a tick after it came. Nothing is kept for a server that has begun to close.
+    if (this.#closed) return
     const attempt = this.#unproven.add(proof, connection)
     try {
       await this.#parts.onUnproven?.(attempt)
@@ -231,6 +238,22 @@ export class SessionAcceptor implements ConnectionHandler {
   #warn(message: string, cause?: unknown): void {
     this.#parts.dispatch(new WarningEvent(message, cause))
   }
+}
+
+/** For people. An adapter whose peer has gone may have no address any more, or throw. */
+function addressOf(transport: Transport): string {
+  try {
+    const address: unknown = transport.address
+    return typeof address === 'string' ? address : 'unknown'
+  } catch {
+    return 'unknown'
+  }
+}
+
+/** What counts as one address. The lockout keeps it for thousands of devices, and a peer may have chosen it: a long one is hashed. */
+function sourceOf(address: string): string {
+  if (address.length <= MAX_SOURCE) return addressBlock(address)
+  return createHash('sha256').update(address).digest('base64')
 }
 
 /** What stands behind an aborted handshake is the reason that the server gave for it. */

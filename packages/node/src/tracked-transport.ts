@@ -69,8 +69,8 @@ export class TrackedTransport implements Transport, ConnectionHandle {
   }
 }
 
-/** What the adapter throws is dropped: the transport is over, whatever the adapter thinks of it. */
-async function abortQuietly(transport: Transport, reason: UsmpError | undefined): Promise<void> {
+/** Ends a transport at once. What the adapter throws is dropped: the transport is over, whatever the adapter thinks of it. */
+export async function abortQuietly(transport: Transport, reason?: UsmpError): Promise<void> {
   try {
     await transport.abort(reason)
   } catch {}

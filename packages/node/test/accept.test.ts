@@ -2,7 +2,8 @@ import { decodeFrame, Session, streamTransport, type Transport } from '@usmp/cor
 import { ReliableDatagram } from '@usmp/core/datagram'
 import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, textOf, turns, until } from '@usmp/testing'
 import { ManualPeer } from '@usmp/testing/manual-peer'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { Admission } from '../src/admission.ts'
 import { nodeClock } from '../src/clock.ts'
 import { connect } from '../src/connect.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
@@ -189,6 +190,45 @@ describe('transports that misbehave', () => {
     await Promise.all([shake(near), server.accept(far)])
     expect(await server.accept(broken({ abort: fail }))).toBeUndefined()
     expect(codes()).toEqual(['TOO_MANY_CONNECTIONS'])
+  })
+
+  test.each([
+    ['is no text', { value: undefined }],
+    ['throws', { get: fail }],
+  ] as [string, PropertyDescriptor][])(
+    'one whose address %s makes the call reject no more than another',
+    async (_, address) => {
+      const { server, refusals } = await startNowhere({ maxConnections: 1 })
+      const { near, far } = pair('good')
+      await Promise.all([shake(near), server.accept(far)])
+      const nameless = Object.defineProperty({ ...pair('broken').far }, 'address', address)
+      expect(await server.accept(nameless)).toBeUndefined()
+      expect(refusals.map((one) => [one.address, one.error.code])).toEqual([['unknown', 'TOO_MANY_CONNECTIONS']])
+    },
+  )
+
+  test('a call with wrong options leaves no transport open', async () => {
+    const { server } = await startNowhere()
+    for (const options of [{ deviceId: 'x' }, { adress: 'x' }] as object[]) {
+      let aborted = 0
+      const transport = broken({ abort: () => void aborted++ })
+      expect(await codeOf(server.accept(transport, options))).toBe('INVALID_ARGUMENT')
+      expect(aborted).toBe(1)
+    }
+  })
+
+  test('addresses of a million characters are kept short, and told apart', async () => {
+    const keys: string[] = []
+    const add = vi.spyOn(Admission.prototype, 'add')
+    onTestFinished(() => add.mockRestore())
+    const { server } = await startNowhere()
+    for (const end of ['a', 'b', 'a']) {
+      const { near, far } = pair(`${'topic'.repeat(200_000)}${end}`)
+      await Promise.all([failureOf(shake(near, DEVICE_ID, OTHER_PSK)), server.accept(far)])
+    }
+    for (const [{ source }] of add.mock.calls) keys.push(source)
+    expect(keys.every(({ length }) => length <= 256)).toBe(true)
+    expect(new Set(keys).size).toBe(2)
   })
 
   test('one whose close never ends is cut off by the close of the server', async () => {

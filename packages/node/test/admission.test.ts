@@ -162,6 +162,14 @@ describe('who gives way', () => {
     expect(honest.every(isUnderWay)).toBe(true)
   })
 
+  test('handshakes that were ended but whose sockets are not gone yet do not count as sessions', () => {
+    const door = new Door({ maxHandshakes: 20 })
+    const honest = Array.from({ length: 5 }, () => door.enter('honest'))
+    // As a WebSocket port before the upgrade: the connection is gone only when the event loop comes round.
+    for (let i = 0; i < 100; i++) door.admission.add({ address: 'x:1', source: 'x', handle: { destroy() {} } })
+    expect(honest.map(isUnderWay)).toEqual(honest.map(() => true))
+  })
+
   test('one session does not let an address keep more than one handshake above the others', () => {
     const door = new Door({ maxHandshakes: 4 })
     door.session('insider')

@@ -1,6 +1,8 @@
-import { codeOf, deviceNumber, failureOf, OTHER_PSK, PSK, SimulatedClock, until } from '@usmp/testing'
+import { Session, streamTransport } from '@usmp/core'
+import { codeOf, deviceNumber, failureOf, OTHER_PSK, PSK, SimulatedClock, turns, until } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { connect } from '../src/connect.ts'
+import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
 import type { ListenOptions } from '../src/listen-options.ts'
 import { type UnprovenDevice, UnprovenDevices } from '../src/unproven-devices.ts'
 import { LOOPBACK, startServer } from './network.ts'
@@ -111,5 +113,21 @@ describe('onUnproven of a server', () => {
     expect(await codeOf(connect(url, { deviceId: DEVICE, psk: PSK }))).toBe('HANDSHAKE_REFUSED')
     await until(() => warnings.length === 1)
     expect(warnings).toEqual(['onUnproven threw'])
+  })
+
+  test('one whose proof came just before the server closed is neither told nor kept', async () => {
+    const attempts: UnprovenDevice[] = []
+    const { server } = await startServer({ tcp: false, psk: () => null, onUnproven: (one) => void attempts.push(one) })
+    server.addEventListener('refused', () => void server.close())
+    const there = new TransformStream<Uint8Array, Uint8Array>()
+    const back = new TransformStream<Uint8Array, Uint8Array>()
+    const far = streamTransport({ kind: 'stream', readable: there.readable, writable: back.writable })
+    const near = streamTransport({ kind: 'stream', readable: back.readable, writable: there.writable })
+    const deviceId = new Uint8Array(6)
+    const device = Session.connect(near, { deviceId, psk: PSK, random: nodeRandom, provider: nodeProvider })
+    await Promise.all([failureOf(device), server.accept(far)])
+    await server.close()
+    await turns()
+    expect(attempts.map((attempt) => attempt.matches(PSK))).toEqual([])
   })
 })

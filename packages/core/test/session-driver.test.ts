@@ -1,0 +1,39 @@
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { TwoSessions } from './two-sessions.ts'
+
+/** Two ends whose handshake lacks nothing but SESSION_OK, and what hands that to the client. */
+async function beforeSessionOk() {
+  const world = new TwoSessions('message')
+  onTestFinished(() => world.dispose())
+  world.connect()
+  const { client, server } = world.sides!
+  const deliver = (from: typeof client, to: typeof client) => {
+    for (const frame of from.transport.out.splice(0)) to.transport.sink!.receive(frame)
+  }
+  await world.settle()
+  // HELLO, HELLO_RETRY, HELLO with its cookie, CHALLENGE, HELLO_ACK.
+  for (let frames = 0; frames < 5; frames++) {
+    if (frames % 2 === 0) deliver(client, server)
+    else deliver(server, client)
+    await world.settle()
+  }
+  expect([client.session, server.session]).toEqual([undefined, expect.anything()])
+  return { world, client, deliverSessionOk: () => deliver(server, client) }
+}
+
+describe('the signal of a handshake', () => {
+  test('ends it with ABORTED', async () => {
+    const { world, client } = await beforeSessionOk()
+    client.connecting.abort()
+    await world.settle()
+    expect(client.reason?.code).toBe('ABORTED')
+  })
+
+  test('does not end the session that has begun, also before its caller has it', async () => {
+    const { world, client, deliverSessionOk } = await beforeSessionOk()
+    deliverSessionOk()
+    client.connecting.abort()
+    await world.settle()
+    expect([client.session, client.reason]).toEqual([expect.anything(), undefined])
+  })
+})
