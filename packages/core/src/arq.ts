@@ -1,5 +1,5 @@
 import { wipe } from './bytes.js'
-import { PacketType, REPLAY_WINDOW } from './constants.js'
+import { MAX_RETRANSMIT_TIME, MAX_RETRANSMIT_TIME_WHILE_ALIVE, PacketType, REPLAY_WINDOW } from './constants.js'
 import { isHandshakeType } from './utack.js'
 
 /** Retransmission timeouts, ms (specification, section 7.6). */
@@ -8,10 +8,6 @@ const MIN_TIMEOUT = 100
 const MAX_TIMEOUT = 5_000
 /** Losses in the handshake double the timeout up to here, as its steps have little time. */
 const MAX_HANDSHAKE_TIMEOUT = 1_000
-/** A frame whose timeout passes so long after its first sending, ms, is lost (specification, section 7.5). */
-const MAX_RETRANSMIT_TIME = 30_000
-/** A message has its time again with every sign of life, but not for longer than this, ms: its receiver may be slow. */
-const MAX_RETRANSMIT_TIME_WHILE_ALIVE = 600_000
 /** Waits are longer by up to this share, so that endpoints which lost the network together do not stay in step. */
 const JITTER = 1 / 8
 

@@ -1,9 +1,7 @@
+import { CLOSE_TIMEOUT, SHORT_CLOSE_TIMEOUT } from './constants.js'
 import { type ErrorCode, UsmpError } from './errors.js'
 
-/** How long a close takes at most, ms: the rest leaves, then the BYE (specification, section 4.10). */
-const CLOSE_TIMEOUT = 5_000
-/** The same for a session whose place is needed, or that was turned away. */
-const SHORT_CLOSE_TIMEOUT = 1_000
+/** Ends of a session whose place is needed, or that was turned away. */
 const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_DEVICE']
 
 /**

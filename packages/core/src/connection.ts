@@ -10,7 +10,7 @@ import {
   isReliable,
   type ServerOptions,
 } from './connection-options.js'
-import { CipherSuite, PacketType } from './constants.js'
+import { CipherSuite, IDLE_TIMEOUT, PacketType } from './constants.js'
 import type { CryptoProvider, RandomSource } from './crypto.js'
 import { nobleProvider } from './crypto-noble.js'
 import type { ReliableDatagram } from './datagram.js'
@@ -22,7 +22,6 @@ import type { Frame } from './frame.js'
 import { type Framing, framingOf } from './framing.js'
 import type { HandshakeResult, UnprovenDevice } from './handshake/handshake.js'
 import { Handshaking } from './handshaking.js'
-import { IDLE_TIMEOUT } from './keepalive.js'
 import { checkOptions, clientTable, serverTable } from './options.js'
 import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic } from './record-layer.js'

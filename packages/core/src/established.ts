@@ -1,19 +1,15 @@
 import { EMPTY } from './bytes.js'
 import { CLOSED_THERE, closeTimeout, cutShort } from './close.js'
 import type { ConnectionContext } from './connection-context.js'
-import { PacketType, packetTypeName, REKEY_SALT_SIZE } from './constants.js'
+import { KEEPALIVE_TIME, PacketType, packetTypeName, REKEY_BUDGET, REKEY_COST, REKEY_SALT_SIZE } from './constants.js'
 import type { PlaintextFrame, ReceivedFrame, ReliableDatagram } from './datagram.js'
 import { asUsmpError, UsmpError } from './errors.js'
 import { type MessageLimits, Reassembler, splitMessage } from './fragment.js'
 import type { Frame } from './frame.js'
 import type { HandshakeResult } from './handshake/handshake.js'
-import { Budget, CLIENT_KEEPALIVE, KeepAlive, PING_TIMEOUT } from './keepalive.js'
+import { Budget, KeepAlive, PING_TIMEOUT } from './keepalive.js'
 import { RecordLayer } from './record-layer.js'
 import type { WireProtocol } from './wire-protocol.js'
-
-/** The budget for rekeys of our own, ms, and what each costs: 16 at once, and one in 4 s (specification, section 5.2). */
-const REKEY_BUDGET = 64_000
-const REKEY_COST = 4_000
 
 /**
  * A session: what a connection is between the end of its handshake and its own end.
@@ -53,7 +49,7 @@ export class Established {
     this.#protocol = protocol
     this.#limits = limits
     this.#records = new RecordLayer(provider, protocol, result, !reliability, client)
-    const keepalive = context.keepalive ?? (client ? CLIENT_KEEPALIVE : 0)
+    const keepalive = context.keepalive ?? (client ? KEEPALIVE_TIME : 0)
     const pingTimeout = reliability ? PING_TIMEOUT : Number.POSITIVE_INFINITY
     this.#keepAlive = new KeepAlive({ keepalive, idleTimeout, pingTimeout }, now)
     this.#reassembler = new Reassembler(limits.maxFragments)

@@ -1,7 +1,13 @@
 import { EMPTY } from './bytes.js'
 import type { ConnectionContext } from './connection-context.js'
 import { isReliable } from './connection-options.js'
-import { type CipherSuite, PacketType } from './constants.js'
+import {
+  type CipherSuite,
+  CLIENT_STEP_TIMEOUT,
+  MAX_WRONG_PROOFS,
+  PacketType,
+  SERVER_HANDSHAKE_TIMEOUT,
+} from './constants.js'
 import { type ErrorCode, UsmpError } from './errors.js'
 import { encodeFrame, type Frame } from './frame.js'
 import { refusedError, timeoutError } from './handshake/failure.js'
@@ -16,13 +22,8 @@ import type {
 import { describeErrorFrame, encodeError } from './messages.js'
 import type { WireProtocol } from './wire-protocol.js'
 
-/** Default times, ms: of a client for each step, of a server for the whole handshake (specification, section 8). */
-const CLIENT_STEP_TIMEOUT = 5_000
-const SERVER_HANDSHAKE_TIMEOUT = 10_000
 /** What a peer causes that does not hold the key. */
 const WRONG_PROOFS: readonly ErrorCode[] = ['AUTH_FAILED', 'UNKNOWN_DEVICE', 'LOW_ORDER_POINT']
-/** Wrong proofs that end an attempt where one alone does not (specification, section 3.12). */
-const MAX_WRONG_PROOFS = 5
 /** How long after a look-up that failed a HELLO is not taken, ms (specification, section 3.10). */
 const LOOKUP_PAUSE = 1_000
 

@@ -1,24 +1,19 @@
-import { MAX_PINGS_PER_SECOND, MAX_PONGS_PER_SECOND } from './constants.js'
+import {
+  FLOOD_BUDGET,
+  FLOOD_COST_CONTROL,
+  FLOOD_COST_REKEY,
+  MAX_PINGS_OPEN,
+  MAX_PINGS_PER_SECOND,
+  MAX_PONGS_PER_SECOND,
+} from './constants.js'
 import { UsmpError } from './errors.js'
 
-/** Defaults, ms: how long a client is silent before it sends a PING, and how long a peer may be silent. */
-export const CLIENT_KEEPALIVE = 20_000
-export const IDLE_TIMEOUT = 60_000
 /** On datagrams, how long the answer to a PING is waited for before another one goes, ms: as long as a frame may take. */
 export const PING_TIMEOUT = 5_000
 
 const SECOND = 1000
-/** PINGs of ours that may be open; more of them tell nothing new. */
-const MAX_OPEN_PINGS = 8
 /** The longest time without sending while nothing is read, ms (specification, section 4.7). */
 const MAX_PAUSED_KEEPALIVE = 20_000
-/**
- * The budget of a session for frames that a peer can send without end, ms (specification, section 4.8): 512 points, of
- * which 8 come back in a second, make 125 ms a point.
- */
-const FLOOD_BUDGET = 64_000
-const CONTROL_COST = 125
-const REKEY_COST = 1_000
 
 /** Intervals in ms; 0 switches one off. */
 export interface KeepAliveOptions {
@@ -147,7 +142,7 @@ export class KeepAlive {
     this.#lastPing = now
     this.#pingsSent.note(now)
     // A peer that never answers does not make the list grow: the idle timeout ends it, and old entries tell nothing.
-    if (this.#pings.length === MAX_OPEN_PINGS) this.#pings.shift()
+    if (this.#pings.length === MAX_PINGS_OPEN) this.#pings.shift()
     this.#pings.push(now)
   }
 
@@ -171,7 +166,7 @@ export class KeepAlive {
    * @throws UsmpError FLOOD if the budget does not cover it
    */
   countControl(now: number): void {
-    this.#spend(CONTROL_COST, now)
+    this.#spend(FLOOD_COST_CONTROL, now)
   }
 
   /**
@@ -179,7 +174,7 @@ export class KeepAlive {
    * @throws UsmpError FLOOD if the budget does not cover it
    */
   countRekey(now: number): void {
-    this.#spend(REKEY_COST, now)
+    this.#spend(FLOOD_COST_REKEY, now)
   }
 
   /** When the session is idle, or a PING is due; infinite if never. */

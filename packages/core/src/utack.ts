@@ -1,13 +1,11 @@
 import { equalBytes, readUint32, writeUint32 } from './bytes.js'
-import { PacketType } from './constants.js'
+import { PacketType, UTACK_MAC_SIZE, UTACK_SIZE } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
 
 /** Both bytes that begin an acknowledgement; no frame begins with them (specification, section 7.3). */
 const UTACK_MAGIC = 0xac
-/** Bytes in front of the mac; an acknowledgement of a handshake frame has no more. */
-const PLAIN_SIZE = 7
-const MAC_SIZE = 8
-const SEALED_SIZE = PLAIN_SIZE + MAC_SIZE
+/** Bytes of an acknowledgement with its mac; one of a handshake frame has none. */
+const SEALED_SIZE = UTACK_SIZE + UTACK_MAC_SIZE
 
 /** What an acknowledgement names. It proves nothing until {@link verifyUtack} has judged it. */
 export interface Utack {
@@ -41,29 +39,29 @@ export function isForHandshake(datagram: Uint8Array): boolean {
  */
 export function encodeUtack(provider: CryptoProvider, type: number, seq: number, key: Uint8Array): Uint8Array {
   const sealed = !isHandshakeType(type)
-  const out = new Uint8Array(sealed ? SEALED_SIZE : PLAIN_SIZE)
+  const out = new Uint8Array(sealed ? SEALED_SIZE : UTACK_SIZE)
   out[0] = UTACK_MAGIC
   out[1] = UTACK_MAGIC
   out[2] = type
   writeUint32(out, 3, seq)
-  if (sealed) out.set(macOf(provider, key, out), PLAIN_SIZE)
+  if (sealed) out.set(macOf(provider, key, out), UTACK_SIZE)
   return out
 }
 
 /** Which frame an acknowledgement names; undefined unless it has the one length that its type asks for. */
 export function decodeUtack(datagram: Uint8Array): Utack | undefined {
-  if (!isUtack(datagram) || datagram.length < PLAIN_SIZE) return undefined
+  if (!isUtack(datagram) || datagram.length < UTACK_SIZE) return undefined
   const type = datagram[2]!
-  if (datagram.length !== (isHandshakeType(type) ? PLAIN_SIZE : SEALED_SIZE)) return undefined
+  if (datagram.length !== (isHandshakeType(type) ? UTACK_SIZE : SEALED_SIZE)) return undefined
   return { type, seq: readUint32(datagram, 3) }
 }
 
 /** Whether the holder of `key` has made an acknowledgement that {@link decodeUtack} has read; plain ones prove nothing. */
 export function verifyUtack(provider: CryptoProvider, datagram: Uint8Array, key: Uint8Array): boolean {
-  if (datagram.length === PLAIN_SIZE) return true
-  return equalBytes(datagram.subarray(PLAIN_SIZE), macOf(provider, key, datagram))
+  if (datagram.length === UTACK_SIZE) return true
+  return equalBytes(datagram.subarray(UTACK_SIZE), macOf(provider, key, datagram))
 }
 
 function macOf(provider: CryptoProvider, key: Uint8Array, utack: Uint8Array): Uint8Array {
-  return provider.hmacSha256(key, utack.subarray(0, PLAIN_SIZE)).subarray(0, MAC_SIZE)
+  return provider.hmacSha256(key, utack.subarray(0, UTACK_SIZE)).subarray(0, UTACK_MAC_SIZE)
 }
