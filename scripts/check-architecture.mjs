@@ -1,76 +1,97 @@
-// Holds docs/architecture.md to the files: each file of a package has a row that says what it owns, each row has its file, and a file of one
-// core whose name is not in the other one has a reason.
+// Holds docs/architecture.md to the files. Each file has exactly one row that says what it owns, and each row has its file. A name that
+// only one of the two cores has stands under "Without a twin", with the reason.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { extname } from 'node:path'
+import { join } from 'node:path'
 import { root } from './pnpm.mjs'
 
-const listed = [
-  'packages/*/src/**',
-  'firmware-c/src/**',
-  'firmware-c/api/**',
-  'firmware-c/include/**',
-  'firmware-c/crypto/**',
-  'firmware-c/ports/**',
-  'firmware-c/rpc/**',
-  'scripts/**',
+const PAGE = 'docs/architecture.md'
+/** Whose files the page lists. */
+const FOLDERS = [
+  'packages/*/src',
+  'firmware-c/src',
+  'firmware-c/api',
+  'firmware-c/include',
+  'firmware-c/crypto',
+  'firmware-c/ports',
+  'firmware-c/rpc',
+  'scripts',
 ]
-const files = execFileSync(
-  'git',
-  ['ls-files', '--cached', '--others', '--exclude-standard', ...listed.map((glob) => `:(glob)${glob}`)],
-  {
-    cwd: root,
-    encoding: 'utf8',
-  },
-)
-  .trim()
-  .split('\n')
+const WITHOUT_TWIN = 'Without a twin'
 
-const page = readFileSync(`${root}/docs/architecture.md`, 'utf8')
-const rows = new Map()
-for (const section of page.split(/^### /m).slice(1)) {
-  const [, folder] = /^`([^`]+)`/.exec(section) ?? []
-  if (!folder) continue
-  for (const [, names, text] of section.matchAll(/^\| (`[^|]+`) \| (.*) \|$/gm)) {
-    for (const [, name] of names.matchAll(/`([^`]+)`/g)) rows.set(`${folder}/${name}`, text)
-  }
-}
-const [, twins] = page.split(/^### Without a twin/m)
-const withoutTwin = new Set(
-  [...(twins ?? '').matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, names]) =>
-    [...names.matchAll(/`([^`]+)`/g)].map(([, name]) => name),
-  ),
-)
-
-const inTypeScript = names('packages/core/src/')
-const inC = names('firmware-c/src/', 'firmware-c/api/', 'firmware-c/include/')
-const faults = [
-  ...files.filter((file) => !rows.has(file)).map((file) => `docs/architecture.md has no row for ${file}`),
-  ...[...rows.keys()]
-    .filter((file) => !files.includes(file))
-    .map((file) => `docs/architecture.md has a row for ${file}, which is not there`),
-  ...[...inTypeScript]
-    .filter((name) => !inC.has(name) && !withoutTwin.has(name))
-    .map((name) => `${name} of packages/core has no twin in C, and docs/architecture.md does not say why`),
-  ...[...inC]
-    .filter((name) => !inTypeScript.has(name) && !withoutTwin.has(name))
-    .map((name) => `${name} of firmware-c has no twin in TypeScript, and docs/architecture.md does not say why`),
-  ...[...withoutTwin]
-    .filter((name) => inTypeScript.has(name) === inC.has(name))
-    .map((name) => `${name} stands under "Without a twin", and ${inC.has(name) ? 'has one' : 'is not there'}`),
-]
+const files = listFiles()
+const sections = readSections()
+const faults = [...checkRows(), ...checkTwins()]
 for (const fault of faults) console.error(fault)
+if (faults.length === 0) console.log(`architecture: ${files.length} files, each with its row`)
 process.exit(faults.length > 0 ? 1 : 0)
 
-/** What the files of folders are about, spelled as in TypeScript: `handshake/client.ts` and `handshake_client.c` are both `handshake-client`. */
-function names(...folders) {
-  const found = new Set()
-  for (const folder of folders) {
-    for (const file of files) {
-      if (!file.startsWith(folder)) continue
-      const inner = file.slice(folder.length).replace(/^usmp\//, '')
-      found.add(inner.slice(0, -extname(inner).length).replaceAll(/[_/]/g, '-'))
-    }
+function listFiles() {
+  const globs = FOLDERS.map((folder) => `:(glob)${folder}/**`)
+  const git = (...args) => execFileSync('git', ['ls-files', ...args, ...globs], { cwd: root, encoding: 'utf8' })
+  const removed = git('--deleted').split('\n')
+  const listed = git('--cached', '--others', '--exclude-standard').trim().split('\n')
+  return listed.filter((file) => !removed.includes(file))
+}
+
+/** The names in the rows of each section, by its heading. A heading that is a folder in backticks lists the files of this folder. */
+function readSections() {
+  const found = new Map()
+  for (const section of readFileSync(join(root, PAGE), 'utf8').split(/^#+ /m)) {
+    const [heading] = section.split('\n')
+    const rows = [...section.matchAll(/^\| (`[^|]+`) \| .*\w.* \|$/gm)]
+    const names = rows.flatMap(([, cell]) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name))
+    found.set(heading, names)
   }
   return found
+}
+
+function checkRows() {
+  const rows = [...sections].flatMap(([heading, names]) => {
+    const folder = /^`(.+)`$/.exec(heading)?.[1]
+    return folder ? names.map((name) => `${folder}/${name}`) : []
+  })
+  return [
+    ...files.filter((file) => !rows.includes(file)).map((file) => `${PAGE} has no row for ${file}`),
+    ...rows
+      .filter((file) => !files.includes(file))
+      .map((file) => `${PAGE} has a row for ${file}, which does not exist`),
+    ...rows.filter((file, index) => rows.indexOf(file) < index).map((file) => `${PAGE} has a second row for ${file}`),
+  ]
+}
+
+function checkTwins() {
+  const inTypeScript = namesIn('packages/core/src/')
+  const inC = namesIn('firmware-c/src/', 'firmware-c/api/', 'firmware-c/include/')
+  const explained = sections.get(WITHOUT_TWIN) ?? []
+  const alone = (names, others) => [...names].filter((name) => !others.has(name) && !explained.includes(name))
+  return [
+    ...alone(inTypeScript, inC).map(
+      (name) => `${name} of packages/core has no twin in C, and ${PAGE} does not say why`,
+    ),
+    ...alone(inC, inTypeScript).map(
+      (name) => `${name} of firmware-c has no twin in TypeScript, and ${PAGE} does not say why`,
+    ),
+    ...explained
+      .filter((name) => inTypeScript.has(name) === inC.has(name))
+      .map(
+        (name) =>
+          `${name} is under "${WITHOUT_TWIN}" of ${PAGE}, and ${inC.has(name) ? 'has a twin' : 'does not exist'}`,
+      ),
+  ]
+}
+
+/** What the files of folders are called in both cores: `handshake/client.ts` and `handshake_client.c` are both `handshake-client`. */
+function namesIn(...folders) {
+  const inner = folders.flatMap((folder) =>
+    files.filter((file) => file.startsWith(folder)).map((file) => file.slice(folder.length)),
+  )
+  return new Set(
+    inner.map((file) =>
+      file
+        .replace(/^usmp\//, '')
+        .replace(/\.\w+$/, '')
+        .replaceAll(/[_/]/g, '-'),
+    ),
+  )
 }

@@ -1,4 +1,5 @@
 import { UsmpError } from '@usmp/core'
+import { MAX_MESSAGE } from '@usmp/core/constants'
 import { Command, CommanderError, Option } from 'commander'
 import manifest from '../package.json' with { type: 'json' }
 import { type ConnectCommandOptions, connectCommand } from './commands/connect.js'
@@ -49,7 +50,7 @@ USMP_DEVICE_ID and USMP_SESSION_ID are in its environment. At most 100 run at on
 With --psk-file every device has the same key, so each can pose as the server to the others: for one device, or a try.`
 
 const CONNECT_HELP = `
-Each line on stdin is sent as a message of at most 1808 bytes; each message from the server is a line on stdout.
+Each line on stdin is sent as a message of at most ${MAX_MESSAGE} bytes; each message from the server is a line on stdout.
 At the end of stdin, when the server has received everything, the session is closed (BYE).
 To get answers to the last lines, wait for them: -1 for one message, -W SECONDS until that long nothing came.
 

@@ -17,6 +17,10 @@ export default async function setup(): Promise<void> {
     external: ['ws', 'serialport'],
     sourcemap: true,
     silent: true,
+    // esbuild remembers the folder in which it was loaded: from the root that is not this package.
+    esbuildOptions: (options) => {
+      options.absWorkingDir = here('..')
+    },
   })
   cpSync('../../vectors', 'build/vectors', { recursive: true })
 }

@@ -1,6 +1,7 @@
 import { CLOSE_TIMEOUT, SHORT_CLOSE_TIMEOUT } from './constants.js'
 import { type ErrorCode, UsmpError } from './errors.js'
 
+/** Ends of a session whose place is needed, or that was turned away. */
 const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_DEVICE']
 
 /**

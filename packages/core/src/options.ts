@@ -199,7 +199,10 @@ export const provider: OptionRule = {
   fits: (value) => hasMethods(value, 'generateKeyPair', 'hmacSha256', 'hkdfSha256', 'aead'),
 }
 export const suite: OptionRule = {
-  expected: 'CipherSuite.AES_256_GCM (1) or CipherSuite.CHACHA20_POLY1305 (2)',
+  get expected() {
+    const suites = Object.entries(CipherSuite).map(([name, value]) => `CipherSuite.${name} (${value})`)
+    return suites.join(' or ')
+  },
   fits: (value) => Object.values<unknown>(CipherSuite).includes(value),
 }
 /**

@@ -4,6 +4,7 @@ import type { CryptoProvider } from './crypto.js'
 
 /** Both bytes that begin an acknowledgement; no frame begins with them (specification, section 7.3). */
 const UTACK_MAGIC = 0xac
+/** Bytes of an acknowledgement with its mac; one of a handshake frame has none. */
 const SEALED_SIZE = UTACK_SIZE + UTACK_MAC_SIZE
 
 /** What an acknowledgement names. It proves nothing until {@link verifyUtack} has judged it. */

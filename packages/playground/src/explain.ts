@@ -1,4 +1,5 @@
 import { asUsmpError, crc16, decodeFrame, formatDeviceId, PacketType, packetTypeName, type UsmpError } from '@usmp/core'
+import { wireVersion2 } from '@usmp/core/internal'
 import { payloadLayoutOf } from '@usmp/core/payload-layout'
 
 /** A run of bytes that means something. */
@@ -18,14 +19,7 @@ export interface Explanation {
 }
 
 const HEADER = 12
-const SEALED = new Set<number>([
-  PacketType.DATA,
-  PacketType.PING,
-  PacketType.PONG,
-  PacketType.BYE,
-  PacketType.DATA_FRAG,
-  PacketType.REKEY,
-])
+const isSealed = (type: number) => type in wireVersion2.sessionTypes
 
 /** What a frame says about itself, as far as it goes; faults are named, not hidden. */
 export function explain(bytes: Uint8Array): Explanation {
@@ -45,7 +39,7 @@ export function explain(bytes: Uint8Array): Explanation {
   add('magic', 2, () => 'CD AB: every frame begins so')
   add('version', 1, ([version]) => `wire version ${version}`)
   add('type', 1, () => packetTypeName(type))
-  add('seq', 4, (part) => `number ${u32(part)}${SEALED.has(type) ? ' in this direction, never used twice' : ''}`)
+  add('seq', 4, (part) => `number ${u32(part)}${isSealed(type) ? ' in this direction, never used twice' : ''}`)
   add('length', 2, () => `${length} bytes of payload follow the header`)
   add('CRC', 2, () => checksum(bytes, length))
   for (const [name, size, meaning] of payloadFields(type, length, bytes)) add(name, size, meaning)
@@ -87,7 +81,7 @@ type PayloadField = readonly [name: string, size: number, meaning: Meaning]
 
 function payloadFields(type: number, length: number, bytes: Uint8Array): PayloadField[] {
   const size = Math.min(length, bytes.length - HEADER)
-  if (SEALED.has(type) && size >= 28) {
+  if (isSealed(type) && size >= 28) {
     return [
       ['nonce', 12, (part) => `number ${u32(part)} and half the session id; the receiver checks it`],
       ['ciphertext', size - 28, () => `${size - 28} bytes that only the two ends can read`],
