@@ -107,7 +107,6 @@ const steps = {
   playground: () => vitest('playground'),
   // Its tests mostly wait for programs, as those of the demos.
   cli: () => vitest('cli', { files: { 'places.test.ts': ['python'] }, args: ['--maxWorkers=3'] }),
-  testing: () => vitest('testing'),
   consumer: () => vitest('consumer'),
   demos: () => {
     const files = {
