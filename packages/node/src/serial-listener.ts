@@ -28,8 +28,8 @@ export class SerialListener implements Listener {
   async start(handler: ConnectionHandler): Promise<void> {
     // A server keeps its process alive while it listens, also while the port is not there.
     this.#keepAlive = setInterval(() => {}, 2 ** 31 - 1)
-    // Not at once: the application has to be able to listen for a warning, which comes once.
-    setImmediate(() => void this.#serve(handler))
+    // At once: on a serial port a device says HELLO once, and may do so as soon as `listen` has resolved.
+    void this.#serve(handler)
   }
 
   /** The sessions say BYE over the port, so it stays open until they have ended. */
@@ -76,7 +76,9 @@ export class SerialListener implements Listener {
     if (causes.has(cause)) return
     if (causes.size >= MAX_CAUSES) causes.clear()
     causes.add(cause)
-    handler.onFault(`the serial port ${this.address} cannot be opened, trying again: ${cause}`, error)
+    const message = `the serial port ${this.address} cannot be opened, trying again: ${cause}`
+    // A moment later: the application has to be able to listen for a warning, which comes once.
+    setImmediate(() => handler.onFault(message, error))
   }
 }
 
