@@ -1,4 +1,8 @@
+import { bytesOf, codeOf, DEVICE_ID_BYTES as DEVICE_ID, PSK, pseudoRandom, turns } from '@usmp/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { Connection } from '../src/connection.ts'
+import { Session } from '../src/session.ts'
+import type { Transport, TransportSink } from '../src/transport.ts'
 import { TwoSessions } from './two-sessions.ts'
 
 /** Two ends whose handshake lacks nothing but SESSION_OK, and what hands that to the client. */
@@ -35,5 +39,33 @@ describe('the signal of a handshake', () => {
     client.connecting.abort()
     await world.settle()
     expect([client.session, client.reason]).toEqual([expect.anything(), undefined])
+  })
+
+  test('leaves a wrong proof the reason of the end, where one alone does not end the handshake', async () => {
+    let sink: TransportSink | undefined
+    const written: Uint8Array[] = []
+    const transport: Transport = {
+      kind: 'serial',
+      address: 'by hand',
+      open: (given) => {
+        sink = given
+      },
+      write: (frames) => written.push(...frames) > 0,
+      pause() {},
+      resume() {},
+      async close() {},
+      abort() {},
+    }
+    const caller = new AbortController()
+    const authorize = () => ({ psk: bytesOf(32, 5) })
+    const accepting = codeOf(Session.accept(transport, { random: pseudoRandom(1), authorize, signal: caller.signal }))
+    const device = Connection.client({ kind: 'serial', random: pseudoRandom(2), deviceId: DEVICE_ID, psk: PSK }, 0)
+    for (let frames = 0; frames < 2; frames++) {
+      sink!.receive(device.pollTransmit()!)
+      await turns()
+      for (const bytes of written.splice(0)) device.receive(bytes, 0)
+    }
+    caller.abort()
+    expect(await accepting).toBe('AUTH_FAILED')
   })
 })

@@ -80,7 +80,9 @@ export class SerialListener implements Listener {
     if (causes.has(cause)) return
     if (causes.size >= MAX_CAUSES) causes.clear()
     causes.add(cause)
-    handler.onFault(`the serial port ${this.address} cannot be opened, trying again: ${cause}`, error)
+    const message = `the serial port ${this.address} cannot be opened, trying again: ${cause}`
+    // A moment later: the application has to be able to listen for a warning, which comes once.
+    setImmediate(() => handler.onFault(message, error))
   }
 }
 

@@ -175,6 +175,17 @@ describe('a gateway on a serial line', () => {
   })
 })
 
+test('a port is being opened when `listen` resolves: a device on the other end may say HELLO right then', async () => {
+  let opening = false
+  const open = () => {
+    opening = true
+    return new Promise<Duplex>(() => {})
+  }
+  const server = await listen({ serial: { name: 'line 5', open }, psk: { [deviceId]: psk } })
+  onTestFinished(() => server.close())
+  expect(opening).toBe(true)
+})
+
 test('a port that cannot be opened is told once for each cause, with it, and again after it was there', async () => {
   const [missing, busy] = [new Error('no such file'), new Error('busy')]
   const attempts: (Error | 'open')[] = [missing, missing, busy, missing, 'open', missing]
