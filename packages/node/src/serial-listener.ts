@@ -55,8 +55,7 @@ export class SerialListener implements Listener {
         await this.#acceptAll(this.#serial, handler)
       } catch (error) {
         onAttempted()
-        // Later: the application has to be able to listen for the warning, which comes once.
-        setImmediate(() => this.#warnOnce(causes, error, handler))
+        this.#warnOnce(causes, error, handler)
       }
       // A port that ends at once every time must not keep the processor busy.
       await sleep(REOPEN_DELAY, undefined, { ref: false })
