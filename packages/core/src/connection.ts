@@ -343,7 +343,7 @@ export class Connection {
     const verdict = reliability.receiveUtack(bytes, now)
     if (verdict === 'malformed') this.#context.drops.count('BAD_PAYLOAD')
     if (verdict === 'forged') this.#context.drops.count('DECRYPT_FAILED')
-    if (verdict === 'good' && this.#phase.kind === 'established') this.#phase.onAcknowledged(reliability, now)
+    if (verdict === 'good' && this.#phase.kind === 'established') this.#phase.onAcknowledged(now)
   }
 
   /** An ERROR frame proves nothing: it may explain a failure to a person, and changes nothing. */
@@ -358,7 +358,10 @@ export class Connection {
   }
 
   #openSession({ protocol, isClient }: Handshaking, result: HandshakeResult, now: number): void {
-    this.#phase = new Established(this.#context, protocol, this.#limits, result, isClient, now)
+    const context = this.#context
+    this.#phase = context.reliability
+      ? context.reliability.establish(context, protocol, this.#limits, result, isClient, now)
+      : new Established(context, protocol, this.#limits, result, isClient, now)
     const { deviceId, suite } = result
     // The record layer keeps its own session id: a listener may do with this one what it likes.
     const sessionId = copyBytes(result.sessionId)

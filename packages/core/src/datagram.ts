@@ -3,6 +3,8 @@ import { assertInteger, copyBytes, copySecret, EMPTY, equalBytes, wipe } from '.
 import { PacketType } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
 import { UsmpError } from './errors.js'
+import type { Established } from './established.js'
+import { EstablishedDatagram } from './established-datagram.js'
 import type { Frame } from './frame.js'
 import type { RecordLayer } from './record-layer.js'
 import { Reorder } from './reorder.js'
@@ -114,6 +116,11 @@ export class ReliableDatagram {
     )
     if (known) this.acknowledge(frame, EMPTY)
     return known
+  }
+
+  /** The session that follows the handshake. Parameters as for {@link Established}. */
+  establish(...session: ConstructorParameters<typeof Established>): Established {
+    return new EstablishedDatagram(this, ...session)
   }
 
   /** Forgets a handshake that the peer has started again. */
