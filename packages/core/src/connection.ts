@@ -26,7 +26,6 @@ import { IDLE_TIMEOUT } from './keepalive.js'
 import { checkOptions, clientTable, serverTable } from './options.js'
 import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic } from './record-layer.js'
-import { isUtack } from './utack.js'
 import type { WireProtocol } from './wire-protocol.js'
 import { wireVersion2 } from './wire-version-2.js'
 
@@ -161,9 +160,9 @@ export class Connection {
 
   /** Takes the next bytes of the stream or line, or one whole message or datagram. Never throws. */
   receive(bytes: Uint8Array, now: number): void {
+    if (this.closedReason) return
     try {
-      const { reliability } = this.#context
-      if (reliability && isUtack(bytes)) return this.#receiveUtack(reliability, bytes, now)
+      if (this.#context.reliability?.receiveUtack(bytes, now, this.#context.drops)) return
       this.#framing.feed(bytes)
     } catch (error) {
       return this.#handleFrameError(asUsmpError(error, 'INVALID_ARGUMENT'), false)
@@ -336,14 +335,6 @@ export class Connection {
       const fault = asUsmpError(error, 'CRYPTO_FAILED')
       this.#handleFrameError(fault, isAuthentic(fault))
     }
-  }
-
-  #receiveUtack(reliability: ReliableDatagram, bytes: Uint8Array, now: number): void {
-    if (this.#phase.kind === 'closed') return
-    const verdict = reliability.receiveUtack(bytes, now)
-    if (verdict === 'malformed') this.#context.drops.count('BAD_PAYLOAD')
-    if (verdict === 'forged') this.#context.drops.count('DECRYPT_FAILED')
-    if (verdict === 'good' && this.#phase.kind === 'established') this.#phase.onAcknowledged(now)
   }
 
   /** An ERROR frame proves nothing: it may explain a failure to a person, and changes nothing. */

@@ -2,13 +2,14 @@ import { Arq, type SentFrame } from './arq.js'
 import { assertInteger, copyBytes, copySecret, EMPTY, equalBytes, wipe } from './bytes.js'
 import { PacketType } from './constants.js'
 import type { CryptoProvider } from './crypto.js'
+import type { Drops } from './drops.js'
 import { UsmpError } from './errors.js'
 import type { Established } from './established.js'
 import { EstablishedDatagram } from './established-datagram.js'
 import type { Frame } from './frame.js'
 import type { RecordLayer } from './record-layer.js'
 import { Reorder } from './reorder.js'
-import { decodeUtack, encodeUtack, isHandshakeType, verifyUtack } from './utack.js'
+import { decodeUtack, encodeUtack, isHandshakeType, isUtack, verifyUtack } from './utack.js'
 
 /** Most frames under way at once (specification, section 7.5). */
 const MAX_IN_FLIGHT = 8
@@ -51,6 +52,8 @@ export class ReliableDatagram {
   readonly #transmit: (datagram: Uint8Array) => void
   readonly #arq: Arq
   readonly #order: Reorder<ReceivedFrame | undefined> | undefined
+  /** Once the handshake is done. */
+  #session: EstablishedDatagram | undefined
   #remembered: Frame[] = []
   /** The rest of a message: nothing may come between. */
   #pendingFragments: PlaintextFrame[] = []
@@ -120,7 +123,8 @@ export class ReliableDatagram {
 
   /** The session that follows the handshake. Parameters as for {@link Established}. */
   establish(...session: ConstructorParameters<typeof Established>): Established {
-    return new EstablishedDatagram(this, ...session)
+    this.#session = new EstablishedDatagram(this, ...session)
+    return this.#session
   }
 
   /** Forgets a handshake that the peer has started again. */
@@ -137,16 +141,24 @@ export class ReliableDatagram {
   }
 
   /**
-   * Takes an acknowledgement.
-   * @returns `malformed` or `forged`, which count; `late` for one that names nothing under way
+   * Takes a datagram if it is an acknowledgement.
+   * @param drops counts one that is malformed or forged
+   * @returns whether it is one; anything else is meant as a frame
    */
-  receiveUtack(datagram: Uint8Array, now: number): 'good' | 'late' | 'malformed' | 'forged' {
+  receiveUtack(datagram: Uint8Array, now: number, drops: Drops): boolean {
+    if (!isUtack(datagram)) return false
     const utack = decodeUtack(datagram)
-    if (!utack) return 'malformed'
+    if (!utack) {
+      drops.count('BAD_PAYLOAD')
+      return true
+    }
     const isGood = (key: Uint8Array) => verifyUtack(this.#provider, datagram, key)
     const verdict = this.#arq.acknowledge(utack.type, utack.seq, now, isGood)
-    if (verdict === 'good' && !isHandshakeType(utack.type)) this.onReceived(now)
-    return verdict === 'none' ? 'late' : verdict === 'bad' ? 'forged' : 'good'
+    if (verdict === 'bad') drops.count('DECRYPT_FAILED')
+    if (verdict !== 'good') return true
+    if (!isHandshakeType(utack.type)) this.onReceived(now)
+    this.#session?.onAcknowledged(now)
+    return true
   }
 
   /** A frame under the keys of our REKEY, or a REKEY that wins over it, stands for its acknowledgement (section 5.6). */

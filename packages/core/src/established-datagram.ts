@@ -13,8 +13,8 @@ import type { WireProtocol } from './wire-protocol.js'
  * A session on datagrams (specification, section 7): what is sent waits for its turn in the {@link ReliableDatagram}, which
  * repeats it; what arrives may be late, out of order, or a repeat.
  *
- * The {@link ReliableDatagram} makes it, so that pages, which have no datagrams, do not carry it. The `Connection` uses it as
- * an {@link Established}. It owns the close that is under way: the end comes when everything sent has arrived.
+ * The {@link ReliableDatagram} makes it, so that pages, which have no datagrams, do not carry it, and calls
+ * `onAcknowledged`. The `Connection` uses it as an {@link Established}. It owns the close that is under way: the end comes when everything sent has arrived.
  */
 export class EstablishedDatagram extends Established {
   readonly #reliability: ReliableDatagram
@@ -74,7 +74,8 @@ export class EstablishedDatagram extends Established {
     }
   }
 
-  override onAcknowledged(now: number): void {
+  /** The peer has acknowledged something. */
+  onAcknowledged(now: number): void {
     this.#sendReady(now)
     if (this.#closing && this.#reliability.idle) this.context.fail(this.#closing)
   }

@@ -19,10 +19,10 @@ const REKEY_COST = 4_000
  * A session: what a connection is between the end of its handshake and its own end, where frames keep their order.
  * `EstablishedDatagram` changes what is different on datagrams.
  *
- * The `Connection` makes it, hands it frames (`receive`), acknowledgements (`onAcknowledged`), time (`handleTimeout`) and
- * what the application wants (`send`, `ping`, `rekey`, `close`), and calls `end` once. It owns the record layer, the
- * keep-alive, the half-built message and the budget for rekeys. It never decides whether a fault ends the connection, and
- * nothing in it may move for a frame that is not authentic.
+ * The `Connection` makes it, hands it frames (`receive`), time (`handleTimeout`) and what the application wants (`send`,
+ * `ping`, `rekey`, `close`), and calls `end` once. It owns the record layer, the keep-alive, the half-built message and the
+ * budget for rekeys. It never decides whether a fault ends the connection, and nothing in it may move for a frame that is
+ * not authentic.
  */
 export class Established {
   readonly kind = 'established'
@@ -93,9 +93,6 @@ export class Established {
     this.accept(opened, records.receiveEpoch !== receiveEpoch, now)
     if (rekeying && !records.rekeying && !this.endReason) this.context.report({ kind: 'rekeyed' })
   }
-
-  /** On datagrams: the peer has acknowledged something. */
-  onAcknowledged(_now: number): void {}
 
   /** Says whether the transport is being read; while it is not, the peer's silence does not end the session. */
   setReading(reading: boolean, now: number): void {
