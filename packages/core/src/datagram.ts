@@ -7,6 +7,7 @@ import { UsmpError } from './errors.js'
 import type { Established } from './established.js'
 import { EstablishedDatagram } from './established-datagram.js'
 import type { Frame } from './frame.js'
+import type { HandshakeStep } from './handshake/handshake.js'
 import type { RecordLayer } from './record-layer.js'
 import { Reorder } from './reorder.js'
 import { decodeUtack, encodeUtack, isHandshakeType, isUtack, verifyUtack } from './utack.js'
@@ -103,6 +104,14 @@ export class ReliableDatagram {
   /** What was sent has been answered: nothing of it is repeated. */
   handshakeAnswered(): void {
     this.#arq.answered(({ type }) => isHandshakeType(type))
+  }
+
+  /** Does what a handshake frame that was accepted means for acknowledgements and repeats. */
+  onHandshakeStep(frame: Frame, { restarted, stateless, progress }: HandshakeStep): void {
+    if (restarted) this.restartHandshake()
+    if (stateless) this.acknowledge(frame, EMPTY)
+    else this.acceptHandshake(frame)
+    if (progress) this.handshakeAnswered()
   }
 
   /** Acknowledges a handshake frame that was accepted, and its repeats from now on. */

@@ -38,29 +38,29 @@ const session = codes('session', true)
 const end = codes('end', true)
 
 const errorFacts = {
-  INVALID_ARGUMENT: usage('an argument is not usable', 'See the message for the argument and what it must be.'),
+  INVALID_ARGUMENT: usage('an argument is not usable', 'See the message for what it must be.'),
   MESSAGE_TOO_LARGE: usage('the message is larger than the connection takes', 'Cut it into several messages.'),
   QUEUE_FULL: usage('a queue is full', 'The peer or the consumer is slower than the producer: wait, or drop old data.'),
   NOT_CONNECTED: usage('there is no established session', 'Wait for the connection, or open a new one.'),
-  ABORTED: usage('the caller aborted the operation', 'The AbortSignal that was passed in fired.'),
+  ABORTED: usage('the caller aborted the operation', 'Its AbortSignal fired.'),
   WEAK_PSK: usage(
     'the pre-shared key is too weak',
     'Use 32 random bytes (`usmp keygen psk`). A recorded handshake lets weak keys be guessed offline.',
   ),
   RANDOM_FAILED: platform('the random source failed', 'Repair the platform: without randomness there is no security.'),
-  CRYPTO_FAILED: platform('the cryptography provider failed', 'The provider threw; see the cause.'),
-  TRANSPORT_FAILED: transport('the transport failed', 'It broke; see the cause. Connect again.'),
+  CRYPTO_FAILED: platform('the cryptography provider failed', 'See the cause.'),
+  TRANSPORT_FAILED: transport('the transport failed', 'See the cause. Connect again.'),
   UNREACHABLE: transport(
     'the peer could not be reached',
     'Is the peer running, and are address, port and firewall right?',
   ),
   UNTRUSTED_CERTIFICATE: codes('transport', false)(
     'the TLS certificate of the server is not accepted',
-    'See the message for what is wrong with it.',
+    'See the message for what is wrong.',
   ),
   PSK_LOOKUP_FAILED: codes('platform', true)(
     'the key of the device could not be looked up',
-    'See the cause. The device was told that the server has a fault, and comes again.',
+    'See the cause. The device connects again.',
     WIRE.INTERNAL,
   ),
   BAD_MAGIC: frame('the bytes are not a USMP frame', 'Does the other side speak USMP on this port?'),
@@ -141,11 +141,7 @@ const errorFacts = {
     'The network repeated it, or it is a replay.',
     WIRE.SEQ,
   ),
-  SEQ_EXHAUSTED: session(
-    'the session has used up its sequence numbers',
-    'Connect anew: fresh keys, fresh numbers.',
-    WIRE.SEQ,
-  ),
+  SEQ_EXHAUSTED: session('the session has used up its sequence numbers', 'Connect again.', WIRE.SEQ),
   BAD_FRAGMENT: session('the fragments of a message do not fit together', 'The peer is faulty.', WIRE.BAD_FRAME),
   FLOOD: session(
     'more PING, PONG and REKEY frames came than any honest peer sends',
@@ -155,20 +151,20 @@ const errorFacts = {
   IDLE_TIMEOUT: session('nothing authentic came for too long', 'The peer or the network is gone.', WIRE.TIMEOUT),
   REQUEST_TIMEOUT: session(
     'the peer did not answer the request in time',
-    'The peer is slow, or does not speak JSON-RPC. The request may have been carried out all the same.',
+    'The peer is slow, or does not speak JSON-RPC. The request may have been carried out.',
   ),
   INVALID_RESPONSE: codes('session', false)(
     'the answer of the peer does not fit the contract',
     'Compare the contracts of both ends.',
   ),
-  CLOSED: end('the session was closed', 'A BYE was sent or received; nothing is wrong.'),
+  CLOSED: end('the session was closed', 'Nothing is wrong.'),
   TRUNCATED: end(
     'the transport ended without a BYE',
     'The peer crashed or the network cut it off; what came before is complete.',
   ),
-  REPLACED: end('the same device opened a newer session', 'Two devices with one id would replace each other for ever.'),
+  REPLACED: end('the same device opened a newer session', 'Two devices with one id replace each other.'),
   DUPLICATE_DEVICE: end('the device already has a session', 'The server keeps the older one by policy.'),
-  TOO_MANY_CONNECTIONS: end('a limit of the server is reached', 'Too many connections or handshakes; try again later.'),
+  TOO_MANY_CONNECTIONS: end('a limit of the server is reached', 'Connect again later.'),
   SHUTDOWN: end('the server shuts down', 'Connect again later.'),
 } as const satisfies Record<string, ErrorFacts>
 

@@ -1,4 +1,3 @@
-import { EMPTY } from './bytes.js'
 import type { ConnectionContext } from './connection-context.js'
 import { isReliable } from './connection-options.js'
 import { type CipherSuite, PacketType } from './constants.js'
@@ -151,10 +150,11 @@ export class Handshaking {
     const protocol = this.#protocols.find(({ version }) => version === frame.version) ?? this.#protocol
     const handshake = this.#handshakeOf(protocol)
     const step = handshake.receive(frame)
-    if (step.restarted) reliability?.restartHandshake()
-    if (step.stateless) reliability?.acknowledge(frame, EMPTY)
-    else reliability?.acceptHandshake(frame)
-    if (step.progress) this.#onProgress(now)
+    reliability?.onHandshakeStep(frame, step)
+    // A server has one deadline for an attempt, whatever else the device sends.
+    if (step.progress && (this.isClient || this.#deadline === Number.POSITIVE_INFINITY)) {
+      this.#deadline = now + this.#timeout
+    }
     if (step.send) this.#send(protocol, step.send, now)
     if (step.hello) {
       this.#pick(protocol, handshake as ServerHandshake)
@@ -192,12 +192,6 @@ export class Handshaking {
     this.#context.pickProtocol(protocol)
   }
 
-  #onProgress(now: number): void {
-    this.#context.reliability?.handshakeAnswered()
-    // A server has one deadline for an attempt, whatever else the device sends.
-    if (this.isClient || this.#deadline === Number.POSITIVE_INFINITY) this.#deadline = now + this.#timeout
-  }
-
   // ─── what the application answers ───
 
   /**
@@ -205,7 +199,7 @@ export class Handshaking {
    * @throws UsmpError INVALID_ARGUMENT if no `hello` waits for an answer, or at a client; RANDOM_FAILED
    */
   authorize(key: { readonly psk: Uint8Array; readonly suite: CipherSuite }, known: boolean, now: number): void {
-    if (!this.#server) throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
+    if (!this.#server) throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
     if (now >= this.#deadline) return this.#context.fail(this.#timeoutError())
     const send = this.#server.authorize(key, known)
     this.#lookupFailure = undefined
