@@ -349,10 +349,8 @@ export class Connection {
   }
 
   #openSession({ protocol, isClient }: Handshaking, result: HandshakeResult, now: number): void {
-    const context = this.#context
-    this.#phase = context.reliability
-      ? context.reliability.establish(context, protocol, this.#limits, result, isClient, now)
-      : new Established(context, protocol, this.#limits, result, isClient, now)
+    const Session = this.#context.reliability?.Session ?? Established
+    this.#phase = new Session(this.#context, protocol, this.#limits, result, isClient, now)
     const { deviceId, suite } = result
     // The record layer keeps its own session id: a listener may do with this one what it likes.
     const sessionId = copyBytes(result.sessionId)

@@ -49,6 +49,8 @@ export interface ReceivedFrame extends PlaintextFrame {
  * that must not be under way beside others, and restores the order of what arrives.
  */
 export class ReliableDatagram {
+  /** The class of the session that follows the handshake. */
+  readonly Session: typeof Established = EstablishedDatagram
   readonly #provider: CryptoProvider
   readonly #transmit: (datagram: Uint8Array) => void
   readonly #arq: Arq
@@ -130,10 +132,9 @@ export class ReliableDatagram {
     return known
   }
 
-  /** The session that follows the handshake. Parameters as for {@link Established}. */
-  establish(...session: ConstructorParameters<typeof Established>): Established {
-    this.#session = new EstablishedDatagram(this, ...session)
-    return this.#session
+  /** Tells the session of acknowledgements from now on. */
+  attach(session: EstablishedDatagram): void {
+    this.#session = session
   }
 
   /** Forgets a handshake that the peer has started again. */

@@ -7,14 +7,16 @@ import { Established, isMessageFrame, unexpected } from './established.js'
 import type { MessageLimits } from './fragment.js'
 import type { Frame } from './frame.js'
 import type { HandshakeResult } from './handshake/handshake.js'
+import { ReplayWindow } from './replay.js'
 import type { WireProtocol } from './wire-protocol.js'
 
 /**
  * A session on datagrams (specification, section 7): what is sent waits for its turn in the {@link ReliableDatagram}, which
  * repeats it; what arrives may be late, out of order, or a repeat.
  *
- * The {@link ReliableDatagram} makes it, so that pages, which have no datagrams, do not carry it, and calls
- * `onAcknowledged`. The `Connection` uses it as an {@link Established}. It owns the close that is under way: the end comes when everything sent has arrived.
+ * The {@link ReliableDatagram} brings the class, so that pages, which have no datagrams, do not carry it, and calls
+ * `onAcknowledged`. The `Connection` makes it, and uses it as an {@link Established}. It owns the close that is under way: the
+ * end comes when everything sent has arrived.
  */
 export class EstablishedDatagram extends Established {
   readonly #reliability: ReliableDatagram
@@ -25,7 +27,6 @@ export class EstablishedDatagram extends Established {
   #closeBy = Number.POSITIVE_INFINITY
 
   constructor(
-    reliability: ReliableDatagram,
     context: ConnectionContext,
     protocol: WireProtocol,
     limits: MessageLimits,
@@ -33,8 +34,9 @@ export class EstablishedDatagram extends Established {
     client: boolean,
     now: number,
   ) {
-    super(context, protocol, limits, result, client, now)
-    this.#reliability = reliability
+    super(context, protocol, limits, result, client, now, ReplayWindow)
+    this.#reliability = context.reliability!
+    this.#reliability.attach(this)
   }
 
   override get closing(): UsmpError | undefined {

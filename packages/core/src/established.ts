@@ -9,6 +9,7 @@ import type { Frame } from './frame.js'
 import type { HandshakeResult } from './handshake/handshake.js'
 import { Budget, CLIENT_KEEPALIVE, KeepAlive, PING_TIMEOUT } from './keepalive.js'
 import { RecordLayer } from './record-layer.js'
+import type { ReplayWindow } from './replay.js'
 import type { WireProtocol } from './wire-protocol.js'
 
 /** The budget for rekeys of our own, ms, and what each costs: 16 at once, and one in 4 s (specification, section 5.2). */
@@ -36,7 +37,10 @@ export class Established {
   readonly #limits: MessageLimits
   readonly #rekeys: Budget
 
-  /** @param client whether this end is the client, which wins if both ends rekey at once */
+  /**
+   * @param client whether this end is the client, which wins if both ends rekey at once
+   * @param Window on datagrams: the class of that name
+   */
   constructor(
     context: ConnectionContext,
     protocol: WireProtocol,
@@ -44,14 +48,15 @@ export class Established {
     result: HandshakeResult,
     client: boolean,
     now: number,
+    Window?: typeof ReplayWindow,
   ) {
-    const { provider, reliability, idleTimeout } = context
+    const { provider, idleTimeout } = context
     this.context = context
     this.protocol = protocol
     this.#limits = limits
-    this.records = new RecordLayer(provider, protocol, result, !reliability, client)
+    this.records = new RecordLayer(provider, protocol, result, Window, client)
     const keepalive = context.keepalive ?? (client ? CLIENT_KEEPALIVE : 0)
-    const pingTimeout = reliability ? PING_TIMEOUT : Number.POSITIVE_INFINITY
+    const pingTimeout = Window ? PING_TIMEOUT : Number.POSITIVE_INFINITY
     this.keepAlive = new KeepAlive({ keepalive, idleTimeout, pingTimeout }, now)
     this.reassembler = new Reassembler(limits.maxFragments)
     this.#rekeys = new Budget(REKEY_BUDGET, now)
