@@ -82,7 +82,7 @@ const errorFacts = {
   ),
   BAD_PAYLOAD: handshake(
     'the payload of a packet has the wrong size',
-    'The peer is faulty or speaks another generation of the protocol.',
+    'The peer is faulty.',
     WIRE.BAD_FRAME,
   ),
   LOW_ORDER_POINT: handshake(
@@ -112,12 +112,12 @@ const errorFacts = {
   ),
   HANDSHAKE_TIMEOUT: codes('handshake', true)(
     'the handshake took too long',
-    'The peer is overloaded, the network loses packets, or the peer is not a USMP peer.',
+    'The peer is overloaded, or is no USMP peer, or the network loses packets.',
     WIRE.TIMEOUT,
   ),
   HANDSHAKE_REFUSED: codes('handshake', true)(
     'the peer ended the handshake',
-    'A wrong key, an unknown device, a lockout or a limit: the log of the server says which.',
+    'The log of the server says why.',
     WIRE.AUTH,
   ),
   BAD_NONCE: session(
