@@ -125,7 +125,7 @@ export class Connection {
         allowRestart: !isReliable(options.kind),
         ignoreDuplicates: options.kind === 'datagram',
         onUnproven: (device: UnprovenDevice) => context.report({ kind: 'unproven', ...device }),
-        ...(options.cookies ? { cookies: options.cookies } : {}),
+        cookies: options.cookies,
       }
       return Handshaking.server(context, protocols, config, options.handshakeTimeout, now)
     })
