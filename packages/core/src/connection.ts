@@ -20,7 +20,7 @@ import { Established } from './established.js'
 import { assertMessage, type MessageLimits, messageLimits } from './fragment.js'
 import type { Frame } from './frame.js'
 import { type Framing, framingOf } from './framing.js'
-import type { HandshakeResult, UnprovenDevice } from './handshake/handshake.js'
+import type { ClientHandshake, HandshakeResult, ServerConfig } from './handshake/handshake.js'
 import { Handshaking } from './handshaking.js'
 import { IDLE_TIMEOUT } from './keepalive.js'
 import { checkOptions, clientTable, serverTable } from './options.js'
@@ -59,11 +59,12 @@ export class Connection {
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
 
-  /** @param begin makes the first phase */
+  /** @param role the handshake of a client, or what each handshake of a server is made of */
   private constructor(
     options: CommonOptions,
     protocols: readonly WireProtocol[],
-    begin: (context: ConnectionContext) => Handshaking,
+    role: (context: ConnectionContext) => ClientHandshake | ServerConfig,
+    now: number,
   ) {
     const provider = options.provider ?? nobleProvider
     const random = checkedRandom(options.random)
@@ -87,7 +88,7 @@ export class Connection {
       fail: (reason) => this.#fail(reason),
       handleFrameError: (error, authentic) => this.#handleFrameError(error, authentic),
     }
-    this.#phase = begin(this.#context)
+    this.#phase = new Handshaking(this.#context, protocols, role(this.#context), options.handshakeTimeout, now)
   }
 
   /**
@@ -106,9 +107,7 @@ export class Connection {
       suite: options.suite ?? CipherSuite.AES_256_GCM,
       allowMultipleChallenges: !isReliable(options.kind),
     })
-    return new Connection(options, [protocol], (context) =>
-      Handshaking.client(context, protocol, handshake, options.handshakeTimeout, now),
-    )
+    return new Connection(options, [protocol], () => handshake, now)
   }
 
   /**
@@ -118,17 +117,16 @@ export class Connection {
   static server(options: ServerOptions, now: number): Connection {
     checkOptions('Connection.server', options, serverTable)
     const protocols = options.unsafeWireVersion1 ? [wireVersion2, options.unsafeWireVersion1] : [wireVersion2]
-    return new Connection(options, protocols, (context) => {
-      const config = {
-        provider: context.provider,
-        random: context.random,
-        allowRestart: !isReliable(options.kind),
-        ignoreDuplicates: options.kind === 'datagram',
-        onUnproven: (device: UnprovenDevice) => context.report({ kind: 'unproven', ...device }),
-        cookies: options.cookies,
-      }
-      return Handshaking.server(context, protocols, config, options.handshakeTimeout, now)
+    const { kind, cookies } = options
+    const config = ({ provider, random, report }: ConnectionContext): ServerConfig => ({
+      provider,
+      random,
+      cookies,
+      allowRestart: !isReliable(kind),
+      ignoreDuplicates: kind === 'datagram',
+      onUnproven: (device) => report({ kind: 'unproven', ...device }),
     })
+    return new Connection(options, protocols, config, now)
   }
 
   /** Frames that were dropped without harm, by the code of their fault. */

@@ -80,11 +80,7 @@ const errorFacts = {
     'The peer breaks the order of the protocol, or an extension type is not registered here.',
     WIRE.BAD_FRAME,
   ),
-  BAD_PAYLOAD: handshake(
-    'the payload of a packet has the wrong size',
-    'The peer is faulty.',
-    WIRE.BAD_FRAME,
-  ),
+  BAD_PAYLOAD: handshake('the payload of a packet has the wrong size', 'The peer is faulty.', WIRE.BAD_FRAME),
   LOW_ORDER_POINT: handshake(
     'the public key of the peer is a low-order point',
     'Nothing honest sends one.',

@@ -56,58 +56,33 @@ export class Handshaking {
   /** From when on a key is looked up again. */
   #lookUpFrom = Number.NEGATIVE_INFINITY
 
-  private constructor(
+  /**
+   * @param protocols a client's one, or those of a server; the first one is what a HELLO is expected in
+   * @param role the handshake of a client, whose first frame is sent; or what each handshake of a server is made of
+   * @param timeout ms, 0 for never: of a client for each step, of a server for the whole handshake
+   * @throws UsmpError RANDOM_FAILED
+   */
+  constructor(
     context: ConnectionContext,
     protocols: readonly WireProtocol[],
     role: ClientHandshake | ServerConfig,
-    timeout: number,
+    timeout: number | undefined,
     now: number,
   ) {
+    const isClient = 'start' in role
     this.#context = context
     this.#protocols = protocols
     this.#protocol = protocols[0]!
-    if ('start' in role) this.#client = role
-    else {
+    this.#timeout = (timeout ?? (isClient ? CLIENT_STEP_TIMEOUT : SERVER_HANDSHAKE_TIMEOUT)) || Number.POSITIVE_INFINITY
+    // A line waits for its first HELLO without limit.
+    this.#deadline = isClient || isReliable(context.kind) ? now + this.#timeout : Number.POSITIVE_INFINITY
+    if (isClient) {
+      this.#client = role
+      this.#send(this.#protocol, role.start(), now)
+    } else {
       this.#config = role
       this.#server = this.#protocol.server(role)
     }
-    this.#timeout = timeout || Number.POSITIVE_INFINITY
-    this.#deadline = now + this.#timeout
-  }
-
-  /**
-   * The initiating end; the first frame is sent.
-   * @param handshake of the protocol
-   * @param timeout ms for each step, 0 for never
-   */
-  static client(
-    context: ConnectionContext,
-    protocol: WireProtocol,
-    handshake: ClientHandshake,
-    timeout: number = CLIENT_STEP_TIMEOUT,
-    now: number,
-  ): Handshaking {
-    const handshaking = new Handshaking(context, [protocol], handshake, timeout, now)
-    handshaking.#send(protocol, handshake.start(), now)
-    return handshaking
-  }
-
-  /**
-   * The answering end.
-   * @param protocols the first one is what a HELLO is expected in
-   * @param timeout ms for the whole handshake, 0 for never
-   */
-  static server(
-    context: ConnectionContext,
-    protocols: readonly WireProtocol[],
-    config: ServerConfig,
-    timeout: number = SERVER_HANDSHAKE_TIMEOUT,
-    now: number,
-  ): Handshaking {
-    const handshaking = new Handshaking(context, protocols, config, timeout, now)
-    // A line waits for its first HELLO without limit.
-    if (!isReliable(context.kind)) handshaking.#deadline = Number.POSITIVE_INFINITY
-    return handshaking
   }
 
   get isClient(): boolean {
