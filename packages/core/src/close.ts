@@ -12,7 +12,7 @@ const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_D
  */
 export const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
 export const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer', {
-  hint: 'Nothing is wrong. If every session ends so, soon, another device may have the same device id; the log of the server says so.',
+  hint: 'Nothing is wrong. If sessions often end so, another device may have the same device id: see the log of the server.',
 })
 
 /**

@@ -124,7 +124,7 @@ const errorFacts = {
   DECRYPT_FAILED: session('a frame is not authentic', 'It was changed on the way, or forged.', WIRE.CRYPTO),
   SUITE_MISMATCH: codes('session', false)(
     'the first sealed frame could not be opened',
-    'Most likely the two ends are configured with different cipher suites; compare them.',
+    'Most likely the ends are configured with different cipher suites.',
     WIRE.CRYPTO,
   ),
   SEQ_MISMATCH: session(

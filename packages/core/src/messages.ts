@@ -2,6 +2,7 @@ import { concatBytes, copyBytes } from './bytes.js'
 import {
   COOKIE_SIZE,
   DEVICE_ID_SIZE,
+  ERROR_SIZE,
   HANDSHAKE_NONCE_SIZE,
   MAC_SIZE,
   PUBLIC_KEY_SIZE,
@@ -34,15 +35,14 @@ export class PayloadLayout<Name extends string, Optional extends string = never>
   readonly sizes: readonly number[]
 
   constructor(required: Sizes<Name>, optional?: Sizes<Optional>) {
+    const fields: PayloadField[] = []
+    const sizes: number[] = []
     let offset = 0
-    const place = ([name, size]: [string, number]) => {
-      offset += size
-      return { name, offset: offset - size, size }
-    }
-    const fields = Object.entries<number>(required).map(place)
-    const sizes = [offset]
-    if (optional) {
-      fields.push(...Object.entries<number>(optional).map(place))
+    for (const part of optional ? [required, optional] : [required]) {
+      for (const [name, size] of Object.entries<number>(part)) {
+        fields.push({ name, offset, size })
+        offset += size
+      }
       sizes.push(offset)
     }
     this.fields = fields
@@ -94,21 +94,21 @@ export const challenge = /* @__PURE__ */ new PayloadLayout({ nonce: HANDSHAKE_NO
 export const helloAck = /* @__PURE__ */ new PayloadLayout({ mac: MAC_SIZE })
 /** SESSION_OK, server to client (specification, section 3.6). */
 export const sessionOk = /* @__PURE__ */ new PayloadLayout({ sessionId: SESSION_ID_SIZE, mac: MAC_SIZE })
-/** ERROR (specification, section 2.4). */
-export const error = /* @__PURE__ */ new PayloadLayout({ code: 1, detail: 2 })
 
-/** The payload of an ERROR frame. */
+/** The payload of an ERROR frame: its code, and no detail (specification, section 2.4). */
 export function encodeError(code: number): Uint8Array {
-  return error.encode({ code: Uint8Array.of(code), detail: new Uint8Array(2) })
+  const payload = new Uint8Array(ERROR_SIZE)
+  payload[0] = code
+  return payload
 }
 
 /**
  * What an ERROR frame says; unauthenticated, so at most a hint (specification, section 2.4). Undefined unless its payload is
  * 3 bytes.
  */
-export function describeErrorFrame(frame: Frame): string | undefined {
-  if (!error.sizes.includes(frame.payload.length)) return undefined
-  const code = error.decode(frame).code[0]!
+export function describeErrorFrame({ payload }: Frame): string | undefined {
+  if (payload.length !== ERROR_SIZE) return undefined
+  const code = payload[0]!
   return wireCodeName(code) ?? `code ${code}`
 }
 

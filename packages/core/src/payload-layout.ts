@@ -1,5 +1,5 @@
 import { PacketType, REKEY_SALT_SIZE } from './constants.js'
-import { challenge, error, hello, helloAck, helloRetry, PayloadLayout, sessionOk } from './messages.js'
+import { challenge, hello, helloAck, helloRetry, PayloadLayout, sessionOk } from './messages.js'
 
 export { wireCodeName } from './errors.js'
 export type { PayloadField } from './messages.js'
@@ -15,7 +15,7 @@ export const payloadLayouts = {
   [PacketType.HELLO_ACK]: helloAck,
   [PacketType.SESSION_OK]: sessionOk,
   [PacketType.REKEY]: /* @__PURE__ */ new PayloadLayout({ salt: REKEY_SALT_SIZE }),
-  [PacketType.ERROR]: error,
+  [PacketType.ERROR]: /* @__PURE__ */ new PayloadLayout({ code: 1, detail: 2 }),
 } as const
 
 /** The layout of a packet type; undefined for one whose content is the application's, or empty. */
