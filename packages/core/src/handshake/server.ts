@@ -59,17 +59,9 @@ export class ChallengeServer implements ServerHandshake {
   receive(frame: Frame): HandshakeStep {
     const state = this.#state
     const restarts = this.#config.allowRestart && frame.type === PacketType.HELLO
-    switch (state.kind) {
-      case 'awaiting hello':
-        return this.#onHello(state, frame)
-      case 'awaiting psk':
-        if (restarts) return this.#onHello(state, frame)
-        throw new UsmpError('UNEXPECTED_PACKET', 'a frame before CHALLENGE was sent')
-      case 'awaiting hello ack':
-        return restarts ? this.#onHello(state, frame) : this.#onHelloAck(state, frame)
-      default:
-        return state satisfies never
-    }
+    if (restarts || state.kind === 'awaiting hello') return this.#onHello(state, frame)
+    if (state.kind === 'awaiting hello ack') return this.#onHelloAck(state, frame)
+    throw new UsmpError('UNEXPECTED_PACKET', 'a frame before CHALLENGE was sent')
   }
 
   authorize({ psk, suite }: { psk: Uint8Array; suite: CipherSuite }, known: boolean): HandshakeFrame {
