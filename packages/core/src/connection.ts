@@ -410,19 +410,15 @@ function finite(time: number): number | undefined {
 
 /** @throws UsmpError INVALID_ARGUMENT for what is wrong about datagrams, RANDOM_FAILED */
 function makeReliability(
-  { kind, reliableDatagram, datagram, unsafeWireVersion1 }: CommonOptions,
+  options: CommonOptions,
   provider: CryptoProvider,
   random: RandomSource,
   transmit: (datagram: Uint8Array) => void,
 ): ReliableDatagram | undefined {
+  const { kind, reliableDatagram } = options
   if (kind !== 'datagram') return undefined
-  if (unsafeWireVersion1) {
-    throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
-  }
-  if (!reliableDatagram) {
-    throw new UsmpError('INVALID_ARGUMENT', 'datagrams need reliableDatagram: ReliableDatagram of @usmp/core/datagram')
-  }
-  return new reliableDatagram(provider, datagram ?? {}, random(1)[0]! / 256, transmit)
+  if (reliableDatagram) return reliableDatagram.of(options, provider, random, transmit)
+  throw new UsmpError('INVALID_ARGUMENT', 'datagrams need reliableDatagram: ReliableDatagram of @usmp/core/datagram')
 }
 
 /** The random source, its failures made known as such. */

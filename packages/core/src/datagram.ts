@@ -1,7 +1,8 @@
 import { Arq, type SentFrame } from './arq.js'
 import { assertInteger, copyBytes, copySecret, EMPTY, equalBytes, wipe } from './bytes.js'
+import type { CommonOptions } from './connection-options.js'
 import { PacketType } from './constants.js'
-import type { CryptoProvider } from './crypto.js'
+import type { CryptoProvider, RandomSource } from './crypto.js'
 import type { Drops } from './drops.js'
 import { UsmpError } from './errors.js'
 import type { Established } from './established.js'
@@ -87,6 +88,23 @@ export class ReliableDatagram {
     this.#transmit = transmit
     this.#arq = new Arq(maxInFlight, jitter)
     this.#order = delivery === 'in-order' ? new Reorder() : undefined
+  }
+
+  /**
+   * That of a connection.
+   * @param options of the connection
+   * @throws UsmpError INVALID_ARGUMENT, RANDOM_FAILED
+   */
+  static of(
+    { datagram = {}, unsafeWireVersion1 }: CommonOptions,
+    provider: CryptoProvider,
+    random: RandomSource,
+    transmit: (datagram: Uint8Array) => void,
+  ): ReliableDatagram {
+    if (unsafeWireVersion1) {
+      throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
+    }
+    return new ReliableDatagram(provider, datagram, random(1)[0]! / 256, transmit)
   }
 
   // ─── handshake ───
