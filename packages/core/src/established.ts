@@ -4,7 +4,7 @@ import type { ConnectionContext } from './connection-context.js'
 import { PacketType, packetTypeName, REKEY_SALT_SIZE } from './constants.js'
 import type { PlaintextFrame, ReceivedFrame } from './datagram.js'
 import { asUsmpError, UsmpError } from './errors.js'
-import { type MessageLimits, Reassembler, splitMessage } from './fragment.js'
+import { assertMessage, type MessageLimits, Reassembler, splitMessage } from './fragment.js'
 import type { Frame } from './frame.js'
 import type { HandshakeResult } from './handshake/handshake.js'
 import { Budget, CLIENT_KEEPALIVE, KeepAlive, PING_TIMEOUT } from './keepalive.js'
@@ -189,13 +189,10 @@ export class Established {
    * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE, and as {@link send}
    */
   sendExtension(type: number, data: Uint8Array, now: number): void {
-    const { maxPlaintext } = this.#limits
     if (!this.context.extensions?.includes(type)) {
       throw new UsmpError('INVALID_ARGUMENT', `packet type ${packetTypeName(type)} is not registered`)
     }
-    if (data.length > maxPlaintext) {
-      throw new UsmpError('MESSAGE_TOO_LARGE', `${data.length} bytes, and an extension frame takes ${maxPlaintext}`)
-    }
+    assertMessage(data, this.#limits.maxPlaintext)
     this.sendFrames([{ type, plaintext: data }], now)
   }
 
