@@ -48,6 +48,10 @@ export interface ReceivedFrame extends PlaintextFrame {
  * What a connection has to do besides where bytes may be lost, repeated and reordered (specification, section 7):
  * acknowledges what was accepted, repeats what was not acknowledged, knows repeats of the handshake, lets frames wait
  * that must not be under way beside others, and restores the order of what arrives.
+ *
+ * A `Connection` is handed this class and makes one with `of`. It hands it each datagram first, each step of the handshake,
+ * and the time. The session that it then makes is of the class `Session`; only that one posts frames. Nothing is acknowledged
+ * before the caller says that it was accepted, and no acknowledgement counts that the peer did not make.
  */
 export class ReliableDatagram {
   /** The class of the session that follows the handshake. */
@@ -91,8 +95,8 @@ export class ReliableDatagram {
   }
 
   /**
-   * That of a connection.
-   * @param options of the connection
+   * Makes the one of a connection.
+   * @param transmit takes datagrams that must leave
    * @throws UsmpError INVALID_ARGUMENT, RANDOM_FAILED
    */
   static of(

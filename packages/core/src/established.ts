@@ -39,7 +39,7 @@ export class Established {
 
   /**
    * @param client whether this end is the client, which wins if both ends rekey at once
-   * @param Window on datagrams: the class of that name
+   * @param Window on datagrams: the class {@link ReplayWindow}
    */
   constructor(
     context: ConnectionContext,

@@ -66,8 +66,8 @@ export class RecordLayer {
   #txEpoch = 0
 
   /**
-   * @param Window on datagrams: the class of that name. Without it the transport keeps order and loses nothing, so that the
-   * next number is the only good one
+   * @param Window on datagrams: the class {@link ReplayWindow}. Without it the transport keeps order and loses nothing, so
+   * that the next number is the only good one
    * @param client whether this end is the client, which wins if both ends rekey at once
    * @param start the first numbers of both directions; anything but 0 is for tests near the end of the numbers
    */
