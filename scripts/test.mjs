@@ -84,6 +84,7 @@ const steps = {
     check('node', ['scripts/constants.mjs', '--check'])
     check('node', ['scripts/check-workflows.mjs'])
     check('node', ['scripts/check-imports.mjs'])
+    check('node', ['scripts/check-architecture.mjs'])
   },
   types: () => pnpmCheck('--recursive', 'run', 'typecheck'),
   packages: () => {

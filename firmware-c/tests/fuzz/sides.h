@@ -101,10 +101,10 @@ static void fuzz_check(const fuzz_side_t *side)
   assert(error == 0 || strcmp(usmp_err_name(error), "UNKNOWN") != 0);
   assert(side->conn.tx_head <= side->conn.tx_tail && side->conn.tx_tail <= side->conn.tx_cap);
   /* A datagram that is not authentic ends nothing but an attempt, by its fifth wrong proof of any kind. */
-  assert(error == 0 || side->config.kind != USMP_KIND_DATAGRAM || error == USMP_ERR_CLOSED ||
-         error == USMP_ERR_SEQ_EXHAUSTED || error == USMP_ERR_HANDSHAKE_TIMEOUT || error == USMP_ERR_IDLE_TIMEOUT ||
-         error == USMP_ERR_TRANSPORT_FAILED || error == USMP_ERR_FLOOD || error == USMP_ERR_AUTH_FAILED ||
-         error == USMP_ERR_UNKNOWN_DEVICE || error == USMP_ERR_LOW_ORDER_POINT);
+  assert(error == 0 || side->config.kind != USMP_KIND_DATAGRAM || error == USMP_ERR_CLOSED || error == USMP_ERR_SEQ_EXHAUSTED ||
+         error == USMP_ERR_HANDSHAKE_TIMEOUT || error == USMP_ERR_IDLE_TIMEOUT || error == USMP_ERR_TRANSPORT_FAILED ||
+         error == USMP_ERR_FLOOD || error == USMP_ERR_AUTH_FAILED || error == USMP_ERR_UNKNOWN_DEVICE ||
+         error == USMP_ERR_LOW_ORDER_POINT);
 }
 
 #endif

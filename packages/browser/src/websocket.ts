@@ -89,7 +89,7 @@ export async function openWebSocket(
           new UsmpError('UNREACHABLE', `${url}: ${detail}`, {
             hint:
               'Is the server running, and does it allow the origin of this page? ' +
-              'Browsers do not say why a WebSocket fails; their console and the events of the server do.',
+              'The console of the browser and the events of the server say more.',
           }),
         )
       const { signal: until } = listening

@@ -33,6 +33,7 @@ import {
   messageLimits,
   Reassembler,
   RecordLayer,
+  ReplayWindow,
   splitMessage,
   verifyUtack,
   wireVersion2,
@@ -216,7 +217,7 @@ function cipher(input: Input, atSender: boolean, seq: number, ordered = true): R
     sessionId: fromHex(input.session_id),
     keys: { tx: key(), rx: key() },
   }
-  return new RecordLayer(provider, protocol, session, ordered, client, { tx: seq, rx: seq })
+  return new RecordLayer(provider, protocol, session, ordered ? undefined : ReplayWindow, client, { tx: seq, rx: seq })
 }
 
 /** A frame with any number; also with the last one, which no cipher uses. */

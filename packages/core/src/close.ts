@@ -10,9 +10,7 @@ const SHORT_CLOSES: readonly ErrorCode[] = ['REPLACED', 'SHUTDOWN', 'DUPLICATE_D
  */
 export const CLOSED_HERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by this side')
 export const CLOSED_THERE = /* @__PURE__ */ new UsmpError('CLOSED', 'by the peer', {
-  hint:
-    'Nothing is wrong. If it comes again and again soon after connecting, another device has the same device id, and each ' +
-    'takes the place of the other: the wire does not say why a session ends, the events of the server do.',
+  hint: 'Nothing is wrong. If sessions often end so, another device may have the same device id: see the log of the server.',
 })
 
 /**

@@ -20,12 +20,11 @@ import { Established } from './established.js'
 import { assertMessage, type MessageLimits, messageLimits } from './fragment.js'
 import type { Frame } from './frame.js'
 import { type Framing, framingOf } from './framing.js'
-import type { HandshakeResult, UnprovenDevice } from './handshake/handshake.js'
+import type { ClientHandshake, HandshakeResult, ServerConfig } from './handshake/handshake.js'
 import { Handshaking } from './handshaking.js'
 import { checkOptions, clientTable, serverTable } from './options.js'
 import { assertPsk, PSK_STAND_IN } from './psk.js'
 import { isAuthentic } from './record-layer.js'
-import { isUtack } from './utack.js'
 import type { WireProtocol } from './wire-protocol.js'
 import { wireVersion2 } from './wire-version-2.js'
 
@@ -59,11 +58,12 @@ export class Connection {
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
 
-  /** @param begin makes the first phase */
+  /** @param role the handshake of a client, or what each handshake of a server is made of */
   private constructor(
     options: CommonOptions,
     protocols: readonly WireProtocol[],
-    begin: (context: ConnectionContext) => Handshaking,
+    role: (context: ConnectionContext) => ClientHandshake | ServerConfig,
+    now: number,
   ) {
     const provider = options.provider ?? nobleProvider
     const random = checkedRandom(options.random)
@@ -87,7 +87,7 @@ export class Connection {
       fail: (reason) => this.#fail(reason),
       handleFrameError: (error, authentic) => this.#handleFrameError(error, authentic),
     }
-    this.#phase = begin(this.#context)
+    this.#phase = new Handshaking(this.#context, protocols, role(this.#context), options.handshakeTimeout, now)
   }
 
   /**
@@ -106,9 +106,7 @@ export class Connection {
       suite: options.suite ?? CipherSuite.AES_256_GCM,
       allowMultipleChallenges: !isReliable(options.kind),
     })
-    return new Connection(options, [protocol], (context) =>
-      Handshaking.client(context, protocol, handshake, options.handshakeTimeout, now),
-    )
+    return new Connection(options, [protocol], () => handshake, now)
   }
 
   /**
@@ -118,17 +116,16 @@ export class Connection {
   static server(options: ServerOptions, now: number): Connection {
     checkOptions('Connection.server', options, serverTable)
     const protocols = options.unsafeWireVersion1 ? [wireVersion2, options.unsafeWireVersion1] : [wireVersion2]
-    return new Connection(options, protocols, (context) => {
-      const config = {
-        provider: context.provider,
-        random: context.random,
-        allowRestart: !isReliable(options.kind),
-        ignoreDuplicates: options.kind === 'datagram',
-        onUnproven: (device: UnprovenDevice) => context.report({ kind: 'unproven', ...device }),
-        ...(options.cookies ? { cookies: options.cookies } : {}),
-      }
-      return Handshaking.server(context, protocols, config, options.handshakeTimeout, now)
+    const { kind, cookies } = options
+    const config = ({ provider, random, report }: ConnectionContext): ServerConfig => ({
+      provider,
+      random,
+      cookies,
+      allowRestart: !isReliable(kind),
+      ignoreDuplicates: kind === 'datagram',
+      onUnproven: (device) => report({ kind: 'unproven', ...device }),
     })
+    return new Connection(options, protocols, config, now)
   }
 
   /** Frames that were dropped without harm, by the code of their fault. */
@@ -160,9 +157,9 @@ export class Connection {
 
   /** Takes the next bytes of the stream or line, or one whole message or datagram. Never throws. */
   receive(bytes: Uint8Array, now: number): void {
+    if (this.closedReason) return
     try {
-      const { reliability } = this.#context
-      if (reliability && isUtack(bytes)) return this.#receiveUtack(reliability, bytes, now)
+      if (this.#context.reliability?.receiveUtack(bytes, now, this.#context.drops)) return
       this.#framing.feed(bytes)
     } catch (error) {
       return this.#handleFrameError(asUsmpError(error, 'INVALID_ARGUMENT'), false)
@@ -337,14 +334,6 @@ export class Connection {
     }
   }
 
-  #receiveUtack(reliability: ReliableDatagram, bytes: Uint8Array, now: number): void {
-    if (this.#phase.kind === 'closed') return
-    const verdict = reliability.receiveUtack(bytes, now)
-    if (verdict === 'malformed') this.#context.drops.count('BAD_PAYLOAD')
-    if (verdict === 'forged') this.#context.drops.count('DECRYPT_FAILED')
-    if (verdict === 'good' && this.#phase.kind === 'established') this.#phase.onAcknowledged(reliability, now)
-  }
-
   /** An ERROR frame proves nothing: it may explain a failure to a person, and changes nothing. */
   #noteUnauthenticatedError(phase: Handshaking | Established, frame: Frame): void {
     this.#context.drops.count('UNEXPECTED_PACKET')
@@ -357,7 +346,8 @@ export class Connection {
   }
 
   #openSession({ protocol, isClient }: Handshaking, result: HandshakeResult, now: number): void {
-    this.#phase = new Established(this.#context, protocol, this.#limits, result, isClient, now)
+    const Session = this.#context.reliability?.Session ?? Established
+    this.#phase = new Session(this.#context, protocol, this.#limits, result, isClient, now)
     const { deviceId, suite } = result
     // The record layer keeps its own session id: a listener may do with this one what it likes.
     const sessionId = copyBytes(result.sessionId)
@@ -419,19 +409,15 @@ function finite(time: number): number | undefined {
 
 /** @throws UsmpError INVALID_ARGUMENT for what is wrong about datagrams, RANDOM_FAILED */
 function makeReliability(
-  { kind, reliableDatagram, datagram, unsafeWireVersion1 }: CommonOptions,
+  options: CommonOptions,
   provider: CryptoProvider,
   random: RandomSource,
   transmit: (datagram: Uint8Array) => void,
 ): ReliableDatagram | undefined {
+  const { kind, reliableDatagram } = options
   if (kind !== 'datagram') return undefined
-  if (unsafeWireVersion1) {
-    throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
-  }
-  if (!reliableDatagram) {
-    throw new UsmpError('INVALID_ARGUMENT', 'datagrams need reliableDatagram: ReliableDatagram of @usmp/core/datagram')
-  }
-  return new reliableDatagram(provider, datagram ?? {}, random(1)[0]! / 256, transmit)
+  if (reliableDatagram) return reliableDatagram.of(options, provider, random, transmit)
+  throw new UsmpError('INVALID_ARGUMENT', 'datagrams need reliableDatagram: ReliableDatagram of @usmp/core/datagram')
 }
 
 /** The random source, its failures made known as such. */

@@ -146,8 +146,8 @@ export type CipherSuite = (typeof CipherSuite)[keyof typeof CipherSuite]
 
 /** What the suites are called, as their RFCs write it. */
 export const cipherSuiteNames: Readonly<Record<CipherSuite, string>> = {
-  [CipherSuite.AES_256_GCM]: 'AES-256-GCM',
-  [CipherSuite.CHACHA20_POLY1305]: 'ChaCha20-Poly1305',
+  1: 'AES-256-GCM',
+  2: 'ChaCha20-Poly1305',
 }
 
 /** The name of a packet type, or its number in hex where it has none. */

@@ -1,12 +1,17 @@
 import { Arq, type SentFrame } from './arq.js'
 import { assertInteger, copyBytes, copySecret, EMPTY, equalBytes, wipe } from './bytes.js'
+import type { CommonOptions } from './connection-options.js'
 import { PacketType } from './constants.js'
-import type { CryptoProvider } from './crypto.js'
+import type { CryptoProvider, RandomSource } from './crypto.js'
+import type { Drops } from './drops.js'
 import { UsmpError } from './errors.js'
+import type { Established } from './established.js'
+import { EstablishedDatagram } from './established-datagram.js'
 import type { Frame } from './frame.js'
+import type { HandshakeStep } from './handshake/handshake.js'
 import type { RecordLayer } from './record-layer.js'
 import { Reorder } from './reorder.js'
-import { decodeUtack, encodeUtack, isHandshakeType, verifyUtack } from './utack.js'
+import { decodeUtack, encodeUtack, isHandshakeType, isUtack, verifyUtack } from './utack.js'
 
 /** Most frames under way at once (specification, section 7.5). */
 const MAX_IN_FLIGHT = 8
@@ -43,12 +48,20 @@ export interface ReceivedFrame extends PlaintextFrame {
  * What a connection has to do besides where bytes may be lost, repeated and reordered (specification, section 7):
  * acknowledges what was accepted, repeats what was not acknowledged, knows repeats of the handshake, lets frames wait
  * that must not be under way beside others, and restores the order of what arrives.
+ *
+ * A `Connection` is handed this class and makes one with `of`. It hands it each datagram first, each step of the handshake,
+ * and the time. The session that it then makes is of the class `Session`; only that one posts frames. Nothing is acknowledged
+ * before the caller says that it was accepted, and no acknowledgement counts that the peer did not make.
  */
 export class ReliableDatagram {
+  /** The class of the session that follows the handshake. */
+  readonly Session: typeof Established = EstablishedDatagram
   readonly #provider: CryptoProvider
   readonly #transmit: (datagram: Uint8Array) => void
   readonly #arq: Arq
   readonly #order: Reorder<ReceivedFrame | undefined> | undefined
+  /** Once the handshake is done. */
+  #session: EstablishedDatagram | undefined
   #remembered: Frame[] = []
   /** The rest of a message: nothing may come between. */
   #pendingFragments: PlaintextFrame[] = []
@@ -81,6 +94,23 @@ export class ReliableDatagram {
     this.#order = delivery === 'in-order' ? new Reorder() : undefined
   }
 
+  /**
+   * Makes the one of a connection.
+   * @param transmit takes datagrams that must leave
+   * @throws UsmpError INVALID_ARGUMENT, RANDOM_FAILED
+   */
+  static of(
+    { datagram = {}, unsafeWireVersion1 }: CommonOptions,
+    provider: CryptoProvider,
+    random: RandomSource,
+    transmit: (datagram: Uint8Array) => void,
+  ): ReliableDatagram {
+    if (unsafeWireVersion1) {
+      throw new UsmpError('INVALID_ARGUMENT', 'wire version 1 is not spoken on datagram transports')
+    }
+    return new ReliableDatagram(provider, datagram, random(1)[0]! / 256, transmit)
+  }
+
   // ─── handshake ───
 
   /** Sends a plain frame, and again until it is acknowledged or answered. HELLO_RETRY is sent once (section 7.2). */
@@ -100,6 +130,14 @@ export class ReliableDatagram {
     this.#arq.answered(({ type }) => isHandshakeType(type))
   }
 
+  /** Does what a handshake frame that was accepted means for acknowledgements and repeats. */
+  onHandshakeStep(frame: Frame, { restarted, stateless, progress }: HandshakeStep): void {
+    if (restarted) this.restartHandshake()
+    if (stateless) this.acknowledge(frame, EMPTY)
+    else this.acceptHandshake(frame)
+    if (progress) this.handshakeAnswered()
+  }
+
   /** Acknowledges a handshake frame that was accepted, and its repeats from now on. */
   acceptHandshake(frame: Frame): void {
     this.acknowledge(frame, EMPTY)
@@ -116,6 +154,11 @@ export class ReliableDatagram {
     return known
   }
 
+  /** Tells the session of acknowledgements from now on. */
+  attach(session: EstablishedDatagram): void {
+    this.#session = session
+  }
+
   /** Forgets a handshake that the peer has started again. */
   restartHandshake(): void {
     this.#remembered = []
@@ -130,16 +173,24 @@ export class ReliableDatagram {
   }
 
   /**
-   * Takes an acknowledgement.
-   * @returns `malformed` or `forged`, which count; `late` for one that names nothing under way
+   * Takes a datagram if it is an acknowledgement.
+   * @param drops counts one that is malformed or forged
+   * @returns whether it is one; anything else is meant as a frame
    */
-  receiveUtack(datagram: Uint8Array, now: number): 'good' | 'late' | 'malformed' | 'forged' {
+  receiveUtack(datagram: Uint8Array, now: number, drops: Drops): boolean {
+    if (!isUtack(datagram)) return false
     const utack = decodeUtack(datagram)
-    if (!utack) return 'malformed'
+    if (!utack) {
+      drops.count('BAD_PAYLOAD')
+      return true
+    }
     const isGood = (key: Uint8Array) => verifyUtack(this.#provider, datagram, key)
     const verdict = this.#arq.acknowledge(utack.type, utack.seq, now, isGood)
-    if (verdict === 'good' && !isHandshakeType(utack.type)) this.onReceived(now)
-    return verdict === 'none' ? 'late' : verdict === 'bad' ? 'forged' : 'good'
+    if (verdict === 'bad') drops.count('DECRYPT_FAILED')
+    if (verdict !== 'good') return true
+    if (!isHandshakeType(utack.type)) this.onReceived(now)
+    this.#session?.onAcknowledged(now)
+    return true
   }
 
   /** A frame under the keys of our REKEY, or a REKEY that wins over it, stands for its acknowledgement (section 5.6). */

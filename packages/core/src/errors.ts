@@ -6,7 +6,7 @@ interface ErrorFacts {
   /** A new attempt with unchanged settings may succeed. */
   readonly retryable: boolean
   /** The code of an ERROR frame that says the same, where there is one (specification, section 2). */
-  readonly wireCode?: number
+  readonly wireCode: number | undefined
   readonly message: string
   readonly hint: string
 }
@@ -18,197 +18,151 @@ export function wireCodeName(code: number): string | undefined {
   return Object.entries(WIRE).find(([, value]) => value === code)?.[0]
 }
 
+/** Makes the facts of codes that have these in common. */
+function codes(family: ErrorFamily, retryable: boolean, commonWireCode?: number) {
+  return (message: string, hint: string, wireCode = commonWireCode): ErrorFacts => ({
+    family,
+    retryable,
+    wireCode,
+    message,
+    hint,
+  })
+}
+
+const usage = codes('usage', false)
+const platform = codes('platform', false, WIRE.INTERNAL)
+const transport = codes('transport', true)
+const frame = codes('frame', true, WIRE.BAD_FRAME)
+const handshake = codes('handshake', false)
+const session = codes('session', true)
+const end = codes('end', true)
+
 const errorFacts = {
-  INVALID_ARGUMENT: usage('an argument is not usable', 'See the message for the argument and what it must be.'),
+  INVALID_ARGUMENT: usage('an argument is not usable', 'See the message for what it must be.'),
   MESSAGE_TOO_LARGE: usage('the message is larger than the connection takes', 'Cut it into several messages.'),
   QUEUE_FULL: usage('a queue is full', 'The peer or the consumer is slower than the producer: wait, or drop old data.'),
   NOT_CONNECTED: usage('there is no established session', 'Wait for the connection, or open a new one.'),
-  ABORTED: usage('the caller aborted the operation', 'The AbortSignal that was passed in fired.'),
+  ABORTED: usage('the caller aborted the operation', 'Its AbortSignal fired.'),
   WEAK_PSK: usage(
     'the pre-shared key is too weak',
     'Use 32 random bytes (`usmp keygen psk`). A recorded handshake lets weak keys be guessed offline.',
   ),
-  RANDOM_FAILED: {
-    family: 'platform',
-    retryable: false,
-    wireCode: WIRE.INTERNAL,
-    message: 'the random source failed',
-    hint: 'Repair the platform: without randomness there is no security.',
-  },
-  CRYPTO_FAILED: {
-    family: 'platform',
-    retryable: false,
-    wireCode: WIRE.INTERNAL,
-    message: 'the cryptography provider failed',
-    hint: 'The provider threw; see the cause.',
-  },
-  TRANSPORT_FAILED: {
-    family: 'transport',
-    retryable: true,
-    message: 'the transport failed',
-    hint: 'It broke; see the cause. Connect again.',
-  },
-  UNREACHABLE: {
-    family: 'transport',
-    retryable: true,
-    message: 'the peer could not be reached',
-    hint: 'Is the peer running, and are address, port and firewall right?',
-  },
-  UNTRUSTED_CERTIFICATE: {
-    family: 'transport',
-    retryable: false,
-    message: 'the TLS certificate of the server is not accepted',
-    hint: 'See the message for what is wrong with it.',
-  },
-  PSK_LOOKUP_FAILED: {
-    family: 'platform',
-    retryable: true,
-    wireCode: WIRE.INTERNAL,
-    message: 'the key of the device could not be looked up',
-    hint: 'See the cause. The device was told that the server has a fault, and comes again.',
-  },
+  RANDOM_FAILED: platform('the random source failed', 'Repair the platform: without randomness there is no security.'),
+  CRYPTO_FAILED: platform('the cryptography provider failed', 'See the cause.'),
+  TRANSPORT_FAILED: transport('the transport failed', 'See the cause. Connect again.'),
+  UNREACHABLE: transport(
+    'the peer could not be reached',
+    'Is the peer running, and are address, port and firewall right?',
+  ),
+  UNTRUSTED_CERTIFICATE: codes('transport', false)(
+    'the TLS certificate of the server is not accepted',
+    'See the message for what is wrong.',
+  ),
+  PSK_LOOKUP_FAILED: codes('platform', true)(
+    'the key of the device could not be looked up',
+    'See the cause. The device connects again.',
+    WIRE.INTERNAL,
+  ),
   BAD_MAGIC: frame('the bytes are not a USMP frame', 'Does the other side speak USMP on this port?'),
-  BAD_VERSION: {
-    family: 'frame',
-    retryable: false,
-    wireCode: WIRE.VERSION,
-    message: 'the peer speaks another wire version',
-    hint: 'Wire version 1 is firmware before 1.0: upgrade it, or allow it by its unsafe option while you do.',
-  },
+  BAD_VERSION: codes('frame', false)(
+    'the peer speaks another wire version',
+    'Wire version 1 is firmware before 1.0: upgrade it, or allow it by its unsafe option while you do.',
+    WIRE.VERSION,
+  ),
   BAD_TYPE: frame('packet type 0x00 does not exist', 'The peer is faulty, or bytes were lost on the way.'),
   BAD_LENGTH: frame('the frame announces more than 480 bytes', 'The peer is faulty, or bytes were lost on the way.'),
   BAD_CRC: frame('the checksum of a frame is wrong', 'Bytes changed on the way.'),
   INCOMPLETE: frame('the frame is cut short', 'More bytes were announced than there are.'),
   TRAILING_BYTES: frame('there are bytes behind the frame', 'A datagram or message carries exactly one frame.'),
   BAD_COBS: frame('a serial packet is malformed', 'Noise on the line, another baud rate, or a boot log.'),
-  UNEXPECTED_PACKET: {
-    family: 'handshake',
-    retryable: false,
-    wireCode: WIRE.BAD_FRAME,
-    message: 'a packet came at the wrong moment',
-    hint: 'The peer breaks the order of the protocol, or an extension type is not registered here.',
-  },
-  BAD_PAYLOAD: {
-    family: 'handshake',
-    retryable: false,
-    wireCode: WIRE.BAD_FRAME,
-    message: 'the payload of a packet has the wrong size',
-    hint: 'The peer is faulty or speaks another generation of the protocol.',
-  },
+  UNEXPECTED_PACKET: handshake(
+    'a packet came at the wrong moment',
+    'The peer breaks the order of the protocol, or an extension type is not registered here.',
+    WIRE.BAD_FRAME,
+  ),
+  BAD_PAYLOAD: handshake('the payload of a packet has the wrong size', 'The peer is faulty.', WIRE.BAD_FRAME),
   LOW_ORDER_POINT: handshake(
     'the public key of the peer is a low-order point',
-    WIRE.CRYPTO,
     'Nothing honest sends one.',
+    WIRE.CRYPTO,
   ),
   AUTH_FAILED: handshake(
     'the peer does not hold the same pre-shared key',
-    WIRE.AUTH,
     'Compare the keys of both ends for this device id. On a client: the server may not be who you think.',
+    WIRE.AUTH,
   ),
   UNKNOWN_DEVICE: handshake(
     'no key is known for the device',
-    WIRE.AUTH,
     'Register the device id with its key, or correct the id.',
+    WIRE.AUTH,
   ),
   LOCKED_OUT: handshake(
     'the device failed too often and has to wait',
-    WIRE.AUTH,
     'Correct its key; the lockout lasts at most 60 seconds.',
+    WIRE.AUTH,
   ),
-  BAD_COOKIE: handshake('the cookie is not valid', WIRE.AUTH, 'It is too old, or the address is forged.'),
-  ORIGIN_REFUSED: {
-    family: 'handshake',
-    retryable: false,
-    message: 'the web page is not of an allowed origin',
-    hint: 'Add its origin to `origins` of the server if the page is yours.',
-  },
-  HANDSHAKE_TIMEOUT: {
-    family: 'handshake',
-    retryable: true,
-    wireCode: WIRE.TIMEOUT,
-    message: 'the handshake took too long',
-    hint: 'The peer is overloaded, the network loses packets, or the peer is not a USMP peer.',
-  },
-  HANDSHAKE_REFUSED: {
-    family: 'handshake',
-    retryable: true,
-    wireCode: WIRE.AUTH,
-    message: 'the peer ended the handshake',
-    hint: 'A wrong key, an unknown device, a lockout or a limit: the log of the server says which.',
-  },
+  BAD_COOKIE: handshake('the cookie is not valid', 'It is too old, or the address is forged.', WIRE.AUTH),
+  ORIGIN_REFUSED: handshake(
+    'the web page is not of an allowed origin',
+    'Add its origin to `origins` of the server if the page is yours.',
+  ),
+  HANDSHAKE_TIMEOUT: codes('handshake', true)(
+    'the handshake took too long',
+    'The peer is overloaded, or is no USMP peer, or the network loses packets.',
+    WIRE.TIMEOUT,
+  ),
+  HANDSHAKE_REFUSED: codes('handshake', true)(
+    'the peer ended the handshake',
+    'The log of the server says why.',
+    WIRE.AUTH,
+  ),
   BAD_NONCE: session(
     'the nonce of a frame is not the one of this session',
-    WIRE.CRYPTO,
     'It belongs to another session.',
+    WIRE.CRYPTO,
   ),
-  DECRYPT_FAILED: session('a frame is not authentic', WIRE.CRYPTO, 'It was changed on the way, or forged.'),
-  SUITE_MISMATCH: {
-    family: 'session',
-    retryable: false,
-    wireCode: WIRE.CRYPTO,
-    message: 'the first sealed frame could not be opened',
-    hint: 'Most likely the two ends are configured with different cipher suites; compare them.',
-  },
+  DECRYPT_FAILED: session('a frame is not authentic', 'It was changed on the way, or forged.', WIRE.CRYPTO),
+  SUITE_MISMATCH: codes('session', false)(
+    'the first sealed frame could not be opened',
+    'Most likely the ends are configured with different cipher suites.',
+    WIRE.CRYPTO,
+  ),
   SEQ_MISMATCH: session(
     'a frame is missing, repeated or out of order',
-    WIRE.SEQ,
     'Loss on the line, an attack, or a faulty peer.',
+    WIRE.SEQ,
   ),
   REPLAYED: session(
     'a datagram was seen before or is too old',
-    WIRE.SEQ,
     'The network repeated it, or it is a replay.',
-  ),
-  SEQ_EXHAUSTED: session(
-    'the session has used up its sequence numbers',
     WIRE.SEQ,
-    'Connect anew: fresh keys, fresh numbers.',
   ),
-  BAD_FRAGMENT: session('the fragments of a message do not fit together', WIRE.BAD_FRAME, 'The peer is faulty.'),
+  SEQ_EXHAUSTED: session('the session has used up its sequence numbers', 'Connect again.', WIRE.SEQ),
+  BAD_FRAGMENT: session('the fragments of a message do not fit together', 'The peer is faulty.', WIRE.BAD_FRAME),
   FLOOD: session(
     'more PING, PONG and REKEY frames came than any honest peer sends',
-    WIRE.BAD_FRAME,
     'The peer is faulty or hostile.',
+    WIRE.BAD_FRAME,
   ),
-  IDLE_TIMEOUT: session('nothing authentic came for too long', WIRE.TIMEOUT, 'The peer or the network is gone.'),
-  REQUEST_TIMEOUT: {
-    family: 'session',
-    retryable: true,
-    message: 'the peer did not answer the request in time',
-    hint: 'The peer is slow, or does not speak JSON-RPC. The request may have been carried out all the same.',
-  },
-  INVALID_RESPONSE: {
-    family: 'session',
-    retryable: false,
-    message: 'the answer of the peer does not fit the contract',
-    hint: 'Compare the contracts of both ends.',
-  },
-  CLOSED: end('the session was closed', 'A BYE was sent or received; nothing is wrong.'),
+  IDLE_TIMEOUT: session('nothing authentic came for too long', 'The peer or the network is gone.', WIRE.TIMEOUT),
+  REQUEST_TIMEOUT: session(
+    'the peer did not answer the request in time',
+    'The peer is slow, or does not speak JSON-RPC. The request may have been carried out.',
+  ),
+  INVALID_RESPONSE: codes('session', false)(
+    'the answer of the peer does not fit the contract',
+    'Compare the contracts of both ends.',
+  ),
+  CLOSED: end('the session was closed', 'Nothing is wrong.'),
   TRUNCATED: end(
     'the transport ended without a BYE',
     'The peer crashed or the network cut it off; what came before is complete.',
   ),
-  REPLACED: end('the same device opened a newer session', 'Two devices with one id would replace each other for ever.'),
+  REPLACED: end('the same device opened a newer session', 'Two devices with one id replace each other.'),
   DUPLICATE_DEVICE: end('the device already has a session', 'The server keeps the older one by policy.'),
-  TOO_MANY_CONNECTIONS: end('a limit of the server is reached', 'Too many connections or handshakes; try again later.'),
+  TOO_MANY_CONNECTIONS: end('a limit of the server is reached', 'Connect again later.'),
   SHUTDOWN: end('the server shuts down', 'Connect again later.'),
 } as const satisfies Record<string, ErrorFacts>
-
-function usage(message: string, hint: string): ErrorFacts {
-  return { family: 'usage', retryable: false, message, hint }
-}
-function frame(message: string, hint: string): ErrorFacts {
-  return { family: 'frame', retryable: true, wireCode: WIRE.BAD_FRAME, message, hint }
-}
-function handshake(message: string, wireCode: number, hint: string): ErrorFacts {
-  return { family: 'handshake', retryable: false, wireCode, message, hint }
-}
-function session(message: string, wireCode: number, hint: string): ErrorFacts {
-  return { family: 'session', retryable: true, wireCode, message, hint }
-}
-function end(message: string, hint: string): ErrorFacts {
-  return { family: 'end', retryable: true, message, hint }
-}
 
 /** The stable codes; each has an entry in docs/errors.md. */
 export type ErrorCode = keyof typeof errorFacts

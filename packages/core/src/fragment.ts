@@ -24,14 +24,12 @@ export function messageLimits(maxPlaintext: number): MessageLimits {
 }
 
 /**
- * Checks a message.
- * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array, MESSAGE_TOO_LARGE over `maxMessage` bytes
+ * Checks a message, or what stands in a frame.
+ * @throws UsmpError INVALID_ARGUMENT if it is no Uint8Array, MESSAGE_TOO_LARGE over `max` bytes
  */
-export function assertMessage(message: Uint8Array, maxMessage: number): void {
+export function assertMessage(message: Uint8Array, max: number): void {
   assertBytes('message', message)
-  if (message.length > maxMessage) {
-    throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes, and at most ${maxMessage}`)
-  }
+  if (message.length > max) throw new UsmpError('MESSAGE_TOO_LARGE', `${message.length} bytes, and at most ${max}`)
 }
 
 /**

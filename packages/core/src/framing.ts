@@ -71,32 +71,23 @@ class MessageFraming implements Framing {
   }
 }
 
-/** One frame in each COBS packet. */
-class SerialFraming implements Framing {
-  readonly pending = 0
-  #versions: readonly number[]
+/** One frame in each COBS packet: each packet is a message. */
+class SerialFraming extends MessageFraming {
   readonly #decoder = new SerialDecoder()
   #packets: Iterator<Uint8Array | UsmpError> | undefined
 
-  constructor(versions: readonly number[]) {
-    this.#versions = versions
-  }
-
-  feed(bytes: Uint8Array): void {
+  override feed(bytes: Uint8Array): void {
     this.#packets = this.#decoder.push(bytes)
   }
 
-  next(): Frame | undefined {
+  override next(): Frame | undefined {
     const packet: Uint8Array | UsmpError | undefined = this.#packets?.next().value
     if (packet instanceof UsmpError) throw packet
-    return packet && decodeFrame(packet, this.#versions)
+    if (packet) super.feed(packet)
+    return super.next()
   }
 
-  acceptVersions(versions: readonly number[]): void {
-    this.#versions = versions
-  }
-
-  encode(frame: Uint8Array): Uint8Array {
+  override encode(frame: Uint8Array): Uint8Array {
     return encodeSerial(frame)
   }
 }

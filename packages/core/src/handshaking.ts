@@ -1,4 +1,3 @@
-import { EMPTY } from './bytes.js'
 import type { ConnectionContext } from './connection-context.js'
 import { isReliable } from './connection-options.js'
 import {
@@ -58,58 +57,33 @@ export class Handshaking {
   /** From when on a key is looked up again. */
   #lookUpFrom = Number.NEGATIVE_INFINITY
 
-  private constructor(
+  /**
+   * @param protocols a client's one, or those of a server; the first one is what a HELLO is expected in
+   * @param role the handshake of a client, whose first frame is sent; or what each handshake of a server is made of
+   * @param timeout ms, 0 for never: of a client for each step, of a server for the whole handshake
+   * @throws UsmpError RANDOM_FAILED
+   */
+  constructor(
     context: ConnectionContext,
     protocols: readonly WireProtocol[],
     role: ClientHandshake | ServerConfig,
-    timeout: number,
+    timeout: number | undefined,
     now: number,
   ) {
+    const isClient = 'start' in role
     this.#context = context
     this.#protocols = protocols
     this.#protocol = protocols[0]!
-    if ('start' in role) this.#client = role
-    else {
+    this.#timeout = (timeout ?? (isClient ? CLIENT_STEP_TIMEOUT : SERVER_HANDSHAKE_TIMEOUT)) || Number.POSITIVE_INFINITY
+    // A line waits for its first HELLO without limit.
+    this.#deadline = isClient || isReliable(context.kind) ? now + this.#timeout : Number.POSITIVE_INFINITY
+    if (isClient) {
+      this.#client = role
+      this.#send(this.#protocol, role.start(), now)
+    } else {
       this.#config = role
       this.#server = this.#protocol.server(role)
     }
-    this.#timeout = timeout || Number.POSITIVE_INFINITY
-    this.#deadline = now + this.#timeout
-  }
-
-  /**
-   * The initiating end; the first frame is sent.
-   * @param handshake of the protocol
-   * @param timeout ms for each step, 0 for never
-   */
-  static client(
-    context: ConnectionContext,
-    protocol: WireProtocol,
-    handshake: ClientHandshake,
-    timeout: number = CLIENT_STEP_TIMEOUT,
-    now: number,
-  ): Handshaking {
-    const handshaking = new Handshaking(context, [protocol], handshake, timeout, now)
-    handshaking.#send(protocol, handshake.start(), now)
-    return handshaking
-  }
-
-  /**
-   * The answering end.
-   * @param protocols the first one is what a HELLO is expected in
-   * @param timeout ms for the whole handshake, 0 for never
-   */
-  static server(
-    context: ConnectionContext,
-    protocols: readonly WireProtocol[],
-    config: ServerConfig,
-    timeout: number = SERVER_HANDSHAKE_TIMEOUT,
-    now: number,
-  ): Handshaking {
-    const handshaking = new Handshaking(context, protocols, config, timeout, now)
-    // A line waits for its first HELLO without limit.
-    if (!isReliable(context.kind)) handshaking.#deadline = Number.POSITIVE_INFINITY
-    return handshaking
   }
 
   get isClient(): boolean {
@@ -152,10 +126,11 @@ export class Handshaking {
     const protocol = this.#protocols.find(({ version }) => version === frame.version) ?? this.#protocol
     const handshake = this.#handshakeOf(protocol)
     const step = handshake.receive(frame)
-    if (step.restarted) reliability?.restartHandshake()
-    if (step.stateless) reliability?.acknowledge(frame, EMPTY)
-    else reliability?.acceptHandshake(frame)
-    if (step.progress) this.#onProgress(now)
+    reliability?.onHandshakeStep(frame, step)
+    // A server has one deadline for an attempt, whatever else the device sends.
+    if (step.progress && (this.isClient || this.#deadline === Number.POSITIVE_INFINITY)) {
+      this.#deadline = now + this.#timeout
+    }
     if (step.send) this.#send(protocol, step.send, now)
     if (step.hello) {
       this.#pick(protocol, handshake as ServerHandshake)
@@ -193,12 +168,6 @@ export class Handshaking {
     this.#context.pickProtocol(protocol)
   }
 
-  #onProgress(now: number): void {
-    this.#context.reliability?.handshakeAnswered()
-    // A server has one deadline for an attempt, whatever else the device sends.
-    if (this.isClient || this.#deadline === Number.POSITIVE_INFINITY) this.#deadline = now + this.#timeout
-  }
-
   // ─── what the application answers ───
 
   /**
@@ -206,7 +175,7 @@ export class Handshaking {
    * @throws UsmpError INVALID_ARGUMENT if no `hello` waits for an answer, or at a client; RANDOM_FAILED
    */
   authorize(key: { readonly psk: Uint8Array; readonly suite: CipherSuite }, known: boolean, now: number): void {
-    if (!this.#server) throw new UsmpError('INVALID_ARGUMENT', 'only a server authorizes')
+    if (!this.#server) throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
     if (now >= this.#deadline) return this.#context.fail(this.#timeoutError())
     const send = this.#server.authorize(key, known)
     this.#lookupFailure = undefined

@@ -92,11 +92,10 @@ function suggest(name: string, prefix: string, table: OptionTable): string {
 /** Edits (insert, delete, replace) from one word to another. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, index) => index)
-  for (let i = 1; i <= from.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= to.length; j++) {
-      const replace = row[j - 1]! + (from[i - 1] === to[j - 1] ? 0 : 1)
-      next.push(Math.min(replace, row[j]! + 1, next[j - 1]! + 1))
+  for (const letter of from) {
+    const next = [row[0]! + 1]
+    for (const [j, other] of [...to].entries()) {
+      next.push(Math.min(row[j]! + (letter === other ? 0 : 1), row[j + 1]! + 1, next[j]! + 1))
     }
     row = next
   }

@@ -12,7 +12,7 @@ import { UsmpError } from './errors.js'
 import { type Frame, finishFrame, writeHeader } from './frame.js'
 import type { HandshakeResult } from './handshake/handshake.js'
 import { deriveRekeyKeys, type TrafficKeys } from './keys.js'
-import { ReplayWindow } from './replay.js'
+import type { ReplayWindow } from './replay.js'
 import type { WireProtocol } from './wire-protocol.js'
 
 /** Bytes of a nonce: the sequence number, then the beginning of the session id. */
@@ -25,8 +25,8 @@ interface ReceiveEpoch {
   readonly aead: Aead
   /** The next number on ordered transports. */
   next: number
-  /** The numbers seen on datagram transports. */
-  readonly window: ReplayWindow
+  /** On datagram transports: the numbers seen. */
+  readonly window: ReplayWindow | undefined
 }
 
 /** A REKEY of ours that no frame of the peer has confirmed yet. */
@@ -53,7 +53,7 @@ export class RecordLayer {
   readonly #protocol: RecordProtocol
   readonly #suite: CipherSuite
   readonly #sessionId: Uint8Array
-  readonly #ordered: boolean
+  readonly #Window: typeof ReplayWindow | undefined
   readonly #client: boolean
   #txKey: Uint8Array
   #tx: Aead
@@ -66,7 +66,8 @@ export class RecordLayer {
   #txEpoch = 0
 
   /**
-   * @param ordered whether the transport keeps order and loses nothing, so that the next number is the only good one
+   * @param Window on datagrams: the class {@link ReplayWindow}. Without it the transport keeps order and loses nothing, so
+   * that the next number is the only good one
    * @param client whether this end is the client, which wins if both ends rekey at once
    * @param start the first numbers of both directions; anything but 0 is for tests near the end of the numbers
    */
@@ -74,7 +75,7 @@ export class RecordLayer {
     provider: CryptoProvider,
     protocol: RecordProtocol,
     { suite, sessionId, keys }: Omit<HandshakeResult, 'deviceId'>,
-    ordered: boolean,
+    Window: typeof ReplayWindow | undefined,
     client: boolean,
     start: { readonly tx: number; readonly rx: number } = { tx: 0, rx: 0 },
   ) {
@@ -82,7 +83,7 @@ export class RecordLayer {
     this.#protocol = protocol
     this.#suite = suite
     this.#sessionId = sessionId
-    this.#ordered = ordered
+    this.#Window = Window
     this.#client = client
     this.#txKey = keys.tx
     this.#tx = provider.aead(suite, keys.tx)
@@ -153,13 +154,12 @@ export class RecordLayer {
    * @throws UsmpError REPLAYED
    */
   checkReplay(seq: number): void {
-    if (!this.#ordered && !this.#epochs.some((receiveEpoch) => receiveEpoch.window.check(seq) === 'new'))
-      throw replayed(seq)
+    if (!this.#epochs.some((receiveEpoch) => mayAccept(receiveEpoch, seq))) throw replayed(seq)
   }
 
   /** On datagrams: the key under which a frame with this number was accepted, if there was one and that can still be told. */
   keyOfSeen(seq: number): Uint8Array | undefined {
-    return this.#epochs.find((receiveEpoch) => receiveEpoch.window.check(seq) === 'duplicate')?.key
+    return this.#epochs.find((receiveEpoch) => receiveEpoch.window?.check(seq) === 'duplicate')?.key
   }
 
   /**
@@ -202,13 +202,13 @@ export class RecordLayer {
     writeHeader(aad, frame.version, frame.type, frame.seq, payload.length)
     const sealed = nonceOnWire ? payload.subarray(NONCE_SIZE) : payload
     for (const receiveEpoch of this.#epochs) {
-      if (!this.#ordered && receiveEpoch.window.check(frame.seq) !== 'new') continue
+      if (!mayAccept(receiveEpoch, frame.seq)) continue
       const plaintext = receiveEpoch.aead.open(nonce, aad, sealed)
       if (plaintext) return { receiveEpoch, plaintext }
     }
     // Under the keys that have not seen the number it is nothing, so it is the frame that was seen.
-    if (!this.#ordered && this.keyOfSeen(frame.seq)) throw replayed(frame.seq)
-    throw new UsmpError(this.#ordered && !this.#openedAny ? 'SUITE_MISMATCH' : 'DECRYPT_FAILED')
+    if (this.keyOfSeen(frame.seq)) throw replayed(frame.seq)
+    throw new UsmpError(this.#Window || this.#openedAny ? 'DECRYPT_FAILED' : 'SUITE_MISMATCH')
   }
 
   /**
@@ -278,12 +278,11 @@ export class RecordLayer {
   #accept(receiveEpoch: ReceiveEpoch, seq: number): void {
     this.#openedAny = true
     if (seq >= SEQ_LIMIT) throw new UsmpError('SEQ_EXHAUSTED')
-    if (this.#ordered) {
-      if (seq !== receiveEpoch.next)
-        throw new UsmpError('SEQ_MISMATCH', `number ${seq} instead of ${receiveEpoch.next}`)
+    const { window, next } = receiveEpoch
+    if (window) window.commit(seq)
+    else {
+      if (seq !== next) throw new UsmpError('SEQ_MISMATCH', `number ${seq} instead of ${next}`)
       receiveEpoch.next++
-    } else {
-      receiveEpoch.window.commit(seq)
     }
     const index = this.#epochs.indexOf(receiveEpoch)
     if (index === 0) return
@@ -293,7 +292,7 @@ export class RecordLayer {
   }
 
   #makeEpoch(key: Uint8Array): ReceiveEpoch {
-    return { key, aead: this.#provider.aead(this.#suite, key), next: 0, window: new ReplayWindow() }
+    return { key, aead: this.#provider.aead(this.#suite, key), next: 0, window: this.#Window && new this.#Window() }
   }
 
   #setTx(key: Uint8Array): void {
@@ -316,6 +315,11 @@ export class RecordLayer {
     wipe(this.#pending?.oldKeys.tx, this.#pending?.oldKeys.rx)
     this.#pending = undefined
   }
+}
+
+/** Whether a number is not known to be old, before its frame is authentic. */
+function mayAccept({ window }: ReceiveEpoch, seq: number): boolean {
+  return !window || window.check(seq) === 'new'
 }
 
 function replayed(seq: number): UsmpError {

@@ -293,9 +293,10 @@ async function finish(world: TwoSessions, inOrder: boolean): Promise<void> {
   compare(world, inOrder)
   for (const at of SIDES) {
     const { session, reason, open } = world.sides![at]
-    // Who lives on, and has a peer, waits for nothing.
-    if (session && !reason && !world.sides![otherSide(at)].reason)
-      expect(open).toEqual({ sends: 0, pings: 0, rekeys: 0 })
+    // Who lives on, and has a peer, waits for nothing. On a serial line a PING that noise destroys right before a rekey of the
+    // other side leaves no gap in the numbers (specification, section 5.4): it is answered by the PONG to a later one.
+    const pings = world.kind === 'serial' ? expect.any(Number) : 0
+    if (session && !reason && !world.sides![otherSide(at)].reason) expect(open).toEqual({ sends: 0, pings, rekeys: 0 })
   }
   await world.end()
   compare(world, inOrder)

@@ -39,6 +39,7 @@ export const list: readonly About[] = [
     covers: core(
       'connection',
       'established',
+      'established-datagram',
       'record-layer',
       'fragment',
       'replay',

@@ -1,7 +1,7 @@
 import type { CipherSuite, CryptoProvider, WireVersion } from '@usmp/core'
 import { type ClientOptions, Connection, concatBytes, type ServerOptions, type TransportKind } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
-import { RecordLayer, wireVersion2 } from '@usmp/core/internal'
+import { RecordLayer, ReplayWindow, wireVersion2 } from '@usmp/core/internal'
 import { wireVersion1 } from '@usmp/core/wire-version-1'
 import { text } from './bytes.js'
 import { DEVICE_ID_BYTES, PSK } from './identities.js'
@@ -35,7 +35,7 @@ export function cipherOf(
     provider,
     protocol,
     { suite, sessionId, keys: keysOf(session, side) },
-    ordered,
+    ordered ? undefined : ReplayWindow,
     side === 'client',
     { tx, rx },
   )

@@ -12,7 +12,7 @@ const MAX_CHALLENGES = 4
 
 /** Awaits CHALLENGE, or one HELLO_RETRY. */
 interface AwaitingChallenge {
-  readonly kind: 'awaiting-challenge'
+  readonly kind: 'awaiting challenge'
   readonly keyPair: KeyPair
   readonly retried: boolean
 }
@@ -25,7 +25,7 @@ interface AnsweredChallenge {
 
 /** Awaits SESSION_OK. */
 interface AwaitingSessionOk {
-  readonly kind: 'awaiting-session-ok'
+  readonly kind: 'awaiting session ok'
   /** Wiped already unless further challenges are answered. */
   readonly keyPair: KeyPair
   /** Oldest first. */
@@ -61,15 +61,15 @@ export class ChallengeClient implements ClientHandshake {
     this.#schedule = schedule
     this.#ackSeq = ackSeq
     const keyPair = config.provider.generateKeyPair(config.random)
-    this.#state = { kind: 'awaiting-challenge', keyPair, retried: false }
+    this.#state = { kind: 'awaiting challenge', keyPair, retried: false }
   }
 
   get waitingFor(): string {
-    return this.#state.kind.replaceAll('-', ' ')
+    return this.#state.kind
   }
 
   get proofSent(): boolean {
-    return this.#state.kind === 'awaiting-session-ok'
+    return this.#state.kind === 'awaiting session ok'
   }
 
   get refusal(): Refusal {
@@ -83,11 +83,11 @@ export class ChallengeClient implements ClientHandshake {
   receive(frame: Frame): HandshakeStep {
     const state = this.#state
     switch (state.kind) {
-      case 'awaiting-challenge':
+      case 'awaiting challenge':
         if (frame.type === PacketType.HELLO_RETRY) return this.#onHelloRetry(state, frame)
         expectType(frame, PacketType.CHALLENGE)
         return this.#onChallenge([], frame, true)
-      case 'awaiting-session-ok':
+      case 'awaiting session ok':
         // A further challenge may be forged: it gives no more time, and does not stop the answer to another one.
         if (this.#config.allowMultipleChallenges && frame.type === PacketType.CHALLENGE) {
           return this.#onChallenge(state.challenges, frame, false)
@@ -100,7 +100,7 @@ export class ChallengeClient implements ClientHandshake {
 
   wipe(): void {
     wipe(this.#config.psk)
-    if (this.#state.kind === 'awaiting-session-ok') wipeChallenges(this.#state.challenges)
+    if (this.#state.kind === 'awaiting session ok') wipeChallenges(this.#state.challenges)
     this.#state.keyPair.wipe()
   }
 
@@ -130,7 +130,7 @@ export class ChallengeClient implements ClientHandshake {
     if (!allowMultipleChallenges) keyPair.wipe()
     const kept = answered.slice(-MAX_CHALLENGES + 1)
     wipeChallenges(answered.slice(0, answered.length - kept.length))
-    this.#state = { kind: 'awaiting-session-ok', keyPair, challenges: [...kept, { transcript, keys }] }
+    this.#state = { kind: 'awaiting session ok', keyPair, challenges: [...kept, { transcript, keys }] }
     return { send: { type: PacketType.HELLO_ACK, seq: this.#ackSeq, payload: helloAck.encode({ mac }) }, progress }
   }
 

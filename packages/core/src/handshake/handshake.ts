@@ -24,7 +24,7 @@ export interface ServerConfig {
   readonly provider: CryptoProvider
   readonly random: RandomSource
   /** On datagrams: makes and checks the cookies of one peer address; without it no cookie is asked for. */
-  readonly cookies?: CookieGuard
+  readonly cookies?: CookieGuard | undefined
   /**
    * A HELLO restarts the handshake in every state: where there is no connection to close (serial, datagram), a device that
    * restarts shows it in no other way (specification, section 3.10).

@@ -12,19 +12,19 @@ const PSK_STAND_IN_SIZE = 32
 
 /** Awaits HELLO. */
 interface AwaitingHello {
-  readonly kind: 'awaiting-hello'
+  readonly kind: 'awaiting hello'
 }
 
 /** Has a HELLO and awaits the application's answer, `authorize`. */
 interface AwaitingPsk {
-  readonly kind: 'awaiting-psk'
+  readonly kind: 'awaiting psk'
   readonly deviceId: Uint8Array
   readonly clientPublic: Uint8Array
 }
 
 /** Awaits HELLO_ACK. */
 interface AwaitingHelloAck {
-  readonly kind: 'awaiting-hello-ack'
+  readonly kind: 'awaiting hello ack'
   readonly deviceId: Uint8Array
   readonly psk: Uint8Array
   /** False if the PSK is a random one that stands in for that of an unknown device. */
@@ -36,7 +36,7 @@ interface AwaitingHelloAck {
 
 type State = AwaitingHello | AwaitingPsk | AwaitingHelloAck
 
-const START: State = { kind: 'awaiting-hello' }
+const START: State = { kind: 'awaiting hello' }
 
 /** The server of wire versions 1 and 2 (specification, section 3.10). */
 export class ChallengeServer implements ServerHandshake {
@@ -53,28 +53,20 @@ export class ChallengeServer implements ServerHandshake {
   }
 
   get waitingFor(): string {
-    return this.#state.kind.replaceAll('-', ' ')
+    return this.#state.kind
   }
 
   receive(frame: Frame): HandshakeStep {
     const state = this.#state
     const restarts = this.#config.allowRestart && frame.type === PacketType.HELLO
-    switch (state.kind) {
-      case 'awaiting-hello':
-        return this.#onHello(state, frame)
-      case 'awaiting-psk':
-        if (restarts) return this.#onHello(state, frame)
-        throw new UsmpError('UNEXPECTED_PACKET', 'a frame before CHALLENGE was sent')
-      case 'awaiting-hello-ack':
-        return restarts ? this.#onHello(state, frame) : this.#onHelloAck(state, frame)
-      default:
-        return state satisfies never
-    }
+    if (restarts || state.kind === 'awaiting hello') return this.#onHello(state, frame)
+    if (state.kind === 'awaiting hello ack') return this.#onHelloAck(state, frame)
+    throw new UsmpError('UNEXPECTED_PACKET', 'a frame before CHALLENGE was sent')
   }
 
   authorize({ psk, suite }: { psk: Uint8Array; suite: CipherSuite }, known: boolean): HandshakeFrame {
     const state = this.#state
-    if (state.kind !== 'awaiting-psk') throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
+    if (state.kind !== 'awaiting psk') throw new UsmpError('INVALID_ARGUMENT', 'no HELLO is waiting for a key')
     const { deviceId, clientPublic } = state
     const { provider, random } = this.#config
     const keyPair = provider.generateKeyPair(random)
@@ -86,12 +78,12 @@ export class ChallengeServer implements ServerHandshake {
     wipe(this.#psk)
     this.#psk = copySecret(psk)
     const used = known ? this.#psk : standIn
-    this.#state = { kind: 'awaiting-hello-ack', deviceId, psk: used, known, suite, keyPair, transcript }
+    this.#state = { kind: 'awaiting hello ack', deviceId, psk: used, known, suite, keyPair, transcript }
     return { type: PacketType.CHALLENGE, seq: 0, payload: challenge.encode({ nonce, publicKey: serverPublic }) }
   }
 
   dropHello(): boolean {
-    if (this.#state.kind !== 'awaiting-psk') return false
+    if (this.#state.kind !== 'awaiting psk') return false
     this.#state = START
     return true
   }
@@ -114,13 +106,13 @@ export class ChallengeServer implements ServerHandshake {
     }
     if (ignoreDuplicates && isRepeat(state, deviceId, clientPublic)) return {}
     // An answer under way is about the device that was asked for, and so are the guesses that are counted (section 3.12).
-    if (state.kind !== 'awaiting-hello' && !equalBytes(deviceId, state.deviceId)) {
+    if (state.kind !== 'awaiting hello' && !equalBytes(deviceId, state.deviceId)) {
       throw new UsmpError('UNEXPECTED_PACKET', 'HELLO of another device during the handshake of one')
     }
     wipeState(state)
-    this.#state = { kind: 'awaiting-psk', deviceId, clientPublic }
+    this.#state = { kind: 'awaiting psk', deviceId, clientPublic }
     // The same device again while it is looked up: the answer under way will do.
-    if (state.kind === 'awaiting-psk') return { progress: true, restarted: true }
+    if (state.kind === 'awaiting psk') return { progress: true, restarted: true }
     // A listener may do with its copy what it likes.
     return { progress: true, restarted: true, hello: { deviceId: copyBytes(deviceId) } }
   }
@@ -170,11 +162,11 @@ export class ChallengeServer implements ServerHandshake {
 }
 
 function isRepeat(state: State, deviceId: Uint8Array, clientPublic: Uint8Array): boolean {
-  if (state.kind === 'awaiting-hello') return false
-  const known = state.kind === 'awaiting-psk' ? state.clientPublic : state.transcript.clientPublic
+  if (state.kind === 'awaiting hello') return false
+  const known = state.kind === 'awaiting psk' ? state.clientPublic : state.transcript.clientPublic
   return equalBytes(deviceId, state.deviceId) && equalBytes(clientPublic, known)
 }
 
 function wipeState(state: State): void {
-  if (state.kind === 'awaiting-hello-ack') state.keyPair.wipe()
+  if (state.kind === 'awaiting hello ack') state.keyPair.wipe()
 }

@@ -16,6 +16,7 @@ import {
   isHandshakeType,
   isUtack,
   RecordLayer,
+  ReplayWindow,
   wireVersion2,
   writeHeader,
   writeUint32,
@@ -76,7 +77,7 @@ export class HostilePeer {
       provider,
       wireVersion2,
       { suite, sessionId, keys: { tx, rx } },
-      kind !== 'datagram',
+      kind === 'datagram' ? ReplayWindow : undefined,
       otherRole(role) === 'client',
     )
     this.#oldKey = copyBytes(tx)

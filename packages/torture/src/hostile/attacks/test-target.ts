@@ -196,7 +196,7 @@ export class Forger {
   #cipherFrom(seq: number): RecordLayer {
     const { keys, ...rest } = this.#established
     const copy = { tx: Uint8Array.from(keys.tx), rx: Uint8Array.from(keys.rx) }
-    return new RecordLayer(nodeProvider, wireVersion2, { ...rest, keys: copy }, true, true, {
+    return new RecordLayer(nodeProvider, wireVersion2, { ...rest, keys: copy }, undefined, true, {
       tx: seq,
       rx: 0,
     })
