@@ -292,7 +292,7 @@ export class Connection {
   pollTimeout(): number | undefined {
     const phase = this.#phase
     if (phase.kind === 'closed') return undefined
-    return finite(Math.min(phase.deadline, this.#context.reliability?.deadline ?? Number.POSITIVE_INFINITY))
+    return finite(phase.deadline)
   }
 
   /**
@@ -302,8 +302,7 @@ export class Connection {
   get endsAt(): number | undefined {
     const phase = this.#phase
     if (phase.kind === 'closed') return undefined
-    const end = phase.kind === 'established' ? phase.endsAt : phase.deadline
-    return finite(Math.min(end, this.#context.reliability?.lossAt ?? Number.POSITIVE_INFINITY))
+    return finite(phase.endsAt)
   }
 
   /** When an authentic frame of the peer came last, or reading went on, ms; undefined without a session. */

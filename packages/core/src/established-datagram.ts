@@ -44,11 +44,11 @@ export class EstablishedDatagram extends Established {
   }
 
   override get deadline(): number {
-    return Math.min(super.deadline, this.#closeBy)
+    return Math.min(super.deadline, this.#closeBy, this.#reliability.deadline)
   }
 
   override get endsAt(): number {
-    return Math.min(super.endsAt, this.#closeBy)
+    return Math.min(super.endsAt, this.#closeBy, this.#reliability.lossAt)
   }
 
   // ─── what arrives ───

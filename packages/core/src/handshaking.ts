@@ -94,9 +94,14 @@ export class Handshaking {
     return this.#protocol
   }
 
-  /** When the handshake has failed; infinite if never. */
+  /** When {@link handleTimeout} has something to do; infinite if never. */
   get deadline(): number {
-    return this.#deadline
+    return Math.min(this.#deadline, this.#context.reliability?.deadline ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** When {@link handleTimeout} will end the handshake, if nothing comes until then; infinite if never. */
+  get endsAt(): number {
+    return Math.min(this.#deadline, this.#context.reliability?.lossAt ?? Number.POSITIVE_INFINITY)
   }
 
   /** Why the connection ends, if `cause` ends it: an attempt to guess a key is told as such, however it ends. */
