@@ -16,7 +16,7 @@ function page(options: Partial<AcceptAllOptions> = {}) {
     near.unplug()
     await sessions.return()
   })
-  /** The device begins anew; whatever it knew is gone. */
+  /** The device begins again; whatever it knew is gone. */
   const start = (psk = PSK) =>
     Session.connect(device.join(), { random: webRandom, deviceId: DEVICE_ID_BYTES, psk, handshakeTimeout: 1_000 })
   return { near, sessions, start }

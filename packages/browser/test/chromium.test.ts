@@ -112,7 +112,7 @@ describe('a page and a Node server over WebSocket', () => {
     await expect.poll(() => events).toEqual(['CLOSED'])
   })
 
-  test('a page without a secure context: no WebCrypto, and all the same', async () => {
+  test('a page without a secure context: no WebCrypto, and it works', async () => {
     const { url, events } = await echoServer()
     const result = await (await page(INSECURE_HOST)).evaluate(converse, {
       target: url,

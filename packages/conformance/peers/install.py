@@ -35,7 +35,7 @@ def install(folder: Path, release: str, cryptography: str) -> Path:
     venv.create(home, clear=True, with_pip=True)
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", *wanted]
     subprocess.run(command, check=True, stdout=sys.stderr)
-    receipt.write_text("\n".join(wanted) + "\n")  # last, so that an interrupted installation is begun anew
+    receipt.write_text("\n".join(wanted) + "\n")  # last, so that an interrupted installation starts again
     return python
 
 

@@ -355,7 +355,7 @@ describe.each(['serial', 'datagram'] as const)('handshake on a %s transport: any
     expect(pair.frames('client')).toHaveLength(2)
   })
 
-  test('the same HELLO again: on a line it begins anew, as a datagram it is a repeat', () => {
+  test('the same HELLO again: on a line it begins again, as a datagram it is a repeat', () => {
     const pair = new Pair({ kind, network: () => [] })
     for (let i = 0; i < 2; i++) pair.deliver('server', pair.sent.client[0]!)
     expect(pair.frames('server')).toHaveLength(kind === 'serial' ? 2 : 1)

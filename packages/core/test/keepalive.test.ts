@@ -113,7 +113,7 @@ describe('on datagrams, while the receiver does not read', () => {
     for (const side of SIDES) expect(pair.messages(side)).toHaveLength(20)
   })
 
-  test('but not for ever', () => {
+  test('but not without end', () => {
     const { pair, reader } = slowPair('datagram', 'server')
     reader.setReading(false)
     pair.send('client', text('never taken'))

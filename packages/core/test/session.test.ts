@@ -258,7 +258,7 @@ describe('the end', () => {
     expect(pair.kinds('client').filter((event) => event === 'closed')).toHaveLength(1)
   })
 
-  test('closing with a provider that fails ends the session all the same', () => {
+  test('closing with a provider that fails still ends the session', () => {
     const provider = recordingProvider()
     const { pair, sent } = session({ client: { provider } })
     provider.failSealIn(1)

@@ -118,7 +118,7 @@ test('what CMake says against the robot in C is what npm start says', LONG, asyn
 
 test('the robot in C is built without the libraries of the tests, also when the checkout has moved', LONG, async () => {
   const folder = checkout({ withC: true })
-  // Whoever looks for the library of the tests has failed already.
+  // Anyone who looks for the library of the tests has failed already.
   for (const file of ['tests/CMakeLists.txt', 'rpc/tests'])
     rmSync(join(folder, 'firmware-c', file), { recursive: true })
   const said = await start(folder)

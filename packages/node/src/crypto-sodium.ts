@@ -31,7 +31,7 @@ let place = 0
 let loading: Promise<void> | undefined
 
 /**
- * Loads what makes ChaCha20-Poly1305 fast, once. Where WebAssembly is not to be had, OpenSSL does its work as before.
+ * Loads what makes ChaCha20-Poly1305 fast, once. Where WebAssembly is not available, OpenSSL does its work as before.
  * See docs/decisions/0018-sodium-for-chacha.md.
  */
 export function prepareSuite(suite: CipherSuite | undefined): Promise<void> | undefined {

@@ -42,7 +42,7 @@ export type PskSource = PskTable | PskFunction
 export interface PskOptions {
   /** Keys by device. Make them with `deriveDevicePsk` from a master key, or at random. */
   readonly psk?: PskSource
-  /** One key for all devices. Whoever steals one device can then pose as the server to all others. */
+  /** One key for all devices. Anyone who steals one device can then pose as the server to all others. */
   readonly sharedPsk?: Uint8Array
   /** The suite of every device whose entry names none. Default AES-256-GCM. */
   readonly suite?: CipherSuite

@@ -136,7 +136,7 @@ function streamOf(port: SerialPort): Duplex {
 
 /**
  * Lets a port wait for bytes and for room at once. The poller of the package (`@serialport/bindings-cpp` 13) forgets the one
- * when it is asked for the other: two ends that both have more to send than the line holds would wait for ever. Windows has
+ * when it is asked for the other: two ends that both have more to send than the line holds would wait without end. Windows has
  * no poller.
  */
 function waitForBoth({ port }: SerialPort): void {

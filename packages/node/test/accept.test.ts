@@ -251,7 +251,7 @@ describe('transports that misbehave', () => {
 
 /** Devices behind a broker: what a transport over MQTT would be, with one subscription for all of them. */
 describe('topics of a broker', () => {
-  /** Publishes to whoever subscribed to the topic. */
+  /** Publishes to anyone who subscribed to the topic. */
   class Broker {
     readonly #subscribers = new Map<string, (datagram: Uint8Array) => void>()
 

@@ -136,7 +136,7 @@ describe('IPv6 with a zone', () => {
   const local = Object.entries(networkInterfaces()).flatMap(([name, addresses = []]) =>
     addresses.filter(({ address }) => address.startsWith('fe80:')).map(({ address }) => `${address}%${name}`),
   )
-  // A machine need not have a link; the address with its zone is tested above all the same.
+  // A machine need not have a link; the address with its zone is still tested above.
   for (const host of local.slice(0, 1)) {
     test(`listens and connects at ${host}, by TCP, UDP and WebSocket`, async () => {
       const place = { host, port: 0 }

@@ -265,7 +265,7 @@ describe('withdrawing a key', () => {
 })
 
 describe('closing among peers that do not let go', () => {
-  test('it is over after three seconds, whoever is still there', async () => {
+  test('it is over after three seconds, no matter who is still there', async () => {
     const { server } = await startSmall({
       maxConnectionsPerAddress: 20,
       websocket: { host: LOOPBACK, port: 0 },

@@ -78,7 +78,7 @@ describe('reconnecting', () => {
     expect(pauses).toEqual([250, 750, 1_999])
   })
 
-  test('a session that lasted starts the pauses anew', async () => {
+  test('a session that lasted starts the pauses again', async () => {
     const servers: Session[] = []
     const { clock, pauses, reasons, sessions } = begin(async (n, clock) => {
       if (n <= 3) throw unreachable()

@@ -257,7 +257,7 @@ describe('a line that misbehaves', () => {
     await server.close()
   })
 
-  test('taking no more bytes does not hold up the close for ever', async () => {
+  test('taking no more bytes does not hold up the close without end', async () => {
     const line = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done(), final() {} })
     const server = await listen({ serial: lineOf(line), psk: { [deviceId]: psk } })
     await setTimeout(20)

@@ -308,7 +308,7 @@ describe('limits', () => {
 describe('lockout (W9)', () => {
   const wrong = { deviceId: DEVICE_ID, psk: OTHER_PSK, handshakeTimeout: 4_000 }
 
-  test('the fifth wrong key locks the device out, not its neighbour, and not for ever', async () => {
+  test('the fifth wrong key locks the device out, not its neighbour, and not without end', async () => {
     vi.useFakeTimers({ toFake: ['performance'] })
     onTestFinished(() => void vi.useRealTimers())
     const { url, codes, refusals } = await startServer()

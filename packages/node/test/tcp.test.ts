@@ -87,7 +87,7 @@ describe('TCP sockets', () => {
     expect((await session.closed).code).toBe('CLOSED')
   })
 
-  test('a close does not wait for ever for a peer that reads nothing', async () => {
+  test('a close does not wait without end for a peer that reads nothing', async () => {
     const { session, near, far } = await sessionWith()
     far.pause()
     while (session.trySend(pattern(1808)));

@@ -350,7 +350,7 @@ describe('how a WebSocket ends', () => {
     expect(statuses).toEqual([1001, 1001])
   })
 
-  test('a status of 1000 without BYE is TRUNCATED all the same', async () => {
+  test('a status of 1000 without BYE is still TRUNCATED', async () => {
     const { session, socket } = await withBareServer()
     socket.close(1000)
     expect((await session.closed).code).toBe('TRUNCATED')
@@ -364,7 +364,7 @@ describe('how a WebSocket ends', () => {
     expect([reason.code, (reason.cause as NodeJS.ErrnoException).code]).toEqual(['TRANSPORT_FAILED', 'ECONNRESET'])
   })
 
-  test('a close does not wait for ever for a peer that reads nothing', async () => {
+  test('a close does not wait without end for a peer that reads nothing', async () => {
     const { session, socket } = await withBareServer()
     socket.pause()
     while (session.trySend(pattern(1808))) await new Promise(setImmediate)

@@ -11,7 +11,7 @@ function App() {
   const [conversation, setConversation] = useState(() => new Conversation(true))
   const [chosen, choose] = useState<number | undefined>(undefined)
   const [pasted, setPasted] = useState<string | undefined>(undefined)
-  // The conversation is a machine with a life of its own; after each move the page looks at it anew.
+  // The conversation is a machine with a life of its own; after each move the page looks at it again.
   const [, refresh] = useReducer((count: number) => count + 1, 0)
 
   const act = (action: () => void) => () => {

@@ -225,7 +225,7 @@ describe('joining', () => {
     },
   )
 
-  test('a message that begins anew takes the place of its unfinished beginning', () => {
+  test('a message that begins again takes the place of its unfinished beginning', () => {
     const assembler = new ChunkAssembler(100)
     expect(assembler.push(formatChunk(1, 4, 0, Uint8Array.of(9, 9)))).toBeUndefined()
     expect(assembler.push(formatChunk(1, 4, 0, Uint8Array.of(1, 2)))).toBeUndefined()

@@ -109,7 +109,7 @@ const robots = v.object({ robots: v.array(robotInfo) })
 export const watched = v.object({ ...telemetry.entries, age: number })
 export type Watched = v.InferOutput<typeof watched>
 
-/** The session ends, and coming back would not help: e.g. `REPLACED`. Whoever is told so does not connect again. */
+/** The session ends, and coming back would not help: e.g. `REPLACED`. A peer that is told so does not connect again. */
 const goodbye = v.object({ code: v.string(), message: v.string() })
 
 /**

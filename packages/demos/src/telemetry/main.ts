@@ -70,7 +70,7 @@ async function measureRoundTrips(session: Session): Promise<void> {
     try {
       addRoundTrip(view, await session.ping())
     } catch {
-      return // The session has ended; whoever reads it says why.
+      return // The session has ended; its reader says why.
     }
     await setTimeout(PING_INTERVAL)
   }

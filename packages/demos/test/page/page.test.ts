@@ -63,7 +63,7 @@ test('the keys drive, but not while somebody types', LONG, async () => {
   await moves(page)
   await page.keyboard.press('Space')
   await stands(page)
-  // Still down, and therefore still nothing: it has to be pressed anew.
+  // Still down, and therefore still nothing: it has to be pressed again.
   await page.keyboard.up('w')
   await page.keyboard.down('ArrowLeft')
   await expect.poll(() => figure(page, 'r-w'), PATIENCE).toBeGreaterThan(0.3)
@@ -78,7 +78,7 @@ test('the keys drive, but not while somebody types', LONG, async () => {
   expect(await place(page)).toBe(before)
 })
 
-test('whoever looks away stops the robot', LONG, async () => {
+test('anyone who looks away stops the robot', LONG, async () => {
   const { page } = await driveable()
   await page.keyboard.down('ArrowUp')
   await moves(page)

@@ -56,7 +56,7 @@ test.each(['SIGKILL', 'SIGSTOP'] as const)(
     driving.child.kill(signal)
     const stopped = await standing(watching, from)
     expect(stopped.t - before.t).toBeLessThanOrEqual(STOPPED_WITHIN)
-    // Whoever is killed is noticed by the hub; whoever freezes only by the robot.
+    // A program that is killed is noticed by the hub; one that freezes only by the robot.
     expect(stopped.state).toBe(signal === 'SIGKILL' ? 'idle' : 'deadman')
     const after = (await watching.says('telemetry', ({ n }) => (n as number) >= stopped.n + 5)) as Seen
     expect(after).toMatchObject({ v: 0, state: stopped.state })

@@ -136,7 +136,7 @@ test('median and p95 of round trips', () => {
 describe('the certificate', () => {
   const YEAR = 366 * 86_400_000
 
-  test('is kept while it is good, and made anew when it expires or the host is another', async () => {
+  test('is kept while it is good, and made again when it expires or the host is another', async () => {
     const folder = temporaryFolder()
     const first = await loadCertificate(folder, '127.0.0.1')
     expect((await loadCertificate(folder, 'localhost')).fingerprint).toBe(first.fingerprint)

@@ -181,7 +181,7 @@ class BothCores {
 /**
  * Acknowledges all that was sent, so that nothing waits: which of several waiting datagrams goes first, and when it is
  * sealed, either core decides for itself.
- * @returns false if the peer has lost the keys, so that something waits for ever
+ * @returns false if the peer has lost the keys, so that something waits without end
  */
 function settle(pair: BothCores, peer: HostilePeer): boolean {
   const before = pair.forged

@@ -1,4 +1,4 @@
-// Good clients: sessions that are open and exchange messages, and clients that connect anew all the time.
+// Good clients: sessions that are open and exchange messages, and clients that connect again all the time.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Session, type Transport } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'

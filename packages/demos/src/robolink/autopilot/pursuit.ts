@@ -51,7 +51,7 @@ export class Pursuit {
     return { rms: Math.sqrt(this.#squares / Math.max(1, this.#samples)), worst: this.#worst }
   }
 
-  /** It was moved by somebody else: the line begins anew where it is. */
+  /** It was moved by somebody else: the line begins again where it is. */
   restart(): void {
     this.#from = undefined
   }

@@ -158,7 +158,7 @@ export class Hub implements Fleet {
       }),
     )
     this.#server.addEventListener('warning', ({ message }) => this.#log('warning', message))
-    // The session says nothing about why it ends; whoever is replaced must not come back and fight for the place.
+    // The session says nothing about why it ends; an operator who is replaced must not come back and fight for the place.
     this.#server.addEventListener('session', ({ replaced }) => replaced && sayGoodbye(replaced))
     void this.#welcome()
   }

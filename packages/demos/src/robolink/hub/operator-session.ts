@@ -79,7 +79,7 @@ export class OperatorSession {
     try {
       notify()
     } catch {
-      // Whoever waits for `closed` is told why.
+      // A caller that waits for `closed` is told why.
     }
   }
 }

@@ -25,7 +25,7 @@ export class RoundTrip {
         await setTimeout(INTERVAL, undefined, { signal: session.signal, ref: false })
       }
     } catch {
-      // The session has ended; whoever reads it says why.
+      // The session has ended; its reader says why.
     }
   }
 }

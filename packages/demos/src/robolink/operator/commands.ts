@@ -19,7 +19,7 @@ export type Command =
 export const HELP = `robots            who is there
 watch [ID]        shows the telemetry of a robot, which all further commands mean; \`watch off\` ends it
 drive V W         drives on at V m/s, turning at W rad/s to the left, until \`stop\`, another \`drive\` or the end
-stop              stops; anybody may, whoever drives
+stop              stops; anybody may, no matter who drives
 chat TEXT         says something to the robot
 rtt [COUNT]       measures round trips to the robot and back, 20 if not said otherwise
 take [force]      takes the wheel; by force also from somebody who drives

@@ -147,7 +147,7 @@ export class Console {
         if (this.#shows) this.#print(telemetryLine(telemetry), { event: 'telemetry', robot, ...telemetry })
       }
     } catch (error) {
-      // The end of the session is told by whoever waits for the next one.
+      // The end of the session is told by the caller that waits for the next one.
       if (error instanceof RpcError)
         this.#print(`watch ended: ${error.message}`, { event: 'watch-ended', code: error.code })
     } finally {

@@ -6,7 +6,7 @@ const COLUMNS = [
   ...['n', 't', 'x', 'y', 'theta', 'v', 'w', 'left', 'right', 'battery', 'temperature', 'state', 'age'],
 ] as const satisfies readonly (keyof Watched)[]
 
-/** Telemetry as lines of a CSV file: when it was seen, whose it is, what it says. A file that is there is written anew. */
+/** Telemetry as lines of a CSV file: when it was seen, whose it is, what it says. A file that is there is written again. */
 export class CsvLog {
   readonly #file: WriteStream
 

@@ -125,7 +125,7 @@ export class Console {
       mode.addEventListener('change', () => (this.#map.follow = mode.value === 'follow'))
     }
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#map.redraw())
-    // Whoever looks elsewhere does not drive.
+    // Anyone who looks elsewhere does not drive.
     addEventListener('blur', () => this.#letGo())
     addEventListener('pagehide', () => this.#letGo())
     document.addEventListener('visibilitychange', () => document.hidden && this.#letGo())
@@ -289,7 +289,7 @@ export class Console {
     this.#commands?.stop().catch((fault) => this.#tellFault(fault))
   }
 
-  /** What was asked for counts no more: keys and stick have to be pressed anew. A robot that was driven is stopped. */
+  /** What was asked for counts no more: keys and stick have to be pressed again. A robot that was driven is stopped. */
   #letGo(): void {
     this.#keys.release()
     this.#stick.release()

@@ -15,7 +15,7 @@ const NO_LINK =
   'Not sent: there is no link to the robot. If you drove it, it stops by itself within 0.6 s; if another does, it goes on. ' +
   'The stop is sent when the link is back.'
 
-/** The button that stops the robot, whoever drives it and whatever else is going on. */
+/** The button that stops the robot, no matter who drives it. */
 export class EmergencyStop {
   readonly #outcome = byId('stop-outcome')
   readonly #target: () => StopTarget | undefined

@@ -41,7 +41,7 @@ export class Keys {
     addEventListener('keyup', (event) => this.#lift(event), { capture: true })
   }
 
-  /** Forgets what is down; a key counts again when it is pressed anew. */
+  /** Forgets what is down; a key counts again when it is pressed again. */
   release(): void {
     if (this.#down.size === 0) return
     this.#down.clear()

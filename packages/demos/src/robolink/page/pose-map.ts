@@ -13,7 +13,7 @@ export interface Pose {
 /** A point of the trail is kept when it is so far from the last one, metres. */
 const TRAIL_STEP = 0.01
 const MAX_TRAIL = 4_000
-/** A robot that is suddenly so far away, metres, was put there: the trail begins anew. */
+/** A robot that is suddenly so far away, metres, was put there: the trail begins again. */
 const JUMP = 2
 /** Between the wheels, metres. */
 const WHEEL_BASE = 0.2

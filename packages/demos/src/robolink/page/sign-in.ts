@@ -9,7 +9,7 @@ const HEADINGS: Partial<Record<string, string>> = {
   AUTH_FAILED: 'This hub does not know the key',
 }
 const ADVICE: Partial<Record<string, string>> = {
-  INVALID_ARGUMENT: 'Copy the whole line from where the hub was started, or type id and key anew.',
+  INVALID_ARGUMENT: 'Copy the whole line from where the hub was started, or type id and key again.',
   HANDSHAKE_REFUSED:
     'Id and key do not belong together, or the hub does not know this operator. Compare both with the key file of the hub; ' +
     'its log says who was refused, and why.',

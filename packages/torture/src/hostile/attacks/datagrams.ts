@@ -84,7 +84,7 @@ export const datagramAttacks: readonly Attack[] = [
       }),
   },
   {
-    name: 'UDP: handshakes begun anew',
+    name: 'UDP: handshakes restarted',
     what: 'HELLOs with a good cookie, a new key each, from one address and port, as fast as they go',
     run: async (target) => {
       const socket = await openUdp(target, address(0))
