@@ -72,19 +72,6 @@ int usmp_conn_init_server(usmp_conn_t *conn, const usmp_config_t *config, const 
   return conn->wire->start(conn);
 }
 
-int usmp_conn_close_with(usmp_conn_t *conn, int error)
-{
-  if (conn->state == USMP_CONN_CLOSED) return conn->error;
-  /* An attempt with a wrong proof ends with that, whatever else ends it. */
-  if (conn->state == USMP_CONN_AWAIT_HELLO_ACK && conn->u.server.last_wrong) error = conn->u.server.last_wrong;
-  conn->state = USMP_CONN_CLOSED;
-  conn->error = (int8_t)error;
-  conn->events |= USMP_PENDING(USMP_EVENT_CLOSED);
-  if (usmp_conn_is_datagram(conn)) usmp_tx_clear(conn);
-  usmp_wipe(&conn->u, sizeof conn->u);
-  return error;
-}
-
 void usmp_conn_wipe(usmp_conn_t *conn)
 {
   if (!conn) return;
@@ -93,29 +80,7 @@ void usmp_conn_wipe(usmp_conn_t *conn)
   conn->error = USMP_ERR_NOT_CONNECTED;
 }
 
-void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id, uint8_t suite,
-                         bool client)
-{
-  uint8_t id[USMP_SESSION_ID_LEN];
-
-  memcpy(id, session_id, sizeof id); /* may lie in the handshake state */
-  usmp_wipe(&conn->u, sizeof conn->u);
-  usmp_record_layer_init(&conn->u.record_layer, keys, id, suite, client, usmp_conn_is_datagram(conn));
-  if (usmp_conn_is_datagram(conn)) usmp_tx_clear(conn);
-  conn->state = USMP_CONN_ESTABLISHED;
-  conn->rekey_from = conn->now - USMP_REKEY_BUDGET_MS;
-  usmp_keepalive_begin(conn);
-  conn->events |= USMP_PENDING(USMP_EVENT_CONNECTED);
-}
-
 /* ---- what becomes of an error ---- */
-
-int usmp_conn_drop(usmp_conn_t *conn, int error)
-{
-  conn->last_drop = (int8_t)error;
-  if (conn->dropped < UINT16_MAX) conn->dropped++;
-  return USMP_OK;
-}
 
 /* The one place that decides: does it end the connection, or is it dropped and counted? What anybody could
    have sent must not end a connection over datagrams, nor a handshake on a serial line, which also carries
@@ -133,13 +98,6 @@ static int handle_frame_error(usmp_conn_t *conn, int error)
   /* On a serial line nothing else would tell the peer that the session is over; a BYE is not answered. */
   if (usmp_conn_is_serial(conn) && error != USMP_ERR_CLOSED) usmp_conn_close(conn, error, conn->now);
   return usmp_conn_close_with(conn, error);
-}
-
-/* The commands share this: QUEUE_FULL and a caller's mistake leave the session as it is. */
-int usmp_conn_command_result(usmp_conn_t *conn, int err)
-{
-  if (err >= 0 || err == USMP_ERR_QUEUE_FULL || err == USMP_ERR_INVALID_ARGUMENT) return err;
-  return usmp_conn_close_with(conn, err);
 }
 
 /* ---- input ---- */

@@ -4,17 +4,17 @@
 
 #include "usmp/connection.h"
 
-/* Ends the connection. Returns why: `error`, or what had ended it before. */
+/* In close.c. Ends the connection. Returns why: `error`, or what had ended it before. */
 int usmp_conn_close_with(usmp_conn_t *conn, int error);
 
-/* From the handshake to the session. */
+/* In established.c. From the handshake to the session. */
 void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id, uint8_t suite,
                          bool client);
 
-/* Counts a frame that is dropped, and remembers why. Returns 0. */
+/* In close.c. Counts a frame that is dropped, and remembers why. Returns 0. */
 int usmp_conn_drop(usmp_conn_t *conn, int error);
 
-/* What a command of the application returns: USMP_ERR_QUEUE_FULL and USMP_ERR_INVALID_ARGUMENT leave the session as it is, any
+/* In close.c. What a command of the application returns: USMP_ERR_QUEUE_FULL and USMP_ERR_INVALID_ARGUMENT leave the session as it is, any
    other error ends it. */
 int usmp_conn_command_result(usmp_conn_t *conn, int err);
 

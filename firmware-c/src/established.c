@@ -5,7 +5,25 @@
 #include "datagram.h"
 #include "keepalive.h"
 #include "timing.h"
+#include "tx_queue.h"
 #include "usmp/callbacks.h"
+
+/* ---- begin ---- */
+
+void usmp_conn_establish(usmp_conn_t *conn, const usmp_traffic_keys_t *keys, const uint8_t *session_id, uint8_t suite,
+                         bool client)
+{
+  uint8_t id[USMP_SESSION_ID_LEN];
+
+  memcpy(id, session_id, sizeof id); /* may lie in the handshake state */
+  usmp_wipe(&conn->u, sizeof conn->u);
+  usmp_record_layer_init(&conn->u.record_layer, keys, id, suite, client, usmp_conn_is_datagram(conn));
+  if (usmp_conn_is_datagram(conn)) usmp_tx_clear(conn);
+  conn->state = USMP_CONN_ESTABLISHED;
+  conn->rekey_from = conn->now - USMP_REKEY_BUDGET_MS;
+  usmp_keepalive_begin(conn);
+  conn->events |= USMP_PENDING(USMP_EVENT_CONNECTED);
+}
 
 /* ---- frames of the peer ---- */
 
