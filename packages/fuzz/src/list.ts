@@ -22,15 +22,7 @@ export const list: readonly About[] = [
     name: 'handshake',
     what: 'either role and a peer without the key: never a session',
     maxLength: 600,
-    covers: core(
-      'handshake/client',
-      'handshake/server',
-      'messages',
-      'payload-layout',
-      'keys',
-      'connection',
-      'handshaking',
-    ),
+    covers: core('handshake/client', 'handshake/server', 'messages', 'keys', 'connection', 'handshaking'),
   },
   {
     name: 'session',
