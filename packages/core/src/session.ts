@@ -32,6 +32,7 @@ export interface AcceptOptions extends Omit<ServerOptions, 'kind'>, SessionOptio
   /**
    * Told when a device for which `authorize` answered null has sent its proof; once for each `accept`. The device is refused
    * in any case, and the wire does not tell it. Called after what the proof led to, so that its time does not tell either.
+   * It must not throw: as of a listener of an event, nobody catches that here. `listen` of `@usmp/node` makes a `warning` of it.
    */
   readonly onUnproven?: (attempt: UnprovenAttempt) => void
 }

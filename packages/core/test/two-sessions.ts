@@ -153,6 +153,8 @@ export class Witness {
   readonly got: string[] = []
   /** Calls that have not settled. */
   readonly open = { sends: 0, pings: 0, rekeys: 0 }
+  /** Has asked for a change of keys. */
+  hasRekeyed = false
   /** This side has asked for the end. */
   closing = false
   readonly connecting = new AbortController()
@@ -175,6 +177,8 @@ const cookies = { issue: () => cookie, verify: (given: Uint8Array) => toHex(give
 
 /** Two sessions over a wire that is in the test's hands, on a clock that is too; one connection after the other. */
 export class TwoSessions {
+  /** Bytes on the wire were lost, changed or added. */
+  noisy = false
   readonly clock = new ManualClock()
   readonly provider = recordingProvider()
   readonly #kind: TransportKind
@@ -310,6 +314,7 @@ export class TwoSessions {
   }
 
   rekey(side: Side): void {
+    this.sides![side].hasRekeyed = true
     this.#follow(this.sides![side], 'rekeys', this.sides![side].session!.rekey())
   }
 
