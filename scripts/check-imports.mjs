@@ -6,13 +6,16 @@ import { readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { root } from './pnpm.mjs'
 
-/** What the sources of a package may import. Arrows run down only: rpc, testing and cli → node → core. */
+/** What the sources of a package may import. Arrows run down only: gateway → mqtt, rpc → node → core. */
 const SOURCES = {
   core: [],
   node: ['core'],
   browser: ['core'],
   rpc: ['core'],
   testing: ['core', 'node'],
+  mqtt: ['core', 'node'],
+  gateway: ['core', 'node', 'rpc', 'mqtt'],
+  dashboard: ['core', 'gateway'],
   cli: ['core', 'node'],
   demos: ['core', 'node', 'browser', 'rpc', 'cli'],
   playground: ['core', 'browser'],
@@ -28,6 +31,9 @@ const TESTS = {
   node: ['testing'],
   browser: ['node', 'testing'],
   rpc: ['node', 'testing'],
+  mqtt: ['testing'],
+  gateway: ['testing'],
+  dashboard: ['node', 'rpc', 'mqtt', 'testing'],
   cli: ['testing'],
   demos: ['testing'],
   playground: ['testing'],

@@ -1,0 +1,1 @@
+// Builds the page into the gateway: static files that it serves.

@@ -1,0 +1,48 @@
+import type { GenericSchema, InferOutput } from 'valibot'
+import type { Actor } from './actor.js'
+import type * as commands from './contract/commands.js'
+import type { Device } from './contract/device.js'
+import type { LiveMessage } from './contract/live.js'
+import type { SystemInfo } from './contract/system.js'
+import type { Resolution, Series } from './contract/telemetry.js'
+
+type Body<S extends keyof typeof commands> = (typeof commands)[S] extends GenericSchema
+  ? InferOutput<(typeof commands)[S]>
+  : never
+type Import = InferOutput<typeof commands.importResult>
+
+/**
+ * What a person or a script can do with the gateway, whoever calls: the HTTP API, the command line, a program that embeds it.
+ * Every command checks the role of its actor, and writes the audit log in the same transaction as the change.
+ * All throw GatewayError; each says in the table of `contract/errors.ts` what its codes mean.
+ */
+export interface Operations {
+  devices(): readonly Device[]
+  /** @throws GatewayError NOT_FOUND */
+  device(id: string): Device
+  checkKey(actor: Actor, id: string, body: Body<'checkKey'>): Promise<InferOutput<typeof commands.keyCheck>>
+  approve(actor: Actor, id: string, body: Body<'approve'>): Promise<Device>
+  register(actor: Actor, body: Body<'register'>): Promise<Device>
+  importDevices(actor: Actor, body: Body<'importDevices'>): Promise<Import>
+  change(actor: Actor, id: string, body: Body<'change'>): Promise<Device>
+  star(actor: Actor, id: string, body: Body<'star'>): Promise<Device>
+  /** Resolves when the key is wiped durably and the session has ended. */
+  revoke(actor: Actor, id: string, body: Body<'revoke'>): Promise<Device>
+  remove(actor: Actor, id: string, body: Body<'remove'>): Promise<void>
+  block(actor: Actor, id: string, body: Body<'block'>): Promise<Device>
+  unblock(actor: Actor, id: string, body: Body<'unblock'>): Promise<void>
+  /** @returns the device under its new id */
+  replace(actor: Actor, id: string, body: Body<'replace'>): Promise<Device>
+  /** Takes a waiting row off the list; it comes back with the next knock. */
+  dismiss(actor: Actor, id: string): Promise<void>
+  ping(actor: Actor, id: string): Promise<InferOutput<typeof commands.pingResult>>
+  request(actor: Actor, id: string, body: Body<'request'>): Promise<commands.RequestOutcome>
+  requests(id: string): readonly commands.RequestOutcome[]
+  series(id: string, reading: string, options: { resolution: Resolution; from?: number; to?: number }): Promise<Series>
+  joinWindow(): commands.JoinWindow
+  openJoin(actor: Actor, body: Body<'openJoin'>): Promise<commands.JoinWindow>
+  closeJoin(actor: Actor): Promise<commands.JoinWindow>
+  system(): SystemInfo
+  /** A snapshot, then every change: what the live socket sends, but heartbeats. Bounded: a reader that is too slow gets a new snapshot. */
+  live(signal: AbortSignal): AsyncIterable<LiveMessage>
+}
