@@ -1,6 +1,7 @@
 import type { ApiToken, User } from '../contract/access.js'
 import type { AuditEntry } from '../contract/audit.js'
 import type { DeviceRecord } from '../devices/record.js'
+import type { KeySealing } from './key-sealing.js'
 import type { AuditEvent, Registry } from './registry.js'
 
 /** A user as stored; the name is the id of the record. */
@@ -72,6 +73,8 @@ export interface Store {
   readonly logins: Registry<LoginRecord>
   readonly audit: AuditLog
   readonly telemetry: TelemetryStore
+  /** By the key file of this store. */
+  readonly keys: KeySealing
   /** Told when writes begin to fail, with the reason, and when they work again, with null. */
   onState(listener: (reason: string | null) => void): void
   close(): Promise<void>
