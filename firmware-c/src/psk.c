@@ -37,3 +37,29 @@ int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, s
   usmp_wipe(out, sizeof out);
   return err;
 }
+
+int usmp_psk_fingerprint(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len,
+                         const uint8_t device_id[USMP_DEVICE_ID_LEN], char out[USMP_FINGERPRINT_SIZE])
+{
+  static const uint8_t label[19] = {'u', 's', 'm', 'p', '-', 'f', 'i', 'n', 'g', 'e',
+                                    'r', 'p', 'r', 'i', 'n', 't', '-', 'v', '1'};
+  static const char crockford[33] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+  uint8_t text[sizeof label + USMP_DEVICE_ID_LEN];
+  uint8_t mac[USMP_MAC_SIZE];
+
+  if (!crypto || !psk || !device_id || !out) return USMP_ERR_INVALID_ARGUMENT;
+  if (usmp_psk_check(psk, psk_len, true) != USMP_OK) return USMP_ERR_WEAK_PSK;
+  memcpy(text, label, sizeof label);
+  memcpy(text + sizeof label, device_id, USMP_DEVICE_ID_LEN);
+  int err = usmp_hmac_sha256(crypto, psk, psk_len, text, sizeof text, mac);
+  if (err != USMP_OK) return err;
+  for (unsigned letter = 0; letter < 8; letter++) {
+    unsigned bit = 5 * letter;
+    unsigned two_bytes = (unsigned)mac[bit / 8] << 8 | mac[bit / 8 + 1];
+    out[letter + letter / 4] = crockford[two_bytes >> (11 - bit % 8) & 31];
+  }
+  out[4] = '-';
+  out[USMP_FINGERPRINT_SIZE - 1] = 0;
+  usmp_wipe(mac, sizeof mac); /* what is not shown of it would tell more of the key */
+  return USMP_OK;
+}

@@ -1,4 +1,4 @@
-/* Which pre-shared keys are refused. */
+/* Which pre-shared keys are refused, also for a fingerprint. */
 #include "pair.h"
 
 #include <setjmp.h>
@@ -30,10 +30,27 @@ static void weak_keys(void **state)
   assert_int_equal(usmp_psk_check(key, 16, false), USMP_OK);
 }
 
+/* What is refused and has no vector; the rest is in vectors/fingerprint.json. */
+static void fingerprint_arguments(void **state)
+{
+  static const uint8_t psk[USMP_MAX_PSK_SIZE + 1] = {0};
+  static const uint8_t id[USMP_DEVICE_ID_LEN] = {0};
+  char shown[USMP_FINGERPRINT_SIZE];
+
+  (void)state;
+  assert_int_equal(usmp_psk_fingerprint(NULL, psk, 32, id, shown), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_psk_fingerprint(pair_crypto(), NULL, 32, id, shown), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_psk_fingerprint(pair_crypto(), psk, 32, id, NULL), USMP_ERR_INVALID_ARGUMENT);
+  assert_int_equal(usmp_psk_fingerprint(pair_crypto(), psk, sizeof psk, id, shown), USMP_ERR_WEAK_PSK);
+  assert_int_equal(usmp_psk_fingerprint(pair_crypto(), psk, USMP_MAX_PSK_SIZE, id, shown), USMP_OK);
+  assert_int_equal(strlen(shown), USMP_FINGERPRINT_SIZE - 1);
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
     cmocka_unit_test(weak_keys),
+    cmocka_unit_test(fingerprint_arguments),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

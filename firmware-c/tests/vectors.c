@@ -382,6 +382,16 @@ static bool run_device_psk(void)
   return outcome(err) && (err < 0 || same("psk", psk, sizeof psk));
 }
 
+static bool run_fingerprint(void)
+{
+  char shown[USMP_FINGERPRINT_SIZE];
+
+  hex("psk", &a);
+  bool whole_id = hex("device_id", &b)->len == USMP_DEVICE_ID_LEN; /* the type leaves no other length */
+  int err = usmp_psk_fingerprint(crypto, a.at, a.len, whole_id ? b.at : NULL, shown);
+  return outcome(err) && (err < 0 || is("fingerprint", shown));
+}
+
 /* ---- sealing ---- */
 
 static bool suite_missing(void)
@@ -858,6 +868,7 @@ static const struct {
 } runners[] = {{"cobs", run_cobs},
                {"crc16", run_crc16},
                {"device-psk", run_device_psk},
+               {"fingerprint", run_fingerprint},
                {"fragment", run_fragment},
                {"frame", run_frame},
                {"handshake", run_handshake},

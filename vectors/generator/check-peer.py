@@ -394,6 +394,7 @@ LEFT_OUT = {
     "replay": "the peer's window is a part of its receive loop; the datagram cases of `fragment` pass through it",
     "rekey scripts": "the peer switches at once in both directions and keeps no old key",
     "device-psk": "the peer derives no keys for devices",
+    "fingerprint": "the peer shows no fingerprint of a key",
     "handshake steps on datagrams": "the peer's rules are in its socket layer, and one bad datagram ends its handshake",
 }
 

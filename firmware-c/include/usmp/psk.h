@@ -1,4 +1,5 @@
-/* Pre-shared keys: which are refused, and one for each device of a fleet (specification, section 10). */
+/* Pre-shared keys: which are refused, one for each device of a fleet, and what a person sees of one (specification,
+   section 10). */
 #ifndef USMP_PSK_H
 #define USMP_PSK_H
 
@@ -17,6 +18,14 @@ USMP_MUST_CHECK int usmp_psk_check(const uint8_t *psk, size_t psk_len, bool allo
    as another or as the server: HKDF(master, no salt, "usmp-device-psk-v1" || device_id). */
 USMP_MUST_CHECK int usmp_derive_device_psk(const usmp_crypto_t *crypto, const uint8_t *master, size_t master_len,
                                            const uint8_t device_id[USMP_DEVICE_ID_LEN], uint8_t psk[USMP_KEY_SIZE]);
+
+#define USMP_FINGERPRINT_SIZE 10 /* "7Q4K-2MWD" and its zero */
+
+/* What a person compares: 40 bits of HMAC-SHA256(PSK, "usmp-fingerprint-v1" || device_id). A device prints it at its start, and a
+   gateway shows it of the key that was typed. For people with the key at hand only: it tests guesses of a weak key, so never send
+   it. Returns 0, USMP_ERR_WEAK_PSK (under 16 bytes or over 1024), USMP_ERR_INVALID_ARGUMENT or USMP_ERR_CRYPTO_FAILED. */
+USMP_MUST_CHECK int usmp_psk_fingerprint(const usmp_crypto_t *crypto, const uint8_t *psk, size_t psk_len,
+                                         const uint8_t device_id[USMP_DEVICE_ID_LEN], char out[USMP_FINGERPRINT_SIZE]);
 
 #ifdef __cplusplus
 }

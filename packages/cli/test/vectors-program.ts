@@ -15,6 +15,7 @@ import {
   FrameDecoder,
   fromHex,
   nobleProvider,
+  pskFingerprint,
   SerialDecoder,
   toHex,
   UsmpError,
@@ -178,6 +179,7 @@ const calls: Record<string, (input: Input) => Answer> = {
     return named && verifyUtack(provider, bytes, fromHex(key)) ? { ...named } : { error: 'DROPPED' }
   },
   device_psk: ({ master, device_id }) => ({ psk: toHex(deriveDevicePsk(fromHex(master), fromHex(device_id))) }),
+  fingerprint: ({ psk, device_id }) => ({ fingerprint: pskFingerprint(fromHex(psk), fromHex(device_id)) }),
 }
 
 /** The code that a call fails with, or nothing. */

@@ -7,6 +7,7 @@ import { cobsDecode, cobsEncode, encodeSerial, SerialDecoder } from '../src/cobs
 import { crc16 } from '../src/crc16.ts'
 import { FrameDecoder } from '../src/deframer.ts'
 import { UsmpError } from '../src/errors.ts'
+import { pskFingerprint } from '../src/fingerprint.ts'
 import { decodeFrame, encodeFrame, type Frame } from '../src/frame.ts'
 import { deriveDevicePsk } from '../src/psk.ts'
 
@@ -17,6 +18,7 @@ const plainOps: Record<string, readonly string[]> = {
   stream: ['deframe'],
   cobs: ['codec', 'decode', 'packet', 'line'],
   'device-psk': ['derive'],
+  fingerprint: ['fingerprint'],
 }
 
 describe('the runner', () => {
@@ -202,6 +204,23 @@ describe('device-psk', () => {
         const derive = () => deriveDevicePsk(fromHex(vector.master), fromHex(vector.device_id))
         if (vector.result === 'invalid') return expect(codeOf(derive)).toBe(vector.error)
         expect(toHex(derive())).toBe(vector.psk)
+      })
+    }
+  }
+})
+
+describe('fingerprint', () => {
+  interface Fingerprint extends Case {
+    psk: string
+    device_id: string
+    fingerprint: string
+  }
+  for (const { tests } of groupsOf<object, Fingerprint>('fingerprint', 'fingerprint')) {
+    for (const vector of tests) {
+      test(caseName(vector), () => {
+        const show = () => pskFingerprint(fromHex(vector.psk), fromHex(vector.device_id))
+        if (vector.result === 'invalid') return expect(codeOf(show)).toBe(vector.error)
+        expect(show()).toBe(vector.fingerprint)
       })
     }
   }

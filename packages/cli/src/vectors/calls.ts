@@ -161,6 +161,9 @@ const operations: Record<string, Calls> = {
   'utack/verify': (_, test) => [call('utack_verify', pick(test, 'utack', 'key'), outcome(test, 'type', 'seq'))],
 
   'device-psk/derive': (_, test) => [call('device_psk', pick(test, 'master', 'device_id'), outcome(test, 'psk'))],
+  'fingerprint/fingerprint': (_, test) => [
+    call('fingerprint', pick(test, 'psk', 'device_id'), outcome(test, 'fingerprint')),
+  ],
 }
 
 const call = (name: string, input: Fields, answer: Fields): Call => ({ call: name, input, answer })
