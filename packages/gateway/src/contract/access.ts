@@ -34,6 +34,7 @@ export const stepUp = v.strictObject({ password: v.pipe(v.string(), v.maxLength(
 
 export const user = v.object({ name: userName, role, rev: v.number(), createdAt: time, lastLoginAt: v.nullable(time) })
 export type User = v.InferOutput<typeof user>
+export const userList = v.object({ users: v.array(user) })
 export const createUser = v.strictObject({ name: userName, role, password: newPassword })
 export const changeUser = v.strictObject({ rev: v.number(), role: v.optional(role), password: v.optional(newPassword) })
 export const changeOwnPassword = v.strictObject({ password: v.pipe(v.string(), v.maxLength(256)), newPassword })
@@ -49,6 +50,7 @@ export const apiToken = v.object({
   lastUsedAt: v.nullable(time),
 })
 export type ApiToken = v.InferOutput<typeof apiToken>
+export const tokenList = v.object({ tokens: v.array(apiToken) })
 export const createToken = v.strictObject({
   name,
   role,

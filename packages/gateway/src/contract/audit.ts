@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { count, time } from './text.js'
+import { count, numberInQuery, text, time } from './text.js'
 
 /** One line of the audit log. Each carries the hash of the one before; never a key, password or token. */
 export const auditEntry = v.object({
@@ -23,6 +23,17 @@ export const auditEntry = v.object({
 })
 export type AuditEntry = v.InferOutput<typeof auditEntry>
 /** Newest first. */
+export const MAX_AUDIT_PAGE = 200
+export const auditQuery = v.strictObject({
+  /** Only entries before this one, by `seq`. */
+  before: v.optional(numberInQuery),
+  /** At most 200; left out: 50. */
+  limit: v.optional(v.pipe(numberInQuery, v.minValue(1), v.maxValue(MAX_AUDIT_PAGE))),
+  /** Only of this device or user. */
+  object: v.optional(text(64)),
+})
+/** `jsonl`: an entry a line, as it is hashed. */
+export const auditExportQuery = v.strictObject({ format: v.picklist(['csv', 'jsonl']) })
 export const auditPage = v.object({ entries: v.array(auditEntry), more: v.boolean() })
 export const auditVerdict = v.object({
   intact: v.boolean(),

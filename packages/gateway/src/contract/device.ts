@@ -127,3 +127,4 @@ export const device = v.object({
   replaced: v.array(deviceId),
 })
 export type Device = v.InferOutput<typeof device>
+export const deviceList = v.object({ devices: v.array(device) })

@@ -35,10 +35,13 @@ export const errorStatus = {
   EXISTS: 409,
   /** The device has no session. */
   DEVICE_OFFLINE: 409,
+  /** The body is larger than this route takes. */
+  TOO_LARGE: 413,
   /** The key does not fit the proof. */
   KEY_DOES_NOT_FIT: 422,
   /** The core refuses the key. */
   WEAK_PSK: 422,
+  /** Too often, or too many at once; wait as long as the header `Retry-After` says, if there is one. */
   TOO_MANY: 429,
   /** A fault of the gateway; its log has more. */
   INTERNAL: 500,

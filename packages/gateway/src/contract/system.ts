@@ -29,6 +29,8 @@ export const systemInfo = v.object({
   store: storeLink,
   devices: v.record(v.string(), count),
   sessions: count,
+  /** Messages of all sessions since the start, also of those that have ended. */
+  messages: v.object({ in: count, out: count }),
   /** Limits that were reached since the start, with how often. */
   limits: v.record(v.string(), count),
   /** Datagrams and frames that belonged to nobody, by cause. */

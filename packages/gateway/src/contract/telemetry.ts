@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { deviceId, text, time } from './text.js'
+import { deviceId, numberInQuery, text, time } from './text.js'
 
 /** `fine`: each reading of the last 15 minutes. `minute`: mean, least and most of each minute of the last 7 days. */
 export const resolution = v.picklist(['fine', 'minute'])
@@ -18,3 +18,15 @@ export const series = v.object({
   max: v.optional(v.array(v.nullable(v.number()))),
 })
 export type Series = v.InferOutput<typeof series>
+
+const range = { from: v.optional(numberInQuery), to: v.optional(numberInQuery) }
+/** `from` and `to`: ms since 1970; left out: all there is. */
+export const seriesQuery = v.strictObject({ reading: text(64), resolution, ...range })
+/** Without `reading` all readings of the device that are numbers. */
+export const exportQuery = v.strictObject({
+  format: v.picklist(['csv', 'json']),
+  reading: v.optional(text(64)),
+  resolution,
+  ...range,
+})
+export const seriesExport = v.object({ series: v.array(series) })

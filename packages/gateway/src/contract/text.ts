@@ -5,6 +5,8 @@ export const time = v.pipe(v.number(), v.integer(), v.minValue(0))
 export const count = v.pipe(v.number(), v.integer(), v.minValue(0))
 /** A span in ms. */
 export const span = v.pipe(v.number(), v.integer(), v.minValue(0))
+/** A whole number as it stands in a query. */
+export const numberInQuery = v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'must be a whole number'), v.transform(Number))
 /** Text of a person or a device: it may hold markup and control characters, and is only ever shown as text. */
 export const text = (max: number) => v.pipe(v.string(), v.minLength(1), v.maxLength(max))
 

@@ -8,6 +8,8 @@ import type { AuditEvent, Registry } from './registry.js'
 export interface UserRecord extends Omit<User, 'name' | 'rev'> {
   /** The scheme with its parameters, salt and hash, as `scrypt$17$8$1$…$…`. */
   readonly password: string
+  /** Random, new with each change of password or role: a login of another generation is void, however this change was cut short. */
+  readonly generation: string
 }
 
 /** A token for scripts as stored; the id of the record is that of the token. */
@@ -19,6 +21,8 @@ export interface TokenRecord extends Omit<ApiToken, 'id'> {
 /** A login of a page; the id of the record is the SHA-256 of the cookie, hex. */
 export interface LoginRecord {
   readonly user: string
+  /** The generation of the user when the login was made. */
+  readonly generation: string
   readonly createdAt: number
   readonly lastUsedAt: number
   readonly stepUpUntil: number | null
