@@ -55,6 +55,8 @@ export class Connection {
   readonly #framing: Framing
   #limits: MessageLimits
   #phase: Phase
+  /** Of a session that has ended. */
+  #lastReceived: number | undefined
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
 
@@ -305,9 +307,9 @@ export class Connection {
     return finite(phase.endsAt)
   }
 
-  /** When an authentic frame of the peer came last, or reading went on, ms; undefined without a session. */
+  /** When an authentic frame of the peer came last, or reading went on, ms; undefined before there was a session. */
   get lastReceived(): number | undefined {
-    return this.#phase.kind === 'established' ? this.#phase.lastReceived : undefined
+    return this.#phase.kind === 'established' ? this.#phase.lastReceived : this.#lastReceived
   }
 
   pollEvent(): ConnectionEvent | undefined {
@@ -378,6 +380,7 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     const reason = phase.kind === 'handshake' ? phase.endReason(cause) : cause
+    this.#lastReceived = this.lastReceived
     this.#phase = { kind: 'closed', reason }
     this.#events.push({ kind: 'closed', reason })
     this.#context.reliability?.clear()

@@ -106,6 +106,11 @@ export class SessionDriver implements TransportSink, SendOutlet, DeadlineOwner {
     return this.#connection.dropped
   }
 
+  /** When an authentic frame of the peer came last, ms of the clock; undefined before the session. */
+  get lastReceived(): number | undefined {
+    return this.#connection.lastReceived
+  }
+
   /** Why the session has ended; undefined before that. */
   get reason(): UsmpError | undefined {
     return this.#reason

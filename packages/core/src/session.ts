@@ -139,6 +139,14 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
     return this.#driver.transport.kind
   }
 
+  /**
+   * When an authentic frame of the peer came last, ms of the session's clock; it stays after the end. While messages pile up that nobody
+   * receives, nothing is read, and the time at which reading goes on counts.
+   */
+  get lastReceived(): number {
+    return this.#driver.lastReceived ?? Number.NEGATIVE_INFINITY
+  }
+
   /** The longest message that {@link send} takes, bytes: 1808. */
   get maxMessage(): number {
     return this.#driver.maxMessage

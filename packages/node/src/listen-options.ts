@@ -1,5 +1,5 @@
 import type { Server as HttpServer } from 'node:http'
-import type { CryptoProvider, DatagramOptions } from '@usmp/core'
+import type { Clock, CryptoProvider, DatagramOptions } from '@usmp/core'
 import type { PskOptions } from './psk-source.js'
 import type { SerialSource } from './serial.js'
 import type { DuplicatePolicy } from './session-registry.js'
@@ -52,6 +52,8 @@ export interface ListenOptions extends PskOptions {
   readonly unsafeWireVersion1?: boolean
   /** Default: node:crypto. */
   readonly provider?: CryptoProvider
+  /** Where handshakes, sessions, lockout and unproven attempts get the time from; default Node's. Sockets keep Node's. */
+  readonly clock?: Clock
   /** Closes the server when it aborts. */
   readonly signal?: AbortSignal
 }

@@ -1,6 +1,7 @@
 import {
   authorizationTable,
   callback,
+  clock,
   deviceId,
   flag,
   group,
@@ -105,6 +106,7 @@ export const listenTable: TableOf<ListenOptions> = {
   maxConnectionsPerAddress: limit,
   maxHandshakes: limit,
   onUnproven: callback,
+  clock,
   ...endRows,
 }
 

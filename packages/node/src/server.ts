@@ -60,18 +60,18 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
     checkOptions('listen', options?.tcp === false ? { ...options, tcp: undefined } : options, listenTable)
     this.#options = options
     const limits = { ...DEFAULT_LIMITS, ...defined(limitsOf(options)) }
-    const { provider = nodeProvider, unsafeWireVersion1 = false, duplicates = 'replace' } = options
+    const { provider = nodeProvider, unsafeWireVersion1 = false, duplicates = 'replace', clock = nodeClock } = options
     const { handshakeTimeout, idleTimeout, keepalive, extensions, datagram } = options
     this.#registry = new SessionRegistry(duplicates, limits.maxConnections)
     this.#acceptor = new SessionAcceptor({
-      admission: new Admission(limits, nodeClock.now),
+      admission: new Admission(limits, () => clock.now()),
       registry: this.#registry,
       authorize: authorizer(options, limits.maxHandshakes),
       session: {
         reliableDatagram: ReliableDatagram,
         provider,
         random: nodeRandom,
-        clock: nodeClock,
+        clock,
         ...defined({ handshakeTimeout, idleTimeout, keepalive, extensions, datagram }),
       },
       unsafeWireVersion1,

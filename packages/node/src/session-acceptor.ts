@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import {
   type Authorization,
   asUsmpError,
+  type Clock,
   Session,
   type AcceptOptions as SessionOptions,
   type Transport,
@@ -9,7 +10,6 @@ import {
 } from '@usmp/core'
 import { wireVersion1 } from '@usmp/core/wire-version-1'
 import type { Admission } from './admission.js'
-import { nodeClock } from './clock.js'
 import { nodeProvider } from './crypto-node.js'
 import { prepareSuite } from './crypto-sodium.js'
 import type { Arrival, IncomingConnection } from './incoming-connection.js'
@@ -31,7 +31,9 @@ export interface AcceptorParts {
   readonly registry: SessionRegistry
   readonly authorize: Authorizer
   /** What all sessions have in common. */
-  readonly session: Omit<SessionOptions, 'authorize' | 'signal' | 'unsafeWireVersion1'>
+  readonly session: Omit<SessionOptions, 'authorize' | 'clock' | 'signal' | 'unsafeWireVersion1'> & {
+    readonly clock: Clock
+  }
   readonly unsafeWireVersion1: boolean
   /** The application's; see the options of `listen`. */
   readonly onUnproven: ListenOptions['onUnproven']
@@ -49,13 +51,14 @@ export interface AcceptorParts {
  */
 export class SessionAcceptor implements ConnectionHandler {
   readonly #parts: AcceptorParts
-  readonly #unproven = new UnprovenDevices(nodeClock)
+  readonly #unproven: UnprovenDevices
   #closed = false
   /** One for all transports. */
   readonly #release = (connection: IncomingConnection) => this.release(connection)
 
   constructor(parts: AcceptorParts) {
     this.#parts = parts
+    this.#unproven = new UnprovenDevices(parts.session.clock)
   }
 
   async accept(

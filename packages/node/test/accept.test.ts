@@ -1,6 +1,17 @@
 import { decodeFrame, Session, streamTransport, type Transport } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
-import { codeOf, DEVICE_ID, deviceNumber, failureOf, OTHER_PSK, PSK, textOf, turns, until } from '@usmp/testing'
+import {
+  codeOf,
+  DEVICE_ID,
+  deviceNumber,
+  failureOf,
+  OTHER_PSK,
+  PSK,
+  SimulatedClock,
+  textOf,
+  turns,
+  until,
+} from '@usmp/testing'
 import { ManualPeer } from '@usmp/testing/manual-peer'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { Admission } from '../src/admission.ts'
@@ -49,6 +60,24 @@ describe('a server that listens nowhere', () => {
     await server.close()
     expect((await client.closed).code).toBe('CLOSED')
     expect([ended, codes()]).toEqual([[accepted], []])
+  })
+
+  test('lives by the clock that it is given, which tells when a session was last heard', async () => {
+    const clock = new SimulatedClock()
+    const { server } = await startNowhere({ clock, idleTimeout: 1_000 })
+    const { near, far } = pair('held')
+    const [client, accepted] = await Promise.all([shake(near), server.accept(far)])
+    expect(accepted!.lastReceived).toBe(clock.now())
+    clock.advance(900)
+    await client.send('still here')
+    await accepted!.receive()
+    const heard = clock.now()
+    clock.advance(900)
+    expect([accepted!.lastReceived, accepted!.signal.aborted]).toEqual([heard, false])
+    clock.advance(100)
+    expect((await accepted!.closed).code).toBe('IDLE_TIMEOUT')
+    expect(accepted!.lastReceived).toBe(heard)
+    await client.closed
   })
 
   test.each(['stream', 'message', 'serial', 'datagram'] as const)('takes a transport of the kind %s', async (kind) => {
