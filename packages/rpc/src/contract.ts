@@ -100,7 +100,7 @@ export function contract<const C extends Contract>(methods: C): C {
   checkOptions('contract', methods, contractTable)
   const { requests = {}, notifications = {}, streams = {} } = methods
   for (const name of [requests, notifications, streams].flatMap((part) => Object.keys(part))) {
-    if (/^(\$\/|rpc\.)/.test(name)) throw new UsmpError('INVALID_ARGUMENT', `the method name ${name} is reserved`)
+    assertMethodName(name)
   }
   for (const name of Object.keys(streams)) {
     if (Object.hasOwn(requests, name)) {
@@ -108,4 +108,12 @@ export function contract<const C extends Contract>(methods: C): C {
     }
   }
   return methods
+}
+
+/**
+ * Checks the name of a method.
+ * @throws UsmpError INVALID_ARGUMENT if it is reserved
+ */
+export function assertMethodName(name: string): void {
+  if (/^(\$\/|rpc\.)/.test(name)) throw new UsmpError('INVALID_ARGUMENT', `the method name ${name} is reserved`)
 }

@@ -1,9 +1,10 @@
 import { type Abortable, abortError, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
-import { checkOptions } from '@usmp/core/options'
+import { checkOptions, isObject } from '@usmp/core/options'
 import { checkAnswer, checkSent } from './check.js'
 import { CHUNK_MARK, ChunkAssembler } from './chunks.js'
 import { RpcCode, RpcError } from './codes.js'
 import {
+  assertMethodName,
   type Contract,
   contract,
   type EmptyContract,
@@ -143,12 +144,29 @@ export class Peer<C> {
     params: RequestParams<C, M>,
     options: RequestOptions = {},
   ): Promise<RequestResult<C, M>> {
-    checkOptions('request', options, requestTable)
-    const { timeout = DEFAULT_TIMEOUT, ttl, signal } = options
     const { params: schema, result } = definitionOf(this.#calls.requests, method)
     checkSent(method, schema, params)
+    return this.#ask(method, params, options, (answer) => checkAnswer(method, result, answer) as RequestResult<C, M>)
+  }
+
+  /**
+   * Asks the peer for a method that stands in no contract, as a console does. The answer is whatever JSON the peer sends.
+   * @throws UsmpError INVALID_ARGUMENT for a reserved name, or parameters that are no object; otherwise as {@link request}
+   */
+  async requestUntyped(
+    method: string,
+    params: Readonly<Record<string, unknown>>,
+    options: RequestOptions = {},
+  ): Promise<unknown> {
+    assertMethodName(method)
+    if (!isObject(params)) throw new UsmpError('INVALID_ARGUMENT', `the parameters of ${method} must be an object`)
+    return this.#ask(method, params, options, (answer) => answer)
+  }
+
+  #ask<T>(method: string, params: unknown, options: RequestOptions, accept: (answer: unknown) => T): Promise<T> {
+    checkOptions('request', options, requestTable)
+    const { timeout = DEFAULT_TIMEOUT, ttl, signal } = options
     const age = ttl === undefined ? undefined : { at: Math.round(this.#now()), ttl }
-    const accept = (answer: unknown) => checkAnswer(method, result, answer) as RequestResult<C, M>
     return this.#outgoing.send({ method, params, age }, { timeout, signal, accept })
   }
 

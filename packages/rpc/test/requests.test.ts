@@ -323,3 +323,18 @@ describe('the end', () => {
     expect(signals[0]!.reason).toMatchObject({ code: 'CLOSED' })
   })
 })
+
+describe('a request of no contract', () => {
+  test('brings whatever the peer answers, result or error', async () => {
+    const { gateway } = await pair()
+    expect(await gateway.requestUntyped('echo', { value: [1, { deep: null }] })).toEqual([1, { deep: null }])
+    expect(await codeOf(gateway.requestUntyped('__proto__', {}))).toBe(RpcCode.METHOD_NOT_FOUND)
+    expect(await codeOf(gateway.requestUntyped('drive', { v: 'fast' }))).toBe(RpcCode.INVALID_PARAMS)
+  })
+
+  test('takes no reserved name, and no parameters but an object', async () => {
+    const { gateway } = await pair()
+    expect(await codeOf(gateway.requestUntyped('$/cancel', {}))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(gateway.requestUntyped('echo', [1] as never))).toBe('INVALID_ARGUMENT')
+  })
+})
