@@ -1,5 +1,15 @@
 import { Session, streamTransport } from '@usmp/core'
-import { codeOf, deviceNumber, failureOf, OTHER_PSK, PSK, SimulatedClock, turns, until } from '@usmp/testing'
+import {
+  codeOf,
+  codeThrownBy,
+  deviceNumber,
+  failureOf,
+  OTHER_PSK,
+  PSK,
+  SimulatedClock,
+  turns,
+  until,
+} from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { connect } from '../src/connect.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
@@ -61,11 +71,50 @@ describe('attempts of unproven devices', () => {
     expect(flood.filter((attempt) => attempt.matches(PSK))).toEqual(flood.slice(-255))
   })
 
-  test('are all forgotten when the server closes', () => {
+  test('are all forgotten when the server closes, also those that are kept', () => {
     const { clock, devices } = start()
     const attempt = devices.add(proofOf(DEVICE), here)
+    const kept = devices.add(proofOf(deviceNumber(2)), here)
+    kept.keep(3_600_000)
     devices.clear()
-    expect([attempt.matches(PSK), clock.pending]).toEqual([false, 0])
+    expect([attempt.matches(PSK), kept.matches(PSK), clock.pending]).toEqual([false, false, 0])
+  })
+
+  test('one that is kept answers for the time that was asked for, from each call on', () => {
+    const { clock, devices } = start()
+    const attempt = devices.add(proofOf(DEVICE), here)
+    clock.advance(30_000)
+    expect(attempt.keep(3_600_000)).toBe(true)
+    clock.advance(3_599_999)
+    expect([attempt.matches(PSK), attempt.keep(1_000)]).toEqual([true, true])
+    clock.advance(999)
+    expect(attempt.matches(PSK)).toBe(true)
+    clock.advance(1)
+    expect([attempt.matches(PSK), attempt.keep(1_000), clock.pending]).toEqual([false, false, 0])
+  })
+
+  test('one that is kept gives way neither to a newer one of the device nor to a flood', () => {
+    const { clock, devices } = start()
+    const kept = devices.add(proofOf(DEVICE), here)
+    kept.keep(600_000)
+    const newer = devices.add(proofOf(DEVICE, OTHER_PSK), here)
+    for (let n = 0; n < 1_000; n++) devices.add(proofOf(deviceNumber(n + 10)), here)
+    expect([kept.matches(PSK), newer.matches(OTHER_PSK), clock.pending]).toEqual([true, false, 257])
+  })
+
+  test('one that the application forgets is gone, and leaves a newer one of the device alone', () => {
+    const { clock, devices } = start()
+    const older = devices.add(proofOf(DEVICE), here)
+    older.keep(600_000)
+    const newer = devices.add(proofOf(DEVICE), here)
+    older.forget()
+    older.forget()
+    expect([older.matches(PSK), newer.matches(PSK), clock.pending]).toEqual([false, true, 1])
+  })
+
+  test.each([0, -1, Number.NaN, 2 ** 31])('cannot be kept for %d ms', (time) => {
+    const attempt = start().devices.add(proofOf(DEVICE), here)
+    expect(codeThrownBy(() => attempt.keep(time))).toBe('INVALID_ARGUMENT')
   })
 })
 
