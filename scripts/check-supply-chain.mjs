@@ -15,6 +15,7 @@ const TOOLS = new Set([
   'BlueOak-1.0.0',
   'MPL-2.0',
   'CC0-1.0',
+  '(MIT OR Apache-2.0)',
   '(MIT OR CC0-1.0)',
   // Data about browsers, behind Jest.
   'CC-BY-4.0',

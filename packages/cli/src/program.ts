@@ -124,8 +124,9 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .command('psk')
     .description('make a pre-shared key of 32 random bytes, as 64 hex digits, or derive that of one device')
     .option('--out <FILE>', 'where to write it, readable by you alone; never overwrites; "-" is stdout')
-    .option('--device <AA:BB:CC:DD:EE:FF>', 'derive the key of this device …', parseId)
-    .option('--master-file <FILE>', '… from this master key, a key file too')
+    .option('--device <AA:BB:CC:DD:EE:FF>', 'for this device; its fingerprint is told on stderr', parseId)
+    .option('--master-file <FILE>', 'not a random one: derive it from this master key, a key file too')
+    .option('--qr', 'show a QR code of the device id and the key, as the gateway scans it')
     .addOption(jsonOption())
     .action(action<KeygenOptions>(keygenCommand))
 

@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { pskFingerprint } from '@usmp/core'
 import { connect, parsePsk, readPskFile } from '@usmp/node'
+import decodeQR from 'qr/decode.js'
 import { describe, expect, test } from 'vitest'
 import { DEVICE, directory, done, file, KEY, PROGRAM, Run, serving } from './usmp.js'
 
@@ -11,6 +13,25 @@ const MASTER = Array.from({ length: 32 }, (_, index) => (0xa0 + index).toString(
 const DERIVED = 'dbaa092ef0c18dc7c7390c6412720d9707aaa4a8e69649481e33eb5012cc6e3d'
 
 const onTerminal = ['--import', 'data:text/javascript,process.stdout.isTTY=true']
+
+/** What a terminal shows of a QR code, as a camera sees it: eight points for each square, in shades of grey. */
+function imageOf(text: string) {
+  const lines = text.replaceAll('\x1b[97;40m', '').replaceAll('\x1b[0m', '').trimEnd().split('\n')
+  const rows = lines.flatMap((line) => [
+    [...line].map((square) => square === '█' || square === '▀'),
+    [...line].map((square) => square === '█' || square === '▄'),
+  ])
+  const size = 8
+  const [width, height] = [rows[0]!.length * size, rows.length * size]
+  const data = new Uint8Array(width * height * 4).fill(255)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const shade = rows[Math.floor(y / size)]![Math.floor(x / size)] ? 255 : 0
+      data.fill(shade, (y * width + x) * 4, (y * width + x) * 4 + 3)
+    }
+  }
+  return { width, height, data }
+}
 
 describe('keygen psk', () => {
   test('writes a key as 64 hex digits that only the owner can read, and says nothing of them', async () => {
@@ -82,16 +103,39 @@ describe('keygen psk', () => {
     expect(run.stdout).toBe(`${DERIVED}\n`)
     const out = join(await directory(), 'k')
     const json = await done('keygen', 'psk', '--json', '--device', DEVICE, '--master-file', master, '--out', out)
-    expect(json.objects('stderr')).toEqual([{ event: 'key', file: out, device_id: DEVICE }])
+    expect(json.objects('stderr')).toEqual([
+      { event: 'key', file: out, device_id: DEVICE, fingerprint: pskFingerprint(await readPskFile(out), DEVICE) },
+    ])
     expect(await readFile(out, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/)
   })
 
-  test('a master key needs 32 bytes, and a device its master key', async () => {
+  test('a master key needs 32 bytes, and says for which device', async () => {
     const short = await file(KEY.slice(0, 40))
     expect((await done('keygen', 'psk', '--device', DEVICE, '--master-file', short)).stderr).toContain('WEAK_PSK')
-    const half = await done('keygen', 'psk', '--device', DEVICE)
+    const half = await done('keygen', 'psk', '--master-file', short)
     expect(half.code).toBe(2)
-    expect(half.stderr).toContain('--master-file')
+    expect(half.stderr).toContain('--device')
+  })
+
+  test('tells the fingerprint of the key of a device, also with the key on stdout, and not of a key alone', async () => {
+    const run = await done('keygen', 'psk', '--device', DEVICE)
+    expect(run.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+    expect(run.stderr).toBe(`fingerprint of the key of ${DEVICE}: ${pskFingerprint(parsePsk(run.stdout), DEVICE)}\n`)
+    expect((await done('keygen', 'psk')).stderr).toBe('')
+  })
+
+  test('shows a QR code of id and key on a terminal, and nowhere else', async () => {
+    const out = join(await directory(), 'device.key')
+    const run = new Run(['keygen', 'psk', '--device', DEVICE, '--out', out, '--qr'], onTerminal).end()
+    expect(await run.exit()).toBe(0)
+    const psk = Buffer.from(await readPskFile(out)).toString('base64url')
+    expect(decodeQR(imageOf(run.stdout))).toBe(`usmp:${DEVICE}:${psk}`)
+    const piped = await done('keygen', 'psk', '--device', DEVICE, '--qr')
+    expect(piped.code).toBe(2)
+    expect(piped.stdout).toBe('')
+    const nobodys = new Run(['keygen', 'psk', '--out', '-', '--qr'], onTerminal).end()
+    expect(await nobodys.exit()).toBe(2)
+    expect(nobodys.stderr).toContain('--device')
   })
 
   test('shows a key on a terminal only when asked to', async () => {
