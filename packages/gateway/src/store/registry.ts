@@ -13,6 +13,13 @@ export interface Change<T> {
   readonly value: T | null
 }
 
+/** A change that is asked for: of the record with revision `rev`, 0 if there is none. `value` null removes it. */
+export interface Write<T> {
+  readonly id: string
+  readonly rev: number
+  readonly value: T | null
+}
+
 /** What is written to the audit log together with a change: both become durable, or neither. */
 export interface AuditEvent {
   readonly actor: string
@@ -43,6 +50,11 @@ export interface Registry<T> {
    * @throws GatewayError CONFLICT if the revision is another one, STORE_FAILED if it cannot be written (and then it is not)
    */
   cas(id: string, rev: number, value: T | null, audit?: AuditEvent): Promise<Entry<T>>
+  /**
+   * As {@link cas} for several records of this registry, in one transaction: all of them are written, or none.
+   * @param changes each id once
+   */
+  casAll(changes: readonly Write<T>[], audit?: AuditEvent): Promise<readonly Entry<T>[]>
   /** Every change after this call, in order, until `signal` aborts. */
   watch(signal: AbortSignal): AsyncIterable<Change<T>>
 }
