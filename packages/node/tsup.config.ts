@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/crypto-node.ts', 'src/key-files.ts', 'src/internal.ts'],
+  entry: ['src/index.ts', 'src/crypto-node.ts', 'src/key-files.ts', 'src/adapters.ts', 'src/internal.ts'],
   format: ['esm', 'cjs'],
   target: 'es2022',
   // Types of sister packages come from what they publish, not from their sources.

@@ -65,6 +65,7 @@ function exitCodeOfCode(code: ErrorCode): ExitCode {
     case 'LOCKED_OUT':
     case 'BAD_COOKIE':
     case 'ORIGIN_REFUSED':
+    case 'BROKER_REFUSED':
     case 'TOO_MANY_CONNECTIONS':
     case 'REPLACED':
     case 'DUPLICATE_DEVICE':

@@ -63,14 +63,22 @@ export class CookieIssuer {
 }
 
 /**
+ * What a HELLO says, none of it proven.
+ * @throws UsmpError of the frame, UNEXPECTED_PACKET, BAD_PAYLOAD
+ */
+export function decodeHello(datagram: Uint8Array): Hello {
+  const frame = decodeFrame(datagram)
+  expectType(frame, PacketType.HELLO)
+  return hello.decode(frame)
+}
+
+/**
  * A server's look at a HELLO before it keeps anything about the peer (specification, section 7.2).
  * @returns the HELLO; without `cookie` the peer has yet to show that it receives at its address: {@link makeHelloRetry}
  * @throws UsmpError of the frame, UNEXPECTED_PACKET, BAD_PAYLOAD, BAD_COOKIE: to be dropped without an answer
  */
 export function verifyHelloCookie(datagram: Uint8Array, guard: CookieGuard): Hello {
-  const frame = decodeFrame(datagram)
-  expectType(frame, PacketType.HELLO)
-  const message = hello.decode(frame)
+  const message = decodeHello(datagram)
   if (message.cookie && !guard.verify(message.cookie)) throw new UsmpError('BAD_COOKIE')
   return message
 }

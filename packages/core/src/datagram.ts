@@ -410,5 +410,5 @@ function isPresent<T>(item: T | undefined): item is T {
   return item !== undefined
 }
 
-export { CookieIssuer, makeHelloRetry, verifyHelloCookie } from './cookie.js'
+export { CookieIssuer, decodeHello, makeHelloRetry, verifyHelloCookie } from './cookie.js'
 export { isForHandshake } from './utack.js'

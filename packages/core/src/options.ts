@@ -307,7 +307,13 @@ export const retryRows = { onRetry: callback, maxRefusals } satisfies OptionTabl
 
 /** Of `reconnecting`. */
 export const reconnectTable: TableOf<ReconnectOptions> = /* @__PURE__ */ Object.assign(
-  { clock: { expected: 'a Clock', fits: isClock, required: true }, jitter, signal },
+  {
+    clock: { expected: 'a Clock', fits: isClock, required: true },
+    jitter,
+    signal,
+    longestRefusalPause: period,
+    sleep: callback,
+  },
   retryRows,
 )
 

@@ -8,7 +8,6 @@ import type { Abortable, Session } from './session.js'
 /** First and longest pause between attempts, ms; each is drawn at random from half of it to all of it. */
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 30_000
-/** The longest pause after a refusal, ms: it may last until a person has registered the device. */
 const LONGEST_REFUSAL_PAUSE = 300_000
 /** A session that the other side ended sooner than this, ms, was no success: servers turn away after the handshake too. */
 const SHORT_SESSION = 10_000
@@ -28,6 +27,13 @@ export interface ReconnectOptions extends Abortable {
    * another cipher suite, or breaks the protocol. Default: no number is.
    */
   readonly maxRefusals?: number | undefined
+  /** The longest pause after a refusal, ms; default 300000, as it may last until a person has registered the device. */
+  readonly longestRefusalPause?: number | undefined
+  /**
+   * Waits a pause out, for who knows more than the clock: it may take less time, as when the peer is heard of again, or more. Default:
+   * waits on the clock. It has to resolve when `signal` aborts.
+   */
+  readonly sleep?: ((pause: number) => Promise<void>) | undefined
 }
 
 /**
@@ -42,7 +48,8 @@ export async function* reconnecting(
   options: ReconnectOptions,
 ): AsyncGenerator<Session, void, undefined> {
   checkOptions('reconnecting', options, reconnectTable)
-  const { maxRefusals = Number.POSITIVE_INFINITY } = options
+  const { maxRefusals = Number.POSITIVE_INFINITY, longestRefusalPause = LONGEST_REFUSAL_PAUSE } = options
+  const sleep = options.sleep ?? ((pause: number) => sleepOnClock(pause, options))
   let failures = 0
   let refusals = 0
   while (!options.signal?.aborted) {
@@ -70,10 +77,10 @@ export async function* reconnecting(
     const refused = isRefusal(reason)
     if (refused) refusals++
     if (isFinal(reason) || (refused && refusals >= maxRefusals)) throw reason
-    const pause = refused ? pauseAfter(refusals - 1, LONGEST_REFUSAL_PAUSE) : pauseAfter(failures++, LONGEST_PAUSE)
+    const pause = refused ? pauseAfter(refusals - 1, longestRefusalPause) : pauseAfter(failures++, LONGEST_PAUSE)
     const jittered = Math.round(pause * (0.5 + options.jitter() / 2))
     options.onRetry?.(reason, jittered)
-    await sleep(jittered, options)
+    await sleep(jittered)
   }
 }
 
@@ -96,7 +103,7 @@ function isRefusal({ retryable, code, awaited }: UsmpError): boolean {
 }
 
 /** Waits, or returns early when the signal aborts. */
-function sleep(delay: number, { clock, signal }: ReconnectOptions): Promise<void> {
+function sleepOnClock(delay: number, { clock, signal }: ReconnectOptions): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const timer = clock.setTimer(done, delay)

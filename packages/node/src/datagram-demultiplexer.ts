@@ -63,6 +63,14 @@ export class DatagramDemultiplexer<Source> {
     if (this.#entries.size > 0) await new Promise<void>((resolve) => this.#onEmpty.push(resolve))
   }
 
+  /** Ends every handshake and session that is left, from the side of the network. */
+  destroyAll(reason: UsmpError): void {
+    for (const { session, handshake } of [...this.#entries.values()]) {
+      handshake?.destroy(reason)
+      session?.destroy(reason)
+    }
+  }
+
   /** @param key names the source, also for people */
   receive(datagram: Uint8Array, key: string, source: Source): void {
     const entry = this.#entries.get(key)

@@ -167,4 +167,17 @@ describe('a demultiplexer of datagrams', () => {
     expect(peers).toBe(3)
     await demultiplexer.empty()
   })
+
+  test('ends all handshakes and sessions when its network is gone', async () => {
+    const { demultiplexer, receive, peers } = start()
+    receive(hello(), 'device/1/up')
+    peers[0]!.peer.takeOver()
+    receive(hello(1), 'device/1/up')
+    receive(hello(), 'device/2/up')
+    const empty = demultiplexer.empty()
+    const reason = new UsmpError('TRANSPORT_FAILED')
+    demultiplexer.destroyAll(reason)
+    expect(peers.map(({ ends }) => ends)).toEqual([[reason], [reason], [reason]])
+    await empty
+  })
 })

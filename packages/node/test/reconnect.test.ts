@@ -65,6 +65,43 @@ describe('reconnecting', () => {
     expect(pauses).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000])
   })
 
+  test('pauses after refusals stay below what the caller chose', async () => {
+    const clock = new SimulatedClock()
+    const pauses: number[] = []
+    const sessions = reconnecting(() => Promise.reject(refusedProof()), {
+      clock,
+      jitter: () => 1 - 2 ** -53,
+      longestRefusalPause: 3_000,
+      onRetry: (_, pause) => pauses.push(pause),
+    })
+    void sessions.next()
+    for (let n = 1; n <= 5; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(3_000)
+    }
+    expect(pauses).toEqual([500, 1_000, 2_000, 3_000, 3_000])
+  })
+
+  test('the caller may wait out the pauses in another way', async () => {
+    const wakes: [pause: number, wake: () => void][] = []
+    const stop = new AbortController()
+    const clock = new SimulatedClock()
+    const sessions = reconnecting(() => Promise.reject(unreachable()), {
+      clock,
+      jitter: () => 0,
+      signal: stop.signal,
+      sleep: (pause) => new Promise((resolve) => wakes.push([pause, resolve])),
+    })
+    const end = sessions.next()
+    await until(() => wakes.length === 1)
+    wakes[0]![1]()
+    await until(() => wakes.length === 2)
+    expect([wakes.map(([pause]) => pause), clock.pending]).toEqual([[250, 500], 0])
+    stop.abort()
+    wakes[1]![1]()
+    expect(await end).toEqual({ value: undefined, done: true })
+  })
+
   test('jitter spreads each pause over its upper half', async () => {
     const draws = [0, 0.5, 0.999]
     const { clock, pauses, sessions } = begin(() => Promise.reject(unreachable()), {

@@ -1,0 +1,5 @@
+// For who writes a listener or a transport of their own for Node, such as `@usmp/mqtt`: parts that the listeners of this package are made of.
+export { certificateError } from './certificate-error.js'
+export { DatagramDemultiplexer, type DatagramNetwork, type DatagramPeer } from './datagram-demultiplexer.js'
+export { allowManyListeners } from './signals.js'
+export { type Rate, RateLimit } from './token-bucket.js'
