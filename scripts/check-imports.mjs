@@ -16,7 +16,8 @@ const SOURCES = {
   mqtt: ['core', 'node'],
   gateway: ['core', 'node', 'rpc', 'mqtt'],
   dashboard: ['core', 'gateway'],
-  cli: ['core', 'node'],
+  // The gateway as an optional peer, which is loaded when a command needs it.
+  cli: ['core', 'node', 'gateway'],
   demos: ['core', 'node', 'browser', 'rpc', 'cli'],
   playground: ['core', 'browser'],
   bench: ['core', 'node', 'browser', 'testing', 'cli'],

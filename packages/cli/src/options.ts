@@ -21,22 +21,34 @@ export interface SerialAddress {
   readonly baudRate?: number
 }
 
-/** The options of every command that connects to a server, which is in one of these places. */
-export interface PeerOptions {
+/** Where the server is that a command connects to, in one of these ways. */
+export interface PlaceOptions {
   /** Its URL, as the library takes it. */
   readonly url?: string
   readonly tcp?: Address
   readonly udp?: Address
   readonly ws?: URL
   readonly serial?: SerialAddress
-  readonly id: string
-  readonly pskFile: string
-  readonly suite?: CipherSuite
   /** A PEM file with the authorities to trust for `wss`. */
   readonly ca?: string
 }
 
+/** The options of every command that connects to a server as one device. */
+export interface PeerOptions extends PlaceOptions {
+  readonly id: string
+  readonly pskFile: string
+  readonly suite?: CipherSuite
+}
+
 export function addPeerOptions(command: Command): Command {
+  return addPlaceOptions(command)
+    .requiredOption('--id <AA:BB:CC:DD:EE:FF>', 'the device id, six bytes', parseId)
+    .requiredOption('--psk-file <FILE>', 'the key of this device: hex digits, or 32 raw bytes')
+    .addOption(suiteOption())
+    .addOption(jsonOption())
+}
+
+export function addPlaceOptions(command: Command): Command {
   return command
     .argument('[URL]', 'the server: usmp://HOST:PORT, usmp+udp://HOST:PORT, ws://…, wss://… or serial:///dev/…')
     .addOption(
@@ -52,10 +64,6 @@ export function addPeerOptions(command: Command): Command {
     )
     .addOption(serialOption('… or the serial port to it'))
     .option('--ca <FILE>', 'for wss://: trust these certificates (PEM) instead of the well-known authorities')
-    .requiredOption('--id <AA:BB:CC:DD:EE:FF>', 'the device id, six bytes', parseId)
-    .requiredOption('--psk-file <FILE>', 'the key of this device: hex digits, or 32 raw bytes')
-    .addOption(suiteOption())
-    .addOption(jsonOption())
 }
 
 export function suiteOption(): Option {
@@ -113,7 +121,7 @@ export function serialOption(description: string): Option {
  * Where the server is, as {@link connect} takes it.
  * @throws UsmpError INVALID_ARGUMENT if no option says so, or two do
  */
-export function urlOf({ url, tcp, udp, ws, serial, ca }: PeerOptions): string {
+export function urlOf({ url, tcp, udp, ws, serial, ca }: PlaceOptions): string {
   const place = optionsUrl({ tcp, udp, ws, serial })
   if (url !== undefined && place !== undefined) {
     throw new UsmpError('INVALID_ARGUMENT', `two servers are given, ${url} and ${place}`, { hint: WHERE })
@@ -128,7 +136,7 @@ export function urlOf({ url, tcp, udp, ws, serial, ca }: PeerOptions): string {
   return server
 }
 
-type Places = { readonly [Place in 'tcp' | 'udp' | 'ws' | 'serial']: PeerOptions[Place] | undefined }
+type Places = { readonly [Place in 'tcp' | 'udp' | 'ws' | 'serial']: PlaceOptions[Place] | undefined }
 
 function optionsUrl({ tcp, udp, ws, serial }: Places): string | undefined {
   if (tcp) return `usmp://${hostPort(tcp)}`
@@ -156,6 +164,10 @@ export function parseSeconds(text: string): number {
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN
   if (seconds > 0 && seconds <= LONGEST_WAIT) return Math.ceil(seconds * 1000)
   throw new UsmpError('INVALID_ARGUMENT', `expected a number of seconds over 0, not ${JSON.stringify(text)}`)
+}
+
+export function secondsOption(flags: string, description: string, seconds: number): Option {
+  return new Option(flags, description).argParser(parseSeconds).default(seconds * 1000, String(seconds))
 }
 
 /** @throws UsmpError INVALID_ARGUMENT */

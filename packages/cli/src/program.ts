@@ -9,15 +9,16 @@ import { type PingCommandOptions, pingCommand } from './commands/ping.js'
 import { type ServeCommandOptions, serveCommand } from './commands/serve.js'
 import { type VectorsCheckOptions, vectorsCheckCommand } from './commands/vectors.js'
 import { ExitCode, OutputFailed } from './exit-code.js'
+import { defineGatewayCommands } from './gateway/define.js'
 import {
   addPeerOptions,
   jsonOption,
-  type PeerOptions,
   parseAddress,
   parseCount,
   parseId,
   parseSeconds,
   parseWebSocket,
+  secondsOption,
   serialOption,
   suiteOption,
 } from './options.js'
@@ -105,7 +106,7 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
 
   /** The same for one whose argument is the server. */
   const peerAction =
-    <T extends PeerOptions>(command: LongRun<T>) =>
+    <T>(command: LongRun<T>) =>
     (url: string | undefined, options: T) =>
       longAction(command)(url === undefined ? options : { ...options, url })
 
@@ -170,6 +171,8 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .addOption(secondsOption('-W, --wait <SECONDS>', 'wait so long for the connection and for each answer', 5))
     .action(peerAction<PingCommandOptions>(pingCommand))
 
+  defineGatewayCommands(program, { peerAction })
+
   program
     .command('inspect')
     .description('explain frames, and decrypt them if the keys are given')
@@ -193,10 +196,6 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .addHelpText('after', VECTORS_HELP)
     .action(action<VectorsCheckOptions>(vectorsCheckCommand))
   return program
-}
-
-function secondsOption(flags: string, description: string, seconds: number): Option {
-  return new Option(flags, description).argParser(parseSeconds).default(seconds * 1000, String(seconds))
 }
 
 function complete(options: ServeCommandOptions): ServeCommandOptions {

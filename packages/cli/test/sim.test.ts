@@ -1,0 +1,84 @@
+import { listen } from '@usmp/node'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { DEVICE, deserted, done, file, KEY, keyFile, OTHER_KEY, usmp } from './usmp.js'
+
+const FIRST = '02:73:69:6d:00:01'
+const SECOND = '02:73:69:6d:00:02'
+
+/** A server that collects what each device reports. */
+async function collecting(psk: Parameters<typeof listen>[0]['psk']) {
+  const server = await listen({ tcp: { host: '127.0.0.1', port: 0 }, psk: psk! })
+  onTestFinished(() => server.close())
+  const reports = new Map<string, Record<string, unknown>[]>()
+  void (async () => {
+    for await (const session of server) {
+      const told: Record<string, unknown>[] = []
+      reports.set(session.deviceId, told)
+      void (async () => {
+        for await (const message of session) told.push(JSON.parse(Buffer.from(message).toString()).params.values)
+      })()
+    }
+  })()
+  return { address: server.address, reports }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 20))
+}
+
+describe('usmp sim sensor', () => {
+  test('reports every so many seconds until it is stopped, and says what happens', async () => {
+    const { address, reports } = await collecting({ [DEVICE]: Buffer.from(KEY, 'hex') })
+    const run = usmp('sim', 'sensor', '--tcp', address, '--id', DEVICE, '--psk-file', await keyFile(), '-i', '0.1')
+    await run.says('stderr', new RegExp(`${DEVICE}: online`))
+    await until(() => (reports.get(DEVICE)?.length ?? 0) > 2)
+    expect(reports.get(DEVICE)![0]!.temperature).toEqual(expect.any(Number))
+    run.child.kill('SIGTERM')
+    expect(await run.exit()).toBe(0)
+  })
+
+  test('many from one master key, each with its own', async () => {
+    const master = await file(OTHER_KEY, 'master.key')
+    const keys = new Map<string, Buffer>()
+    for (const id of [FIRST, SECOND]) {
+      const { stdout } = await done('keygen', 'psk', '--device', id, '--master-file', master)
+      keys.set(id, Buffer.from(stdout.trim(), 'hex'))
+    }
+    const { address, reports } = await collecting(keys)
+    const run = usmp('sim', 'sensor', `usmp://${address}`, '-n', '2', '--master-file', master, '--json')
+    await until(() => reports.size === 2)
+    expect([...reports.keys()].sort()).toEqual([FIRST, SECOND])
+    run.child.kill('SIGINT')
+    await run.exit()
+    expect(run.objects('stderr').map(({ event }) => event)).toEqual([
+      'started',
+      'online',
+      'online',
+      'offline',
+      'offline',
+    ])
+  })
+
+  test('a table names ids and keys; nobody to report to is told once, and it goes on', async () => {
+    const table = await file(JSON.stringify({ [FIRST]: KEY, [SECOND]: OTHER_KEY }), 'table.json')
+    const run = usmp('sim', 'sensor', '--tcp', await deserted(), '--psk-table', table, '--count', '1')
+    await run.says('stderr', new RegExp(`${FIRST}: .*UNREACHABLE.*it goes on trying`))
+    await new Promise((resolve) => setTimeout(resolve, 1500))
+    expect(run.stderr.match(/UNREACHABLE/g)).toHaveLength(1)
+    expect(run.child.exitCode).toBe(null)
+  })
+
+  test.each([
+    [['--tcp', '1'], 'there is no key for the sensors'],
+    [['--psk-file', 'KEY'], 'there is no server'],
+    [['--tcp', '1', '--psk-file', 'KEY', '-n', '2'], 'one key for 2 sensors'],
+    [['--tcp', '1', '--psk-table', 'TABLE', '-n', '2'], 'has 1 keys'],
+    [['--tcp', '1', '--psk-table', 'TABLE', '--id', DEVICE], 'names the ids'],
+    [['--tcp', '1', '--master-file', 'KEY', '--id', 'ff:ff:ff:ff:ff:ff', '-n', '2'], 'there are not 2 ids'],
+  ])('%j is refused: %s', async (args, message) => {
+    const files: Record<string, string> = { KEY: await keyFile(), TABLE: await file(JSON.stringify({ [DEVICE]: KEY })) }
+    const run = await done('sim', 'sensor', ...args.map((arg) => files[arg] ?? arg))
+    expect(run.stderr).toContain(message)
+    expect(run.code).toBe(2)
+  })
+})
