@@ -1,3 +1,14 @@
 export { type BridgeState, HomeAssistantBridge } from './bridge/home-assistant.js'
 export type { HomeAssistantBridgeOptions, HomeBroker } from './bridge/options.js'
 export { GatewayError } from './errors.js'
+export { type OpenedStore, openStore, type StoreOptions } from './store/open.js'
+export type { AuditEvent, Change, Entry, Registry } from './store/registry.js'
+export type {
+  AuditLog,
+  LoginRecord,
+  MinuteOfReading,
+  Store,
+  TelemetryStore,
+  TokenRecord,
+  UserRecord,
+} from './store/store.js'

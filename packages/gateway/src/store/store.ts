@@ -1,32 +1,10 @@
-import type { ApiToken, User } from '../contract/access.js'
 import type { AuditEntry } from '../contract/audit.js'
 import type { DeviceRecord } from '../devices/record.js'
 import type { KeySealing } from './key-sealing.js'
 import type { AuditEvent, Registry } from './registry.js'
+import type { LoginRecord, TokenRecord, UserRecord } from './schemas.js'
 
-/** A user as stored; the name is the id of the record. */
-export interface UserRecord extends Omit<User, 'name' | 'rev'> {
-  /** The scheme with its parameters, salt and hash, as `scrypt$17$8$1$…$…`. */
-  readonly password: string
-  /** Random, new with each change of password or role: a login of another generation is void, however this change was cut short. */
-  readonly generation: string
-}
-
-/** A token for scripts as stored; the id of the record is that of the token. */
-export interface TokenRecord extends Omit<ApiToken, 'id'> {
-  /** SHA-256 of the token, hex. */
-  readonly hash: string
-}
-
-/** A login of a page; the id of the record is the SHA-256 of the cookie, hex. */
-export interface LoginRecord {
-  readonly user: string
-  /** The generation of the user when the login was made. */
-  readonly generation: string
-  readonly createdAt: number
-  readonly lastUsedAt: number
-  readonly stepUpUntil: number | null
-}
+export type { LoginRecord, TokenRecord, UserRecord }
 
 /** Append-only and hash-chained. */
 export interface AuditLog {

@@ -1,0 +1,217 @@
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { deviceRecord } from '../devices/record.js'
+import { GatewayError } from '../errors.js'
+import { Commits } from './commits.js'
+import type { Database } from './database.js'
+import { storeDamaged, storeFailed } from './failure.js'
+import { exists } from './files.js'
+import { EMPTY_HEAD } from './head.js'
+import { makeKeyFile, readKeyFile } from './key-file.js'
+import type { FileKeySealing } from './key-sealing.js'
+import { LastCommit, readLastCommit } from './last-commit.js'
+import { HEAD_KEY, type Layout, layout, SCHEMA_KEY, SEAL_KEY } from './layout.js'
+import { LevelAuditLog } from './level-audit-log.js'
+import { LevelRegistry } from './level-registry.js'
+import { LevelTelemetry } from './level-telemetry.js'
+import { makeState, migrate, readRows, type Schemas } from './load.js'
+import type { RecordState } from './record-state.js'
+import { createRecords, openDatabase } from './records-database.js'
+import { MIGRATIONS, readSchemaVersion, writeSchemaVersion } from './schema-version.js'
+import { loginRecord, tokenRecord, userRecord } from './schemas.js'
+import type { Store } from './store.js'
+
+export interface StoreOptions {
+  /** Path of the key file that seals the keys of devices; left out: `store.key` in the folder. Made at the first start. */
+  readonly keyFile?: string
+  /** ms since 1970, for the audit log. */
+  readonly now?: () => number
+}
+
+/** An open store, and what was strange when it was opened. */
+export interface OpenedStore extends Store {
+  /** For people: records that cannot be used, changes that are lost. Empty as a rule. */
+  readonly warnings: readonly string[]
+}
+
+export const SCHEMAS = {
+  devices: deviceRecord,
+  users: userRecord,
+  tokens: tokenRecord,
+  logins: loginRecord,
+} as const satisfies Schemas
+export const SCHEMA_VERSION = MIGRATIONS.length + 1
+
+/**
+ * Opens the store of a gateway in a folder, or makes one there. Every check is made before anything is written.
+ * @throws GatewayError STORE_FAILED: open in another process, damaged, of a newer version, the wrong key file, or the disk refuses
+ */
+export async function openStore(folder: string, options: StoreOptions = {}): Promise<OpenedStore> {
+  const path = resolve(folder)
+  const files = layout(path)
+  const keyFile = options.keyFile ?? files.keyFile
+  await makeFolder(path)
+  const version = await readSchemaVersion(path, files, SCHEMA_VERSION)
+  if (!(await exists(files.records))) await createStore(path, files, keyFile, version)
+  const database = await openDatabase<string>(path, files, files.records, 'utf8', false)
+  try {
+    if (version !== SCHEMA_VERSION) await writeSchemaVersion(files, SCHEMA_VERSION)
+    return await openRecords(path, files, keyFile, database, options.now ?? Date.now)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw storeFailed(`the folder ${folder} cannot be made`, 'Choose another folder, or look at its rights.', error)
+  }
+}
+
+/** @param version of the store that was in this folder before */
+async function createStore(folder: string, files: Layout, keyFile: string, version?: number): Promise<void> {
+  if (version !== undefined) throw storeDamaged(folder, `${files.records} is missing`)
+  if (!(await exists(keyFile))) await makeKeyFile(keyFile)
+  const sealing = await readKeyFile(keyFile)
+  try {
+    await createRecords(folder, files, [
+      { type: 'put', key: SCHEMA_KEY, value: String(SCHEMA_VERSION) },
+      { type: 'put', key: SEAL_KEY, value: sealing.makeCheck() },
+      { type: 'put', key: HEAD_KEY, value: JSON.stringify(EMPTY_HEAD) },
+    ])
+  } finally {
+    sealing.wipe()
+  }
+}
+
+async function openRecords(
+  folder: string,
+  files: Layout,
+  keyFile: string,
+  database: Database<string>,
+  now: () => number,
+): Promise<OpenedStore> {
+  const rows = await migrate(folder, database, await readRows(folder, database), MIGRATIONS)
+  const [state, warnings] = makeState(folder, rows, SCHEMAS)
+  const sealing = await openSealing(keyFile, database)
+  const lost = (await readLastCommit(files.lastCommit)) - state.head.commit
+  const [telemetry, telemetryWarning] = await openTelemetry(folder, files)
+  if (telemetryWarning) warnings.push(telemetryWarning)
+  await writeFile(files.pid, `${process.pid}\n`, { mode: 0o600 })
+  const store = new EmbeddedStore({ folder, files, database, telemetry, state, sealing, now, warnings })
+  if (lost > 0) await store.noteLoss(lost)
+  return store
+}
+
+async function openSealing(keyFile: string, database: Database<string>): Promise<FileKeySealing> {
+  const sealing = await readKeyFile(keyFile)
+  if (sealing.fits((await database.get(SEAL_KEY)) ?? '')) return sealing
+  sealing.wipe()
+  throw storeFailed(
+    `the key file ${keyFile} is not that of this store`,
+    'The keys of the devices were sealed by another one. Put that file back, or name it by the option for the key file.',
+  )
+}
+
+/** Telemetry is worth less than a gateway that does not start: what is damaged is put aside. */
+async function openTelemetry(folder: string, files: Layout): Promise<[Database<Uint8Array>, warning?: string]> {
+  const fresh = !(await exists(files.telemetry)) || (await readdir(files.telemetry)).length === 0
+  try {
+    return [await openDatabase<Uint8Array>(folder, files, files.telemetry, 'view', fresh)]
+  } catch (error) {
+    if (!(error instanceof GatewayError) || !error.message.includes('damaged')) throw error
+    const aside = `${files.telemetry}.damaged`
+    await rm(aside, { recursive: true, force: true })
+    await rename(files.telemetry, aside)
+    const database = await openDatabase<Uint8Array>(folder, files, files.telemetry, 'view', true)
+    return [database, `the history of readings is damaged and was put aside as ${aside}; a new one begins`]
+  }
+}
+
+interface Parts {
+  readonly folder: string
+  readonly files: Layout
+  readonly database: Database<string>
+  readonly telemetry: Database<Uint8Array>
+  readonly state: RecordState
+  readonly sealing: FileKeySealing
+  readonly now: () => number
+  readonly warnings: string[]
+}
+
+class EmbeddedStore implements OpenedStore {
+  readonly devices
+  readonly users
+  readonly tokens
+  readonly logins
+  readonly audit: LevelAuditLog
+  readonly telemetry: LevelTelemetry
+  readonly keys: FileKeySealing
+  readonly warnings: string[]
+  readonly #parts: Parts
+  readonly #commits: Commits
+  readonly #lastCommit: LastCommit
+  readonly #listeners = new Set<(reason: string | null) => void>()
+  /** By database, so that one that works does not hide one that fails. */
+  readonly #reasons = { records: null as string | null, telemetry: null as string | null }
+  #closed: Promise<void> | undefined
+
+  constructor(parts: Parts) {
+    const { folder, files, database, telemetry, state, now } = parts
+    this.#parts = parts
+    this.#lastCommit = new LastCommit(files.lastCommit)
+    this.#commits = new Commits(database, state, { folder, now, onCommit: (commit) => this.#lastCommit.write(commit) })
+    this.devices = new LevelRegistry('devices', SCHEMAS.devices, this.#commits)
+    this.users = new LevelRegistry('users', SCHEMAS.users, this.#commits)
+    this.tokens = new LevelRegistry('tokens', SCHEMAS.tokens, this.#commits)
+    this.logins = new LevelRegistry('logins', SCHEMAS.logins, this.#commits)
+    this.audit = new LevelAuditLog(database, this.#commits)
+    this.telemetry = new LevelTelemetry(telemetry)
+    this.keys = parts.sealing
+    this.warnings = parts.warnings
+    database.onState = (reason) => this.#setReason('records', reason)
+    telemetry.onState = (reason) => this.#setReason('telemetry', reason)
+  }
+
+  onState(listener: (reason: string | null) => void): void {
+    this.#listeners.add(listener)
+    if (this.#reason !== null) listener(this.#reason)
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close()
+    return this.#closed
+  }
+
+  /** Says in the audit log, too, that the newest commits are gone. */
+  async noteLoss(commits: number): Promise<void> {
+    const detail = `the newest ${commits} changes are lost; the state is the one before them`
+    this.warnings.push(`the store ${this.#parts.folder}: ${detail}. The disk may have lied about what it had written.`)
+    await this.audit.append({ actor: 'gateway', role: 'admin', action: 'store.lost', object: '', result: 'ok', detail })
+  }
+
+  get #reason(): string | null {
+    return this.#reasons.records ?? this.#reasons.telemetry
+  }
+
+  #setReason(of: 'records' | 'telemetry', reason: string | null): void {
+    const before = this.#reason
+    this.#reasons[of] = reason
+    if (this.#reason === before) return
+    for (const listener of this.#listeners) listener(this.#reason)
+  }
+
+  async #close(): Promise<void> {
+    const { files, database, telemetry, sealing } = this.#parts
+    await this.#commits.idle()
+    for (const registry of [this.devices, this.users, this.tokens, this.logins]) registry.end()
+    await telemetry.close()
+    await rm(files.pid, { force: true })
+    await database.close()
+    this.#lastCommit.close()
+    sealing.wipe()
+  }
+}
