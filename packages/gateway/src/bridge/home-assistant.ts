@@ -12,7 +12,7 @@ import { Outbox } from './outbox.js'
 import { BridgeTopics } from './topics.js'
 
 /** Between two attempts to reach the broker, ms. */
-const RECONNECT_PAUSE = 2_000
+const RECONNECT_PAUSE = 1_000
 
 /** The way to the broker of the home. */
 export interface BridgeState {
