@@ -70,6 +70,28 @@ export function storeSuite(name: string, makeStore: () => Promise<StoreUnderTest
       expect((await second.devices.cas(ID, 0, approved('c'))).rev).toBe(4)
     })
 
+    test('several records change together or not at all', async () => {
+      const first = await makeStore()
+      const { devices, audit } = first
+      await devices.cas(ID, 0, approved('old hardware'))
+      const replace = [
+        { id: ID, rev: 1, value: null },
+        { id: OTHER, rev: 0, value: approved('new hardware') },
+      ]
+      const stale = [replace[0]!, { ...replace[1]!, rev: 4 }]
+      await expect(devices.casAll(stale, approval(OTHER))).rejects.toMatchObject({ code: 'CONFLICT' })
+      expect(await devices.get(ID)).toMatchObject({ rev: 1 })
+      expect(await audit.page({ limit: 10 })).toEqual([])
+      await expect(devices.casAll([replace[1]!, replace[1]!])).rejects.toMatchObject({ code: 'INVALID' })
+      expect(await devices.casAll(replace, approval(OTHER))).toMatchObject([
+        { id: ID, rev: 2 },
+        { id: OTHER, rev: 1 },
+      ])
+      const second = await first.reopen()
+      expect((await second.devices.list()).map(({ id }) => id)).toEqual([OTHER])
+      expect(await second.audit.page({ limit: 10 })).toHaveLength(1)
+    })
+
     test('a removal of what is not there is refused', async () => {
       const { devices } = await makeStore()
       await expect(devices.cas(ID, 0, null)).rejects.toMatchObject({ code: 'NOT_FOUND' })

@@ -3,7 +3,7 @@ import { GatewayError } from '../errors.js'
 import type { Commits } from './commits.js'
 import { storeFailed } from './failure.js'
 import type { StoredRow } from './record-state.js'
-import type { AuditEvent, Change, Entry, Registry } from './registry.js'
+import type { AuditEvent, Change, Entry, Registry, Write } from './registry.js'
 import type { Transaction } from './transaction.js'
 import { Watchers } from './watchers.js'
 
@@ -39,9 +39,16 @@ export class LevelRegistry<T extends object> implements Registry<T> {
   }
 
   async cas(id: string, rev: number, value: T | null, audit?: AuditEvent): Promise<Entry<T>> {
-    this.#checkId(id)
-    const checked = value === null ? null : freeze(this.#parse(id, value))
-    return this.#commits.run((transaction) => this.#stage(transaction, id, rev, checked, audit))
+    const [entry] = await this.casAll([{ id, rev, value }], audit)
+    return entry!
+  }
+
+  async casAll(changes: readonly Write<T>[], audit?: AuditEvent): Promise<readonly Entry<T>[]> {
+    if (new Set(changes.map(({ id }) => id)).size < changes.length) {
+      throw new GatewayError('INVALID', `one transaction cannot change a record of ${this.#name} twice`)
+    }
+    const checked = changes.map((change) => this.#check(change))
+    return this.#commits.run((transaction) => this.#stage(transaction, checked, audit))
   }
 
   watch(signal: AbortSignal): AsyncIterable<Change<T>> {
@@ -60,19 +67,37 @@ export class LevelRegistry<T extends object> implements Registry<T> {
     return { id, rev: row.rev, value: row.value as T }
   }
 
-  #stage(transaction: Transaction, id: string, rev: number, value: T | null, audit?: AuditEvent): Entry<T> {
+  #check({ id, rev, value }: Write<T>): Write<T> {
+    this.#checkId(id)
+    return { id, rev, value: value === null ? null : freeze(this.#parse(id, value)) }
+  }
+
+  #stage(transaction: Transaction, changes: readonly Write<T>[], audit?: AuditEvent): Entry<T>[] {
+    // All are checked before the first is staged.
+    const rows = changes.map((change) => this.#checkRevision(transaction, change))
+    const entries = changes.map(({ id, rev, value }, i) => {
+      const row = rows[i]
+      const next = (row?.rev ?? transaction.floor(this.#name)) + 1
+      transaction.put(this.#name, id, next, value)
+      transaction.onApplied(() => this.#watchers.publish({ id, rev: next, value }))
+      return { id, rev: next, before: rev, removed: value === null, value: value ?? (row!.value as T) }
+    })
+    const only = entries.length === 1 ? entries[0] : undefined
+    const revisions = only ? { before: only.before, after: only.removed ? null : only.rev } : {}
+    if (audit) transaction.audit({ ...revisions, ...audit })
+    return entries.map(({ id, rev, value }) => ({ id, rev, value }))
+  }
+
+  /** @returns the row that is changed, which may be a tombstone */
+  #checkRevision(transaction: Transaction, { id, rev, value }: Write<T>): StoredRow | undefined {
     const row = transaction.row(this.#name, id)
     if (row?.fault !== undefined) throw this.#unreadable(id, row.fault)
-    const exists = row !== undefined && row.value !== null
-    const current = exists ? row.rev : 0
+    const current = row !== undefined && row.value !== null ? row.rev : 0
     if (rev !== current) throw this.#conflict(id, rev, current)
-    if (value === null && !exists)
+    if (value === null && current === 0) {
       throw new GatewayError('NOT_FOUND', `there is no record ${this.#name}/${id} to remove`)
-    const next = Math.max(row?.rev ?? 0, row ? 0 : transaction.floor(this.#name)) + 1
-    transaction.put(this.#name, id, next, value)
-    if (audit) transaction.audit({ before: current, after: value === null ? null : next, ...audit })
-    transaction.onApplied(() => this.#watchers.publish({ id, rev: next, value }))
-    return { id, rev: next, value: value ?? (row!.value as T) }
+    }
+    return row
   }
 
   #parse(id: string, value: T): T {
