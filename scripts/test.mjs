@@ -101,6 +101,7 @@ const steps = {
   // Tests of serial ports lead pseudo-terminals by Python.
   node: () => vitest('node', { files: { 'serial-port.test.ts': ['python'] } }),
   rpc: () => vitest('rpc'),
+  mqtt: () => vitest('mqtt', { files: { 'mosquitto-*.test.ts': ['mosquitto'] }, args: ['--maxWorkers=2'] }),
   browser: () =>
     vitest('browser', {
       files: { 'chromium.test.ts': ['chromium'], 'c-serial.test.ts': ['chromium', 'python', ...c] },
@@ -141,7 +142,7 @@ const steps = {
 }
 
 /** The two tiers. Together they are everything, and no step is in both. */
-const first = ['lint', 'types', 'vectors', 'core', 'testing', 'node', 'rpc', 'cli', 'c-host', 'interop']
+const first = ['lint', 'types', 'vectors', 'core', 'testing', 'node', 'rpc', 'mqtt', 'cli', 'c-host', 'interop']
 const tiers = { first, second: Object.keys(steps).filter((name) => !first.includes(name)) }
 
 /** Tools without which a step is left out. */

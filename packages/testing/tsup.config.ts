@@ -15,6 +15,7 @@ export default defineConfig({
     'src/internal.ts',
     'src/manual-peer.ts',
     'src/markdown.ts',
+    'src/mosquitto.ts',
     'src/option-suite.ts',
     'src/provider-suite.ts',
     'src/vectors.ts',
