@@ -1,10 +1,10 @@
-import { listen, sessions } from '@usmp/node'
+import { listen } from '@usmp/node'
 import { RpcError, rpc } from '@usmp/rpc'
 import { deviceNumber, OTHER_PSK, PSK, until } from '@usmp/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { deviceApi, gatewayApi } from '../src/device-api.ts'
 import { sensorApi } from '../src/simulator/sensor-api.ts'
-import { type FleetEvent, measure, placeNames, SELF_TEST_FAILED, startFleet } from '../src/simulator.ts'
+import { type FleetEvent, measure, placeNames, SELF_TEST_FAILED, sensorsAt, startFleet } from '../src/simulator.ts'
 
 const DAY = 86_400_000
 const NOON = 20_000 * DAY + DAY / 2
@@ -58,7 +58,7 @@ async function fleet(psk: Uint8Array = PSK) {
   const running = startFleet({
     sensors: [1, 2, 3].map((n) => ({ deviceId: deviceNumber(n), psk })),
     interval: 20,
-    connect: (sensor, signal) => sessions(`usmp://${server.address}`, { ...sensor, signal }),
+    connect: sensorsAt(`usmp://${server.address}`),
     onEvent: (event) => events.push(event),
     signal: stop.signal,
   })

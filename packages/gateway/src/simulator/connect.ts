@@ -1,7 +1,12 @@
-import type { UsmpError } from '@usmp/core'
-import { sessions } from '@usmp/node'
+import { reconnecting, systemClock, type UsmpError } from '@usmp/core'
+import { connect } from '@usmp/node'
 import type { FleetOptions } from './fleet.js'
-import { patient, REFUSALS_BEFORE_FRESH_START } from './patient.js'
+
+/**
+ * The longest pause of a sensor that is refused, ms. It waits until a person approves it, and that person has opened the join window just
+ * now, so it knocks more often than a fleet of real devices would.
+ */
+const LONGEST_REFUSAL_PAUSE = 10_000
 
 export interface SensorConnectOptions {
   /** For `wss`: certificates of the authorities to trust instead of the well-known ones, in PEM. */
@@ -14,16 +19,11 @@ export interface SensorConnectOptions {
 export function sensorsAt(url: string, options: SensorConnectOptions = {}): FleetOptions['connect'] {
   const { onRetry, ...rest } = options
   return ({ deviceId, psk }, signal) =>
-    patient(
-      () =>
-        sessions(url, {
-          ...rest,
-          deviceId,
-          psk,
-          signal,
-          maxRefusals: REFUSALS_BEFORE_FRESH_START,
-          ...(onRetry ? { onRetry: (reason: UsmpError, pause: number) => onRetry(deviceId, reason, pause) } : {}),
-        }),
+    reconnecting(() => connect(url, { ...rest, deviceId, psk, signal }), {
+      clock: systemClock,
+      jitter: Math.random,
       signal,
-    )
+      longestRefusalPause: LONGEST_REFUSAL_PAUSE,
+      onRetry: (reason, pause) => onRetry?.(deviceId, reason, pause),
+    })
 }
