@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { pnpmCommand, root } from './pnpm.mjs'
 
 /** Of what users install. */
-const SHIPPED = new Set(['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0'])
+const SHIPPED = new Set(['MIT', 'ISC', '0BSD', 'BSD-2-Clause', 'BSD-3-Clause', 'Apache-2.0', '(MIT OR Apache-2.0)'])
 /** Of what builds and tests besides. */
 const TOOLS = new Set([
   ...SHIPPED,
