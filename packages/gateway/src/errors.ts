@@ -6,11 +6,18 @@ export class GatewayError extends Error {
   readonly code: GatewayErrorCode
   /** What to do about it. */
   readonly hint: string | null
+  /** Seconds after which trying again makes sense, for TOO_MANY. */
+  readonly retryAfter: number | null
 
-  constructor(code: GatewayErrorCode, message: string, options: { hint?: string; cause?: unknown } = {}) {
+  constructor(
+    code: GatewayErrorCode,
+    message: string,
+    options: { hint?: string; retryAfter?: number; cause?: unknown } = {},
+  ) {
     super(message, { cause: options.cause })
     this.code = code
     this.hint = options.hint ?? null
+    this.retryAfter = options.retryAfter ?? null
   }
 
   /** The HTTP status that goes with the code. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { name, text, time } from './text.js'
+import { name, numberInQuery, text, time } from './text.js'
 
 /** viewer: reads. operator: renames, sends requests, opens the join window, approves. admin: everything. */
 export const role = v.picklist(['viewer', 'operator', 'admin'])
@@ -37,6 +37,8 @@ export type User = v.InferOutput<typeof user>
 export const userList = v.object({ users: v.array(user) })
 export const createUser = v.strictObject({ name: userName, role, password: newPassword })
 export const changeUser = v.strictObject({ rev: v.number(), role: v.optional(role), password: v.optional(newPassword) })
+/** The revision that the caller has seen. */
+export const removeUserQuery = v.strictObject({ rev: numberInQuery })
 export const changeOwnPassword = v.strictObject({ password: v.pipe(v.string(), v.maxLength(256)), newPassword })
 
 /** A token for scripts, sent as `Authorization: Bearer …`. */
