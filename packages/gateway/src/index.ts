@@ -1,6 +1,8 @@
 export { type BridgeState, HomeAssistantBridge } from './bridge/home-assistant.js'
 export type { HomeAssistantBridgeOptions, HomeBroker } from './bridge/options.js'
 export { GatewayError } from './errors.js'
+export { type HttpOptions, type HttpServer, startHttp } from './http/server.js'
+export type { Certificate } from './http/tls.js'
 export { type OpenedStore, openStore, type StoreOptions } from './store/open.js'
 export type { AuditEvent, Change, Entry, Registry } from './store/registry.js'
 export type {
