@@ -1,17 +1,17 @@
-// Builds the page into the gateway: static files that it serves. All names but that of index.html carry a hash of what is inside.
+// Builds the page into the folder that is named: static files that the gateway serves. All names but that of index.html carry a hash of what is inside.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { basename } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const source = (name) => fileURLToPath(new URL(`src/${name}`, import.meta.url))
-const target = fileURLToPath(new URL('../gateway/dist/page/', import.meta.url))
+const target = resolve(process.argv[2])
 
 rmSync(target, { recursive: true, force: true })
 mkdirSync(target, { recursive: true })
 const { metafile } = await build({
   entryPoints: [source('main.tsx'), source('styles/style.css'), source('icon.svg')],
-  outdir: `${target}assets`,
+  outdir: join(target, 'assets'),
   entryNames: '[name]-[hash]',
   chunkNames: '[name]-[hash]',
   loader: { '.svg': 'copy' },
@@ -45,4 +45,4 @@ const html = readFileSync(source('index.html'), 'utf8')
   .replace('main.tsx', address('main.tsx'))
   .replace('style.css', address('styles/style.css'))
   .replace('icon.svg', copied('icon.svg'))
-writeFileSync(`${target}index.html`, html)
+writeFileSync(join(target, 'index.html'), html)
