@@ -102,6 +102,7 @@ const steps = {
   node: () => vitest('node', { files: { 'serial-port.test.ts': ['python'] } }),
   rpc: () => vitest('rpc'),
   mqtt: () => vitest('mqtt', { files: { 'mosquitto-*.test.ts': ['mosquitto'] }, args: ['--maxWorkers=2'] }),
+  gateway: () => vitest('gateway', { files: { '**/mosquitto-*.test.ts': ['mosquitto'] }, args: ['--maxWorkers=2'] }),
   browser: () =>
     vitest('browser', {
       files: { 'chromium.test.ts': ['chromium'], 'c-serial.test.ts': ['chromium', 'python', ...c] },
@@ -142,7 +143,20 @@ const steps = {
 }
 
 /** The two tiers. Together they are everything, and no step is in both. */
-const first = ['lint', 'types', 'vectors', 'core', 'testing', 'node', 'rpc', 'mqtt', 'cli', 'c-host', 'interop']
+const first = [
+  'lint',
+  'types',
+  'vectors',
+  'core',
+  'testing',
+  'node',
+  'rpc',
+  'mqtt',
+  'gateway',
+  'cli',
+  'c-host',
+  'interop',
+]
 const tiers = { first, second: Object.keys(steps).filter((name) => !first.includes(name)) }
 
 /** Tools without which a step is left out. */

@@ -77,7 +77,7 @@ export class HomeAssistantBridge {
   }
 
   #connect({ broker: { url, ...credentials } }: HomeAssistantBridgeOptions): MqttClient {
-    const client = connect(url, {
+    const client = connect(`${url}`, {
       ...(credentials as object),
       clientId: `usmp-home-${randomBytes(4).toString('hex')}`,
       reconnectPeriod: RECONNECT_PAUSE,
@@ -108,6 +108,7 @@ export class HomeAssistantBridge {
   /** Without the gateway there is nothing true to tell. */
   #onFault(error: unknown): void {
     if (this.#stop.signal.aborted) return
+    this.#hasSnapshot = false
     this.#outbox.put(this.#topics.gateway, 'offline')
     this.#setState({ connected: this.#state.connected, reason: `devices are not told any more: ${error}` })
   }

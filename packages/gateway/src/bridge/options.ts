@@ -1,17 +1,8 @@
+import type { BrokerOptions } from '@usmp/mqtt'
 import { GatewayError } from '../errors.js'
 
 /** How to reach the broker of a home. */
-export interface HomeBroker {
-  /** `mqtt:`, `mqtts:`, `ws:` or `wss:`, with host and, if wanted, port and path. */
-  readonly url: string
-  readonly username?: string
-  readonly password?: string
-  /** Certificates of who may sign that of the broker, PEM; without it those that Node trusts. */
-  readonly ca?: string | Uint8Array
-  /** Certificate and key of the gateway, PEM, if the broker asks for them. */
-  readonly cert?: string | Uint8Array
-  readonly key?: string | Uint8Array
-}
+export type HomeBroker = Pick<BrokerOptions, 'url' | 'username' | 'password' | 'ca' | 'cert' | 'key'>
 
 export interface HomeAssistantBridgeOptions {
   /** A broker that you trust: what devices said in secret is written to it in the clear. */
@@ -44,7 +35,7 @@ export function checkBridgeOptions(options: HomeAssistantBridgeOptions): void {
     throw new GatewayError('INVALID', 'the prefix of values and that of discovery must not contain each other')
 }
 
-function checkUrl(text: string, allowPlaintext: boolean): void {
+function checkUrl(text: string | URL, allowPlaintext: boolean): void {
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (!url?.hostname || ![...PLAIN, ...SECURE].includes(url.protocol))
     throw new GatewayError(

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
+import { Mosquitto } from '@usmp/testing/mosquitto'
 import { connectAsync, type MqttClient } from 'mqtt'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { HomeAssistantBridge } from '../../src/bridge/home-assistant.js'
@@ -10,7 +10,6 @@ import type { LiveMessage } from '../../src/contract/live.js'
 import type { Operations } from '../../src/operations.js'
 import { deviceOf, reading } from './devices.js'
 import { DISCOVERY_TOPIC, parseDiscovery } from './discovery-schema.js'
-import { HomeBroker } from './home-broker.js'
 
 const ID = '24:6f:28:00:00:01'
 const OTHER = '24:6f:28:00:00:02'
@@ -18,11 +17,11 @@ const NODE = 'homeassistant/device/usmp_home_246f28000001/config'
 const VALUES = 'usmp-home/home/device/246f28000001'
 const GATEWAY = 'usmp-home/home/gateway'
 
-let broker: HomeBroker
+let broker: Mosquitto
 beforeAll(async () => {
-  broker = await HomeBroker.start()
+  broker = await Mosquitto.start()
 })
-afterAll(() => broker.close())
+afterAll(() => broker.stop())
 
 /** What the gateway tells, as a test says it. */
 class Feed {
@@ -86,7 +85,7 @@ class HomeAssistant {
   }
 
   static async start(): Promise<HomeAssistant> {
-    const home = new HomeAssistant(await connectAsync(broker.url))
+    const home = new HomeAssistant(await connectAsync(broker.url()))
     await home.#client.subscribeAsync('#')
     return home
   }
@@ -109,10 +108,14 @@ class HomeAssistant {
     return this.#client.publishAsync(topic, payload, { retain })
   }
 
-  /** Forgets what it saw, as a Home Assistant that starts again, and says that it is there. */
-  async restart(): Promise<void> {
+  forget(): void {
     this.retained.clear()
     this.log.length = 0
+  }
+
+  /** Forgets what it saw, as a Home Assistant that starts again, and says that it is there. */
+  async restart(): Promise<void> {
+    this.forget()
     await this.publish('homeassistant/status', 'online')
   }
 
@@ -142,7 +145,7 @@ afterEach(async () => {
 })
 
 function bridge(feed: Feed, options: Partial<HomeAssistantBridgeOptions> = {}, site?: string): HomeAssistantBridge {
-  const made = new HomeAssistantBridge(feed.operations(site), { broker: { url: broker.url }, ...options })
+  const made = new HomeAssistantBridge(feed.operations(site), { broker: { url: broker.url() }, ...options })
   bridges.push(made)
   return made
 }
@@ -232,19 +235,21 @@ describe('on a real broker', () => {
     await home.sees(GATEWAY, 'offline')
   })
 
-  test('a broker that is away for a while gets all that has changed meanwhile', async () => {
+  test('a broker that comes back with nothing remembered is told everything as it is by then', async () => {
     const feed = new Feed(online(), deviceOf(OTHER, { name: 'Cellar' }))
     const going = bridge(feed)
     await home.sees(NODE, /Greenhouse/)
-    await broker.stop()
+    await broker.kill()
     await expect.poll(() => going.state.connected, { timeout: 30_000 }).toBe(false)
+    expect(going.state.reason).toMatch(/closed|ECONN/)
     feed.say({ type: 'readings', changed: [{ id: ID, name: 'temperature', ...reading(30, '°C') }] })
     feed.say({ type: 'removed', id: OTHER })
-    await sleep(400)
-    await broker.start()
+    home.forget()
+    await broker.restart()
     await home.sees(`${VALUES}/reading/temperature`, '30')
+    await home.sees(NODE, /Greenhouse/)
     expect(going.state).toEqual({ connected: true, reason: null })
-    await home.misses('homeassistant/device/usmp_home_246f28000002/config')
+    expect([...home.retained.keys()].filter((topic) => topic.includes('0000002'))).toEqual([])
   })
 })
 
@@ -266,7 +271,7 @@ async function cuttable(port: number): Promise<{ url: string; cut: () => void; c
 }
 
 test('the broker marks the gateway as offline when its connection breaks, and it comes back by itself', async () => {
-  const way = await cuttable(broker.port)
+  const way = await cuttable(broker.port())
   bridge(new Feed(online()), { broker: { url: way.url } })
   await home.sees(GATEWAY, 'online')
   home.log.length = 0
