@@ -20,7 +20,7 @@ const SOURCES = {
   cli: ['core', 'node', 'gateway'],
   demos: ['core', 'node', 'browser', 'rpc', 'cli'],
   playground: ['core', 'browser'],
-  bench: ['core', 'node', 'browser', 'testing', 'cli'],
+  bench: ['core', 'node', 'browser', 'mqtt', 'testing', 'cli'],
   torture: ['core', 'node', 'testing'],
   fuzz: ['core', 'node', 'rpc', 'testing'],
   conformance: ['core', 'node', 'browser', 'rpc', 'testing'],

@@ -1,7 +1,13 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/main.ts', 'src/children/idle-server.ts', 'src/children/idle-clients.ts'],
+  entry: [
+    'src/main.ts',
+    'src/children/idle-server.ts',
+    'src/children/idle-clients.ts',
+    'src/children/mqtt-gateway.ts',
+    'src/children/mqtt-devices.ts',
+  ],
   outDir: 'dist',
   format: ['esm'],
   target: 'es2022',

@@ -77,6 +77,11 @@ export class Mosquitto {
     return `${scheme}://${HOST}:${this.port(scheme)}`
   }
 
+  /** The id of its process, while it runs. */
+  get pid(): number | undefined {
+    return this.#child?.pid
+  }
+
   /** What it has written so far. */
   get log(): string {
     return readFileSync(join(this.#folder, 'log'), 'utf8')

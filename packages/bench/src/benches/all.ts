@@ -2,6 +2,7 @@ import type { Bench } from './bench.js'
 import { browserSessions } from './browser.js'
 import { idleSessions } from './idle.js'
 import { memoryHandshakes, memoryMessages } from './memory.js'
+import { mqttBenches } from './mqtt.js'
 import { scaleCost, scaleMemory, storm } from './scale.js'
 import { bundleSizes, coldConnect, importTimes } from './size.js'
 import { tcpBenches } from './tcp.js'
@@ -18,6 +19,7 @@ export const benches: readonly Bench[] = [
   scaleMemory,
   scaleCost,
   storm,
+  ...mqttBenches,
   bundleSizes,
   importTimes,
   coldConnect,

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { certificate } from '../contestants/certificate.js'
 import { psk } from '../fixtures.js'
 
 /** Sockets that a process may have, where the system lets it. */
@@ -20,7 +21,7 @@ export function startChild(program: string, ...args: readonly string[]): Child {
   const raise = `ulimit -n ${DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@"`
   const child = spawn('sh', ['-c', raise, process.execPath, '--expose-gc', path, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
-    env: { ...process.env, USMP_BENCH_PSK: Buffer.from(psk).toString('hex') },
+    env: { ...process.env, USMP_BENCH_PSK: Buffer.from(psk).toString('hex'), USMP_BENCH_CA: certificate.cert },
   })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   return {
