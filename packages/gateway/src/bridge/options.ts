@@ -36,7 +36,7 @@ export function checkBridgeOptions(options: HomeAssistantBridgeOptions): void {
 }
 
 function checkUrl(text: string | URL, allowPlaintext: boolean): void {
-  const url = URL.canParse(text) ? new URL(text) : undefined
+  const url = URL.canParse(`${text}`) ? new URL(text) : undefined
   if (!url?.hostname || ![...PLAIN, ...SECURE].includes(url.protocol))
     throw new GatewayError(
       'INVALID',
