@@ -45,7 +45,7 @@ static bool is_site(const char *site)
   if (len == 0 || len > USMP_MQTT_SITE_MAX) return false;
   for (size_t i = 0; i < len; i++) {
     char c = site[i];
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("-_.", c);
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
     if (!plain) return false;
   }
   return true;
@@ -175,8 +175,8 @@ static bool presence_came(usmp_mqtt_link_t *link, uint32_t node, const uint8_t *
   if (!known) known = add_gateway(link, node);
   known->up = up;
   if (up) known->boot = boot;
-  if (news) link->restarted_at = now;
-  link->restarted |= news;
+  link->doubted |= news;
+  if (news) usmp_mqtt_link_call(link, now);
   return news;
 }
 
@@ -234,8 +234,14 @@ size_t usmp_mqtt_link_take(usmp_mqtt_link_t *link, uint8_t *out, size_t max_len)
 void usmp_mqtt_link_attempt(usmp_mqtt_link_t *link, uint32_t now)
 {
   link->first = link->count = 0;
-  link->hinted = link->restarted = link->checking = false;
+  link->hinted = link->called = link->doubted = link->checking = false;
   link->attempted_at = now;
+}
+
+void usmp_mqtt_link_call(usmp_mqtt_link_t *link, uint32_t now)
+{
+  link->called = true;
+  link->called_at = now;
 }
 
 void usmp_mqtt_link_pause(usmp_mqtt_link_t *link, uint32_t pause_ms, uint32_t jitter_ms, uint32_t now)
@@ -253,8 +259,8 @@ uint32_t usmp_mqtt_link_due_in(const usmp_mqtt_link_t *link, uint32_t now)
 
   if (link->gateway_count > 0 && !any_gateway_up(link) && pause < GATEWAY_DOWN_PAUSE_MS) pause = GATEWAY_DOWN_PAUSE_MS;
   uint32_t left = pause > waited ? pause - waited : 0;
-  if (link->restarted) {
-    uint32_t since = now - link->restarted_at;
+  if (link->called) {
+    uint32_t since = now - link->called_at;
     uint32_t jitter = link->jitter_ms > since ? link->jitter_ms - since : 0;
     if (jitter < left) left = jitter;
   }
@@ -265,10 +271,10 @@ uint32_t usmp_mqtt_link_due_in(const usmp_mqtt_link_t *link, uint32_t now)
 
 bool usmp_mqtt_link_check(usmp_mqtt_link_t *link, uint32_t now)
 {
-  if (!link->restarted || link->checking) return false;
-  link->restarted = false;
-  if (now - link->checked_at < SIGN_OF_LIFE_MS && link->checked_at != 0) return false;
-  link->checking = true;
+  if (!link->doubted || link->checking) return false;
+  link->doubted = false;
+  if (link->checked && now - link->checked_at < SIGN_OF_LIFE_MS) return false;
+  link->checked = link->checking = true;
   link->checked_at = now;
   return true;
 }

@@ -29,7 +29,10 @@ size_t usmp_mqtt_link_take(usmp_mqtt_link_t *link, uint8_t *out, size_t max_len)
 /* An attempt to make a session begins: what came before is not for it. */
 void usmp_mqtt_link_attempt(usmp_mqtt_link_t *link, uint32_t now);
 
-/* As usmp_mqtt_pause; jitter_ms spreads the devices that a restart of the gateway calls. */
+/* The broker came back, or a gateway did: the next attempt is due within the jitter. */
+void usmp_mqtt_link_call(usmp_mqtt_link_t *link, uint32_t now);
+
+/* As usmp_mqtt_pause; jitter_ms spreads the devices that are called at the same moment. */
 void usmp_mqtt_link_pause(usmp_mqtt_link_t *link, uint32_t pause_ms, uint32_t jitter_ms, uint32_t now);
 /* Milliseconds until the next attempt is due; 0: now. */
 uint32_t usmp_mqtt_link_due_in(const usmp_mqtt_link_t *link, uint32_t now);

@@ -5,7 +5,7 @@
 
 #define BROKER_WAIT_MS 5000u
 #define LONGEST_WAIT_MS 500u /* between two feedings of the watchdog */
-#define RESTART_JITTER_MS 2000u
+#define CALL_JITTER_MS 2000u
 
 static uint32_t shorter(uint32_t a, uint32_t b)
 {
@@ -17,6 +17,7 @@ static uint32_t shorter(uint32_t a, uint32_t b)
 void usmp_mqtt_state_changed(usmp_mqtt_t *mqtt, bool connected, const char *problem)
 {
   usmp_mqtt_port_lock(mqtt);
+  if (connected && !mqtt->connected) usmp_mqtt_link_call(&mqtt->link, usmp_port_millis());
   mqtt->connected = connected;
   mqtt->problem = connected ? "" : problem;
   usmp_mqtt_port_wake(mqtt);
@@ -171,17 +172,17 @@ usmp_err_t usmp_mqtt_follow(usmp_t *ctx)
 }
 
 /* Without randomness all devices would come back at the same moment: bad for the gateway, and no danger. */
-static uint32_t restart_jitter(void)
+static uint32_t call_jitter(void)
 {
   uint8_t random[2] = {0};
 
   if (usmp_port_random(random, sizeof random) != 0) return 0;
-  return (uint32_t)(random[0] << 8 | random[1]) % RESTART_JITTER_MS;
+  return (uint32_t)(random[0] << 8 | random[1]) % CALL_JITTER_MS;
 }
 
 void usmp_mqtt_pause(usmp_mqtt_t *mqtt, uint32_t pause_ms)
 {
-  uint32_t jitter = restart_jitter();
+  uint32_t jitter = call_jitter();
 
   usmp_mqtt_port_lock(mqtt);
   usmp_mqtt_link_pause(&mqtt->link, pause_ms, jitter, usmp_port_millis());

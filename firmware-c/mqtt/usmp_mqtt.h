@@ -45,7 +45,7 @@ extern "C" {
 
 typedef struct usmp_mqtt_config {
   const char *url;      /* mqtt://HOST, mqtts://HOST, with :PORT or without (1883, 8883) */
-  const char *site;     /* 1 to 32 letters, digits, '-', '_' or '.'; short, as it is in each topic */
+  const char *site;     /* 1 to 32 letters, digits, '-' and '_'; short, as it is in each topic */
   const char *username; /* null: none */
   const char *password;
   /* mqtts. On a host the paths of PEM files; on ESP-IDF the PEM text itself, which must stay valid. ca null: the system's
@@ -79,9 +79,11 @@ typedef struct usmp_mqtt_link {
   uint8_t gateway_count;
   uint8_t gateway_next; /* whose place the next new one takes when all are taken */
   bool hinted;          /* "try now" came since the last attempt began */
-  bool restarted;       /* a gateway said a boot number that is new, since then */
+  bool called;          /* since then a gateway was started, or the broker came back */
+  bool doubted;         /* since then a gateway was started: the session may be gone there */
   bool checking;        /* a sign of life was asked for, and nothing has come yet */
-  uint32_t restarted_at;
+  bool checked;         /* once or more; checked_at says when last */
+  uint32_t called_at;
   uint32_t checked_at;
   uint32_t attempted_at;
   uint32_t paused_at;
@@ -117,7 +119,7 @@ int usmp_transport_mqtt_init(usmp_transport_t *transport, usmp_mqtt_t *mqtt);
 usmp_err_t usmp_mqtt_follow(usmp_t *ctx);
 
 /* After a session, or an attempt that failed: the next one is due in pause_ms. It is due at once when the gateway says "try now";
-   within 2 s when it was restarted; after a minute or more while it says that it is down. Never twice in a second. */
+   within 2 s when it was restarted or the broker is back; after a minute or more while it says that it is down. Never twice in a second. */
 void usmp_mqtt_pause(usmp_mqtt_t *mqtt, uint32_t pause_ms);
 /* Waits up to wait_ms. True when the next attempt is due. */
 bool usmp_mqtt_due(usmp_mqtt_t *mqtt, uint32_t wait_ms);

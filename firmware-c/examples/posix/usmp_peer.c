@@ -7,6 +7,9 @@
 #include <unistd.h>
 
 #include "exchange.h"
+#ifdef USMP_PEER_MQTT
+#include "usmp_mqtt.h"
+#endif
 #include "usmp_posix.h"
 
 /* Between two attempts to open a line that was unplugged. */
@@ -26,6 +29,7 @@ typedef struct options {
   size_t size_count;
   unsigned long rekey_every;
   uint32_t keepalive_ms;
+  const char *site; /* MQTT */
 } options_t;
 
 static int fail(const char *what, const char *detail)
@@ -109,6 +113,7 @@ static bool read_option(const char *name, const char *value, options_t *o)
   if (strcmp(name, "--listen") == 0) return (o->listen = value) != NULL;
   if (strcmp(name, "--psk-file") == 0) return read_psk(value, false, o);
   if (strcmp(name, "--psk-hex-file") == 0) return read_psk(value, true, o);
+  if (strcmp(name, "--site") == 0) return (o->site = value) != NULL;
   if (strcmp(name, "--suite") == 0) return (o->suite = suite_named(value)) != 0;
   if (strcmp(name, "--device-id") == 0) return read_device_id(value);
   if (strcmp(name, "--exchange") == 0) return (o->exchange = strtoul(value, NULL, 10)) > 0;
@@ -123,6 +128,7 @@ static bool read_options(int argc, char **argv, options_t *o)
   memset(o, 0, sizeof *o);
   o->sizes[0] = 64;
   o->size_count = 1;
+  o->site = "home";
   o->keepalive_ms = USMP_KEEPALIVE_MS;
   for (int i = 1; i < argc; i++) {
     if (read_flag(argv[i], o)) continue;
@@ -154,8 +160,22 @@ static bool split_address(const char *address, char kind[16], char host[USMP_HOS
   return true;
 }
 
-static int dial(usmp_transport_t *transport, const char *address)
+#ifdef USMP_PEER_MQTT
+static int dial_mqtt(usmp_transport_t *transport, const options_t *o)
 {
+  static usmp_mqtt_t mqtt;
+  const usmp_mqtt_config_t config = {.url = o->connect, .site = o->site};
+
+  int err = usmp_mqtt_start(&mqtt, &config);
+  if (err == USMP_OK) err = usmp_transport_mqtt_init(transport, &mqtt);
+  if (err == USMP_ERR_UNREACHABLE) fail("no broker", usmp_mqtt_problem(&mqtt));
+  return err;
+}
+#endif
+
+static int dial(usmp_transport_t *transport, const options_t *o)
+{
+  const char *address = o->connect;
   char kind[16];
   char host[USMP_HOST_MAX];
   int number;
@@ -164,6 +184,9 @@ static int dial(usmp_transport_t *transport, const char *address)
   if (strcmp(kind, "tcp") == 0) return usmp_transport_tcp_init(transport, host, number);
   if (strcmp(kind, "udp") == 0) return usmp_transport_udp_init(transport, host, number);
   if (strcmp(kind, "serial") == 0) return usmp_transport_serial_init(transport, host, number);
+#ifdef USMP_PEER_MQTT
+  if (strcmp(kind, "mqtt") == 0) return dial_mqtt(transport, o);
+#endif
   if (strcmp(kind, "cobs-tcp") == 0) { /* a line whose other end is a socket, as an emulator offers it */
     int err = usmp_transport_tcp_init(transport, host, number);
     transport->kind = USMP_KIND_SERIAL;
@@ -283,13 +306,14 @@ static int run_client(const options_t *o)
   usmp_t ctx = {.psk = o->psk, .psk_len = o->psk_len, .keepalive_ms = o->keepalive_ms, .cipher_suite = o->suite};
   usmp_transport_t transport = {0};
 
-  int err = dial(&transport, o->connect);
+  int err = dial(&transport, o);
   if (err == 0) err = usmp_connect(&ctx, &transport);
   if (err < 0) {
     say("failed", usmp_err_name(err));
     return 1;
   }
   err = use_session(&ctx, o);
+  if (ctx.transport.destroy) ctx.transport.destroy(&ctx.transport); /* leaves a broker in good order */
   return err < 0 && err != USMP_ERR_CLOSED;
 }
 

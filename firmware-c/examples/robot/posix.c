@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "key_file.h"
 #include "robot_session.h"
 #include "usmp_posix.h"
 
@@ -55,45 +56,9 @@ static void say(const char *format, ...)
 
 /* ---- command line ---- */
 
-static int hex_value(char c)
-{
-  if (c >= '0' && c <= '9') return c - '0';
-  c = (char)(c | 0x20);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* The bytes that hexadecimal digits stand for, white space aside; 0 when the text is anything else. */
-static size_t from_hex(const char *text, size_t len, uint8_t *out, size_t size)
-{
-  size_t digits = 0;
-
-  for (size_t i = 0; i < len; i++) {
-    if (strchr(" \t\r\n", text[i]) && text[i]) continue;
-    int value = hex_value(text[i]);
-    if (value < 0 || digits / 2 >= size) return 0;
-    out[digits / 2] = (uint8_t)(digits % 2 ? out[digits / 2] << 4 | value : value);
-    digits++;
-  }
-  return digits % 2 ? 0 : digits / 2;
-}
-
-/* A file with hex digits, or with the 32 bytes themselves. */
 static bool read_psk(const char *path, options_t *o)
 {
-  char text[4 * MAX_PSK];
-  FILE *file = fopen(path, "rb");
-
-  if (!file) return false;
-  setvbuf(file, NULL, _IONBF, 0); /* no copy of the key in a buffer */
-  size_t len = fread(text, 1, sizeof text, file);
-  fclose(file);
-  o->psk_len = from_hex(text, len, o->psk, sizeof o->psk);
-  if (o->psk_len == 0 && len == 32) {
-    memcpy(o->psk, text, len);
-    o->psk_len = len;
-  }
-  usmp_wipe(text, sizeof text);
-  return o->psk_len >= MIN_PSK;
+  return (o->psk_len = read_key_file(path, o->psk, sizeof o->psk)) >= MIN_PSK;
 }
 
 static bool read_device_id(const char *text)

@@ -39,9 +39,9 @@ static void topics(void **state)
   assert_string_equal(a_link.lwt, "usmp/home/c3/246f28a1b2c3/lwt");
   assert_string_equal(a_link.presence, "usmp/home/gw/+");
   assert_string_equal(a_link.client_id, "usmp-246f28a1b2c3-0aff");
-  assert_int_equal(usmp_mqtt_link_init(&link, "a-site_of.32-characters-and-not1", device, random_bytes), 0);
+  assert_int_equal(usmp_mqtt_link_init(&link, "a-site_of_32-characters-and-not1", device, random_bytes), 0);
   assert_int_equal(strlen(link.down) < sizeof link.down, true);
-  const char *wrong[] = {NULL, "", "a/b", "#", "+", "a b", "h\xc3\xa4us", "123456789012345678901234567890123"};
+  const char *wrong[] = {NULL, "", "a/b", "#", "+", "a b", "a.b", "h\xc3\xa4us", "123456789012345678901234567890123"};
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
     assert_int_equal(usmp_mqtt_link_init(&link, wrong[i], device, random_bytes), USMP_ERR_INVALID_ARGUMENT);
   }
@@ -169,6 +169,16 @@ static void restarted_gateway_is_tried_within_the_jitter(void **state)
   assert_int_equal(usmp_mqtt_link_due_in(&a_link, 8000), 1500);
 }
 
+static void broker_that_comes_back_is_tried_within_the_jitter(void **state)
+{
+  (void)state;
+  usmp_mqtt_link_attempt(&a_link, 0);
+  usmp_mqtt_link_pause(&a_link, 30000, 1500, 0);
+  usmp_mqtt_link_call(&a_link, 5000);
+  assert_int_equal(usmp_mqtt_link_due_in(&a_link, 5000), 1500);
+  assert_false(usmp_mqtt_link_check(&a_link, 5000)); /* a session has nothing to fear from it */
+}
+
 static void while_all_gateways_are_down_once_a_minute(void **state)
 {
   (void)state;
@@ -258,6 +268,7 @@ int main(void)
     cmocka_unit_test_setup(an_attempt_takes_nothing_over, new_link),
     cmocka_unit_test_setup(hint_means_now_but_once_a_second, new_link),
     cmocka_unit_test_setup(restarted_gateway_is_tried_within_the_jitter, new_link),
+    cmocka_unit_test_setup(broker_that_comes_back_is_tried_within_the_jitter, new_link),
     cmocka_unit_test_setup(while_all_gateways_are_down_once_a_minute, new_link),
     cmocka_unit_test_setup(new_boot_in_a_session_asks_for_a_sign_of_life, new_link),
     cmocka_unit_test_setup(presence_that_is_none, new_link),

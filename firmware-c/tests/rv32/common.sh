@@ -24,6 +24,15 @@ mbedtls() {
     "$source"/library/psa_*.c
 }
 
+# JSON_RPC: the flags of what uses rpc/. jsmn's header is copied, because next to it in its folder are those of this machine's C library.
+json_rpc_headers() {
+  JSMN_HEADER=${JSMN_HEADER:-/usr/include/jsmn.h}
+  [ -f "$JSMN_HEADER" ] || { echo "missing; install: apt-get install --no-install-recommends libjsmn-dev" >&2; exit 3; }
+  mkdir -p "$OUT/jsmn"
+  cp "$JSMN_HEADER" "$OUT/jsmn/jsmn.h"
+  JSON_RPC=(-I"$ROOT/rpc" -isystem "$OUT/jsmn")
+}
+
 # image OUT.elf FLAGS and SOURCES…: links with the board, the engine and BearSSL.
 image() {
   link_with_board "$@" "$ROOT/crypto/bearssl.c" -isystem "$BEARSSL_INCLUDE" "$OUT"/bearssl/*.o
