@@ -15,6 +15,7 @@ const FOLDERS = [
   'firmware-c/crypto',
   'firmware-c/ports',
   'firmware-c/rpc',
+  'firmware-c/mqtt',
   'scripts',
 ]
 const WITHOUT_TWIN = 'Without a twin'

@@ -38,7 +38,7 @@ const TESTS = {
   cli: ['testing'],
   demos: ['testing'],
   playground: ['testing'],
-  conformance: ['demos'],
+  conformance: ['demos', 'mqtt', 'gateway'],
 }
 
 /** Imports as Biome formats them: static, for side effects, dynamic, and paths of files beside the module. */

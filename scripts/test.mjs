@@ -74,6 +74,7 @@ const peers = ['python', 'venv']
 const interop = {
   'c-core.test.ts': c,
   'c-udp.test.ts': c,
+  'c-mqtt.test.ts': [...c, 'mosquitto', 'libmosquitto'],
   'c-robot-serial.test.ts': c,
   'published-peers.test.ts': peers,
 }
@@ -132,6 +133,7 @@ const steps = {
     vitest('conformance', {
       files: {
         'c-*.test.ts': c,
+        'c-sensor-mqtt.test.ts': ['mosquitto', 'libmosquitto'],
         'udp-restart.test.ts': c,
         'differential.test.ts': wasm,
         'model.test.ts': ['maude'],

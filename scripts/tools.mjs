@@ -49,6 +49,7 @@ export const tools = {
     has: () => succeeds('sh', ['-c', 'PATH="$PATH:/usr/sbin"; command -v mosquitto && command -v mosquitto_sub']),
     packages: ['mosquitto', 'mosquitto-clients'],
   },
+  libmosquitto: { has: header('mosquitto.h'), packages: ['libmosquitto-dev'] },
   maude: { has: command('maude'), packages: ['maude'] },
 }
 

@@ -1,5 +1,6 @@
 export { type BridgeState, HomeAssistantBridge } from './bridge/home-assistant.js'
 export type { HomeAssistantBridgeOptions, HomeBroker } from './bridge/options.js'
+export { deviceApi, gatewayApi } from './device-api.js'
 export { GatewayError } from './errors.js'
 export { type HttpOptions, type HttpServer, startHttp } from './http/server.js'
 export type { Certificate } from './http/tls.js'
