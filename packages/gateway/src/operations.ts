@@ -6,7 +6,8 @@ import type { LiveMessage } from './contract/live.js'
 import type { SystemInfo } from './contract/system.js'
 import type { Resolution, Series } from './contract/telemetry.js'
 
-type Body<S extends keyof typeof commands> = (typeof commands)[S] extends GenericSchema
+/** The body of a command, as `contract/commands.ts` has it. */
+export type Body<S extends keyof typeof commands> = (typeof commands)[S] extends GenericSchema
   ? InferOutput<(typeof commands)[S]>
   : never
 type Import = InferOutput<typeof commands.importResult>
@@ -37,6 +38,7 @@ export interface Operations {
   dismiss(actor: Actor, id: string): Promise<void>
   ping(actor: Actor, id: string): Promise<InferOutput<typeof commands.pingResult>>
   request(actor: Actor, id: string, body: Body<'request'>): Promise<commands.RequestOutcome>
+  /** Newest first; at most 50, and none from before a restart. @throws GatewayError NOT_FOUND */
   requests(id: string): readonly commands.RequestOutcome[]
   series(id: string, reading: string, options: { resolution: Resolution; from?: number; to?: number }): Promise<Series>
   joinWindow(): commands.JoinWindow

@@ -19,6 +19,8 @@ export const storeLink = v.object({
   reason: v.nullable(v.string()),
 })
 
+export type StoreLink = v.InferOutput<typeof storeLink>
+
 export const systemInfo = v.object({
   version: v.string(),
   site: v.string(),

@@ -1,0 +1,27 @@
+import type { Clock } from '@usmp/core'
+import type { BrokerOptions } from '@usmp/mqtt'
+import type { ListenOptions } from '@usmp/node'
+import type { WebhookOptions } from './alarms/webhook.js'
+import type { Store } from './store/store.js'
+
+/** Options of {@link startGateway}. Without any place to listen the gateway takes only what {@link Gateway.accept} gets. */
+export interface GatewayOptions extends Pick<ListenOptions, 'udp' | 'websocket' | 'serial'> {
+  /** Where the gateway keeps what it knows, see `openStore`. The caller closes it after the gateway. */
+  readonly store: Store
+  /** Names the place, in the page and in the topics of MQTT: 1 to 32 letters, digits, - and _. Default `home`. */
+  readonly site?: string
+  /** As in `listen` of @usmp/node; left out: no TCP. */
+  readonly tcp?: Exclude<ListenOptions['tcp'], false>
+  /** The broker by which devices come; left out: no MQTT. */
+  readonly mqtt?: BrokerOptions
+  /** At least 32 random bytes: a device whose key is derived from it is approved without typing its key. Copied. */
+  readonly masterKey?: Uint8Array
+  /** Told of alarms. */
+  readonly webhook?: WebhookOptions
+  /** Told of what goes wrong without harm, for a log. */
+  readonly onWarning?: (message: string, cause?: unknown) => void
+  /** For tests: spans and timers. */
+  readonly clock?: Clock
+  /** For tests: the date, ms since 1970. */
+  readonly now?: () => number
+}
