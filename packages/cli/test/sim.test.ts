@@ -1,4 +1,5 @@
 import { listen } from '@usmp/node'
+import { Mosquitto } from '@usmp/testing/mosquitto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { DEVICE, deserted, done, file, KEY, keyFile, OTHER_KEY, usmp } from './usmp.js'
 
@@ -68,7 +69,22 @@ describe('usmp sim sensor', () => {
     expect(run.child.exitCode).toBe(null)
   })
 
+  test('over MQTT it logs in at the broker with a password from a file, and tells when that is wrong', async () => {
+    const broker = await Mosquitto.start({ users: { sensor: 'right one' } })
+    onTestFinished(() => broker.stop())
+    const sensor = async (password: string) => {
+      const login = ['--broker-user', 'sensor', '--broker-password-file', await file(`${password}\n`, 'password')]
+      return usmp('sim', 'sensor', '--mqtt', broker.url(), '--psk-file', await keyFile(), ...login)
+    }
+    await (await sensor('wrong one')).says('stderr', /BROKER_REFUSED/)
+    // Nobody answers there, so it got as far as a handshake.
+    await (await sensor('right one')).says('stderr', /HANDSHAKE_TIMEOUT/)
+  })
+
   test.each([
+    [['--mqtt', 'mqtt://me:secret@127.0.0.1', '--psk-file', 'KEY'], 'do not belong into the address'],
+    [['--mqtt', 'http://127.0.0.1', '--psk-file', 'KEY'], 'must begin with mqtt://'],
+    [['--mqtt', 'mqtt://127.0.0.1', '--tcp', '1', '--psk-file', 'KEY'], 'not both'],
     [['--tcp', '1'], 'there is no key for the sensors'],
     [['--psk-file', 'KEY'], 'there is no server'],
     [['--tcp', '1', '--psk-file', 'KEY', '-n', '2'], 'one key for 2 sensors'],

@@ -1,5 +1,11 @@
 // Simulated sensors, for a first try, for tests and for load: `usmp sim sensor` and the demo of `usmp gateway`.
 export { measure, type Place, placeNames } from './simulator/climate.js'
-export { type SensorConnectOptions, sensorsAt } from './simulator/connect.js'
+export {
+  connectDirectly,
+  connectOverMqtt,
+  type DirectOptions,
+  type OverMqttOptions,
+  type SensorConnector,
+} from './simulator/connect.js'
 export { type Fleet, type FleetEvent, type FleetOptions, type FleetSensor, startFleet } from './simulator/fleet.js'
 export { runSensor, SELF_TEST_FAILED, type SensorEvent, type SensorOptions } from './simulator/sensor.js'

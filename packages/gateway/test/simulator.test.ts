@@ -1,10 +1,20 @@
+import { listenMqtt } from '@usmp/mqtt'
+import { startEmbeddedBroker } from '@usmp/mqtt/embedded-broker'
 import { listen } from '@usmp/node'
 import { RpcError, rpc } from '@usmp/rpc'
 import { deviceNumber, OTHER_PSK, PSK, until } from '@usmp/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { deviceApi, gatewayApi } from '../src/device-api.ts'
 import { sensorApi } from '../src/simulator/sensor-api.ts'
-import { type FleetEvent, measure, placeNames, SELF_TEST_FAILED, sensorsAt, startFleet } from '../src/simulator.ts'
+import {
+  connectDirectly,
+  connectOverMqtt,
+  type FleetEvent,
+  measure,
+  placeNames,
+  SELF_TEST_FAILED,
+  startFleet,
+} from '../src/simulator.ts'
 
 const DAY = 86_400_000
 const NOON = 20_000 * DAY + DAY / 2
@@ -58,7 +68,7 @@ async function fleet(psk: Uint8Array = PSK) {
   const running = startFleet({
     sensors: [1, 2, 3].map((n) => ({ deviceId: deviceNumber(n), psk })),
     interval: 20,
-    connect: sensorsAt(`usmp://${server.address}`),
+    connect: connectDirectly(`usmp://${server.address}`).connect,
     onEvent: (event) => events.push(event),
     signal: stop.signal,
   })
@@ -126,5 +136,29 @@ describe('a fleet', () => {
       })
     })
     expect(running.online).toBe(0)
+  })
+
+  test.each([false, true])('over an MQTT broker, with one connection for all: %s', async (shared) => {
+    const broker = await startEmbeddedBroker({ site: 'home', port: 0 })
+    const server = await listen({ tcp: false, psk: () => PSK })
+    const listener = listenMqtt(server, { broker: broker.gateway, site: 'home' })
+    const stop = new AbortController()
+    const connector = connectOverMqtt({ broker: { url: broker.url }, site: 'home', shared })
+    const running = startFleet({
+      sensors: [1, 2, 3].map((n) => ({ deviceId: deviceNumber(n), psk: PSK })),
+      interval: 50,
+      connect: connector.connect,
+      signal: stop.signal,
+    })
+    onTestFinished(async () => {
+      stop.abort()
+      await running.ended
+      await connector.close()
+      await server.close()
+      await listener.close()
+      await broker.close()
+    })
+    const { told } = await nextPeer(server)
+    await until(() => told.length > 2 && running.online === 3)
   })
 })

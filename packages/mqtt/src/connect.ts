@@ -14,6 +14,7 @@ import {
   deviceId,
   group,
   type OptionRule,
+  period,
   retryRows,
   sessionRows,
   signal,
@@ -49,6 +50,8 @@ export interface MqttSessionsOptions extends MqttConnectOptions {
   readonly onRetry?: ReconnectOptions['onRetry']
   /** Refusals in a row that are the end; default: none is. */
   readonly maxRefusals?: number
+  /** The longest pause after a refusal, ms; default 30000. Shorter for a device whose approval somebody waits for. */
+  readonly longestRefusalPause?: number
 }
 
 const broker: OptionRule = {
@@ -90,19 +93,20 @@ export async function connectMqtt(options: MqttConnectOptions): Promise<Session>
 }
 
 /**
- * Sessions of a device over an MQTT broker, one after another, for ever: see `sessions` of `@usmp/node`. Pauses are 30 s at most. The
+ * Sessions of a device over an MQTT broker, one after another, for ever: see `sessions` of `@usmp/node`. Pauses are 30 s at most unless told otherwise. The
  * device tries at once when its gateway tells it to, or comes back; and checks its session when the gateway has restarted. A device that
  * waits for its approval goes on trying.
  * @throws UsmpError where repeating is useless: wrong usage, a failure of the platform, or the last of `maxRefusals` refusals
  */
 export function mqttSessions(options: MqttSessionsOptions): AsyncGenerator<Session, void, undefined> {
-  checkOptions('mqttSessions', options, { ...tableFor(options), ...retryRows })
+  checkOptions('mqttSessions', options, { ...tableFor(options), ...retryRows, longestRefusalPause: period })
   return run(options)
 }
 
 async function* run({
   onRetry,
   maxRefusals,
+  longestRefusalPause = LONGEST_REFUSAL_PAUSE,
   ...options
 }: MqttSessionsOptions): AsyncGenerator<Session, void, undefined> {
   const device = await prepare(options)
@@ -117,7 +121,7 @@ async function* run({
     yield* reconnecting(() => device.connect(schedule), {
       clock: nodeClock,
       jitter: Math.random,
-      longestRefusalPause: LONGEST_REFUSAL_PAUSE,
+      longestRefusalPause,
       sleep: (pause) => schedule.wait(pause, signal),
       signal,
       ...(onRetry ? { onRetry } : {}),

@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander'
 import { addPlaceOptions, jsonOption, parseCount, parseId, secondsOption } from '../options.js'
 import type { Output } from '../output.js'
 import type { Stop } from '../stop.js'
+import { addBrokerOptions, parseBrokerUrl } from './broker.js'
 import { type SimSensorOptions, simSensorCommand } from './sim.js'
 
 /** How a command of commander becomes one of ours: see `build` in program.ts. */
@@ -16,12 +17,17 @@ Simulated sensors report temperature and the like, and answer requests. Each goe
 Ids count up from --id, or stand in the table. What happens is told on stderr.
 
   usmp keygen psk --device 02:73:69:6d:00:01 --out sensor.key
-  usmp sim sensor --tcp 127.0.0.1:9000 --psk-file sensor.key`
+  usmp sim sensor --mqtt mqtt://127.0.0.1:1883 --psk-file sensor.key`
 
 /** Adds the commands that need the package @usmp/gateway. */
 export function defineGatewayCommands(program: Command, { peerAction }: Actions): void {
   const sim = program.command('sim').description('simulated devices (needs @usmp/gateway)')
-  addPlaceOptions(sim.command('sensor').description('sensors that report and answer requests, for a try or for load'))
+  const sensor = sim.command('sensor').description('sensors that report and answer requests, for a try or for load')
+  addPlaceOptions(sensor).addOption(
+    new Option('--mqtt <URL>', '… or the broker to it: mqtt://, mqtts://, ws:// or wss://').argParser(parseBrokerUrl),
+  )
+  addBrokerOptions(sensor)
+    .option('--shared', 'one connection to the broker for all, where it allows that; else each has its own')
     .option('-n, --count <NUMBER>', 'how many (default: 1, or all of the table)', parseCount)
     .option('--id <AA:BB:CC:DD:EE:FF>', 'the device id of the first (default: 02:73:69:6d:00:01)', parseId)
     .addOption(

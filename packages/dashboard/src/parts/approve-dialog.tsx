@@ -1,0 +1,198 @@
+import type { Device, Knock } from '@usmp/gateway/contract'
+import { useEffect, useRef, useState } from 'preact/hooks'
+import { api } from '../api.js'
+import { Failure, isCode } from '../failure.js'
+import type { KeyText } from '../key.js'
+import { now } from '../state/clock.js'
+import { rowOf } from '../state/devices.js'
+import { closeDialog } from '../state/dialogs.js'
+import { connected } from '../state/link.js'
+import { tellDone } from '../state/notices.js'
+import { ago, clockTime, plural } from '../text.js'
+import { DeviceId, DeviceText } from './device-text.js'
+import { Dialog } from './dialog.js'
+import { Field } from './field.js'
+import { Form } from './form.js'
+import { KeyField, type KeyVerdict } from './key-field.js'
+
+/** How the key in the field stands to the proof that is shown. */
+type Check =
+  | { readonly state: 'none'; readonly why: string | null }
+  | { readonly state: 'checking' }
+  | { readonly state: 'fits'; readonly psk: string; readonly fingerprint: string | null }
+  | { readonly state: 'refused'; readonly why: string }
+
+/** Lets a waiting device in. What is approved is always the proof that is shown: a newer one is shown, and its key checked, first. */
+export function ApproveDialog({ id }: { id: string }) {
+  const device = rowOf(id)?.device.value
+  if (!device?.knock)
+    return (
+      <Dialog title="Not waiting any more" onClose={closeDialog}>
+        <p>
+          {device
+            ? `This device is ${device.state} now. Perhaps somebody else has decided.`
+            : 'The device has left the list. It comes back when it knocks while the join window is open.'}
+        </p>
+      </Dialog>
+    )
+  return <Ask device={device} knock={device.knock} />
+}
+
+function Ask({ device, knock }: { device: Device; knock: Knock }) {
+  const [shown, setShown] = useState(knock)
+  const [text, setText] = useState('')
+  const [key, setKey] = useState<KeyText>({ kind: 'empty' })
+  const [check, setCheck] = useState<Check>({ state: 'none', why: null })
+  const [changed, setChanged] = useState(false)
+  const [name, setName] = useState(device.name)
+  const [group, setGroup] = useState('')
+  const newest = useRef(0)
+
+  // A new proof from the same place is looked at by itself; from another place somebody has to look.
+  const elsewhere = knock.address !== shown.address || knock.carrier !== shown.carrier
+  useEffect(() => {
+    if (knock.proofId !== shown.proofId && !elsewhere) setShown(knock)
+  }, [knock.proofId, elsewhere])
+  const lookAgain = () => {
+    setChanged(false)
+    setShown(knock)
+  }
+
+  useEffect(() => {
+    const mine = ++newest.current
+    const settle = (result: Check) => {
+      if (mine === newest.current) setCheck(result)
+    }
+    if (key.kind !== 'key') return setCheck({ state: 'none', why: key.kind === 'unfinished' ? key.why : null })
+    if (key.id !== null && key.id !== device.id)
+      return setCheck({ state: 'refused', why: `This code is for the device ${key.id}, not for this one.` })
+    setCheck((before) => (before.state === 'fits' && before.psk === key.psk ? before : { state: 'checking' }))
+    checkKey(device.id, shown, key.psk).then(settle, (error: unknown) => {
+      if (isCode(error, 'PROOF_CHANGED')) setChanged(true)
+      settle({ state: 'refused', why: error instanceof Failure ? error.message : String(error) })
+    })
+  }, [key, shown.proofId])
+
+  const unless =
+    elsewhere || changed
+      ? 'Look at the new proof first.'
+      : check.state === 'fits' || (shown.proven && key.kind === 'empty')
+        ? null
+        : 'Give the key that fits first.'
+
+  const approve = async () => {
+    try {
+      const details = {
+        ...(name.trim() ? { name: name.trim() } : {}),
+        ...(group.trim() ? { group: group.trim() } : {}),
+      }
+      const psk = check.state === 'fits' ? { psk: check.psk } : {}
+      const { name: given } = await api.approve(device.id, { proofId: shown.proofId, ...psk, ...details })
+      tellDone(`${given || device.id} is approved. It comes online by itself.`)
+      closeDialog()
+    } catch (error) {
+      if (!isCode(error, 'PROOF_CHANGED')) throw error
+      setChanged(true)
+    }
+  }
+
+  return (
+    <Dialog title="Approve this device?" onClose={closeDialog}>
+      <Form needs="operator" verb="Approve" unless={unless} onCancel={closeDialog} onSubmit={approve}>
+        <Facts device={device} knock={shown} />
+        {(elsewhere || changed) && (
+          <p class="fault" role="alert">
+            <strong>Device knocked again {ago(knock.lastAt, now.value)}: look again.</strong>{' '}
+            {elsewhere && 'This proof came from another place. '}
+            Nothing was stored.{' '}
+            <button type="button" class="button small" onClick={lookAgain}>
+              Look again
+            </button>
+          </p>
+        )}
+        {shown.proven && (
+          <p class="good-note">
+            <span class="badge online">Proven</span> The key derived from the master key fits. No other key is needed.
+          </p>
+        )}
+        {!shown.proven && (
+          <KeyField
+            text={text}
+            onText={(next, read) => {
+              setText(next)
+              setKey(read)
+            }}
+            verdict={verdictOf(check, shown)}
+          />
+        )}
+        {check.state === 'fits' && check.fingerprint && (
+          <div class="fingerprint">
+            <span class="dim">Fingerprint. Compare it with the log or label of the device:</span>
+            <output class="mono">{check.fingerprint}</output>
+          </div>
+        )}
+        <div class="two">
+          <Field label="Name">
+            {(ids) => (
+              <input {...ids} maxLength={64} value={name} onInput={(event) => setName(event.currentTarget.value)} />
+            )}
+          </Field>
+          <Field label="Group">
+            {(ids) => (
+              <input
+                {...ids}
+                maxLength={64}
+                placeholder="none"
+                value={group}
+                onInput={(event) => setGroup(event.currentTarget.value)}
+              />
+            )}
+          </Field>
+        </div>
+        {!connected.value && <p class="dim">The gateway is lost: nothing can be approved now.</p>}
+      </Form>
+    </Dialog>
+  )
+}
+
+function Facts({ device, knock }: { device: Device; knock: Knock }) {
+  return (
+    <dl class="facts">
+      <dt>Id</dt>
+      <dd>
+        <DeviceId id={device.id} />
+      </dd>
+      <dt>Knocked</dt>
+      <dd class="num">
+        {plural(knock.count, 'time')}, first at {clockTime(knock.firstAt)}
+      </dd>
+      <dt>Proof</dt>
+      <dd class="num">
+        of {clockTime(knock.lastAt)}, {ago(knock.lastAt, now.value)}
+      </dd>
+      <dt>From</dt>
+      <dd>
+        {knock.carrier ?? 'unknown'} · <DeviceText text={knock.address} />
+      </dd>
+    </dl>
+  )
+}
+
+async function checkKey(id: string, knock: Knock, psk: string): Promise<Check> {
+  const { fits, fingerprint } = await api.checkKey(id, { proofId: knock.proofId, psk })
+  if (fits) return { state: 'fits', psk, fingerprint }
+  return { state: 'refused', why: `This key does not fit the proof of ${clockTime(knock.lastAt)}. Nothing was stored.` }
+}
+
+function verdictOf(check: Check, knock: Knock): KeyVerdict | null {
+  switch (check.state) {
+    case 'none':
+      return check.why === null ? null : { kind: 'note', text: check.why }
+    case 'checking':
+      return { kind: 'note', text: 'Checking' }
+    case 'fits':
+      return { kind: 'good', text: `This key fits the proof of ${clockTime(knock.lastAt)}.` }
+    case 'refused':
+      return { kind: 'bad', text: check.why }
+  }
+}

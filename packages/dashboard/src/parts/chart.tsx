@@ -1,0 +1,144 @@
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import uPlot from 'uplot'
+import { serverNow } from '../state/clock.js'
+import type { Columns } from '../state/series.js'
+import { figure } from '../text.js'
+
+const FONT = '11px system-ui, "Segoe UI", "DejaVu Sans", sans-serif'
+/** Charts below each other show the same moment under the pointer. */
+const SYNC = uPlot.sync('device')
+
+const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
+
+/** What is under the pointer. */
+export type Pointed = { readonly at: number; readonly value: number | null } | null
+
+/**
+ * A curve whose right edge is now, so that what has stopped moves away to the left. A gap stays a gap.
+ * `version` grows when the columns have changed in place.
+ */
+export function Chart({
+  columns,
+  version,
+  span,
+  label,
+  onPoint,
+}: {
+  columns: Columns
+  version: number
+  /** ms that are shown. */
+  span: number
+  label: string
+  onPoint: (pointed: Pointed) => void
+}) {
+  const host = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot>(null)
+  const banded = columns.min !== undefined
+
+  useLayoutEffect(() => {
+    const element = host.current!
+    const made = new uPlot(optionsFor(element, span, banded, onPoint), [[]], element)
+    plot.current = made
+    const resized = new ResizeObserver(() => made.setSize(sizeOf(element)))
+    resized.observe(element)
+    const scheme = matchMedia('(prefers-color-scheme: dark)')
+    const redraw = () => made.redraw(false, true)
+    scheme.addEventListener('change', redraw)
+    return () => {
+      resized.disconnect()
+      scheme.removeEventListener('change', redraw)
+      made.destroy()
+    }
+  }, [span, banded])
+
+  useEffect(() => {
+    const draw = () => plot.current?.setData(tableOf(columns))
+    draw()
+    // Time goes on also when nothing comes.
+    const timer = setInterval(draw, 1_000)
+    return () => clearInterval(timer)
+  }, [columns, version, span, banded])
+
+  return <div ref={host} class="plot" role="img" aria-label={label} />
+}
+
+function tableOf({ at, mean, min, max }: Columns): uPlot.AlignedData {
+  return min && max ? [at, mean, min, max] : [at, mean]
+}
+
+function sizeOf(element: HTMLElement) {
+  return { width: Math.max(element.clientWidth, 120), height: Math.max(element.clientHeight, 80) }
+}
+
+function optionsFor(
+  element: HTMLElement,
+  span: number,
+  banded: boolean,
+  onPoint: (pointed: Pointed) => void,
+): uPlot.Options {
+  const axis = (): Pick<uPlot.Axis, 'stroke' | 'grid' | 'ticks' | 'font'> => ({
+    stroke: () => token('--dim'),
+    grid: { stroke: () => token('--grid'), width: 1 },
+    ticks: { show: false },
+    font: FONT,
+  })
+  const bound: uPlot.Series = { stroke: () => 'transparent', width: 0, points: { show: false } }
+  return {
+    ...sizeOf(element),
+    legend: { show: false },
+    padding: [8, 8, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC.key }, points: { size: 7 } },
+    scales: {
+      x: { range: () => [(serverNow() - span) / 1_000, serverNow() / 1_000] },
+      y: { range: (_, low, high) => roomAround(low ?? 0, high ?? 1) },
+    },
+    axes: [
+      { ...axis(), size: 24, gap: 4, space: 64, values: (_, ticks) => ticks.map((tick) => timeOf(tick, span)) },
+      { ...axis(), size: 46, gap: 6, space: 30, values: (_, ticks) => ticks.map(figure) },
+    ],
+    series: [
+      {},
+      {
+        stroke: () => token('--accent'),
+        width: 1.75,
+        spanGaps: false,
+        points: { show: false },
+        ...(banded ? {} : { fill: () => `color-mix(in srgb, ${token('--accent')} 10%, transparent)` }),
+      },
+      ...(banded ? [{ ...bound }, { ...bound }] : []),
+    ],
+    ...(banded
+      ? {
+          bands: [
+            {
+              series: [3, 2] as [number, number],
+              fill: () => `color-mix(in srgb, ${token('--accent')} 18%, transparent)`,
+            },
+          ],
+        }
+      : {}),
+    hooks: {
+      setCursor: [
+        (self) => {
+          const { idx } = self.cursor
+          const at = idx === null || idx === undefined ? undefined : self.data[0][idx]
+          onPoint(at === undefined ? null : { at: at * 1_000, value: self.data[1]?.[idx!] ?? null })
+        },
+      ],
+    },
+  }
+}
+
+/** A little room above and below, and some also for what never changes. */
+function roomAround(low: number, high: number): [number, number] {
+  const room = high > low ? (high - low) * 0.12 : Math.max(Math.abs(high) * 0.05, 0.5)
+  return [low - room, high + room]
+}
+
+const HOUR_MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
+const DAY_MONTH = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+const DAY = 24 * 60 * 60_000
+
+function timeOf(seconds: number, span: number): string {
+  return (span > DAY ? DAY_MONTH : HOUR_MINUTE).format(seconds * 1_000)
+}

@@ -1,0 +1,71 @@
+import type { Device } from '@usmp/gateway/contract'
+import { nameOf } from '../text.js'
+import type { Row } from './devices.js'
+
+/** What the list can be narrowed to. */
+export const FILTERS = ['online', 'offline', 'waiting', 'approved', 'attempts', 'alarms', 'closed'] as const
+export type Filter = (typeof FILTERS)[number]
+
+export const FILTER_WORDS: Record<Filter, string> = {
+  online: 'Online',
+  offline: 'Offline',
+  waiting: 'Waiting',
+  approved: 'Never seen',
+  attempts: 'Wrong keys',
+  alarms: 'Alarms',
+  closed: 'Revoked, blocked',
+}
+
+export function fits(filter: Filter, { state, attempts, alarms }: Device): boolean {
+  switch (filter) {
+    case 'offline':
+      return state === 'offline' || state === 'unknown'
+    case 'attempts':
+      return attempts !== null
+    case 'alarms':
+      return alarms.length > 0
+    case 'closed':
+      return state === 'revoked' || state === 'blocked'
+    default:
+      return state === filter
+  }
+}
+
+export type Order = 'name' | 'state' | 'seen'
+
+/** Those that a person has to look at come first. */
+const URGENCY: Record<Device['state'], number> = {
+  waiting: 0,
+  unknown: 1,
+  offline: 2,
+  online: 3,
+  approved: 4,
+  blocked: 5,
+  revoked: 6,
+}
+const NAMES = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
+
+/** The devices that the list shows, in order. Waiting ones have a place of their own. */
+export function listed(rows: readonly Row[], filter: Filter | null, search: string, order: Order): Row[] {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean)
+  return rows
+    .map((row) => ({ row, device: row.device.peek(), name: nameOf(row.device.peek()) }))
+    .filter(({ device }) => device.state !== 'waiting')
+    .filter(({ device }) => filter === null || fits(filter, device))
+    .filter(({ device }) => words.every((word) => textOf(device).includes(word)))
+    .sort(
+      (a, b) => compare(order, a.device, b.device) || NAMES.compare(a.name, b.name) || (a.row.id < b.row.id ? -1 : 1),
+    )
+    .map(({ row }) => row)
+}
+
+function textOf({ id, name, group, firmware }: Device): string {
+  const digits = id.replaceAll(':', '')
+  return [id, digits, name, group, firmware?.product, firmware?.version].join('\n').toLowerCase()
+}
+
+function compare(order: Order, a: Device, b: Device): number {
+  if (order === 'state') return URGENCY[a.state] - URGENCY[b.state]
+  if (order === 'seen') return (b.lastSeenAt ?? 0) - (a.lastSeenAt ?? 0)
+  return 0
+}
