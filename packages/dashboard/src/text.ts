@@ -58,15 +58,19 @@ const DATE_TIME = new Intl.DateTimeFormat('en-GB', {
 export const clockTime = (at: number): string => TIME.format(at)
 export const dateTime = (at: number): string => DATE_TIME.format(at)
 
-const NUMBER = new Intl.NumberFormat('en', { maximumFractionDigits: 2 })
+const decimals = (count: number) =>
+  new Intl.NumberFormat('en', { minimumFractionDigits: count, maximumFractionDigits: count })
+const ONE = decimals(1)
+const TWO = decimals(2)
 const WHOLE = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
 
-/** A value for reading: two decimals, or three digits of what is very small. */
+/** A value for reading: so many decimals that a small change is seen, and always as many, so that nothing jumps. */
 export function figure(value: number): string {
   const size = Math.abs(value)
   if (size >= 1e15) return value.toExponential(3)
   if (size !== 0 && size < 0.01) return value.toPrecision(3)
-  return NUMBER.format(value)
+  if (Number.isInteger(value)) return WHOLE.format(value)
+  return (size < 10 ? TWO : ONE).format(value)
 }
 
 export const whole = (value: number): string => WHOLE.format(value)

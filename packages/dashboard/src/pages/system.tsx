@@ -5,7 +5,7 @@ import { Show, useLoaded } from '../parts/load.js'
 import { Page } from '../parts/page.js'
 import { now } from '../state/clock.js'
 import { broker, doubtful, knocksWhileClosed, store } from '../state/link.js'
-import { ago, bytes, dateTime, plural, shown, span, whole } from '../text.js'
+import { bytes, dateTime, plural, shown, span, whole } from '../text.js'
 
 /** How often the figures are asked for, ms. */
 const EVERY = 3_000
@@ -17,7 +17,7 @@ export function SystemPage() {
     <Page title="System">
       <Show of={system} what="the state of the gateway">
         {(info) => (
-          <div class={doubtful.value ? 'cards doubtful' : 'cards'}>
+          <div class={doubtful.value ? 'columns doubtful' : 'columns'}>
             <Gateway info={info} />
             <Broker link={broker.value ?? info.broker} />
             <Store link={store.value ?? info.store} />
@@ -68,6 +68,10 @@ function Gateway({ info }: { info: SystemInfo }) {
         <dd class="num">{dateTime(now.value)}</dd>
         <dt>Sessions</dt>
         <dd class="num">{whole(info.sessions)}</dd>
+        <dt>Messages</dt>
+        <dd class="num">
+          {whole(info.messages.in)} in, {whole(info.messages.out)} out
+        </dd>
         <dt>Memory</dt>
         <dd class="num">{bytes(info.memory)}</dd>
         {Object.entries(info.devices).map(([state, count]) => (
@@ -100,7 +104,7 @@ function Broker({ link }: { link: SystemInfo['broker'] }) {
         <span class={`badge ${link.state === 'connected' ? 'online' : link.state === 'failed' ? 'failed' : 'waiting'}`}>
           {link.state === 'connected' ? '● Connected' : link.state === 'failed' ? '✕ Failed' : '◔ Connecting'}
         </span>{' '}
-        <span class="dim num">{ago(link.since, now.value)}</span>
+        <span class="dim num">for {span(now.value - link.since)}</span>
       </p>
       {link.url && <p class="mono wrap">{shown(link.url, 200)}</p>}
       {link.reason && <p class="fault">{shown(link.reason, 300)}</p>}
@@ -118,7 +122,7 @@ function Store({ link }: { link: SystemInfo['store'] }) {
         <span class={`badge ${link.state === 'ok' ? 'online' : 'failed'}`}>
           {link.state === 'ok' ? '● Writing' : '✕ Read only'}
         </span>{' '}
-        <span class="dim num">{ago(link.since, now.value)}</span>
+        <span class="dim num">for {span(now.value - link.since)}</span>
       </p>
       {link.reason && <p class="fault">{shown(link.reason, 300)}</p>}
     </Card>

@@ -11,7 +11,7 @@ export interface ActionProps {
   readonly needs?: Role
   /** Why it cannot be done now, whatever the user may. */
   readonly unless?: string | null
-  readonly look?: 'primary' | 'danger' | 'quiet' | 'plain'
+  readonly look?: 'primary' | 'danger' | 'quiet' | 'icon' | 'plain'
   readonly small?: boolean
   readonly label?: string
   readonly submit?: boolean
@@ -50,10 +50,11 @@ export function Action(props: ActionProps) {
     <span class="action">
       <button
         type={submit && why === null ? 'submit' : 'button'}
-        class={`button ${look}${small ? ' small' : ''}`}
+        class={`button ${look === 'icon' ? 'icon-only quiet' : look}${small ? ' small' : ''}`}
         aria-disabled={why !== null ? 'true' : undefined}
         aria-busy={busy ? 'true' : undefined}
         aria-label={label}
+        title={look === 'icon' ? label : undefined}
         aria-describedby={why !== null ? tip : undefined}
         onClick={submit ? undefined : act}
       >

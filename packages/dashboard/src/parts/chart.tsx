@@ -86,7 +86,7 @@ function optionsFor(
   return {
     ...sizeOf(element),
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC.key }, points: { size: 7 } },
     scales: {
       x: { range: () => [(serverNow() - span) / 1_000, serverNow() / 1_000] },

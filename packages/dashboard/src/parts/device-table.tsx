@@ -25,7 +25,6 @@ const COLUMNS: readonly { readonly word: string; readonly name: string; readonly
   { word: 'Values', name: 'values' },
   { word: 'Last seen', name: 'seen', order: 'seen' },
   { word: 'Round trip', name: 'trip' },
-  { word: 'Way', name: 'way' },
   { word: 'Firmware', name: 'firmware' },
 ]
 
@@ -99,7 +98,7 @@ function DeviceRow({ row, index }: { row: Row; index: number }) {
         )}
       </th>
       <td class="state">
-        <StateBadge device={device} /> <AlarmBadge device={device} /> <AttemptsBadge device={device} />
+        <StateBadge device={device} /> <AlarmBadge device={device} /> <AttemptsBadge device={device} short />
       </td>
       <td class="values">
         {row.names.value.slice(0, VALUES).map((name) => (
@@ -118,8 +117,13 @@ function DeviceRow({ row, index }: { row: Row; index: number }) {
           </>
         )}
       </td>
-      <td class="way dim">{session?.carrier ?? ''}</td>
-      <td class="firmware dim">{firmware && shown(`${firmware.product} ${firmware.version}`, 32)}</td>
+      <td class="firmware dim" title={firmware ? shown(`${firmware.product} ${firmware.version}`) : undefined}>
+        {firmware && (
+          <>
+            <span class="num">{shown(firmware.version, 16)}</span> {shown(firmware.product, 24)}
+          </>
+        )}
+      </td>
     </tr>
   )
 }

@@ -33,7 +33,7 @@ export function JoinButton() {
           </>
         ) : (
           <>
-            <span class="pulse-dot" aria-hidden="true" /> Join open{' '}
+            <span class="pulse-dot" aria-hidden="true" /> Join <span class="sr">window closes in</span>
             <span class="num">{doubtful.value ? '?' : countdown(left)}</span>
           </>
         )}

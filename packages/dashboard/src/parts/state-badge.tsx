@@ -29,14 +29,16 @@ export function StateBadge({ device, since = false }: { device: Device; since?: 
 }
 
 /** Somebody else tries the id of this device with another key. */
-export function AttemptsBadge({ device }: { device: Device }) {
+export function AttemptsBadge({ device, short = false }: { device: Device; short?: boolean }) {
   if (!device.attempts) return null
+  const { count } = device.attempts
+  const words = count === 1 ? 'wrong key' : 'wrong keys'
   return (
-    <span class="badge quarantined" title={`Last from ${device.attempts.lastAddress}`}>
+    <span class="badge quarantined" title={`${count} ${words}`}>
       <span aria-hidden="true" class="sign">
         ⚠
       </span>
-      {device.attempts.count} wrong {device.attempts.count === 1 ? 'key' : 'keys'}
+      {count} <span class={short ? 'sr' : undefined}>{words}</span>
     </span>
   )
 }

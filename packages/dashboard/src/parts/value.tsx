@@ -39,6 +39,8 @@ export function Value({ row, name }: { row: Row; name: string }) {
 function ValueOf({ row, name, reading }: { row: Row; name: string; reading: ReadonlySignal<Reading> }) {
   const fresh = useFreshness(row, reading)
   const { value, unit, at } = reading.value
+  // How long the others are silent stands beside them.
+  const isOnline = row.device.value.state === 'online'
   return (
     <span class={`value ${fresh.value}`} title={shown(name)}>
       <span class="what">{shown(name, 24)}</span>{' '}
@@ -46,7 +48,7 @@ function ValueOf({ row, name, reading }: { row: Row; name: string; reading: Read
         {valueText(value)}
         {unit && <span class="unit"> {shown(unit, 16)}</span>}
       </b>
-      {fresh.value !== 'fresh' && <span class="age"> {ago(at, now.value)}</span>}
+      {isOnline && fresh.value !== 'fresh' && <span class="age"> {ago(at, now.value)}</span>}
     </span>
   )
 }

@@ -52,11 +52,11 @@ function WaitingRow({ row }: { row: Row }) {
       </div>
       <div class="acts">
         <Action
-          look="quiet"
-          label={knock.starred ? `Do not keep ${device.id}` : `Keep ${device.id}`}
+          look="icon"
+          label={knock.starred ? `Do not keep ${device.id}` : `Keep ${device.id} when the list is full`}
           onAct={() => api.star(device.id, !knock.starred)}
         >
-          <Icon name="star" filled={knock.starred} /> {knock.starred ? 'Kept' : 'Keep'}
+          <Icon name="star" filled={knock.starred} />
         </Action>
         <Action
           look="quiet"

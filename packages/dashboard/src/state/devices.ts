@@ -7,7 +7,7 @@ import { noteStateChange } from './announcer.js'
 export interface Row {
   readonly id: string
   readonly device: Signal<Device>
-  /** Names of the readings, in order. */
+  /** Names of the readings, in the order in which the device has sent them first. */
   readonly names: Signal<readonly string[]>
   readonly readings: Map<string, Signal<Reading>>
   /** When its state changed before the eyes of the user, ms by `performance.now()`; 0: it did not. */
@@ -96,5 +96,5 @@ function putReading(row: Row, name: string, reading: Reading): void {
     return
   }
   row.readings.set(name, signal(reading))
-  row.names.value = [...row.names.peek(), name].sort()
+  row.names.value = [...row.names.peek(), name]
 }
