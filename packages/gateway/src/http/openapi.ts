@@ -65,19 +65,10 @@ function roleText({ role, person, stepUp }: Route): string {
 }
 
 /** All codes that a route can answer with. */
-export function errorsOf({
-  method,
-  role,
-  person,
-  stepUp,
-  params,
-  query,
-  body,
-  errors = [],
-}: Route): GatewayErrorCode[] {
+export function errorsOf({ role, person, stepUp, params, query, body, errors = [] }: Route): GatewayErrorCode[] {
   const codes = new Set<GatewayErrorCode>(['FOREIGN_ORIGIN', 'INTERNAL', ...errors])
   if (params || query || body) codes.add('INVALID')
-  if (method !== 'get') codes.add('TOO_LARGE')
+  if (body) codes.add('TOO_LARGE')
   if (role !== 'everybody') codes.add('UNAUTHENTICATED')
   if (person || role === 'operator' || role === 'admin') codes.add('FORBIDDEN')
   if (stepUp) codes.add('STEP_UP_REQUIRED')

@@ -1,7 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import * as v from 'valibot'
 import type { Access, Caller, Credentials } from '../access/access.js'
 import { mayActAs } from '../access/roles.js'
@@ -30,12 +29,8 @@ export type Env = { Bindings: HttpBindings }
 
 /** Makes the table of routes work: each request is checked in the same order, whatever the route. */
 export function addRoutes(app: Hono<Env>, routes: readonly Route[], services: RouterServices): void {
-  for (const route of routes) {
-    const limit = bodyLimit({ maxSize: route.maxBody ?? MAX_BODY, onError: tooLarge })
-    app.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ':$1'), limit, (c) =>
-      answer(c, route, services),
-    )
-  }
+  for (const route of routes)
+    app.on(route.method.toUpperCase(), route.path.replace(/\{(\w+)\}/g, ':$1'), (c) => answer(c, route, services))
 }
 
 /** What a request says about who makes it. */
@@ -69,7 +64,7 @@ async function answer(c: Context<Env>, route: Route, services: RouterServices): 
   const call: Call<unknown, unknown, unknown> = {
     params: route.params && parse(route.params, c.req.param(), 'the path'),
     query: route.query && parse(route.query, queryOf(c), 'the query'),
-    body: route.body && parse(route.body, await bodyOf(c), 'the body'),
+    body: route.body && parse(route.body, await bodyOf(c.env.incoming, route.maxBody ?? MAX_BODY), 'the body'),
     visitor,
     get caller() {
       if (!visitor) throw unauthenticated()
@@ -103,10 +98,6 @@ function checkCaller(route: Route, visitor: Caller | null, now: number): void {
 const unauthenticated = () =>
   new GatewayError('UNAUTHENTICATED', 'You are not logged in, or not any more.', { hint: 'Log in, then repeat.' })
 
-function tooLarge(): never {
-  throw new GatewayError('TOO_LARGE', 'The body is larger than this takes.')
-}
-
 /** Names what is wrong, never the value: it may be a key or a password. */
 function parse(schema: NonNullable<Route['body']> | Params, value: unknown, where: string): unknown {
   const { success, output, issues } = v.safeParse(schema, value)
@@ -128,11 +119,11 @@ function queryOf(c: Context): Record<string, string> {
   return c.req.query()
 }
 
-async function bodyOf(c: Context): Promise<unknown> {
-  const type = c.req.header('content-type') ?? ''
+async function bodyOf(request: IncomingMessage, max: number): Promise<unknown> {
+  const type = request.headers['content-type'] ?? ''
   if (!/^application\/json\s*(;|$)/i.test(type))
     throw new GatewayError('INVALID', 'The body must be JSON.', { hint: 'Send `Content-Type: application/json`.' })
-  const body = await c.req.text()
+  const body = await readBody(request, max)
   let value: unknown
   try {
     value = JSON.parse(body)
@@ -141,6 +132,18 @@ async function bodyOf(c: Context): Promise<unknown> {
   }
   if (isDeeperThan(value, MAX_DEPTH)) throw new GatewayError('INVALID', `The body is nested deeper than ${MAX_DEPTH}.`)
   return value
+}
+
+async function readBody(request: IncomingMessage, max: number): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  // The answer has to go out on the connection, so the rest of a body that is too large must not end it.
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    size += chunk.length
+    if (size > max) throw new GatewayError('TOO_LARGE', `The body is larger than the ${max} bytes that this takes.`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
 }
 
 function isDeeperThan(value: unknown, depth: number): boolean {

@@ -37,7 +37,7 @@ export function ask(url: string, path: string, { method = 'GET', headers = {}, b
       response.on('data', (chunk: Buffer) => chunks.push(chunk))
       response.on('end', () => {
         const text = Buffer.concat(chunks).toString()
-        const isJson = response.headers['content-type']?.startsWith('application/json')
+        const isJson = /^application\/json(;|$)/.test(response.headers['content-type'] ?? '')
         resolve({
           status: response.statusCode!,
           headers: response.headers,

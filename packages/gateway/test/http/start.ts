@@ -5,8 +5,8 @@ import { SimulatedClock } from '@usmp/testing'
 import { expect, onTestFinished } from 'vitest'
 import type { Role } from '../../src/contract/access.js'
 import { type HttpOptions, type HttpServer, startHttp } from '../../src/http/server.js'
+import { openStore } from '../../src/store/open.js'
 import type { Store } from '../../src/store/store.js'
-import { temporaryStore } from '../support/temporary-store.js'
 import { Browser } from './client.js'
 import { type FakeOperations, fakeOperations } from './fake-operations.js'
 
@@ -24,20 +24,28 @@ export interface TestServer extends HttpServer {
   readonly faults: unknown[]
   /** Lets time pass, for the clock and for what is stored. */
   advance(ms: number): void
+  /** Closes all of it. */
+  stop(): Promise<void>
   /** The first user, `anna`, an admin. */
   setUp(): Promise<Browser>
   /** A new user of this role, who bears its name, logged in. */
   logIn(admin: Browser, role: Role): Promise<Browser>
 }
 
-/** A server on a free port with a real store and operations that are made up, in simulated time. */
+/** As {@link makeTestServer}, for one test. */
 export async function startTestServer(options: Partial<HttpOptions> = {}): Promise<TestServer> {
+  const server = await makeTestServer(options)
+  onTestFinished(() => server.stop())
+  return server
+}
+
+/** A server on a free port with a real store and operations that are made up, in simulated time. */
+export async function makeTestServer(options: Partial<HttpOptions> = {}): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'usmp-http-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
   const clock = new SimulatedClock()
   const begin = clock.now()
   const now = () => START + clock.now() - begin
-  const store = await temporaryStore({ now })
+  const store = await openStore(join(folder, 'store'), { now })
   const operations = fakeOperations()
   const faults: unknown[] = []
   const server = await startHttp({
@@ -51,7 +59,6 @@ export async function startTestServer(options: Partial<HttpOptions> = {}): Promi
     onError: (error) => faults.push(error),
     ...options,
   })
-  onTestFinished(() => server.close())
   return {
     ...server,
     operations,
@@ -60,6 +67,11 @@ export async function startTestServer(options: Partial<HttpOptions> = {}): Promi
     folder,
     faults,
     advance: (ms) => clock.advance(ms),
+    async stop() {
+      await server.close()
+      await store.close()
+      await rm(folder, { recursive: true, force: true })
+    },
     async setUp() {
       const browser = new Browser(server.url)
       const token = server.setupUrl!.split('#')[1]
