@@ -9,6 +9,8 @@ export { type HttpOptions, type HttpServer, startHttp } from './http/server.js'
 export type { Certificate } from './http/tls.js'
 export type { Operations } from './operations.js'
 export type { GatewayOptions } from './options.js'
+export { type BackupSummary, backupStore, restoreStore } from './store/backup.js'
+export { rotateKeyFile } from './store/key-rotation.js'
 export { type OpenedStore, openStore, type StoreOptions } from './store/open.js'
 export type { AuditEvent, Change, Entry, Registry } from './store/registry.js'
 export type {

@@ -25,3 +25,12 @@ export function reasonOf(error: unknown): string {
   if (/EACCES|EPERM|Permission denied/i.test(text)) return 'permission denied'
   return text || 'unknown reason'
 }
+
+/** A file beside the store cannot be read or written. */
+export function fileFailed(action: 'read' | 'write', path: string, error: unknown): GatewayError {
+  return storeFailed(
+    `cannot ${action} ${path}: ${reasonOf(error)}`,
+    'Check the name, the rights and the room on the disk.',
+    error,
+  )
+}

@@ -42,3 +42,10 @@ export function toggleRow(digest: Uint8Array, key: string, text: string): void {
   const hash = createHash('sha256').update(key).update('\0').update(text).digest()
   for (let i = 0; i < digest.length; i++) digest[i]! ^= hash[i]!
 }
+
+/** The digest of all rows. */
+export function digestOf(rows: ReadonlyMap<string, string>): string {
+  const digest = Buffer.alloc(32)
+  for (const [key, text] of rows) toggleRow(digest, key, text)
+  return digest.toString('hex')
+}

@@ -1,14 +1,13 @@
 import * as v from 'valibot'
 import { count } from '../contract/text.js'
 import { type AuditHead, CHAIN_START } from './audit-chain.js'
-import type { Database, Operation } from './database.js'
+import type { Database } from './database.js'
 import { storeDamaged } from './failure.js'
-import { type Head, parseHead, toggleRow } from './head.js'
-import { auditKey, HEAD_KEY, parseRecordKey, recordRange, SCHEMA_KEY } from './layout.js'
+import { digestOf, type Head, parseHead } from './head.js'
+import { auditKey, HEAD_KEY, parseRecordKey, recordRange } from './layout.js'
 import { parseEntry, verifyChain } from './level-audit-log.js'
 import { describeIssues, freeze } from './level-registry.js'
 import { RecordState, type StoredRow } from './record-state.js'
-import { type MigrationStep, tooNew } from './schema-version.js'
 
 /**
  * Entries of the audit log that are checked at each start. A file that LevelDB reads only in part has entries of the last few
@@ -21,7 +20,7 @@ const rowSchema = v.strictObject({ rev: v.pipe(count, v.minValue(1)), commit: co
 export type Schemas = Readonly<Record<string, v.GenericSchema>>
 
 /** All rows of records, by key, and the head that they were checked against. */
-interface Rows {
+export interface Rows {
   readonly head: Head
   readonly rows: Map<string, string>
 }
@@ -35,12 +34,8 @@ export async function readRows(folder: string, database: Database<string>): Prom
   const head = headText === undefined ? undefined : parseHead(headText)
   if (!head) throw storeDamaged(folder, 'what says which records there must be is missing')
   const rows = new Map<string, string>()
-  const digest = new Uint8Array(32)
-  for await (const [key, text] of database.entries(recordRange())) {
-    rows.set(key, text)
-    toggleRow(digest, key, text)
-  }
-  if (Buffer.from(digest).toString('hex') !== head.digest) {
+  for await (const [key, text] of database.entries(recordRange())) rows.set(key, text)
+  if (digestOf(rows) !== head.digest) {
     throw storeDamaged(folder, 'some records are missing, changed or older than the others')
   }
   await checkAudit(folder, database, head.audit)
@@ -61,40 +56,6 @@ export function makeState(folder: string, { head, rows }: Rows, schemas: Schemas
     state.set(collection, id, checked)
   }
   return [state, warnings]
-}
-
-/**
- * Takes the rows through the steps that they have not seen, and writes all in one commit.
- * @returns the rows as they are then
- * @throws GatewayError STORE_FAILED if they are newer than the steps
- */
-export async function migrate(
-  folder: string,
-  database: Database<string>,
-  before: Rows,
-  steps: readonly MigrationStep[],
-): Promise<Rows> {
-  const newest = steps.length + 1
-  const version = Number(await database.get(SCHEMA_KEY))
-  if (!Number.isInteger(version) || version < 1) throw storeDamaged(folder, 'it does not say its version')
-  if (version > newest) throw tooNew(folder, version, newest)
-  if (version === newest) return before
-  const rows = new Map(before.rows)
-  const operations: Operation<string>[] = []
-  for (const step of steps.slice(version - 1)) {
-    for (const [key, text] of [...step(rows)]) {
-      if (text === null) rows.delete(key)
-      else rows.set(key, text)
-      operations.push(text === null ? { type: 'del', key } : { type: 'put', key, value: text })
-    }
-  }
-  const digest = new Uint8Array(32)
-  for (const [key, text] of rows) toggleRow(digest, key, text)
-  const head = { ...before.head, commit: before.head.commit + 1, digest: Buffer.from(digest).toString('hex') }
-  operations.push({ type: 'put', key: HEAD_KEY, value: JSON.stringify(head) })
-  operations.push({ type: 'put', key: SCHEMA_KEY, value: String(newest) })
-  await database.write(operations, { sync: true })
-  return { head, rows }
 }
 
 /** The newest entries must form a chain that ends at the head. */

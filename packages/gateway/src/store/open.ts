@@ -1,6 +1,5 @@
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { deviceRecord } from '../devices/record.js'
 import { GatewayError } from '../errors.js'
 import { Commits } from './commits.js'
 import type { Database } from './database.js'
@@ -8,17 +7,19 @@ import { storeDamaged, storeFailed } from './failure.js'
 import { exists } from './files.js'
 import { EMPTY_HEAD } from './head.js'
 import { makeKeyFile, readKeyFile } from './key-file.js'
+import { openSealing } from './key-rotation.js'
 import type { FileKeySealing } from './key-sealing.js'
 import { LastCommit, readLastCommit } from './last-commit.js'
 import { HEAD_KEY, type Layout, layout, SCHEMA_KEY, SEAL_KEY } from './layout.js'
 import { LevelAuditLog } from './level-audit-log.js'
 import { LevelRegistry } from './level-registry.js'
 import { LevelTelemetry } from './level-telemetry.js'
-import { makeState, migrate, readRows, type Schemas } from './load.js'
+import { makeState, type Rows, readRows } from './load.js'
+import { migrate } from './migrate.js'
 import type { RecordState } from './record-state.js'
 import { createRecords, openDatabase } from './records-database.js'
-import { MIGRATIONS, readSchemaVersion, writeSchemaVersion } from './schema-version.js'
-import { loginRecord, tokenRecord, userRecord } from './schemas.js'
+import { MIGRATIONS, readSchemaVersion, SCHEMA_VERSION, writeSchemaVersion } from './schema-version.js'
+import { SCHEMAS } from './schemas.js'
 import type { Store } from './store.js'
 
 export interface StoreOptions {
@@ -34,14 +35,6 @@ export interface OpenedStore extends Store {
   readonly warnings: readonly string[]
 }
 
-export const SCHEMAS = {
-  devices: deviceRecord,
-  users: userRecord,
-  tokens: tokenRecord,
-  logins: loginRecord,
-} as const satisfies Schemas
-export const SCHEMA_VERSION = MIGRATIONS.length + 1
-
 /**
  * Opens the store of a gateway in a folder, or makes one there. Every check is made before anything is written.
  * @throws GatewayError STORE_FAILED: open in another process, damaged, of a newer version, the wrong key file, or the disk refuses
@@ -55,8 +48,12 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   if (!(await exists(files.records))) await createStore(path, files, keyFile, version)
   const database = await openDatabase<string>(path, files, files.records, 'utf8', false)
   try {
+    const found = await readRows(path, database)
+    const sealing = await openSealing(keyFile, database)
     if (version !== SCHEMA_VERSION) await writeSchemaVersion(files, SCHEMA_VERSION)
-    return await openRecords(path, files, keyFile, database, options.now ?? Date.now)
+    const now = options.now ?? Date.now
+    const rows = await migrate(path, database, found, MIGRATIONS, now)
+    return await startStore({ folder: path, files, database, sealing, now }, rows)
   } catch (error) {
     await database.close()
     throw error
@@ -87,33 +84,16 @@ async function createStore(folder: string, files: Layout, keyFile: string, versi
   }
 }
 
-async function openRecords(
-  folder: string,
-  files: Layout,
-  keyFile: string,
-  database: Database<string>,
-  now: () => number,
-): Promise<OpenedStore> {
-  const rows = await migrate(folder, database, await readRows(folder, database), MIGRATIONS)
+async function startStore(parts: Omit<Parts, 'telemetry' | 'state' | 'warnings'>, rows: Rows): Promise<OpenedStore> {
+  const { folder, files } = parts
   const [state, warnings] = makeState(folder, rows, SCHEMAS)
-  const sealing = await openSealing(keyFile, database)
   const lost = (await readLastCommit(files.lastCommit)) - state.head.commit
   const [telemetry, telemetryWarning] = await openTelemetry(folder, files)
   if (telemetryWarning) warnings.push(telemetryWarning)
   await writeFile(files.pid, `${process.pid}\n`, { mode: 0o600 })
-  const store = new EmbeddedStore({ folder, files, database, telemetry, state, sealing, now, warnings })
+  const store = new EmbeddedStore({ ...parts, telemetry, state, warnings })
   if (lost > 0) await store.noteLoss(lost)
   return store
-}
-
-async function openSealing(keyFile: string, database: Database<string>): Promise<FileKeySealing> {
-  const sealing = await readKeyFile(keyFile)
-  if (sealing.fits((await database.get(SEAL_KEY)) ?? '')) return sealing
-  sealing.wipe()
-  throw storeFailed(
-    `the key file ${keyFile} is not that of this store`,
-    'The keys of the devices were sealed by another one. Put that file back, or name it by the option for the key file.',
-  )
 }
 
 /** Telemetry is worth less than a gateway that does not start: what is damaged is put aside. */

@@ -13,6 +13,7 @@ export type MigrationStep = (rows: ReadonlyMap<string, string>) => Iterable<read
 
 /** `MIGRATIONS[0]` leads from version 1 to 2. None yet: version 1 is the newest. */
 export const MIGRATIONS: readonly MigrationStep[] = []
+export const SCHEMA_VERSION = MIGRATIONS.length + 1
 
 const versionFile = v.object({ schema: v.pipe(count, v.minValue(1)) })
 

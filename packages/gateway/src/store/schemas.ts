@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { apiToken, user } from '../contract/access.js'
 import { text, time } from '../contract/text.js'
+import { deviceRecord } from '../devices/record.js'
 
 const { name: _name, rev: _rev, ...userEntries } = user.entries
 /** A user as stored; the name is the id of the record. */
@@ -32,3 +33,6 @@ export const loginRecord = v.strictObject({
   stepUpUntil: v.nullable(time),
 })
 export type LoginRecord = v.InferOutput<typeof loginRecord>
+
+/** By collection: what its records must be. */
+export const SCHEMAS = { devices: deviceRecord, users: userRecord, tokens: tokenRecord, logins: loginRecord } as const
