@@ -58,6 +58,8 @@ export interface HttpOptions {
 export interface HttpServer {
   /** Where the page is, without a slash at the end. */
   readonly url: string
+  /** Where it listens; behind a proxy another one than in `url`. */
+  readonly port: number
   /** The link that makes the first user, valid for 15 minutes and once; null if there is a user. A secret: print it, never log it. */
   readonly setupUrl: string | null
   /** For the person who opens the page: what the browser will show, and what to compare. Null if nothing is unusual. */
@@ -119,6 +121,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   const renewSetupUrl = async () => ((await access.users.isEmpty()) ? `${url}/setup#${access.setupLink.renew()}` : null)
   return {
     url,
+    port,
     setupUrl: await renewSetupUrl(),
     notice: certificate && !options.tls ? noticeOf(certificate) : null,
     renewSetupUrl,
