@@ -2,10 +2,23 @@
 set(usmp_root ${CMAKE_CURRENT_LIST_DIR}/../..)
 file(GLOB usmp_sources ${usmp_root}/src/*.c ${usmp_root}/api/*.c ${CMAKE_CURRENT_LIST_DIR}/*.c)
 
+set(usmp_includes ${usmp_root}/include ${CMAKE_CURRENT_LIST_DIR}/include)
+if(CONFIG_USMP_MQTT)
+  file(GLOB usmp_mqtt_sources ${usmp_root}/mqtt/*.c ${usmp_root}/mqtt/esp_idf/*.c)
+  list(APPEND usmp_sources ${usmp_mqtt_sources})
+  list(APPEND usmp_includes ${usmp_root}/mqtt ${usmp_root}/mqtt/esp_idf)
+endif()
+# What is required cannot depend on Kconfig. esp-mqtt came with ESP-IDF up to 5; for 6 the manifest names it.
+set(usmp_requires mbedtls lwip esp_timer esp_hw_support log esp_event tcp_transport)
+if("${IDF_VERSION_MAJOR}" LESS 6)
+  list(APPEND usmp_requires mqtt)
+endif()
+
 idf_component_register(
   SRCS ${usmp_sources} ${usmp_root}/crypto/psa.c ${usmp_root}/crypto/psa_locked.c
-  INCLUDE_DIRS ${usmp_root}/include ${CMAKE_CURRENT_LIST_DIR}/include
-  PRIV_REQUIRES mbedtls lwip freertos esp_timer esp_hw_support log)
+  INCLUDE_DIRS ${usmp_includes}
+  REQUIRES freertos
+  PRIV_REQUIRES ${usmp_requires})
 
 # Options of Kconfig in the names the code uses. Public: the size of usmp_t and its memory depend on them.
 target_compile_definitions(${COMPONENT_LIB} PUBLIC
@@ -20,6 +33,9 @@ target_compile_definitions(${COMPONENT_LIB} PUBLIC
   USMP_HANDSHAKE_MS=${CONFIG_USMP_HANDSHAKE_MS}u
   USMP_KEEPALIVE_MS=${CONFIG_USMP_KEEPALIVE_MS}u
   USMP_IDLE_MS=${CONFIG_USMP_IDLE_MS}u)
+if(CONFIG_USMP_MQTT)
+  target_compile_definitions(${COMPONENT_LIB} PUBLIC USMP_MQTT_SLOTS=${CONFIG_USMP_MQTT_SLOTS})
+endif()
 target_compile_definitions(${COMPONENT_LIB} PRIVATE
   USMP_ESP_MAX_SESSIONS=${CONFIG_USMP_MAX_SESSIONS}
   USMP_ESP_CONNECT_MS=${CONFIG_USMP_CONNECT_TIMEOUT_MS})

@@ -17,6 +17,7 @@
 #include <protocol_examples_common.h>
 #include <pthread.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -104,28 +105,69 @@ void stub_exit_critical(portMUX_TYPE *mux)
   pthread_mutex_unlock(&critical);
 }
 
-_Static_assert(sizeof(pthread_mutex_t) <= sizeof(StaticSemaphore_t), "a mutex fits");
+/* A mutex, or a binary semaphore: whoever gives it wakes one that takes it. */
+typedef struct semaphore {
+  pthread_mutex_t mutex;
+  pthread_cond_t is_given;
+  bool binary;
+  bool given;
+} semaphore_t;
+_Static_assert(sizeof(semaphore_t) <= sizeof(StaticSemaphore_t), "it fits");
 
 SemaphoreHandle_t xSemaphoreCreateMutexStatic(StaticSemaphore_t *memory)
 {
-  pthread_mutex_init((pthread_mutex_t *)memory, NULL);
+  semaphore_t *made = (semaphore_t *)memory;
+  memset(made, 0, sizeof *made);
+  pthread_mutex_init(&made->mutex, NULL);
+  pthread_cond_init(&made->is_given, NULL);
   return (SemaphoreHandle_t)memory;
 }
 
-BaseType_t xSemaphoreTake(SemaphoreHandle_t mutex, TickType_t wait)
+SemaphoreHandle_t xSemaphoreCreateBinaryStatic(StaticSemaphore_t *memory)
 {
-  (void)wait; /* the port waits without end */
-  return pthread_mutex_lock((pthread_mutex_t *)mutex) == 0 ? pdTRUE : 0;
+  SemaphoreHandle_t handle = xSemaphoreCreateMutexStatic(memory);
+  ((semaphore_t *)memory)->binary = true;
+  return handle;
 }
 
-BaseType_t xSemaphoreGive(SemaphoreHandle_t mutex)
+static BaseType_t take_binary(semaphore_t *semaphore, TickType_t wait)
 {
-  return pthread_mutex_unlock((pthread_mutex_t *)mutex) == 0 ? pdTRUE : 0;
+  struct timespec until;
+  int expired = 0;
+
+  clock_gettime(CLOCK_REALTIME, &until);
+  until.tv_nsec += (long)(wait % configTICK_RATE_HZ) * (1000000000L / (long)configTICK_RATE_HZ);
+  until.tv_sec += (time_t)(wait / configTICK_RATE_HZ) + until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+  pthread_mutex_lock(&semaphore->mutex);
+  while (!semaphore->given && expired == 0) expired = pthread_cond_timedwait(&semaphore->is_given, &semaphore->mutex, &until);
+  BaseType_t taken = semaphore->given ? pdTRUE : 0;
+  semaphore->given = false;
+  pthread_mutex_unlock(&semaphore->mutex);
+  return taken;
 }
 
-void vSemaphoreDelete(SemaphoreHandle_t mutex)
+BaseType_t xSemaphoreTake(SemaphoreHandle_t handle, TickType_t wait)
 {
-  pthread_mutex_destroy((pthread_mutex_t *)mutex);
+  semaphore_t *semaphore = (semaphore_t *)handle;
+  if (semaphore->binary) return take_binary(semaphore, wait);
+  return pthread_mutex_lock(&semaphore->mutex) == 0 ? pdTRUE : 0; /* the port waits without end for a mutex */
+}
+
+BaseType_t xSemaphoreGive(SemaphoreHandle_t handle)
+{
+  semaphore_t *semaphore = (semaphore_t *)handle;
+  if (!semaphore->binary) return pthread_mutex_unlock(&semaphore->mutex) == 0 ? pdTRUE : 0;
+  pthread_mutex_lock(&semaphore->mutex);
+  semaphore->given = true;
+  pthread_cond_broadcast(&semaphore->is_given);
+  pthread_mutex_unlock(&semaphore->mutex);
+  return pdTRUE;
+}
+
+void vSemaphoreDelete(SemaphoreHandle_t handle)
+{
+  pthread_mutex_destroy(&((semaphore_t *)handle)->mutex);
 }
 
 esp_err_t nvs_flash_init(void)

@@ -20,7 +20,8 @@ def main():
     output.mkdir(parents=True, exist_ok=True)
     root = output / "Kconfig.all"
     sources = "".join(f'source "{pathlib.Path(path).resolve()}"\n' for path in arguments[:split])
-    root.write_text('config MBEDTLS_THREADING_C\n    bool "of ESP-IDF"\n' + sources)
+    others = "".join(f'config {name}\n    bool "of ESP-IDF"\n' for name in ("MBEDTLS_THREADING_C", "MBEDTLS_CERTIFICATE_BUNDLE"))
+    root.write_text(others + sources)
     config = kconfiglib.Kconfig(str(root))
     for assignment in arguments[split + 1:]:
         name, value = assignment.split("=")
