@@ -1,4 +1,4 @@
-/* MQTT on ESP-IDF 5 and 6, by esp-mqtt. Its events come in a task of its own, which holds a lock of esp-mqtt: so nothing here
+/* MQTT on ESP-IDF, from 5.1 on, by esp-mqtt. Its events come in a task of its own, which holds a lock of esp-mqtt: so nothing here
    calls esp-mqtt with our lock taken. */
 #include <sdkconfig.h>
 #include <string.h>
