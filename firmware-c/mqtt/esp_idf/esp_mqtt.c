@@ -1,4 +1,4 @@
-/* MQTT on ESP-IDF, from 5.1 on, by esp-mqtt. Its events come in a task of its own, which holds a lock of esp-mqtt: so nothing here
+/* MQTT on ESP-IDF, from 5.2 on, by esp-mqtt. Its events come in a task of its own, which holds a lock of esp-mqtt: so nothing here
    calls esp-mqtt with our lock taken. */
 #include <sdkconfig.h>
 #include <string.h>
@@ -64,12 +64,12 @@ static void on_connected(usmp_mqtt_t *mqtt)
   usmp_mqtt_port_t *port = &mqtt->port;
 
   send_without_delay(mqtt);
-  port->subscription = esp_mqtt_client_subscribe(port->client, (const char *)mqtt->link.down, 0);
+  port->subscription = esp_mqtt_client_subscribe(port->client, mqtt->link.down, 0);
   if (port->subscription < 0) {
     usmp_mqtt_state_changed(mqtt, false, "cannot subscribe");
     return;
   }
-  esp_mqtt_client_subscribe(port->client, (const char *)mqtt->link.presence, 0); /* a hint, which may be refused */
+  esp_mqtt_client_subscribe(port->client, mqtt->link.presence, 0); /* a hint, which may be refused */
 }
 
 /* The answer's byte: 128 and above is a refusal. */
