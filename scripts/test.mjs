@@ -102,7 +102,13 @@ const steps = {
   // Tests of serial ports lead pseudo-terminals by Python.
   node: () => vitest('node', { files: { 'serial-port.test.ts': ['python'] } }),
   rpc: () => vitest('rpc'),
-  mqtt: () => vitest('mqtt', { files: { 'mosquitto-*.test.ts': ['mosquitto'] }, args: ['--maxWorkers=2'] }),
+  mqtt: () =>
+    vitest('mqtt', {
+      files: { 'mosquitto-*.test.ts': ['mosquitto'], 'readme.test.ts': ['mosquitto'] },
+      args: ['--maxWorkers=2'],
+      exclude: ['embedded-adapter.test.ts'],
+    }),
+  'mqtt-embedded': () => vitest('mqtt', { args: ['test/embedded-adapter.test.ts'] }),
   gateway: () => vitest('gateway', { files: { '**/mosquitto-*.test.ts': ['mosquitto'] }, args: ['--maxWorkers=2'] }),
   browser: () =>
     vitest('browser', {

@@ -243,6 +243,15 @@ export class BrokerConnection {
   }
 }
 
+/**
+ * A connection to a broker for many devices, as simulators have it: give it to `mqttSessions` as `broker`, and close it in the end. No
+ * device has a will on it.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export function openBroker(options: BrokerOptions): BrokerConnection {
+  return new BrokerConnection(options, { name: 'shared' })
+}
+
 function clientOptions(options: BrokerOptions, url: URL, name: string): IClientOptions {
   const { username, password, ca, cert, key, protocol = '3.1.1', connectTimeout = CONNECT_TIMEOUT } = options
   const scheme = url.protocol.slice(0, -1) as 'mqtt' | 'mqtts' | 'ws' | 'wss'

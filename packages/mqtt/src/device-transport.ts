@@ -10,21 +10,18 @@ export interface DeviceTransport extends Transport {
 }
 
 /**
- * The two topics of one device as a transport. It lives on while the broker is away: what is sent then is lost, and repeated.
- * @param onHint called for an empty message of the gateway
+ * The two topics of one device as a transport. It lives on while the broker is away: what is sent then is lost, and repeated. An
+ * empty message is a hint of the gateway and no frame.
  */
 export function deviceTransport(
-  broker: BrokerConnection,
-  topics: SiteTopics,
+  broker: Pick<BrokerConnection, 'subscribe' | 'publish'>,
+  topics: Pick<SiteTopics, 'up' | 'down'>,
   id: string,
-  onHint: () => void = () => {},
 ): DeviceTransport {
   let sink: TransportSink | undefined
   const unsubscribe = broker.subscribe(topics.down(id), ({ payload, retained }) => {
-    if (retained) return
-    if (payload.length === 0) onHint()
     // A copy: the payload is a part of what the socket read.
-    else sink?.receive(new Uint8Array(payload))
+    if (!retained && payload.length > 0) sink?.receive(new Uint8Array(payload))
   })
   const leave = () => {
     sink = undefined

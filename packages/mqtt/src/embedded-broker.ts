@@ -100,6 +100,7 @@ function rulesOf(site: string, password: Buffer): ConstructorParameters<typeof A
   const users = new WeakMap<Client, string | undefined>()
   const topics = topicsOf(site)
   const isGateway = (client: Client | null) => client !== null && users.get(client) === GATEWAY_USER
+  const fromDevices = new RegExp(`^usmp/${site}/[^/#]+/[^/#]+/(?:up|lwt)$`)
   const gatewayTopic = new RegExp(`^usmp/${site}/(?:[0-9a-f]{2}/[0-9a-f]{12}/down|gw/[A-Za-z0-9_-]{1,32})$`)
 
   /** The device that a client speaks for; undefined if it may not speak for this one. */
@@ -121,7 +122,7 @@ function rulesOf(site: string, password: Buffer): ConstructorParameters<typeof A
 
   function maySubscribe(client: Client, topic: string) {
     if (topic === topics.allPresences) return true
-    if (isGateway(client)) return topic === topics.allUp || topic === topics.allWills
+    if (isGateway(client)) return fromDevices.test(topic)
     const id = ownId(client, topic)
     return id !== undefined && topic === topics.down(id)
   }

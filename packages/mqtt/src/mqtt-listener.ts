@@ -7,6 +7,7 @@ import { BrokerConnection, type BrokerMessage, type BrokerState } from './broker
 import { type BrokerOptions, brokerTable } from './broker-options.js'
 import { HandshakeBudget } from './handshake-budget.js'
 import { encodePresence } from './presence.js'
+import { RecentIds } from './recent-ids.js'
 import { idBytes, type SiteTopics, topicId, topicName, topicsOf } from './topics.js'
 
 /** Bytes of the longest frame; whatever is longer is none. */
@@ -92,6 +93,9 @@ export class MqttListener {
   readonly #wills = new RateLimit(ONE_A_SECOND, ALL_DEVICES, nodeClock.now())
   readonly #hints = new RateLimit(ONE_A_SECOND, ALL_DEVICES, nodeClock.now())
   readonly #drops = new Map<MqttDrop, number>()
+  readonly #unknown = new RecentIds()
+  /** Counts in the shared address of unknown ids, so that a new one begins without what the lockout remembers of the old one. */
+  #invitation = 0
   #closing: Promise<void> | undefined
 
   /** See {@link listenMqtt}. */
@@ -116,7 +120,7 @@ export class MqttListener {
     this.#broker.watch(({ state }) => {
       if (state === 'connected') this.#announce(true)
     })
-    if (onStateChange) this.#broker.watch(onStateChange)
+    if (onStateChange) this.#broker.watch((state) => safely('onStateChange', () => onStateChange(state)))
     this.#broker.subscribe(this.#topics.allUp, (message) => this.#onUp(message))
     this.#broker.subscribe(this.#topics.allWills, (message) => this.#onDeviceWill(message))
   }
@@ -152,6 +156,15 @@ export class MqttListener {
   hint(deviceId: string): void {
     const id = topicId(parseDeviceId(deviceId))
     if (this.#hints.take(id, nodeClock.now())) this.#broker.publish(this.#topics.down(id), EMPTY)
+  }
+
+  /**
+   * Tells ids without a key that now is a good time to try: those whose last handshakes began within the last ten minutes, 128 at most.
+   * What the server has counted against them is forgotten. For the moment when a person opens a join window.
+   */
+  inviteUnknown(): void {
+    this.#invitation++
+    for (const id of this.#unknown.recent(nodeClock.now())) this.#broker.publish(this.#topics.down(id), EMPTY)
   }
 
   /**
@@ -201,8 +214,9 @@ export class MqttListener {
   }
 
   #onPeer(peer: DatagramPeer, { id, known }: Source): void {
+    if (!known) this.#unknown.add(id, nodeClock.now())
     void this.#server.accept(peer.transport, {
-      address: known ? addressOf(id) : `mqtt ${this.#options.site}: ids without a key`,
+      address: known ? addressOf(id) : `mqtt:unknown ${this.#options.site} ${this.#invitation}`,
       deviceId: peer.deviceId,
       onSession: () => peer.takeOver(),
     })
@@ -213,11 +227,20 @@ export class MqttListener {
     if (!id) return this.#drop('BAD_TOPIC')
     if (retained) return this.#drop('RETAINED')
     if (!this.#wills.take(id, nodeClock.now())) return
-    this.#options.onWill?.(formatDeviceId(idBytes(id)))
+    safely('onWill', () => this.#options.onWill?.(formatDeviceId(idBytes(id))))
   }
 
   #drop(cause: MqttDrop): void {
     this.#drops.set(cause, (this.#drops.get(cause) ?? 0) + 1)
+  }
+}
+
+/** Calls a function of the application. It is called by the client of the broker, which must not be stopped by what the function throws. */
+function safely(name: string, call: () => void): void {
+  try {
+    call()
+  } catch (error) {
+    process.emitWarning(`${name} of listenMqtt threw: ${String(error)}`, { code: 'USMP_CALLBACK_THREW' })
   }
 }
 
