@@ -50,8 +50,8 @@ export interface ConnectionExtras {
 }
 
 /**
- * One MQTT connection, kept up for ever: for one device, for a gateway, or for many simulated devices. It owns the client of the
- * library `mqtt`, what is subscribed, and the pauses between attempts.
+ * One MQTT connection, kept up for ever: for one device, for a gateway, or for many simulated devices, which get it as `broker`. It owns
+ * the client of the library `mqtt`, what is subscribed, and the pauses between attempts. Who makes one closes it.
  *
  * `subscribe` and `publish` may be called in any state; what is published without a connection is dropped, and what is subscribed
  * is subscribed again by each connection. What must not happen: that anything waits in a queue for a broker that is away, as it
@@ -241,15 +241,6 @@ export class BrokerConnection {
     this.#state = { state, since: Date.now(), reason, nextTryAt }
     for (const watcher of [...this.#watchers]) watcher(this.#state)
   }
-}
-
-/**
- * A connection to a broker for many devices, as simulators have it: give it to `mqttSessions` as `broker`, and close it in the end. No
- * device has a will on it.
- * @throws UsmpError INVALID_ARGUMENT
- */
-export function openBroker(options: BrokerOptions): BrokerConnection {
-  return new BrokerConnection(options, { name: 'shared' })
 }
 
 function clientOptions(options: BrokerOptions, url: URL, name: string): IClientOptions {

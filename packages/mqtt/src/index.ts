@@ -1,10 +1,9 @@
 export { type AclOptions, brokerAcl } from './broker-acl.js'
 export {
-  type BrokerConnection,
+  BrokerConnection,
   type BrokerHandler,
   type BrokerMessage,
   type BrokerState,
-  openBroker,
 } from './broker-connection.js'
 export type { BrokerOptions } from './broker-options.js'
 export { connectMqtt, type MqttConnectOptions, type MqttSessionsOptions, mqttSessions } from './connect.js'

@@ -1,6 +1,6 @@
 import { until } from '@usmp/testing'
 import type { Ends } from '@usmp/testing/adapter-suite'
-import { type BrokerConnection, openBroker } from '../src/broker-connection.ts'
+import { BrokerConnection } from '../src/broker-connection.ts'
 import type { BrokerOptions } from '../src/broker-options.ts'
 import { deviceTransport } from '../src/device-transport.ts'
 import { topicsOf } from '../src/topics.ts'
@@ -12,8 +12,8 @@ export async function openCarrier(
   device: BrokerOptions,
   gateway: BrokerOptions,
 ): Promise<{ open: () => Promise<Ends>; close: () => Promise<void> }> {
-  const near = openBroker(device)
-  const far = openBroker(gateway)
+  const near = new BrokerConnection(device, { name: 'near' })
+  const far = new BrokerConnection(gateway, { name: 'far' })
   await Promise.all([near.connected(), far.connected()])
   let count = 0
   return {

@@ -1,6 +1,6 @@
 import { listen, type RefusedEvent, type Server, type SessionEvent } from '@usmp/node'
 import { PSK } from '@usmp/testing'
-import { type IClientPublishOptions, connect as mqttConnect, type MqttClient } from 'mqtt'
+import { type IClientPublishOptions, type MqttClient, connect as mqttConnect } from 'mqtt'
 import { onTestFinished } from 'vitest'
 import type { BrokerOptions } from '../src/broker-options.ts'
 import { listenMqtt, type MqttListener, type MqttListenOptions } from '../src/index.ts'
