@@ -1,7 +1,12 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: { index: 'src/index.ts', contract: 'src/contract.ts', simulator: 'src/simulator.ts' },
+  entry: {
+    index: 'src/index.ts',
+    contract: 'src/contract.ts',
+    program: 'src/program.ts',
+    simulator: 'src/simulator.ts',
+  },
   format: ['esm'],
   target: 'es2022',
   dts: { compilerOptions: { types: ['node'], paths: {} } },

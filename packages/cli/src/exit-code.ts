@@ -1,4 +1,5 @@
 import { type ErrorCode, UsmpError } from '@usmp/core'
+import type { GatewayError } from '@usmp/gateway'
 
 /** What a script learns from the end of the program. */
 export const ExitCode = {
@@ -12,6 +13,9 @@ export const ExitCode = {
   PROTOCOL: 7,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+/** What the person who called a command did not cause. */
+const FAULTS_OF_GATEWAY: readonly GatewayError['code'][] = ['STORE_FAILED', 'INTERNAL']
 
 /** A command did not get what it was run for, although no error happened. */
 export class Unanswered extends Error {
@@ -37,9 +41,15 @@ export class OutputFailed extends Error {
   }
 }
 
+/** Whether it is an error of the package @usmp/gateway, which is loaded only when a command needs it. */
+export function isGatewayError(error: unknown): error is GatewayError {
+  return error instanceof Error && error.name === 'GatewayError'
+}
+
 /** The exit code for whatever ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Unanswered) return error.code === 'NO_ANSWER' ? ExitCode.TIMEOUT : ExitCode.UNREACHABLE
+  if (isGatewayError(error)) return FAULTS_OF_GATEWAY.includes(error.code) ? ExitCode.INTERNAL : ExitCode.USAGE
   return error instanceof UsmpError ? exitCodeOfCode(error.code) : ExitCode.INTERNAL
 }
 

@@ -171,7 +171,7 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .addOption(secondsOption('-W, --wait <SECONDS>', 'wait so long for the connection and for each answer', 5))
     .action(peerAction<PingCommandOptions>(pingCommand))
 
-  defineGatewayCommands(program, { peerAction })
+  defineGatewayCommands(program, { action, longAction, peerAction })
 
   program
     .command('inspect')

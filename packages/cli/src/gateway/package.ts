@@ -18,4 +18,4 @@ async function load<T>(module: () => Promise<T>): Promise<T> {
 }
 
 export const loadSimulator = () => load(() => import('@usmp/gateway/simulator'))
-export const loadGateway = () => load(() => import('@usmp/gateway'))
+export const loadProgram = () => load(() => import('@usmp/gateway/program'))

@@ -1,0 +1,10 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+
+/** Where a gateway keeps what it knows, unless told: where the system has the data of programs of this user. */
+export function defaultFolder(name: 'usmp-gateway' | 'usmp-gateway-demo'): string {
+  const { XDG_DATA_HOME, LOCALAPPDATA } = process.env
+  if (process.platform === 'win32') return join(LOCALAPPDATA ?? join(homedir(), 'AppData', 'Local'), name)
+  if (process.platform === 'darwin') return join(homedir(), 'Library', 'Application Support', name)
+  return join(XDG_DATA_HOME || join(homedir(), '.local', 'share'), name)
+}
