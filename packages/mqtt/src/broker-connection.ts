@@ -2,7 +2,7 @@ import { toHex, UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import { nodeRandom } from '@usmp/node'
 import { type IClientOptions, type MqttClient, connect as mqttConnect } from 'mqtt'
-import { brokerError, closedEarly, subscriptionRefused } from './broker-error.js'
+import { brokerError, closedEarly, connectionLost, subscriptionRefused } from './broker-error.js'
 import { type BrokerOptions, brokerTable, brokerUrl } from './broker-options.js'
 
 /** First and longest pause before the broker is tried again, ms; each is drawn from half of it to all of it. */
@@ -184,7 +184,11 @@ export class BrokerConnection {
   }
 
   #noteFault(error: unknown): void {
-    this.#fault ??= brokerError(this.url, error)
+    this.#fault ??= this.#isUp ? connectionLost(this.url, error) : brokerError(this.url, error)
+  }
+
+  get #isUp(): boolean {
+    return this.#state.state === 'connected'
   }
 
   async #onConnect(): Promise<void> {
@@ -197,10 +201,7 @@ export class BrokerConnection {
 
   #onClose(): void {
     if (this.#closed) return
-    const wasUp = this.#state.state === 'connected'
-    const reason =
-      this.#fault ??
-      (wasUp ? new UsmpError('TRANSPORT_FAILED', `${this.url} ended the connection`) : closedEarly(this.url))
+    const reason = this.#fault ?? (this.#isUp ? connectionLost(this.url) : closedEarly(this.url))
     this.#fault = undefined
     this.#failures++
     this.#setState('failed', reason, Date.now() + this.#client.options.reconnectPeriod!)

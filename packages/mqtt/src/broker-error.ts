@@ -52,13 +52,11 @@ const CLIENT_CERTIFICATE: Fault = [
   'it does not accept the client certificate, or wants one',
   'Give a certificate and its key that an authority of the broker has signed.',
 ]
-const NO_BROKER: Fault = [
-  'UNREACHABLE',
-  'it took the connection and did not answer',
-  'Is this an MQTT broker, and does it want TLS on this port?',
-]
+const TLS_HINT = 'Is it an MQTT broker? Use mqtts:// or wss:// for a port with TLS, mqtt:// or ws:// for one without.'
+const SILENT: Fault = ['UNREACHABLE', 'it took the connection and did not answer', TLS_HINT]
+const CLOSED_EARLY: Fault = ['UNREACHABLE', 'it closed the connection before it answered', TLS_HINT]
 
-/** What went wrong between this client and the broker, for people. */
+/** Why a connection to the broker did not come about, for people. */
 export function brokerError(url: URL, cause: unknown): UsmpError {
   const certificate = certificateError(url, cause)
   if (certificate) return certificate
@@ -72,7 +70,16 @@ export function brokerError(url: URL, cause: unknown): UsmpError {
 
 /** The broker ended a connection without a word, before it let us in. */
 export function closedEarly(url: URL): UsmpError {
-  return new UsmpError(NO_BROKER[0], `${url}: it closed the connection before it answered`, { hint: NO_BROKER[2] })
+  return new UsmpError(CLOSED_EARLY[0], `${url}: ${CLOSED_EARLY[1]}`, { hint: CLOSED_EARLY[2] })
+}
+
+/** A connection to the broker that was good has ended. */
+export function connectionLost(url: URL, cause?: unknown): UsmpError {
+  const detail = cause === undefined ? 'it ended the connection' : messageOf(cause)
+  return new UsmpError('TRANSPORT_FAILED', `${url}: ${detail}`, {
+    cause,
+    hint: 'It is tried again. If it happens often: does another client use the same client id?',
+  })
 }
 
 /** The broker does not let this client hear a topic. */
@@ -89,7 +96,8 @@ function faultOf(cause: unknown): Fault | undefined {
   const text = `${code} ${message}`
   if (/ALERT.*CERTIFICATE|ALERT_UNKNOWN_CA|alert unknown ca|alert certificate/i.test(text)) return CLIENT_CERTIFICATE
   if (/WRONG_VERSION_NUMBER|EPROTO|packet length too long/i.test(text)) return NO_TLS
-  if (/connack timeout/i.test(text)) return NO_BROKER
+  if (/connack timeout/i.test(text)) return SILENT
+  if (code === 'ECONNRESET' || code === 'EPIPE') return CLOSED_EARLY
   return undefined
 }
 
