@@ -154,7 +154,8 @@ export class Gateway implements Operations {
       () => console.check(linkOf(directory.get(id).link), body),
       async (link) => {
         const outcome = await console.send(link, actor, body)
-        history.add(id, outcome)
+        // It may have been removed meanwhile.
+        if (directory.find(id)) history.add(id, outcome)
         live.onRequest(id, outcome)
         return outcome
       },
@@ -227,7 +228,7 @@ export class Gateway implements Operations {
       messages: { ...sessions.totals },
       limits: limits.toObject(),
       dropped: sumOf(server.dropped, broker.dropped),
-      clockJumps: [...time.jumps()],
+      clockJumps: [...time.jumps],
       memory: process.memoryUsage.rss(),
     }
   }

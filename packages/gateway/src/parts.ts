@@ -114,6 +114,10 @@ export class GatewayParts implements DeviceServices {
       .follow(this.#closed.signal)
       .catch((error) => this.#warn('changes of the store are not followed', error))
     await directory.load()
+    const lost = directory.all.filter(({ record }) => record?.state === 'approved' && record.keySource === 'master')
+    if (lost.length > 0 && !options.masterKey) {
+      this.#warn(`${lost.length} devices were approved by a master key, which is not given now: they cannot come in`)
+    }
     this.server = await this.#listen()
     const { server } = this
     server.addEventListener('refused', (event) => knocks.onRefused(event))
@@ -128,7 +132,7 @@ export class GatewayParts implements DeviceServices {
     })
     this.#cancels = [
       time.every(NOTE_PERIOD, () => void this.#note()),
-      time.every(CLOCK_PERIOD, () => void time.jumps()),
+      time.every(CLOCK_PERIOD, () => time.findJump() && telemetry.onClockJump()),
       time.every(BLOCKS_PERIOD, () => void this.withdrawal.endBlocks().catch(() => {})),
     ]
   }

@@ -54,7 +54,7 @@ export class GatewayTime {
   }
 
   /** Calls back again and again. */
-  every(period: number, callback: () => void): Cancel {
+  every(period: number, callback: () => unknown): Cancel {
     let cancel: Cancel
     const next = () => {
       cancel = this.after(period, next)
@@ -64,14 +64,20 @@ export class GatewayTime {
     return () => cancel()
   }
 
-  /** The jumps so far, oldest first. Compares the two clocks, so it has to be asked now and then. */
-  jumps(): readonly ClockJump[] {
+  /** The jumps that were found, oldest first. */
+  get jumps(): readonly ClockJump[] {
+    return this.#jumps
+  }
+
+  /** Compares the two clocks, which has to be done now and then. @returns whether the one of the machine was set */
+  findJump(): boolean {
     const offset = this.#wall() - this.clock.now()
     const by = Math.round(offset - this.#offset)
-    // Small steps add up, as of a clock that is led to the right time slowly: those are no jumps.
+    // A clock that is led to the right time slowly does not jump.
     this.#offset = offset
-    if (Math.abs(by) > MIN_JUMP) this.#jumps.push({ at: this.now(), by })
+    if (Math.abs(by) <= MIN_JUMP) return false
+    this.#jumps.push({ at: this.now(), by })
     if (this.#jumps.length > MAX_JUMPS) this.#jumps.shift()
-    return this.#jumps
+    return true
   }
 }

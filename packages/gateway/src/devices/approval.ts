@@ -125,7 +125,10 @@ export class Approval {
   #fits(id: string, proofId: string, key: Uint8Array): boolean {
     const { waiting, time } = this.#services
     if (!this.#wrongKeys.has(time.monotonic())) {
-      throw new GatewayError('TOO_MANY', 'Too many keys that did not fit were tried.', { hint: 'Wait a minute.' })
+      throw new GatewayError('TOO_MANY', 'Too many keys that did not fit were tried.', {
+        hint: 'Wait a minute.',
+        retryAfter: 6,
+      })
     }
     const fits = waiting.matches(id, proofId, key)
     if (!fits) this.#wrongKeys.take(time.monotonic())

@@ -81,7 +81,8 @@ export class DeviceSessions {
 
   #endLink(device: ManagedDevice, link: Link): void {
     const { telemetry, onChange, onEnded } = this.#options
-    if (device.link === link) telemetry.onSessionEnded(device.id)
+    // One that was replaced leaves no gap.
+    if (device.link === link || !device.link) telemetry.onSessionEnded(device.id)
     device.endLink(link)
     onChange(device.id)
     onEnded()

@@ -21,7 +21,7 @@ export class PointBudget {
   }
 }
 
-/** The newest values of one reading, with the dates at which they were measured. NaN stands for a gap. Grows while the budget allows. */
+/** The newest values of one reading, with the moments at which they were measured. NaN stands for a gap. Grows while the budget allows. */
 export class Ring {
   readonly #budget: PointBudget
   #at = new Float64Array(0)
@@ -60,18 +60,12 @@ export class Ring {
     this.push(Math.max(at, this.#atOf(newest)), Number.NaN)
   }
 
-  /** Points from `from` to `to`, both included, oldest first. */
-  between(from: number, to: number): { at: number[]; values: (number | null)[] } {
-    const at: number[] = []
-    const values: (number | null)[] = []
-    for (let i = 0; i < this.#length; i++) {
-      const date = this.#atOf(i)
-      if (date < from || date > to) continue
+  /** All points with their moments, oldest first; null: a gap. */
+  get points(): (readonly [moment: number, value: number | null])[] {
+    return Array.from({ length: this.#length }, (_, i) => {
       const value = this.#valueOf(i)
-      at.push(date)
-      values.push(Number.isNaN(value) ? null : value)
-    }
-    return { at, values }
+      return [this.#atOf(i), Number.isNaN(value) ? null : value] as const
+    })
   }
 
   /** Gives its memory back. */

@@ -32,9 +32,14 @@ interface Source {
   readonly units: Readonly<Record<string, string>>
 }
 
+/** A reading with the moment at which it was measured, by the clock that never jumps. */
+interface Measured extends Omit<Reading, 'at'> {
+  readonly moment: number
+}
+
 /** What is kept of one device. */
 interface Sensor {
-  readonly readings: Map<string, Reading>
+  readonly readings: Map<string, Measured>
   readonly rings: Map<string, Ring>
   readonly bucket: TokenBucket
 }
@@ -75,21 +80,21 @@ export class Telemetry {
     const { time, limits, onReadings } = this.#options
     const sensor = this.#sensorOf(id)
     if (!sensor.bucket.take(time.monotonic())) return limits.add('telemetry-rate')
-    const now = time.now()
-    const at = Math.max(now - age, now - MINUTES_SPAN, 0)
+    const moment = time.monotonic() - Math.min(age, MINUTES_SPAN)
+    const at = time.dateOf(moment)
     const changed = new Map<string, Reading>()
     for (const [name, value] of Object.entries(values)) {
       if (!sensor.readings.has(name) && sensor.readings.size >= MAX_READINGS) {
         limits.add('telemetry-names')
         continue
       }
-      const reading: Reading = { value, at, unit: Object.hasOwn(units, name) ? units[name]! : null }
-      if (at >= (sensor.readings.get(name)?.at ?? 0)) {
-        sensor.readings.set(name, reading)
-        changed.set(name, reading)
+      const unit = Object.hasOwn(units, name) ? units[name]! : null
+      if (moment >= (sensor.readings.get(name)?.moment ?? Number.NEGATIVE_INFINITY)) {
+        sensor.readings.set(name, { value, unit, moment })
+        changed.set(name, { value, unit, at })
       }
       if (typeof value !== 'number') continue
-      if (!this.#ringOf(sensor, name).push(at, value)) limits.add('telemetry-memory')
+      if (!this.#ringOf(sensor, name).push(moment, value)) limits.add('telemetry-memory')
       this.#minutes.add(history, name, at, value)
     }
     if (changed.size > 0) onReadings(id, changed)
@@ -97,13 +102,21 @@ export class Telemetry {
 
   /** The newest value of each name. */
   readings(deviceId: string): Record<string, Reading> {
-    return Object.fromEntries(this.#sensors.get(deviceId)?.readings ?? [])
+    const readings = [...(this.#sensors.get(deviceId)?.readings ?? [])]
+    return Object.fromEntries(
+      readings.map(([name, { value, unit, moment }]) => [name, { value, unit, at: this.#options.time.dateOf(moment) }]),
+    )
   }
 
   /** A session has ended: until the next value there is a gap. */
   onSessionEnded(deviceId: string): void {
-    const now = this.#options.time.now()
+    const now = this.#options.time.monotonic()
     for (const ring of this.#sensors.get(deviceId)?.rings.values() ?? []) ring.gap(now)
+  }
+
+  /** The clock of the machine was set: open minutes belong to the date from before. */
+  onClockJump(): void {
+    void this.#flush(true)
   }
 
   /**
@@ -117,11 +130,14 @@ export class Telemetry {
   ): Promise<Series> {
     const sensor = this.#sensors.get(id)
     const head = { id, reading, unit: sensor?.readings.get(reading)?.unit ?? null, resolution }
-    const oldest = this.#options.time.now() - (resolution === 'fine' ? FINE_SPAN : MINUTES_SPAN)
+    const { time } = this.#options
+    const oldest = time.now() - (resolution === 'fine' ? FINE_SPAN : MINUTES_SPAN)
     const begin = Math.max(from, oldest)
     if (resolution === 'fine') {
-      const { at, values } = sensor?.rings.get(reading)?.between(begin, to) ?? { at: [], values: [] }
-      return { ...head, at, mean: values }
+      const points = (sensor?.rings.get(reading)?.points ?? [])
+        .map(([moment, value]) => [time.dateOf(moment), value] as const)
+        .filter(([at]) => at >= begin && at <= to)
+      return { ...head, at: points.map(([at]) => at), mean: points.map(([, value]) => value) }
     }
     const stored = await this.#options.store.read(history, reading, { from: begin, to })
     const current = this.#minutes.current(history, reading)

@@ -1,13 +1,14 @@
 import { Session as CoreSession, type Session, streamTransport, type Transport } from '@usmp/core'
 import { ReliableDatagram } from '@usmp/core/datagram'
-import { nodeClock, nodeProvider, nodeRandom } from '@usmp/node'
+import { nodeProvider, nodeRandom } from '@usmp/node'
 import { type Peer, rpc } from '@usmp/rpc'
-import { deviceNumber, SimulatedClock, until } from '@usmp/testing'
+import { deviceNumber, SimulatedClock, turns, until } from '@usmp/testing'
 import { onTestFinished } from 'vitest'
 import type { Actor } from '../../src/actor.js'
 import type { Device, DeviceState } from '../../src/contract/device.js'
 import { deviceApi, gatewayApi } from '../../src/device-api.js'
 import type { Description } from '../../src/devices/link.js'
+import { GatewayError } from '../../src/errors.js'
 import { type Gateway, startGateway } from '../../src/gateway.js'
 import type { GatewayOptions } from '../../src/options.js'
 import type { OpenedStore } from '../../src/store/open.js'
@@ -38,20 +39,47 @@ export interface TestGateway {
   wallOffset: number
 }
 
+/** Devices live by the clock of their gateway. */
+const clocks = new WeakMap<Gateway, SimulatedClock>()
+
 /** A gateway on a real store and simulated time, which listens nowhere; closed when the test ends. */
 export async function testGateway(options: Partial<GatewayOptions> = {}, opened?: OpenedStore): Promise<TestGateway> {
   const store = opened ?? (await temporaryStore())
   const clock = new SimulatedClock()
   const test = { store, clock, wallOffset: 1_700_000_000_000 } as { -readonly [K in keyof TestGateway]: TestGateway[K] }
   test.gateway = await startGateway({ store, clock, now: () => test.wallOffset + clock.now(), ...options })
+  clocks.set(test.gateway, clock)
   onTestFinished(() => test.gateway.close())
   return test
 }
 
+/** Holds up what goes to a device, as if its program were stopped: it hears nothing, and says nothing by itself. */
+export class Freezer {
+  #thawed: Promise<void> = Promise.resolve()
+  #thaw = () => {}
+
+  freeze(): void {
+    this.#thawed = new Promise((resolve) => (this.#thaw = resolve))
+  }
+
+  thaw(): void {
+    this.#thaw()
+  }
+
+  get stream(): TransformStream<Uint8Array, Uint8Array> {
+    return new TransformStream({
+      transform: async (bytes, controller) => {
+        await this.#thawed
+        controller.enqueue(bytes)
+      },
+    })
+  }
+}
+
 /** Both ends of a transport in memory. */
-export function pair(kind: Transport['kind'] = 'stream', address = 'device'): { near: Transport; far: Transport } {
+function pair(kind: Transport['kind'], address: string, freezer: Freezer): { near: Transport; far: Transport } {
   const there = new TransformStream<Uint8Array, Uint8Array>()
-  const back = new TransformStream<Uint8Array, Uint8Array>()
+  const back = freezer.stream
   const near = streamTransport({ kind, readable: back.readable, writable: there.writable })
   const far = streamTransport({ kind, readable: there.readable, writable: back.writable, address })
   return { near, far }
@@ -60,6 +88,7 @@ export function pair(kind: Transport['kind'] = 'stream', address = 'device'): { 
 interface DeviceOptions {
   readonly kind?: Transport['kind']
   readonly address?: string
+  readonly freezer?: Freezer
 }
 
 /** A device that tries to get a session; rejects if it gets none. */
@@ -67,18 +96,19 @@ export async function connectDevice(
   gateway: Gateway,
   id: string,
   psk: Uint8Array,
-  { kind = 'stream', address = `at ${id}` }: DeviceOptions = {},
+  { kind = 'stream', address = `at ${id}`, freezer = new Freezer() }: DeviceOptions = {},
 ): Promise<Session> {
-  const { near, far } = pair(kind, address)
+  const { near, far } = pair(kind, address, freezer)
   const accepted = gateway.accept(far, { address })
   const session = CoreSession.connect(near, {
     deviceId: Uint8Array.from(Buffer.from(id.replaceAll(':', ''), 'hex')),
     psk,
     random: nodeRandom,
     provider: nodeProvider,
-    clock: nodeClock,
+    clock: clocks.get(gateway)!,
     reliableDatagram: ReliableDatagram,
     keepalive: 0,
+    idleTimeout: 0,
     handshakeTimeout: 5_000,
   })
   const [result] = await Promise.allSettled([session, accepted])
@@ -96,6 +126,32 @@ export async function knock(gateway: Gateway, id: string, psk: Uint8Array, optio
 /** A device that speaks JSON-RPC, and describes itself so. */
 export function serve(session: Session, description: Description = {}): Peer<typeof gatewayApi> {
   return rpc(session, { serves: deviceApi, calls: gatewayApi, requests: { describe: () => description } })
+}
+
+/** Lets time pass in steps, so that what is sent meanwhile is answered. */
+export async function pass({ clock }: TestGateway, ms: number, step = 5_000): Promise<void> {
+  for (let left = ms; left > 0; left -= step) {
+    clock.advance(Math.min(step, left))
+    await turns(12)
+  }
+}
+
+/** Lets a device knock, and approves it. */
+export async function approved(gateway: Gateway, id: string, key: TestKey, name?: string): Promise<Device> {
+  await gateway.openJoin(OPERATOR, { minutes: 60 })
+  await knock(gateway, id, key.psk)
+  const { proofId } = (await untilState(gateway, id, 'waiting')).knock!
+  return gateway.approve(OPERATOR, id, { proofId, psk: key.hex, ...(name && { name }) })
+}
+
+/** The code of the GatewayError that a promise fails with. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
+  const outcome = await promise.then(
+    (value) => new Error(`it did not fail: ${JSON.stringify(value)}`),
+    (error: unknown) => error,
+  )
+  if (outcome instanceof GatewayError) return outcome.code
+  throw outcome
 }
 
 /** Waits until a device is in a state. */
