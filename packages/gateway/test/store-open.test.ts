@@ -154,10 +154,10 @@ test('a folder whose database is gone is not taken for a new one', async () => {
 
 test('what a first start has left behind that was cut short does no harm', async () => {
   const folder = await temporaryFolder()
-  const level = new ClassicLevel(layout(folder).newRecords)
+  const level = new ClassicLevel(`${layout(folder).records}.new`)
   await level.put('half', 'made')
   await level.close()
-  await rm(join(layout(folder).newRecords, 'CURRENT'))
+  await rm(join(`${layout(folder).records}.new`, 'CURRENT'))
   const store = await open(folder)
   await store.devices.cas(ID, 0, approved('Boiler'))
 })

@@ -8,7 +8,7 @@ import { exists, isMissing, syncFolder } from './files.js'
 import { type Layout, layout, SCHEMA_KEY } from './layout.js'
 import { withCopyOfRecords } from './live-copy.js'
 import { readRows } from './load.js'
-import { createRecords, openDatabase } from './records-database.js'
+import { createDatabase, openDatabase } from './records-database.js'
 import { rewrite } from './rewrite.js'
 import { SCHEMA_VERSION, tooNew, writeSchemaVersion } from './schema-version.js'
 
@@ -68,7 +68,7 @@ export async function restoreStore(file: string, folder: string, now: () => numb
   const info = await checkBackup(file)
   if (info.schema > SCHEMA_VERSION) throw tooNew(file, info.schema, SCHEMA_VERSION)
   await mkdir(path, { recursive: true, mode: 0o700 })
-  await createRecords(path, files, operations(file))
+  await createDatabase(path, files, files.records, operations(file))
   try {
     const summary = await noteRestore(path, files, info, now())
     await writeSchemaVersion(files, info.schema)

@@ -54,6 +54,8 @@ export class Database<V extends string | Uint8Array> {
   ): Promise<Database<V>> {
     const level = new ClassicLevel<string, V>(folder, {
       valueEncoding: options.encoding,
+      // Tables can be checked then, and there is little to gain: keys share their prefixes, and numbers are noise.
+      compression: false,
       createIfMissing: options.create,
     })
     try {

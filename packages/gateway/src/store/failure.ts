@@ -10,7 +10,15 @@ export function storeDamaged(folder: string, what: string, cause?: unknown): Gat
   const hint =
     'A file of the store was cut, changed or removed. Nothing was changed now. Move the folder away and restore the newest ' +
     'backup into a new one: usmp gateway restore FILE.'
-  return storeFailed(`the store ${folder} is damaged: ${what}`, hint, cause)
+  const error = storeFailed(`the store ${folder} is damaged: ${what}`, hint, cause)
+  damages.add(error)
+  return error
+}
+
+const damages = new WeakSet<object>()
+
+export function isDamage(error: unknown): boolean {
+  return error instanceof GatewayError && damages.has(error)
 }
 
 /** Why the database or the file system refused, in words for people. */

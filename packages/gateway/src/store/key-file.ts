@@ -1,15 +1,22 @@
 import { randomBytes } from 'node:crypto'
+import { rename, rm } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
 import { readPskFile, writeSecretFile } from '@usmp/node/key-files'
 import { storeFailed } from './failure.js'
-import { exists } from './files.js'
+import { exists, syncFolder } from './files.js'
 import { FileKeySealing } from './key-sealing.js'
 
-/** A new key file of 64 hex digits that only its owner can read. @throws UsmpError INVALID_ARGUMENT, also if there is one already */
+/** A new key file of 64 hex digits that only its owner can read, in a place where there is none. @throws UsmpError INVALID_ARGUMENT */
 export async function makeKeyFile(path: string): Promise<void> {
   const key = randomBytes(32)
   const text = Buffer.from(`${key.toString('hex')}\n`)
+  // Whole or not at all: half a key file would stand in the way of the next start.
+  const part = `${path}.part`
   try {
-    await writeSecretFile(path, text)
+    await rm(part, { force: true })
+    await writeSecretFile(part, text)
+    await rename(part, path)
+    await syncFolder(dirname(resolve(path)))
   } finally {
     key.fill(0)
     text.fill(0)

@@ -38,7 +38,8 @@ export async function openSealing(keyFile: string, database: Database<string>): 
   sealing.wipe()
   throw storeFailed(
     `the key file ${keyFile} is not that of this store`,
-    'The keys of the devices were sealed by another one. Put that file back, or name it by the option for the key file.',
+    'The keys of the devices were sealed by another one. Put that file back, or name it by the option for the key file. ' +
+      'If it is the right one, the store is damaged: restore the newest backup.',
   )
 }
 

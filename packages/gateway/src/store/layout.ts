@@ -7,8 +7,6 @@ export function layout(folder: string) {
     version: join(folder, 'store.json'),
     /** LevelDB: records and audit log. */
     records: join(folder, 'records'),
-    /** The same while it is made; renamed when it is complete. */
-    newRecords: join(folder, 'records.new'),
     /** LevelDB: minutes of readings. A database apart, so that much telemetry never delays a record. */
     telemetry: join(folder, 'telemetry'),
     /** The number of the last commit, to notice when the newest ones are gone. */

@@ -1,9 +1,8 @@
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { GatewayError } from '../errors.js'
 import { Commits } from './commits.js'
 import type { Database } from './database.js'
-import { storeDamaged, storeFailed } from './failure.js'
+import { isDamage, storeDamaged, storeFailed } from './failure.js'
 import { exists } from './files.js'
 import { EMPTY_HEAD } from './head.js'
 import { makeKeyFile, readKeyFile } from './key-file.js'
@@ -17,7 +16,7 @@ import { LevelTelemetry } from './level-telemetry.js'
 import { makeState, type Rows, readRows } from './load.js'
 import { migrate } from './migrate.js'
 import type { RecordState } from './record-state.js'
-import { createRecords, openDatabase } from './records-database.js'
+import { createDatabase, openDatabase } from './records-database.js'
 import { MIGRATIONS, readSchemaVersion, SCHEMA_VERSION, writeSchemaVersion } from './schema-version.js'
 import { SCHEMAS } from './schemas.js'
 import type { Store } from './store.js'
@@ -74,7 +73,7 @@ async function createStore(folder: string, files: Layout, keyFile: string, versi
   if (!(await exists(keyFile))) await makeKeyFile(keyFile)
   const sealing = await readKeyFile(keyFile)
   try {
-    await createRecords(folder, files, [
+    await createDatabase(folder, files, files.records, [
       { type: 'put', key: SCHEMA_KEY, value: String(SCHEMA_VERSION) },
       { type: 'put', key: SEAL_KEY, value: sealing.makeCheck() },
       { type: 'put', key: HEAD_KEY, value: JSON.stringify(EMPTY_HEAD) },
@@ -98,16 +97,18 @@ async function startStore(parts: Omit<Parts, 'telemetry' | 'state' | 'warnings'>
 
 /** Telemetry is worth less than a gateway that does not start: what is damaged is put aside. */
 async function openTelemetry(folder: string, files: Layout): Promise<[Database<Uint8Array>, warning?: string]> {
-  const fresh = !(await exists(files.telemetry)) || (await readdir(files.telemetry)).length === 0
+  const open = async () => {
+    if (!(await exists(files.telemetry))) await createDatabase(folder, files, files.telemetry, [])
+    return openDatabase<Uint8Array>(folder, files, files.telemetry, 'view', false)
+  }
   try {
-    return [await openDatabase<Uint8Array>(folder, files, files.telemetry, 'view', fresh)]
+    return [await open()]
   } catch (error) {
-    if (!(error instanceof GatewayError) || !error.message.includes('damaged')) throw error
+    if (!isDamage(error)) throw error
     const aside = `${files.telemetry}.damaged`
     await rm(aside, { recursive: true, force: true })
     await rename(files.telemetry, aside)
-    const database = await openDatabase<Uint8Array>(folder, files, files.telemetry, 'view', true)
-    return [database, `the history of readings is damaged and was put aside as ${aside}; a new one begins`]
+    return [await open(), `the history of readings is damaged and was put aside as ${aside}; a new one begins`]
   }
 }
 

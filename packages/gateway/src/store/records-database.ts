@@ -1,21 +1,24 @@
 import { readFile, rename, rm } from 'node:fs/promises'
 import { cause, Database, type Operation } from './database.js'
 import { reasonOf, storeDamaged, storeFailed } from './failure.js'
-import { exists, syncFolder } from './files.js'
+import { syncFolder } from './files.js'
 import type { Layout } from './layout.js'
+import { findDamagedTable } from './table-check.js'
 
 /**
- * Makes the database of records with `rows` in it, whole or not at all: under another name first.
+ * Makes a database of the store with `rows` in it, whole or not at all: under another name first.
  * @throws GatewayError STORE_FAILED
  */
-export async function createRecords(
+export async function createDatabase(
   folder: string,
   files: Layout,
+  path: string,
   rows: Iterable<Operation<string>> | AsyncIterable<Operation<string>>,
 ): Promise<void> {
+  const part = `${path}.new`
   // What an attempt has left behind that was cut short.
-  if (await exists(files.newRecords)) await rm(files.newRecords, { recursive: true })
-  const database = await openDatabase<string>(folder, files, files.newRecords, 'utf8', true)
+  await rm(part, { recursive: true, force: true })
+  const database = await openDatabase<string>(folder, files, part, 'utf8', true)
   try {
     let batch: Operation<string>[] = []
     for await (const row of rows) {
@@ -28,7 +31,7 @@ export async function createRecords(
   } finally {
     await database.close()
   }
-  await rename(files.newRecords, files.records)
+  await rename(part, path)
   await syncFolder(folder)
 }
 
@@ -43,6 +46,8 @@ export async function openDatabase<V extends string | Uint8Array>(
   encoding: 'utf8' | 'view',
   create: boolean,
 ): Promise<Database<V>> {
+  const damaged = create ? undefined : await findDamagedTable(path)
+  if (damaged !== undefined) throw storeDamaged(folder, `the table ${damaged} in it is not as it was written`)
   try {
     return await Database.open<V>(path, { probe: files.probe, encoding, create })
   } catch (error) {
