@@ -135,12 +135,4 @@ describe('a C device over MQTT', () => {
     expect(await peer.exitCode()).toBe(1)
     expect([...answers]).toEqual([PacketType.CHALLENGE])
   })
-
-  test('without a broker it says so', async () => {
-    const site = await startSite()
-    await site.broker.stop()
-    const peer = startC(site, psk)
-    expect(await peer.says('failed')).toBe('UNREACHABLE')
-    expect(await peer.exitCode()).toBe(1)
-  })
 })
