@@ -17,7 +17,8 @@ const user = {
   expected: 'a name of 1 to 64 letters, digits and . _ -',
   fits: (value: unknown) => typeof value === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(value),
 }
-const aclTable: TableOf<AclOptions> = {
+/** Of {@link brokerAcl}. */
+export const aclTable: TableOf<AclOptions> = {
   broker: { ...oneOf('mosquitto', 'emqx'), required: true },
   site: { ...topicName, required: true },
   gatewayUser: user,

@@ -61,7 +61,8 @@ const broker: OptionRule = {
 }
 const brokerGroup: OptionRule = { ...group(brokerTable), required: true }
 
-function tableFor(options: MqttConnectOptions): TableOf<MqttConnectOptions> {
+/** Of {@link connectMqtt}; a connection that exists has no options to look into. */
+export function tableFor(options: MqttConnectOptions): TableOf<MqttConnectOptions> {
   const given = options?.broker instanceof BrokerConnection ? broker : brokerGroup
   return {
     broker: given,
@@ -71,6 +72,11 @@ function tableFor(options: MqttConnectOptions): TableOf<MqttConnectOptions> {
     ...sessionRows,
     signal,
   }
+}
+
+/** Of {@link mqttSessions}. */
+export function sessionsTableFor(options: MqttConnectOptions): TableOf<MqttSessionsOptions> {
+  return { ...tableFor(options), ...retryRows, longestRefusalPause: period }
 }
 
 /**
@@ -99,7 +105,7 @@ export async function connectMqtt(options: MqttConnectOptions): Promise<Session>
  * @throws UsmpError where repeating is useless: wrong usage, a failure of the platform, or the last of `maxRefusals` refusals
  */
 export function mqttSessions(options: MqttSessionsOptions): AsyncGenerator<Session, void, undefined> {
-  checkOptions('mqttSessions', options, { ...tableFor(options), ...retryRows, longestRefusalPause: period })
+  checkOptions('mqttSessions', options, sessionsTableFor(options))
   return run(options)
 }
 

@@ -27,7 +27,8 @@ export interface EmbeddedBrokerOptions {
   readonly port?: number
 }
 
-const embeddedTable: TableOf<EmbeddedBrokerOptions> = {
+/** Of {@link startEmbeddedBroker}. */
+export const embeddedTable: TableOf<EmbeddedBrokerOptions> = {
   site: { ...topicName, required: true },
   host: text,
   port: integer(0, 65_535),
@@ -128,15 +129,15 @@ function rulesOf(site: string, password: Buffer): ConstructorParameters<typeof A
   }
 
   return {
-    // A client that comes back for what it missed would make the broker keep it.
-    preConnect: (_client, { clean }, done) => done(null, clean === true),
     authenticate(client, username, given, done) {
+      const refuse = (why: string, returnCode: number) => done(Object.assign(new Error(why), { returnCode }), false)
       const isGatewayUser = username === GATEWAY_USER
-      // Who takes the client id of the gateway would throw it out.
-      const isPretender = !isGatewayUser && client.id.startsWith(GATEWAY_CLIENT)
       const isDevice = username === undefined || ID.test(username)
-      if (isPretender || !(isGatewayUser ? isSame(given, password) : isDevice))
-        return done(Object.assign(new Error('wrong user name or password'), { returnCode: 4 }), false)
+      if (!(isGatewayUser ? isSame(given, password) : isDevice)) return refuse('wrong user name or password', 4)
+      // Who takes the client id of the gateway would throw it out.
+      if (!isGatewayUser && client.id.startsWith(GATEWAY_CLIENT)) return refuse('a client id of a gateway', 2)
+      // What a client missed would be kept for it.
+      if (!client.clean) return refuse('only clean sessions are taken', 5)
       users.set(client, username)
       done(null, true)
     },

@@ -49,7 +49,8 @@ const server: OptionRule = {
   expected: 'a Server of @usmp/node',
   fits: (value) => typeof value === 'object' && value !== null,
 }
-const listenTable: TableOf<MqttListenOptions> = {
+/** Of {@link listenMqtt}. */
+export const listenTable: TableOf<MqttListenOptions> = {
   broker: { ...group(brokerTable), required: true },
   site: { ...topicName, required: true },
   node: topicName,
