@@ -50,6 +50,11 @@ export class Broker {
     this.#listener?.hint(deviceId)
   }
 
+  /** Tells unknown devices that tried a while ago that they may try again. */
+  invite(): void {
+    this.#listener?.inviteUnknown()
+  }
+
   view(): BrokerLink {
     if (!this.#listener) return { state: 'none', url: null, since: this.#startedAt, reason: null, nextTryAt: null }
     const { state, since, reason, nextTryAt } = this.#listener.state

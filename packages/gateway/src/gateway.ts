@@ -184,7 +184,7 @@ export class Gateway implements Operations {
   }
 
   openJoin(actor: Actor, body: Body<'openJoin'>): Promise<commands.JoinWindow> {
-    const { commands, join } = this.#parts
+    const { commands, join, broker } = this.#parts
     const { minutes, count, suffix } = body
     const detail = [`${minutes} min`, count && `${count} devices`, suffix && `ids ending in ${suffix}`]
     return commands.act(
@@ -193,6 +193,7 @@ export class Gateway implements Operations {
       () => {},
       () => {
         join.open(body, actor.name)
+        broker.invite()
         return join.view()
       },
     )

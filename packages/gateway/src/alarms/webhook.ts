@@ -72,7 +72,7 @@ export class Webhook {
   async #deliver(body: string): Promise<boolean> {
     if (await this.#post(body)) return true
     for (const pause of PAUSES) {
-      await this.#pause(pause)
+      if (!this.#closed.signal.aborted) await this.#pause(pause)
       if (this.#closed.signal.aborted) return false
       if (await this.#post(body)) return true
     }

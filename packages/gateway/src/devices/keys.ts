@@ -1,7 +1,10 @@
-import { assertPsk, deriveDevicePsk, parsePsk, pskFingerprint, UsmpError, wipe } from '@usmp/core'
+import { deriveDevicePsk, parsePsk, pskFingerprint, UsmpError, wipe } from '@usmp/core'
 import { GatewayError } from '../errors.js'
 import type { KeySealing } from '../store/key-sealing.js'
 import type { DeviceRecord } from './record.js'
+
+const KEY_SIZE = 32
+const KEY_HINT = 'A key has 64 hex digits, as `usmp keygen psk` makes them.'
 
 /** Whose sealed key is opened where there is none to open. */
 const STAND_IN = '00:00:00:00:00:00'
@@ -28,7 +31,7 @@ export class DeviceKeys {
     if (this.#master) deriveDevicePsk(this.#master, STAND_IN)
     this.#standIn = sealing.seal(
       STAND_IN,
-      Uint8Array.from({ length: 32 }, (_, i) => i),
+      Uint8Array.from({ length: KEY_SIZE }, (_, i) => i),
     )
   }
 
@@ -81,15 +84,19 @@ export class DeviceKeys {
  * @throws GatewayError INVALID, WEAK_PSK
  */
 export function readKey(text: string): Uint8Array {
+  const psk = parseKey(text)
+  if (psk.length === KEY_SIZE) return psk
+  const digits = 2 * psk.length
+  wipe(psk)
+  throw new GatewayError('INVALID', `This is no key: it has ${digits} hex digits instead of 64.`, { hint: KEY_HINT })
+}
+
+function parseKey(text: string): Uint8Array {
   try {
-    const psk = parsePsk(text)
-    assertPsk(psk)
-    return psk
+    return parsePsk(text)
   } catch (error) {
     if (!(error instanceof UsmpError)) throw error
     const code = error.code === 'WEAK_PSK' ? 'WEAK_PSK' : 'INVALID'
-    throw new GatewayError(code, `This is no key: ${error.message}`, {
-      hint: 'A key has 64 hex digits, as `usmp keygen psk` makes them.',
-    })
+    throw new GatewayError(code, `This is no key: ${error.message}`, { hint: KEY_HINT })
   }
 }

@@ -48,10 +48,11 @@ export class MinuteSums {
     return done
   }
 
-  /** The open minute of a reading. */
-  current(history: string, reading: string): MinuteOfReading | undefined {
-    const sum = this.#open.get(keyOf(history, reading))
-    return sum && minuteOf(sum).minute
+  /** The minutes of a reading that were not taken yet, oldest first; the last one may be open. */
+  waiting(history: string, reading: string): MinuteOfReading[] {
+    const open = this.#open.get(keyOf(history, reading))
+    const done = this.#done.filter((one) => one.history === history && one.reading === reading)
+    return [...done, ...(open ? [minuteOf(open)] : [])].map(({ minute }) => minute)
   }
 
   /** Forgets what is open of a history. */

@@ -139,10 +139,11 @@ export class Telemetry {
         .filter(([at]) => at >= begin && at <= to)
       return { ...head, at: points.map(([at]) => at), mean: points.map(([, value]) => value) }
     }
+    await this.#writing
     const stored = await this.#options.store.read(history, reading, { from: begin, to })
-    const current = this.#minutes.current(history, reading)
-    const isNew = current && current.at >= begin && current.at <= to
-    return { ...head, ...columnsOf(isNew ? [...stored.filter(({ at }) => at < current.at), current] : stored) }
+    const newer = this.#minutes.waiting(history, reading).filter(({ at }) => at >= begin && at <= to)
+    const older = stored.filter(({ at }) => newer.length === 0 || at < newer[0]!.at)
+    return { ...head, ...columnsOf([...older, ...newer]) }
   }
 
   /** Values of `from` go on under the id `to`. */
