@@ -1,6 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { GatewayError } from '../src/errors.js'
 import { layout } from '../src/store/layout.js'
 import { type OpenedStore, openStore } from '../src/store/open.js'
@@ -53,13 +54,13 @@ describe.runIf(onLinux)('killed or refused at every call that writes', () => {
 
   test('kill -9: a store is made and written, each change is before or after', async () => {
     const root = await temporaryFolder()
-    // Every third call; which ones differs from run to run.
-    let next = 1 + Math.floor(3 * Math.random())
+    // Every fifth call; which ones differs from run to run.
+    let next = 1 + Math.floor(5 * Math.random())
     const worker = async (number: number) => {
       const control = new FaultControl(join(root, `control-${number}`))
       for (;;) {
         const at = next
-        next += 3
+        next += 5
         const folder = join(root, `store-${at}`, 'store')
         control.set('kill', at)
         const env = { LD_PRELOAD: faults, FAULTS_UNDER: folder, FAULTS_CONTROL: control.path }
@@ -118,6 +119,60 @@ describe.runIf(onLinux)('killed or refused at every call that writes', () => {
     expect(refused.length).toBeGreaterThan(0)
     expect(ended.said.filter((said) => said.written).length).toBeGreaterThan(refused.length)
     await checkAfterKill(folder, ended)
+  })
+})
+
+/** A file system of 2 MB in memory; undefined where this process may not mount one. */
+async function smallDisk(): Promise<string | undefined> {
+  const folder = await temporaryFolder()
+  const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder]).status === 0
+  if (!mounted) return undefined
+  onTestFinished(() => void spawnSync('umount', [folder]))
+  return folder
+}
+
+describe.runIf(onLinux && process.getuid?.() === 0)('a disk that is full', () => {
+  test('is told, reads go on, and writes work again when there is room', async ({ skip }) => {
+    const folder = await smallDisk()
+    // A container without the right to mount: the faults above stand for it.
+    if (folder === undefined) return skip('no right to mount')
+    const store = await openStore(join(folder, 'store'))
+    onTestFinished(() => store.close())
+    const states: (string | null)[] = []
+    store.onState((reason) => states.push(reason))
+    await store.devices.cas('early', 0, approved('early'), approval('early'))
+    const filler = join(folder, 'filler')
+    await writeFile(filler, new Uint8Array(4 << 20)).catch(() => {})
+    let written = 0
+    const refusal = await (async () => {
+      for (;;) {
+        try {
+          await store.devices.cas('device', written, approved(`${written}`), approval('device'))
+          written++
+        } catch (error) {
+          return error
+        }
+      }
+    })()
+    expect(refusal).toMatchObject({ code: 'STORE_FAILED', message: expect.stringContaining('the disk is full') })
+    for (let i = 0; i < 3; i++) {
+      const late = store.devices.cas('late', 0, approved('late'), approval('late'))
+      await expect(late).rejects.toMatchObject({ code: 'STORE_FAILED' })
+      expect((await store.devices.get('early'))?.value.name).toBe('early')
+      expect(await store.devices.get('late')).toBeUndefined()
+      expect(await store.audit.verify()).toMatchObject({ intact: true, entries: 1 + written })
+    }
+    await rm(filler)
+    await store.devices.cas('device', written, approved('again'), approval('device'))
+    expect(states).toEqual(['the disk is full', null])
+    await checkInStep(store)
+    await store.close()
+    const again = await openStore(join(folder, 'store'))
+    expect((await again.devices.list()).map(({ id, rev }) => [id, rev])).toEqual([
+      ['device', written + 1],
+      ['early', 1],
+    ])
+    await again.close()
   })
 })
 

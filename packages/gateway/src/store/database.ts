@@ -85,6 +85,21 @@ export class Database<V extends string | Uint8Array> {
     }
   }
 
+  /** The first key of a range, then the first at or after what `next` says of it, and so on: one seek each. */
+  async *leaps(range: Range, next: (key: string) => string): AsyncGenerator<string> {
+    const iterator = await this.#read(async () => this.#level.keys(range))
+    try {
+      for (;;) {
+        const key = await this.#read(() => iterator.next())
+        if (key === undefined) return
+        yield key
+        iterator.seek(next(key))
+      }
+    } finally {
+      await iterator.close()
+    }
+  }
+
   /** All operations become durable, or none. Without `sync` the last seconds may be lost by a power cut. @throws GatewayError STORE_FAILED */
   async write(operations: Operation<V>[], options: { sync: boolean }): Promise<void> {
     await this.#attempt(() => this.#level.batch(operations, options))

@@ -91,17 +91,13 @@ export class LevelTelemetry implements TelemetryStore {
     this.#series.clear()
   }
 
-  /** Prefix and oldest minute of each series: one seek each. */
+  /** Prefix and oldest minute of each series. */
   async *#firstRows(range: { gte: string; lt: string }): AsyncGenerator<[prefix: string, minute: string]> {
-    let from = range.gte
-    for (;;) {
-      let found: string | undefined
-      for await (const [key] of this.#database.entries({ gte: from, lt: range.lt, limit: 1 })) found = key
-      if (found === undefined) return
-      const at = found.lastIndexOf('!') + 1
-      const prefix = found.slice(0, at)
-      yield [prefix, found.slice(at)]
-      from = `${prefix.slice(0, -1)}"`
+    const prefixOf = (key: string) => key.slice(0, key.lastIndexOf('!') + 1)
+    const behind = (key: string) => `${prefixOf(key).slice(0, -1)}"`
+    for await (const key of this.#database.leaps(range, behind)) {
+      const prefix = prefixOf(key)
+      yield [prefix, key.slice(prefix.length)]
     }
   }
 }

@@ -1,8 +1,10 @@
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
+import { UsmpError } from '@usmp/core'
+import { GatewayError } from '../errors.js'
 import { Commits } from './commits.js'
 import type { Database } from './database.js'
-import { isDamage, storeDamaged, storeFailed } from './failure.js'
+import { isDamage, reasonOf, storeDamaged, storeFailed } from './failure.js'
 import { exists } from './files.js'
 import { EMPTY_HEAD } from './head.js'
 import { makeKeyFile, readKeyFile } from './key-file.js'
@@ -36,13 +38,26 @@ export interface OpenedStore extends Store {
 
 /**
  * Opens the store of a gateway in a folder, or makes one there. Every check is made before anything is written.
- * @throws GatewayError STORE_FAILED: open in another process, damaged, of a newer version, the wrong key file, or the disk refuses
+ * @throws GatewayError STORE_FAILED: open in another process, damaged, of a newer version, the wrong key file, or the disk refuses;
+ * UsmpError INVALID_ARGUMENT, WEAK_PSK: the key file holds no key
  */
 export async function openStore(folder: string, options: StoreOptions = {}): Promise<OpenedStore> {
   const path = resolve(folder)
-  const files = layout(path)
+  try {
+    return await openIn(path, layout(path), options)
+  } catch (error) {
+    if (error instanceof GatewayError || error instanceof UsmpError) throw error
+    throw storeFailed(
+      `the store ${path} cannot be opened: ${reasonOf(error)}`,
+      'Look at the disk and its rights.',
+      error,
+    )
+  }
+}
+
+async function openIn(path: string, files: Layout, options: StoreOptions): Promise<OpenedStore> {
   const keyFile = options.keyFile ?? files.keyFile
-  await makeFolder(path)
+  await mkdir(path, { recursive: true, mode: 0o700 })
   const version = await readSchemaVersion(path, files, SCHEMA_VERSION)
   if (!(await exists(files.records))) await createStore(path, files, keyFile, version)
   const database = await openDatabase<string>(path, files, files.records, 'utf8', false)
@@ -56,14 +71,6 @@ export async function openStore(folder: string, options: StoreOptions = {}): Pro
   } catch (error) {
     await database.close()
     throw error
-  }
-}
-
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 })
-  } catch (error) {
-    throw storeFailed(`the folder ${folder} cannot be made`, 'Choose another folder, or look at its rights.', error)
   }
 }
 
@@ -89,10 +96,16 @@ async function startStore(parts: Omit<Parts, 'telemetry' | 'state' | 'warnings'>
   const lost = (await readLastCommit(files.lastCommit)) - state.head.commit
   const [telemetry, telemetryWarning] = await openTelemetry(folder, files)
   if (telemetryWarning) warnings.push(telemetryWarning)
-  await writeFile(files.pid, `${process.pid}\n`, { mode: 0o600 })
+  // It only says who has the store open.
+  await writeFile(files.pid, `${process.pid}\n`, { mode: 0o600 }).catch(() => {})
   const store = new EmbeddedStore({ ...parts, telemetry, state, warnings })
-  if (lost > 0) await store.noteLoss(lost)
-  return store
+  try {
+    if (lost > 0) await store.noteLoss(lost)
+    return store
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 /** Telemetry is worth less than a gateway that does not start: what is damaged is put aside. */

@@ -20,7 +20,7 @@ export interface Collection {
 }
 
 /**
- * All records in memory, as of the last commit: about 2 KB a device. So reads are quick, and go on when the disk fails.
+ * All records in memory, as of the last commit: about 1 KB a device. So reads are quick, and go on when the disk fails.
  * Only `Commits` changes it, and only after a commit became durable.
  */
 export class RecordState {
