@@ -104,7 +104,7 @@ const steps = {
   rpc: () => vitest('rpc'),
   mqtt: () =>
     vitest('mqtt', {
-      files: { 'mosquitto-*.test.ts': ['mosquitto'], 'readme.test.ts': ['mosquitto'] },
+      files: { 'mosquitto-*.test.ts': ['mosquitto'] },
       args: ['--maxWorkers=2'],
       exclude: ['embedded-adapter.test.ts'],
     }),
