@@ -3,7 +3,8 @@ import * as v from 'valibot'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Access } from '../../src/access/access.js'
 import { mayActAs } from '../../src/access/roles.js'
-import { apiError, type Role } from '../../src/contract.js'
+import { apiError, errorStatus, type GatewayErrorCode, type Role } from '../../src/contract.js'
+import { GatewayError } from '../../src/errors.js'
 import { errorsOf } from '../../src/http/openapi.js'
 import type { Route } from '../../src/http/route.js'
 import { accessRoutes } from '../../src/http/routes/access.js'
@@ -190,6 +191,29 @@ describe('the table of routes', () => {
       expect(answer.text).not.toContain('secret-key')
     }
     expect(server.operations.calls).toHaveLength(before)
+  })
+
+  it('answers each refusal with its status, and what nobody has thought of without its cause', async () => {
+    const ping = () =>
+      ask(server.url, `/api/devices/${DEVICE_ID}/ping`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${tokens.admin}` },
+      })
+    for (const [code, status] of Object.entries(errorStatus)) {
+      server.operations.fail = new GatewayError(code as GatewayErrorCode, 'It happened.', { hint: 'Do this.' })
+      const answer = await ping()
+      expect([answer.status, answer.json]).toEqual([
+        status,
+        { error: { code, message: 'It happened.', hint: 'Do this.' } },
+      ])
+    }
+    const fault = new Error('secret path')
+    server.operations.fail = fault
+    const answer = await ping()
+    expect([answer.status, answer.json.error.code]).toEqual([500, 'INTERNAL'])
+    expect(answer.text).not.toContain('secret')
+    expect(server.faults).toEqual([fault])
+    server.operations.fail = null
   })
 
   it('bounds bodies, by their length or as they come', async () => {

@@ -1,0 +1,98 @@
+import { expect, it } from 'vitest'
+import { type Answer, ask, Browser } from './client.js'
+import { PASSWORD, startTestServer } from './start.js'
+
+const DAY = 24 * 3600_000
+const code = ({ status, json }: Answer) => [status, json?.error.code]
+
+it('keeps the last admin, also against two at once', async () => {
+  const server = await startTestServer()
+  const admin = await server.setUp()
+  const users = async (): Promise<{ name: string; rev: number }[]> => (await admin.get('/api/users')).json.users
+  const [anna] = await users()
+  expect(code(await admin.send('DELETE', `/api/users/anna?rev=${anna!.rev}`))).toEqual([409, 'WRONG_STATE'])
+  expect(code(await admin.send('PATCH', '/api/users/anna', { rev: anna!.rev, role: 'viewer' }))).toEqual([
+    409,
+    'WRONG_STATE',
+  ])
+  const other = await server.logIn(admin, 'admin')
+  const revs = new Map((await users()).map(({ name, rev }) => [name, rev]))
+  const answers = await Promise.all([
+    admin.send('PATCH', '/api/users/anna', { rev: revs.get('anna'), role: 'viewer' }),
+    other.send('PATCH', '/api/users/admin', { rev: revs.get('admin'), role: 'viewer' }),
+  ])
+  expect(answers.map(({ status }) => status).sort()).toEqual([200, 409])
+})
+
+it('refuses a change of what somebody else has changed, and a name that is taken', async () => {
+  const server = await startTestServer()
+  const admin = await server.setUp()
+  await server.logIn(admin, 'viewer')
+  expect(code(await admin.post('/api/users', { name: 'viewer', role: 'admin', password: PASSWORD }))).toEqual([
+    409,
+    'EXISTS',
+  ])
+  const stale = { rev: 1, role: 'operator' }
+  expect(code(await admin.send('PATCH', '/api/users/viewer', stale))).toEqual([409, 'CONFLICT'])
+  expect(code(await admin.send('DELETE', '/api/users/viewer?rev=1'))).toEqual([409, 'CONFLICT'])
+  for (const name of ['Viewer', 'token:x', '', 'x'.repeat(33), '__proto__', 'a b'])
+    expect(code(await admin.post('/api/users', { name, role: 'viewer', password: PASSWORD })), name).toEqual([
+      400,
+      'INVALID',
+    ])
+})
+
+it('lets a token do no more than who made it may do now, and ends it with its maker', async () => {
+  const server = await startTestServer()
+  const anna = await server.setUp()
+  const other = await server.logIn(anna, 'admin')
+  const { token } = (await other.post('/api/tokens', { name: 'script', role: 'admin', days: 30 })).json
+  const headers = { authorization: `Bearer ${token}` }
+  const openJoin = () => ask(server.url, '/api/join', { method: 'POST', headers, body: { minutes: 1 } })
+  const rev = async () =>
+    (await anna.get('/api/users')).json.users.find(({ name }: { name: string }) => name === 'admin').rev
+  expect((await openJoin()).status).toBe(200)
+  await anna.send('PATCH', '/api/users/admin', { rev: await rev(), role: 'viewer' })
+  expect(code(await openJoin())).toEqual([403, 'FORBIDDEN'])
+  expect((await ask(server.url, '/api/devices', { headers })).status).toBe(200)
+
+  await anna.send('DELETE', `/api/users/admin?rev=${await rev()}`)
+  expect((await ask(server.url, '/api/devices', { headers })).status).toBe(401)
+  await anna.post('/api/users', { name: 'admin', role: 'admin', password: PASSWORD })
+  expect((await ask(server.url, '/api/devices', { headers })).status).toBe(401)
+  expect((await anna.get('/api/tokens')).json.tokens).toEqual([])
+})
+
+it('ends a token when it is due, tells when it was used, and never shows it again', async () => {
+  const server = await startTestServer()
+  const admin = await server.setUp()
+  const { token, id } = (await admin.post('/api/tokens', { name: 'script', role: 'viewer', days: 1 })).json
+  expect(token).toMatch(new RegExp(`^usmp_${id}_[\\w-]{43}$`))
+  const use = () => ask(server.url, '/api/devices', { headers: { authorization: `Bearer ${token}` } })
+  expect((await admin.get('/api/tokens')).json.tokens[0].lastUsedAt).toBeNull()
+  expect((await use()).status).toBe(200)
+  const list = await admin.get('/api/tokens')
+  expect(list.json.tokens[0]).toMatchObject({ id, name: 'script', role: 'viewer', createdBy: 'anna' })
+  expect(list.json.tokens[0].lastUsedAt).toBeGreaterThan(0)
+  expect(list.text).not.toContain(token.split('_')[2])
+  expect(JSON.stringify(await server.store.tokens.list())).not.toContain(token.split('_')[2])
+  server.advance(DAY)
+  expect((await use()).status).toBe(401)
+})
+
+it('pauses for who guesses passwords, also of those who are logged in', async () => {
+  const server = await startTestServer()
+  const admin = await server.setUp()
+  const guess = () => new Browser(server.url).post('/api/login', { name: 'anna', password: 'wrong' })
+  for (let n = 0; n < 3; n++) expect((await guess()).status).toBe(401)
+  for (let n = 0; n < 2; n++) expect((await admin.post('/api/step-up', { password: 'wrong' })).status).toBe(401)
+  const paused = await guess()
+  expect([...code(paused), paused.headers['retry-after']]).toEqual([429, 'TOO_MANY', '1'])
+  expect(code(await admin.post('/api/password', { password: 'wrong', newPassword: PASSWORD }))).toEqual([
+    429,
+    'TOO_MANY',
+  ])
+  expect((await admin.get('/api/devices')).status).toBe(200)
+  server.advance(1000)
+  expect((await new Browser(server.url).post('/api/login', { name: 'anna', password: PASSWORD })).status).toBe(200)
+})
