@@ -24,7 +24,7 @@ export async function prepare(name) {
   }
   const needed = neededBy(name)
   const sources = fingerprint(['tsconfig.base.json', ...needed.flatMap(sourcesOf)])
-  const isThere = needed.every((folder) => !isBuilt(folder) || existsSync(join(root, folder, 'dist')))
+  const isThere = needed.every((folder) => !isBuilt(folder) || existsSync(join(root, outputOf(folder))))
   if (isThere && recorded(name) === sources) return
   console.log('Building; the first time takes a minute …')
   await build(name)
@@ -65,13 +65,18 @@ function isBuilt(folder) {
   return manifest(folder).scripts?.build !== undefined
 }
 
+/** The page of the gateway is built into the gateway. */
+function outputOf(folder) {
+  return folder === 'packages/dashboard' ? 'packages/gateway/dist/page' : `${folder}/dist`
+}
+
 function manifest(folder) {
   return JSON.parse(readFileSync(join(root, folder, 'package.json'), 'utf8'))
 }
 
 /** Paths of the files that a package is built from. */
 function sourcesOf(folder) {
-  const beside = ['package.json', 'tsconfig.json', 'tsup.config.ts'].map((file) => `${folder}/${file}`)
+  const beside = ['package.json', 'tsconfig.json', 'tsup.config.ts', 'build.mjs'].map((file) => `${folder}/${file}`)
   const inside = readdirSync(join(root, folder, 'src'), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)))

@@ -1,6 +1,8 @@
 import { listen } from '@usmp/node'
 import { Mosquitto } from '@usmp/testing/mosquitto'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { parseBrokerUrl } from '../src/gateway/broker.js'
+import { sensorsWithKeys } from '../src/gateway/sensor-keys.js'
 import { DEVICE, deserted, done, file, KEY, keyFile, OTHER_KEY, usmp } from './usmp.js'
 
 const FIRST = '02:73:69:6d:00:01'
@@ -81,20 +83,25 @@ describe('usmp sim sensor', () => {
     await (await sensor('right one')).says('stderr', /HANDSHAKE_TIMEOUT/)
   })
 
-  test.each([
-    [['--mqtt', 'mqtt://me:secret@127.0.0.1', '--psk-file', 'KEY'], 'do not belong into the address'],
-    [['--mqtt', 'http://127.0.0.1', '--psk-file', 'KEY'], 'must begin with mqtt://'],
-    [['--mqtt', 'mqtt://127.0.0.1', '--tcp', '1', '--psk-file', 'KEY'], 'not both'],
-    [['--tcp', '1'], 'there is no key for the sensors'],
-    [['--psk-file', 'KEY'], 'there is no server'],
-    [['--tcp', '1', '--psk-file', 'KEY', '-n', '2'], 'one key for 2 sensors'],
-    [['--tcp', '1', '--psk-table', 'TABLE', '-n', '2'], 'has 1 keys'],
-    [['--tcp', '1', '--psk-table', 'TABLE', '--id', DEVICE], 'names the ids'],
-    [['--tcp', '1', '--master-file', 'KEY', '--id', 'ff:ff:ff:ff:ff:ff', '-n', '2'], 'there are not 2 ids'],
-  ])('%j is refused: %s', async (args, message) => {
-    const files: Record<string, string> = { KEY: await keyFile(), TABLE: await file(JSON.stringify({ [DEVICE]: KEY })) }
-    const run = await done('sim', 'sensor', ...args.map((arg) => files[arg] ?? arg))
-    expect(run.stderr).toContain(message)
+  test('what cannot work is told before anything is tried', async () => {
+    const run = await done('sim', 'sensor', '--psk-file', await keyFile())
+    expect(run.stderr).toContain('there is no server')
     expect(run.code).toBe(2)
+    const both = await done('sim', 'sensor', '--mqtt', 'mqtt://h', '--tcp', '1', '--psk-file', await keyFile())
+    expect(both.stderr).toContain('not both')
+    expect(() => parseBrokerUrl('mqtt://me:secret@127.0.0.1')).toThrow('do not belong into the address')
+    expect(() => parseBrokerUrl('http://127.0.0.1')).toThrow('must begin with mqtt://')
+  })
+
+  test.each([
+    [{}, 'there is no key for the sensors'],
+    [{ pskFile: 'KEY', count: 2 }, 'one key for 2 sensors'],
+    [{ pskTable: 'TABLE', count: 2 }, 'has 1 keys'],
+    [{ pskTable: 'TABLE', id: DEVICE }, 'names the ids'],
+    [{ masterFile: 'KEY', id: 'ff:ff:ff:ff:ff:ff', count: 2 }, 'there are not 2 ids'],
+  ])('%j is refused: %s', async (options, message) => {
+    const files: Record<string, string> = { KEY: await keyFile(), TABLE: await file(JSON.stringify({ [DEVICE]: KEY })) }
+    const given = Object.fromEntries(Object.entries(options).map(([name, value]) => [name, files[value] ?? value]))
+    await expect(sensorsWithKeys(given)).rejects.toThrow(message)
   })
 })

@@ -1,0 +1,213 @@
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type GatewayFlags, gatewayConfig, parseBroker, parseProxyUrl } from '../src/gateway/config.js'
+import { DEVICE, directory, done, KEY, keyFile, OTHER_KEY, type Run, usmp } from './usmp.js'
+
+const PASSWORD = 'a long password'
+
+/** Nothing on a fixed port, so that tests can run side by side. */
+const PORTS = ['--listen', '127.0.0.1:0', '--broker-listen', '127.0.0.1:0']
+
+interface Started extends Run {
+  readonly data: string
+  /** Where its page is. */
+  readonly page: string
+  readonly mqtt: string
+}
+
+/** A gateway that runs, without a terminal. */
+async function gateway(data: string, ...args: string[]): Promise<Started> {
+  const run = usmp('gateway', '--data', data, ...PORTS, ...args)
+  const [, page] = await run.says('stderr', /page +(http:\S+)/)
+  const mqtt = /devices +(mqtt:\S+),/.exec(run.stderr)?.[1] ?? ''
+  return Object.assign(run, { data, page: page!, mqtt })
+}
+
+async function stop(run: Run, signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+  run.child.kill(signal)
+  return run.exit()
+}
+
+/** Calls the API as the page does; the cookie is kept in `jar`. */
+async function api(page: string, path: string, body?: object, jar: { cookie?: string } = {}): Promise<Response> {
+  const response = await fetch(`${page}${path}`, {
+    ...(body ? { method: 'POST', body: JSON.stringify(body) } : {}),
+    headers: { origin: page, 'content-type': 'application/json', ...(jar.cookie ? { cookie: jar.cookie } : {}) },
+  })
+  const [cookie] = response.headers.getSetCookie()
+  if (cookie) jar.cookie = cookie.split(';')[0]!
+  return response
+}
+
+/** Makes the first user by the link that `usmp gateway setup` prints; the jar is logged in. */
+async function setUp({ data, page }: Started): Promise<{ cookie?: string }> {
+  const link = (await done('gateway', 'setup', '--data', data)).stdout.trim()
+  expect(link).toMatch(new RegExp(`^${page}/setup#.{20,}$`))
+  const jar = {}
+  const made = await api(page, '/api/setup', { token: link.split('#')[1], name: 'ada', password: PASSWORD }, jar)
+  expect(made.status).toBe(200)
+  return jar
+}
+
+async function devicesOf(page: string, jar: { cookie?: string }): Promise<{ id: string; state: string }[]> {
+  return ((await (await api(page, '/api/devices', undefined, jar)).json()) as { devices: never }).devices
+}
+
+async function until<T>(what: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const found = await what()
+    if (found !== undefined) return found
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+describe('usmp gateway without a terminal', () => {
+  test('takes a registered sensor over the embedded broker, and keeps all over a restart', async () => {
+    const data = join(await directory(), 'gateway')
+    const first = await gateway(data)
+    // The setup link is a secret, and this output may be a log.
+    await first.says('stderr', /usmp gateway setup --data/)
+    expect(first.stderr).not.toContain('/setup#')
+    const jar = await setUp(first)
+    expect((await api(first.page, '/api/devices', { id: DEVICE, psk: KEY, name: 'Lamp' }, jar)).ok).toBe(true)
+    const sensor = usmp('sim', 'sensor', '--mqtt', first.mqtt, '--id', DEVICE, '--psk-file', await keyFile())
+    await sensor.says('stderr', /: online/)
+    await until(async () => (await devicesOf(first.page, jar)).find(({ state }) => state === 'online'))
+    expect((await stat(data)).mode & 0o777).toBe(0o700)
+    expect(await stop(first)).toBe(0)
+    const second = await gateway(data)
+    const [device] = await devicesOf(second.page, jar)
+    expect(device).toMatchObject({ id: DEVICE, name: 'Lamp' })
+    expect(await stop(second, 'SIGINT')).toBe(0)
+  })
+
+  test('who is locked out gets a new password, in the gateway that runs or in its store', async () => {
+    const data = join(await directory(), 'gateway')
+    const run = await gateway(data)
+    await setUp(run)
+    const again = await done('gateway', 'setup', '--data', data)
+    expect(again.code).toBe(2)
+    expect(again.stderr).toContain('reset-password')
+    const reset = await done('gateway', 'user', 'reset-password', 'ada', '--data', data)
+    expect(reset.code).toBe(0)
+    const password = reset.stdout.trim()
+    expect((await api(run.page, '/api/login', { name: 'ada', password: PASSWORD })).status).toBe(401)
+    expect((await api(run.page, '/api/login', { name: 'ada', password })).status).toBe(200)
+    await stop(run)
+    const offline = await done('gateway', 'user', 'reset-password', 'ada', '--data', data)
+    expect(offline.stdout).toMatch(/^\S{20}\n$/)
+    expect(offline.stdout.trim()).not.toBe(password)
+    const nobody = await done('gateway', 'user', 'reset-password', 'bob', '--data', data)
+    expect(nobody.code).toBe(2)
+    expect(nobody.stderr).toContain('There are: ada.')
+    const setup = await done('gateway', 'setup', '--data', data)
+    expect(setup.code).toBe(2)
+    expect(setup.stderr).toContain('no gateway runs with the folder')
+  })
+
+  test('backup while it runs, restore, the audit log, and a new key file', async () => {
+    const data = join(await directory(), 'gateway')
+    const run = await gateway(data)
+    const jar = await setUp(run)
+    await api(run.page, '/api/devices', { id: DEVICE, psk: OTHER_KEY }, jar)
+    const backup = join(await directory(), 'backup')
+    expect((await done('gateway', 'backup', backup, '--data', data)).stderr).toContain('wrote 1 devices')
+    expect(await readFile(backup, 'latin1')).not.toContain(OTHER_KEY)
+    const verified = await done('gateway', 'audit', 'verify', '--data', data)
+    expect(verified.stdout).toMatch(/^\d+ entries, every hash fits\n$/)
+    expect(verified.code).toBe(0)
+    const log = (await done('gateway', 'audit', 'export', '--data', data)).objects()
+    expect(log.map(({ action }) => action)).toEqual(expect.arrayContaining(['setup', 'device.register']))
+    expect(JSON.stringify(log)).not.toContain(OTHER_KEY)
+    expect((await done('gateway', 'rotate-key', '--data', data)).code).toBe(1)
+    await stop(run)
+
+    const copy = join(await directory(), 'gateway')
+    expect((await done('gateway', 'restore', backup, '--data', copy)).stderr).toContain('restored 1 devices')
+    await writeFile(join(copy, 'store.key'), await readFile(join(data, 'store.key')), { mode: 0o600 })
+    expect((await done('gateway', 'rotate-key', '--data', copy)).stderr).toContain('1 keys of devices')
+    const restored = await gateway(copy)
+    expect(await devicesOf(restored.page, jar)).toMatchObject([{ id: DEVICE, state: 'approved' }])
+  })
+
+  test('with --demo a newcomer approves the sensor that knocks, with the key that was printed', async () => {
+    const data = join(await directory(), 'gateway')
+    const run = usmp('gateway', '--data', data, '--demo', '--json', ...PORTS)
+    await run.says('stderr', /"event":"demo"/)
+    const demo = run.objects('stderr').find(({ event }) => event === 'demo') as Record<string, string>
+    const [page, token] = demo.url!.split('/setup#')
+    const jar = {}
+    await api(page!, '/api/setup', { token, name: 'ada', password: PASSWORD }, jar)
+    const device = (id: string) => async () => (await devicesOf(page!, jar)).find((one) => one.id === id)
+    await until(async () => ((await device(demo.known!)())?.state === 'online' ? true : undefined))
+    expect(await device(demo.unknown!)()).toBe(undefined)
+    await api(page!, '/api/join', { minutes: 5 }, jar)
+    const { knock } = (await until(device(demo.unknown!))) as unknown as { knock: { proofId: string } }
+    const approve = (psk: string) =>
+      api(page!, `/api/devices/${demo.unknown}/approve`, { proofId: knock.proofId, psk }, jar)
+    expect((await approve(KEY)).status).toBe(422)
+    expect((await approve(demo.key!)).status).toBe(200)
+    await until(async () => ((await device(demo.unknown!)())?.state === 'online' ? true : undefined))
+    const wrong = (await device(demo.wrong!)()) as unknown as { state: string; attempts: { count: number } }
+    expect(wrong.state).toBe('approved')
+    expect(wrong.attempts.count).toBeGreaterThan(0)
+    expect(await stop(run)).toBe(0)
+    // The same three the next time.
+    const again = usmp('gateway', '--data', data, '--demo', '--json', ...PORTS)
+    await again.says('stderr', /"event":"demo"/)
+    const told = again.objects('stderr').find(({ event }) => event === 'demo')
+    expect(told).toMatchObject({ key: demo.key, setup: false })
+    expect(told!.url).not.toContain('setup')
+  })
+})
+
+describe('what cannot work is said before anything is made', () => {
+  test.each<[GatewayFlags, string]>([
+    [{ tlsCert: 'cert.pem' }, '--tls-cert and --tls-key belong together'],
+    [{ tlsCert: 'cert.pem', tlsKey: 'key.pem', behindProxy: 'https://gateway.example' }, 'exclude each other'],
+    [{ brokerUser: 'me' }, 'belong to --broker URL'],
+    [{ broker: new URL('mqtt://127.0.0.1'), brokerListen: { host: '::1', port: 0 } }, 'belongs to --broker embedded'],
+    [{ tcp: { host: '::1', port: 0 }, demo: true }, '--demo needs the embedded broker'],
+    [{ ws: new URL('wss://127.0.0.1') }, 'serves ws://'],
+    [{ webhookSecretFile: 'secret' }, '--webhook-secret-file needs --webhook'],
+    [{ masterFile: 'is-not-there' }, 'no such file'],
+  ])('%j: %s', async (flags, message) => {
+    await expect(gatewayConfig(flags)).rejects.toThrow(message)
+  })
+
+  test('the address of a broker holds no password, and that of a proxy is https', () => {
+    expect(() => parseBroker('mqtt://me:secret@127.0.0.1')).toThrow('do not belong into the address')
+    expect(() => parseProxyUrl('http://gateway.example')).toThrow('https address')
+    expect(() => parseProxyUrl('https://gateway.example/path')).toThrow('without a path')
+  })
+
+  test('without any option it is a first look, with a folder of its own; with one that says more it is not', async () => {
+    const look = await gatewayConfig({})
+    expect(look).toMatchObject({ demo: true, site: 'home', broker: { embedded: { port: 1883 } }, elseFreePorts: true })
+    expect(look.data).toMatch(/usmp-gateway-demo$/)
+    const real = await gatewayConfig({ tcp: { host: '0.0.0.0', port: 9000 } })
+    expect(real).toMatchObject({ demo: false, listen: { tcp: { port: 9000 } } })
+    expect(real.data).toMatch(/usmp-gateway$/)
+    expect(real).not.toHaveProperty('broker')
+  })
+
+  test('a port that is taken, a folder that another gateway has open, and too many words', async () => {
+    const data = join(await directory(), 'gateway')
+    const run = await gateway(data)
+    const taken = ['--listen', new URL(run.page).host, '--broker-listen', '0']
+    const other = await done('gateway', '--data', join(await directory(), 'other'), ...taken)
+    expect(other.stderr).toContain('another program uses this port')
+    expect(other.code).toBe(3)
+    const same = await done('gateway', '--data', data, ...PORTS)
+    expect(same.stderr).toContain('STORE_FAILED')
+    expect(same.code).toBe(1)
+    expect((await done('gateway', 'serve', 'more')).code).toBe(2)
+  })
+})
+
+test('usmp gateway acl writes the access list of a broker', async () => {
+  const run = await done('gateway', 'acl', '--broker', 'mosquitto', '--site', 'mill', '--broker-user', 'gate')
+  expect(run.stdout).toContain('user gate\ntopic read usmp/mill/+/+/up\n')
+  expect((await done('gateway', 'acl')).code).toBe(2)
+})
