@@ -1,8 +1,9 @@
-/* A device: connects over TCP or UDP, sends a reading every two seconds, prints what comes, and connects again when the
+/* A device: connects over TCP, UDP or an MQTT broker, shows the fingerprint of its key, sends a reading every two seconds, prints what comes, and connects again when the
    session is lost. */
 #include <esp_log.h>
 #include <stdio.h>
 
+#include "carrier.h"
 #include "network.h"
 #include "sdkconfig.h"
 #include "secret.h"
@@ -34,18 +35,26 @@ static int converse(void)
     if (len < 0) return len;
     if (len > 0) ESP_LOGI(tag, "received: %.*s", len, (const char *)message);
     if (len == 0) result = send_reading(); /* nothing came for READING_MS */
+    if (result == 0) result = carrier_follow(&session);
   }
   return result;
 }
 
 static int open_session(void)
 {
-#if CONFIG_EXAMPLE_UDP
-  int err = usmp_transport_udp_init(&transport, CONFIG_EXAMPLE_SERVER, CONFIG_EXAMPLE_PORT);
-#else
-  int err = usmp_transport_tcp_init(&transport, CONFIG_EXAMPLE_SERVER, CONFIG_EXAMPLE_PORT);
-#endif
+  int err = carrier_open(&transport);
   return err < 0 ? err : usmp_connect(&session, &transport);
+}
+
+/* What a person compares with what the gateway shows for the key that was typed there. */
+static void show_fingerprint(void)
+{
+  uint8_t id[USMP_DEVICE_ID_LEN];
+  char fingerprint[USMP_FINGERPRINT_SIZE];
+
+  if (usmp_port_get_device_id(id, sizeof id) < 0) return;
+  int err = usmp_psk_fingerprint(usmp_port_crypto(), psk, sizeof psk, id, fingerprint);
+  ESP_LOGI(tag, "fingerprint of the key: %s", err == 0 ? fingerprint : usmp_err_name(err));
 }
 
 void app_main(void)
@@ -53,7 +62,8 @@ void app_main(void)
   uint32_t pause_ms = 500;
 
   network_start();
-  if (secret_load("psk", psk) < 0) return;
+  if (secret_load("psk", psk) < 0 || carrier_start() < 0) return;
+  show_fingerprint();
   session.psk = psk;
   session.psk_len = sizeof psk;
   session.keepalive_ms = CONFIG_USMP_KEEPALIVE_MS;
@@ -68,7 +78,7 @@ void app_main(void)
       usmp_close(&session);
     }
     ESP_LOGW(tag, "%s; again in %u ms", usmp_err_name(result), (unsigned)pause_ms);
-    usmp_port_delay_ms(pause_ms);
+    carrier_pause(pause_ms);
     if (pause_ms < LONGEST_PAUSE_MS) pause_ms *= 2;
   }
 }
