@@ -21,7 +21,7 @@ const SOURCES = {
   demos: ['core', 'node', 'browser', 'rpc', 'cli'],
   playground: ['core', 'browser'],
   bench: ['core', 'node', 'browser', 'mqtt', 'testing', 'cli'],
-  torture: ['core', 'node', 'testing'],
+  torture: ['core', 'node', 'rpc', 'mqtt', 'gateway', 'testing'],
   fuzz: ['core', 'node', 'rpc', 'testing'],
   conformance: ['core', 'node', 'browser', 'rpc', 'testing'],
   consumer: [],

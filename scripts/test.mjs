@@ -129,7 +129,7 @@ const steps = {
   },
   page: () => vitest('demos', { files: { 'page/c-robot.test.ts': c }, args: ['test/page'] }),
   bench: () => vitest('bench'),
-  torture: () => vitest('torture'),
+  torture: () => vitest('torture', { files: { 'gateway.test.ts': ['mosquitto'] } }),
   fuzz: () => vitest('fuzz', { files: { 'corpus.test.ts': wasm } }),
   'c-host': () => check('sh', ['firmware-c/tools/check.sh', 'host']),
   c: () => check('sh', ['firmware-c/tools/check.sh', 'all']),

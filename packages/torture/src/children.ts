@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -85,6 +85,11 @@ export class Child {
   /** Holds it up, or lets it go on. */
   signal(name: 'SIGSTOP' | 'SIGCONT'): void {
     this.#process.kill(name)
+  }
+
+  /** How large any file may get that it writes, bytes; `unlimited` as before. Beyond it a write fails, as on a full disk. */
+  limitFiles(size: string): void {
+    execFileSync('prlimit', ['--pid', String(this.#process.pid), `--fsize=${size}:`])
   }
 
   #hear(line: string): void {

@@ -2,13 +2,14 @@
 import { parseArgs } from 'node:util'
 import { writeBetweenMarks } from '@usmp/testing/markdown'
 import { faultsTorture } from './faults.js'
+import { gatewayTorture } from './gateway.js'
 import { hostile } from './hostile/hostile.js'
 import { load } from './load.js'
 import { loss } from './loss.js'
 import { soak } from './soak.js'
 import type { Torture } from './torture.js'
 
-const tortures: readonly Torture[] = [loss, hostile, load, faultsTorture, soak]
+const tortures: readonly Torture[] = [loss, hostile, load, faultsTorture, gatewayTorture, soak]
 
 const usage = `Usage: pnpm torture NAME … [--short] [--seed N] [--minutes N] [--document FILE]
 
