@@ -59,14 +59,20 @@ export class LiveSockets {
    */
   async accept(request: IncomingMessage, stream: Duplex, head: Buffer, credentials: Credentials): Promise<void> {
     const caller = await this.#services.access.authenticate(credentials)
-    const own = [...this.#sockets].filter(({ name }) => name === caller?.actor.name)
-    if (this.#sockets.size >= MAX_SOCKETS || own.length >= MAX_PER_CALLER || this.#closed.signal.aborted)
-      throw new GatewayError('TOO_MANY', 'Too many pages are open.', { hint: 'Close some.', retryAfter: 10 })
+    if (caller) this.#checkRoom(caller)
     this.#server.handleUpgrade(request, stream, head, (ws) => {
       const socket = new LiveSocket(ws, caller, credentials, this.#services)
+      // One that is only told to log in is gone soon, and takes no place from those who are logged in.
+      if (!caller) return
       this.#sockets.add(socket)
       ws.once('close', () => this.#sockets.delete(socket))
     })
+  }
+
+  #checkRoom({ actor }: Caller): void {
+    const own = [...this.#sockets].filter(({ name }) => name === actor.name)
+    if (this.#sockets.size >= MAX_SOCKETS || own.length >= MAX_PER_CALLER || this.#closed.signal.aborted)
+      throw new GatewayError('TOO_MANY', 'Too many pages are open.', { hint: 'Close some.', retryAfter: 10 })
   }
 
   close(): void {

@@ -138,10 +138,15 @@ async function readBody(request: IncomingMessage, max: number): Promise<string> 
   const chunks: Buffer[] = []
   let size = 0
   // The answer has to go out on the connection, so the rest of a body that is too large must not end it.
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    size += chunk.length
+  const parts: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false })
+  for (;;) {
+    const { done, value } = await parts.next().catch((cause) => {
+      throw new GatewayError('INVALID', 'The body did not arrive whole.', { cause })
+    })
+    if (done) break
+    size += value.length
     if (size > max) throw new GatewayError('TOO_LARGE', `The body is larger than the ${max} bytes that this takes.`)
-    chunks.push(chunk)
+    chunks.push(value)
   }
   return Buffer.concat(chunks).toString('utf8')
 }

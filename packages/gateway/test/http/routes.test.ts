@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import * as v from 'valibot'
 import { beforeAll, describe, expect, it } from 'vitest'
@@ -214,6 +216,23 @@ describe('the table of routes', () => {
     expect(answer.text).not.toContain('secret')
     expect(server.faults).toEqual([fault])
     server.operations.fail = null
+  })
+
+  it('survives a client that leaves amid its body', async () => {
+    const faults = server.faults.length
+    const { hostname, port } = new URL(server.url)
+    const socket = createConnection({ host: hostname, port: Number(port) })
+    const head = [
+      'POST /api/devices/import HTTP/1.1',
+      `Host: ${hostname}:${port}`,
+      `Authorization: Bearer ${tokens.admin}`,
+    ]
+    socket.write(`${head.join('\r\n')}\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"csv":`)
+    await once(socket, 'ready')
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    socket.destroy()
+    expect((await ask(server.url, '/api/me')).status).toBe(200)
+    expect(server.faults).toHaveLength(faults)
   })
 
   it('bounds bodies, by their length or as they come', async () => {
