@@ -35,9 +35,13 @@ async function reaches(from: BrokerConnection, to: BrokerConnection, topic: stri
     arrived = true
   })
   let turns = 0
-  await until(() => {
-    if (turns++ % 100 === 0) from.publish(topic, new Uint8Array())
-    return arrived
-  }, `a message on ${topic}`)
+  await until(
+    () => {
+      if (turns++ % 100 === 0) from.publish(topic, new Uint8Array())
+      return arrived
+    },
+    `a message on ${topic}`,
+    40_000,
+  )
   forget()
 }

@@ -101,8 +101,29 @@ test('a will of a device arrives', async () => {
     will: { topic: topics.will(ID), payload: Buffer.alloc(0), qos: 0, retain: false },
   })
   one!.stream.destroy()
-  await until(() => wills.length === 1)
+  await until(() => wills.length === 1, 'the will', 40_000)
   expect(wills).toEqual([DEVICE_ID])
+})
+
+test('MQTT 5, which it does not speak, is refused in words', async () => {
+  const { url } = await start()
+  const options = { broker: { url, protocol: '5' }, site: SITE, deviceId: DEVICE_ID, psk: PSK } as const
+  const error = await failureOf(connectMqtt(options))
+  expect([error.code, error.message]).toEqual(['BROKER_REFUSED', expect.stringContaining('this version of MQTT')])
+})
+
+test('a function of the application that throws costs the HELLO that it was asked about', async () => {
+  const broker = await start()
+  let asked = 0
+  const { listener, began } = await startSite(broker.gateway, {
+    isKnown: () => {
+      if (asked++ === 0) throw new Error('of the application')
+      return true
+    },
+  })
+  const session = await connectMqtt({ broker: { url: broker.url }, site: SITE, deviceId: DEVICE_ID, psk: PSK })
+  expect([began, listener.dropped.get('INVALID_ARGUMENT')]).toEqual([[DEVICE_ID], 1])
+  await session.close()
 })
 
 test('a port that is taken is an error that says so', async () => {

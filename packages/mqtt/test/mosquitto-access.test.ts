@@ -80,7 +80,7 @@ describe('a broker that lets in nobody without a password, with the access list 
       device.publish(topic, 'x')
     // What is allowed comes after what is not.
     device.publish(topics.up(OTHER_ID), 'its own')
-    await until(() => site.listener.dropped.has('UNEXPECTED_PACKET'))
+    await until(() => site.listener.dropped.has('UNEXPECTED_PACKET'), 'the count', 40_000)
     const session = await connectMqtt({ broker: as(ID), site: SITE, deviceId: DEVICE_ID, psk: PSK })
     await session.close()
     expect(site.listener.dropped.get('UNEXPECTED_PACKET')).toBe(1)

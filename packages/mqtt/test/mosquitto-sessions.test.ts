@@ -1,8 +1,20 @@
 import { encodeFrame, PacketType, parseDeviceId, type Session } from '@usmp/core'
-import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, deviceNumber, OTHER_PSK, PSK, pattern, textOf, until } from '@usmp/testing'
+import { listen } from '@usmp/node'
+import {
+  codeOf,
+  DEVICE_ID,
+  DEVICE_ID_BYTES,
+  deviceNumber,
+  failureOf,
+  OTHER_PSK,
+  PSK,
+  pattern,
+  textOf,
+  until,
+} from '@usmp/testing'
 import { Mosquitto } from '@usmp/testing/mosquitto'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { BrokerConnection, connectMqtt, type MqttConnectOptions, mqttSessions } from '../src/index.ts'
+import { BrokerConnection, connectMqtt, listenMqtt, type MqttConnectOptions, mqttSessions } from '../src/index.ts'
 import { topicId } from '../src/topics.ts'
 import { SITE, Stranger, startSite, topics } from './site.js'
 
@@ -60,7 +72,7 @@ describe('a session over mosquitto', () => {
     const session = await device()
     await session.send('temperature 21.5')
     await server.sessions[0]!.receive()
-    await until(() => stranger.heard.some(({ topic }) => topic === UP))
+    await until(() => stranger.heard.some(({ topic }) => topic === UP), 'the frames', SLOWLY)
     expect(Buffer.concat(stranger.heard.map(({ payload }) => payload)).includes('temperature')).toBe(false)
   })
 
@@ -159,7 +171,36 @@ describe('a broker that dies and comes back', () => {
     expect(textOf(await site.server.sessions[0]!.receive())).toBe('sent while the broker was away')
     await talk(session, site.server.sessions[0]!)
     expect([site.began, site.ended]).toEqual([[DEVICE_ID], []])
-    await until(() => states.at(-1) === 'connected')
+    await until(() => states.at(-1) === 'connected', 'the broker', SLOWLY)
+  })
+})
+
+describe('a broker that is not there yet', () => {
+  test('is waited for by a gateway and a device, which meet when it comes', async () => {
+    const own = await Mosquitto.start()
+    onTestFinished(() => own.stop())
+    await own.kill()
+    const server = await listen({ tcp: false, psk: () => PSK })
+    const listener = listenMqtt(server, { broker: { url: own.url() }, site: SITE })
+    expect((await failureOf(listener.connected())).code).toBe('UNREACHABLE')
+    expect([listener.state.state, listener.state.reason!.code]).toEqual(['failed', 'UNREACHABLE'])
+    const sessions = mqttSessions({ broker: { url: own.url() }, site: SITE, deviceId: DEVICE_ID, psk: PSK })
+    const first = sessions.next()
+    await own.restart()
+    const session = (await first).value as Session
+    await talk(session, server.sessions[0]!)
+    await Promise.all([sessions.return(), session.closed])
+    await server.close()
+    await listener.close()
+    expect(listener.state.state).toBe('closed')
+  })
+
+  test('does not hold up a listener that closes', async () => {
+    const server = await listen({ tcp: false, psk: () => PSK })
+    const listener = listenMqtt(server, { broker: { url: 'mqtt://127.0.0.1:1' }, site: SITE })
+    await listener.close()
+    await server.close()
+    expect((await failureOf(listener.connected())).code).toBe('NOT_CONNECTED')
   })
 })
 
@@ -219,7 +260,11 @@ describe('sessions for ever', () => {
     while (!refused.includes('LOCKED_OUT')) await codeOf(device({ handshakeTimeout: 300 }))
     const before = attempts.length
     listener.inviteUnknown()
-    await until(() => stranger.heard.some(({ topic, payload }) => topic === DOWN && payload.length === 0))
+    await until(
+      () => stranger.heard.some(({ topic, payload }) => topic === DOWN && payload.length === 0),
+      'the hint',
+      SLOWLY,
+    )
     expect(await codeOf(device({ handshakeTimeout: 300 }))).toBe('HANDSHAKE_TIMEOUT')
     expect(attempts.length).toBe(before + 1)
   })
@@ -248,7 +293,7 @@ describe('sessions for ever', () => {
     for (let n = 0; n < 5; n++) stranger.say(topics.will(ID), '')
     stranger.say(topics.will('nonsense'), '')
     await talk(session, server.sessions[0]!)
-    await until(() => wills.length > 0)
+    await until(() => wills.length > 0, 'the will', SLOWLY)
     expect(wills).toEqual([DEVICE_ID])
   })
 })
