@@ -1,12 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { GatewayError } from '../src/errors.js'
 import { layout } from '../src/store/layout.js'
 import { type OpenedStore, openStore } from '../src/store/open.js'
 import { FaultControl } from './crash/fault-control.js'
-import { buildFaults, bundleProgram, type Run, run } from './crash/programs.js'
+import { buildFaults, bundleProgram, type Run, removePrograms, run } from './crash/programs.js'
 import { approval, approved } from './support/records.js'
 import { temporaryFolder } from './support/temporary-store.js'
 
@@ -51,6 +51,7 @@ describe.runIf(onLinux)('killed or refused at every call that writes', () => {
     faults = buildFaults()
     ;[writer, sweep] = await Promise.all([bundleProgram('writer'), bundleProgram('sweep')])
   })
+  afterAll(removePrograms)
 
   test('kill -9: a store is made and written, each change is before or after', async () => {
     const root = await temporaryFolder()
@@ -139,6 +140,9 @@ describe.runIf(onLinux && process.getuid?.() === 0)('a disk that is full', () =>
     const store = await openStore(join(folder, 'store'))
     onTestFinished(() => store.close())
     const states: (string | null)[] = []
+    store.onState(() => {
+      throw new Error('a listener of this test, which must not harm')
+    })
     store.onState((reason) => states.push(reason))
     await store.devices.cas('early', 0, approved('early'), approval('early'))
     const filler = join(folder, 'filler')

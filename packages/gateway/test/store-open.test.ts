@@ -56,6 +56,18 @@ test('a store that was closed can be opened again, and refuses changes until the
   expect(await (await open(folder)).devices.list()).toEqual([])
 })
 
+test('a clock that throws fails the change, and the next one works', async () => {
+  const folder = await temporaryFolder()
+  let time = () => Date.now()
+  const store = await open(folder, { now: () => time() })
+  time = () => {
+    throw new Error('no clock')
+  }
+  await expect(store.devices.cas(ID, 0, approved('Boiler'))).rejects.toThrow('no clock')
+  time = () => Date.now()
+  await store.devices.cas(ID, 0, approved('Boiler'))
+})
+
 test('close waits for changes that were asked for', async () => {
   const folder = await temporaryFolder()
   const store = await open(folder)

@@ -68,7 +68,12 @@ export class Commits {
   async #drain(): Promise<void> {
     // Calls of one turn of the event loop go into one group.
     await Promise.resolve()
-    while (this.#waiting.length > 0) await this.#commit(this.#waiting.splice(0, MAX_GROUP))
+    while (this.#waiting.length > 0) {
+      const group = this.#waiting.splice(0, MAX_GROUP)
+      await this.#commit(group).catch((error) => {
+        for (const { reject } of group) reject(error)
+      })
+    }
     this.#running = undefined
   }
 

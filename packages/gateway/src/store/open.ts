@@ -172,7 +172,7 @@ class EmbeddedStore implements OpenedStore {
 
   onState(listener: (reason: string | null) => void): void {
     this.#listeners.add(listener)
-    if (this.#reason !== null) listener(this.#reason)
+    if (this.#reason !== null) this.#tell(listener)
   }
 
   close(): Promise<void> {
@@ -191,11 +191,20 @@ class EmbeddedStore implements OpenedStore {
     return this.#reasons.records ?? this.#reasons.telemetry
   }
 
+  /** A listener that throws must not make a commit that is durable look like one that failed. */
+  #tell(listener: (reason: string | null) => void): void {
+    try {
+      listener(this.#reason)
+    } catch (error) {
+      process.emitWarning(error instanceof Error ? error : String(error))
+    }
+  }
+
   #setReason(of: 'records' | 'telemetry', reason: string | null): void {
     const before = this.#reason
     this.#reasons[of] = reason
     if (this.#reason === before) return
-    for (const listener of this.#listeners) listener(this.#reason)
+    for (const listener of this.#listeners) this.#tell(listener)
   }
 
   async #close(): Promise<void> {

@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -8,11 +8,11 @@ import { build } from 'esbuild'
 const here = (path: string) => fileURLToPath(new URL(path, import.meta.url))
 const sources = (path: string) => here(`../../../${path}`)
 /** In this package, so that programs find what it depends on. */
-const OUT = here('../../node_modules/.crash-tests')
+const OUT = here(`../../node_modules/.crash-tests-${process.pid}`)
 
 /** Bundles a program of this folder from the sources of all packages. */
 export async function bundleProgram(name: string): Promise<string> {
-  const path = join(OUT, `${name}-${process.pid}.mjs`)
+  const path = join(OUT, `${name}.mjs`)
   await build({
     entryPoints: [here(`./${name}.ts`)],
     outfile: path,
@@ -34,7 +34,7 @@ export async function bundleProgram(name: string): Promise<string> {
 /** Compiles the library that makes the calls of a program fail. */
 export function buildFaults(): string {
   mkdirSync(OUT, { recursive: true })
-  const path = join(OUT, `faults-${process.pid}.so`)
+  const path = join(OUT, 'faults.so')
   execFileSync('cc', [
     '-std=gnu11',
     '-O1',
@@ -48,6 +48,10 @@ export function buildFaults(): string {
     '-ldl',
   ])
   return path
+}
+
+export function removePrograms(): void {
+  rmSync(OUT, { recursive: true, force: true })
 }
 
 /** What a program has said, and how it ended. */
