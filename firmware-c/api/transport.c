@@ -177,8 +177,8 @@ void usmp_read_transport(usmp_t *ctx, uint32_t wait_ms)
   ctx->reading = false;
   if (len > (int)sizeof work->rx_chunk) {
     usmp_conn_transport_ended(&work->conn, USMP_ERR_TRANSPORT_FAILED);
-  } else if (len < 0) {
-    usmp_conn_transport_ended(&work->conn, 0);
+  } else if (len < 0) { /* datagrams have no end that could come too early */
+    usmp_conn_transport_ended(&work->conn, transport->kind == USMP_KIND_DATAGRAM ? USMP_ERR_TRANSPORT_FAILED : 0);
   } else {
     work->rx_chunk_at = 0;
     work->rx_chunk_len = (uint16_t)len;

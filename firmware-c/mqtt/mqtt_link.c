@@ -6,7 +6,7 @@
 #define MIN_ATTEMPT_GAP_MS 1000u     /* what a liar at the broker can bring a device to */
 #define GATEWAY_DOWN_PAUSE_MS 60000u /* it says that it is down; it may have lied */
 #define SIGN_OF_LIFE_MS 5000u
-#define MAX_PRESENCE 256u
+#define MAX_PRESENCE 128u
 
 /* ---- the broker's address ---- */
 
@@ -160,12 +160,14 @@ static bool any_gateway_up(const usmp_mqtt_link_t *link)
 /* True when it is news that should wake somebody: a gateway was started, or started again. One more of several is none. */
 static bool presence_came(usmp_mqtt_link_t *link, uint32_t node, const uint8_t *payload, size_t len, uint32_t now)
 {
-  char text[MAX_PRESENCE];
+  char text[MAX_PRESENCE + 1];
   uint32_t boot = 0;
 
-  if (len == 0 || len >= sizeof text || memchr(payload, 0, len)) return false;
+  if (len == 0 || len > MAX_PRESENCE || memchr(payload, 0, len)) return false;
   memcpy(text, payload, len);
   text[len] = 0;
+  const char *version = member(text, "v");
+  if (!version || version[0] != '1' || !strchr(" \t\r\n,}", version[1])) return false;
   const char *value = member(text, "up");
   bool up = value && strncmp(value, "true", 4) == 0;
   if (!up && (!value || strncmp(value, "false", 5) != 0)) return false;
@@ -271,6 +273,7 @@ uint32_t usmp_mqtt_link_due_in(const usmp_mqtt_link_t *link, uint32_t now)
 
 bool usmp_mqtt_link_check(usmp_mqtt_link_t *link, uint32_t now)
 {
+  link->hinted = false; /* who has a session need not try */
   if (!link->doubted || link->checking) return false;
   link->doubted = false;
   if (link->checked && now - link->checked_at < SIGN_OF_LIFE_MS) return false;

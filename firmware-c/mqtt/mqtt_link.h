@@ -37,7 +37,7 @@ void usmp_mqtt_link_pause(usmp_mqtt_link_t *link, uint32_t pause_ms, uint32_t ji
 /* Milliseconds until the next attempt is due; 0: now. */
 uint32_t usmp_mqtt_link_due_in(const usmp_mqtt_link_t *link, uint32_t now);
 
-/* True when the gateway should be asked for a sign of life now; it counts as asked then. */
+/* In a session: true when the gateway should be asked for a sign of life now; it counts as asked then. */
 bool usmp_mqtt_link_check(usmp_mqtt_link_t *link, uint32_t now);
 /* True when it was asked, and nothing has come for too long. */
 bool usmp_mqtt_link_is_silent(const usmp_mqtt_link_t *link, uint32_t now);

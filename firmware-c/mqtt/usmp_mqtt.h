@@ -114,7 +114,7 @@ const char *usmp_mqtt_problem(usmp_mqtt_t *mqtt);
 int usmp_transport_mqtt_init(usmp_transport_t *transport, usmp_mqtt_t *mqtt);
 
 /* In a session, now and then: once a second or with each message. When the gateway was restarted, as far as the broker tells, this asks
-   for a sign of life by usmp_ping; when nothing comes for 5 s, this or usmp_recv ends the session with TRUNCATED, instead of after
+   for a sign of life by usmp_ping; when nothing comes for 5 s, this or usmp_recv ends the session with TRANSPORT_FAILED, instead of after
    USMP_IDLE_MS. Does nothing with another transport. Returns 0 or what usmp_ping does: on datagrams that waits
    for the acknowledgement. */
 usmp_err_t usmp_mqtt_follow(usmp_t *ctx);

@@ -186,7 +186,7 @@ static void while_all_gateways_are_down_once_a_minute(void **state)
   assert_false(says("n2", "{\"v\":1,\"up\":true,\"boot\":\"00000002\"}", 0)); /* one more: not a restart */
   usmp_mqtt_link_attempt(&a_link, 0);
   usmp_mqtt_link_pause(&a_link, 5000, 1500, 0);
-  says("n1", "{\"up\":false}", 0);
+  says("n1", "{\"v\":1,\"up\":false,\"boot\":\"00000001\"}", 0);
   assert_int_equal(usmp_mqtt_link_due_in(&a_link, 1000), 4000);
   says("n2", "{\"v\":1,\"up\":false}", 0);
   assert_int_equal(usmp_mqtt_link_due_in(&a_link, 1000), 59000);
@@ -196,6 +196,16 @@ static void while_all_gateways_are_down_once_a_minute(void **state)
   usmp_mqtt_link_pause(&a_link, 5000, 1500, 1000);
   assert_true(says("n2", "{\"v\":1,\"up\":true,\"boot\":\"00000002\"}", 2000)); /* back, with the same boot */
   assert_int_equal(usmp_mqtt_link_due_in(&a_link, 2000), 1500);
+}
+
+static void hint_in_a_session_is_ignored(void **state)
+{
+  (void)state;
+  usmp_mqtt_link_attempt(&a_link, 0);
+  comes(down, NULL, 0, false, 1000);
+  assert_false(usmp_mqtt_link_check(&a_link, 2000));
+  usmp_mqtt_link_pause(&a_link, 30000, 1500, 5000);
+  assert_int_equal(usmp_mqtt_link_due_in(&a_link, 5000), 30000);
 }
 
 static void new_boot_in_a_session_asks_for_a_sign_of_life(void **state)
@@ -227,33 +237,39 @@ static void new_boot_in_a_session_asks_for_a_sign_of_life(void **state)
 static void presence_that_is_none(void **state)
 {
   static char long_text[400];
-  const char *wrong[] = {"{}",
-                         "up",
-                         "{\"up\":1}",
-                         "{\"up\":true}",
-                         "{\"up\":true,\"boot\":1}",
-                         "{\"up\":true,\"boot\":\"123\"}",
-                         "{\"up\":true,\"boot\":\"0000000g\"}",
-                         "{\"up\":true,\"boot\":\"000000001\"}",
-                         "\"up\"",
-                         "{\"up\"",
-                         "{\"up\":",
-                         "{\"up\":true,\"boot\":",
-                         "{\"up\":true,\"boot\":\"",
-                         "\"",
-                         "{\"UP\":true,\"boot\":\"00000001\"}"};
+  const char *wrong[] = {
+    "{}",
+    "up",
+    "\"",
+    "\"up\"",
+    "{\"v\":1}",
+    "{\"v\":1,\"up\"",
+    "{\"v\":1,\"up\":",
+    "{\"v\":1,\"up\":1}",
+    "{\"v\":1,\"up\":true}",
+    "{\"up\":true,\"boot\":\"00000001\"}",
+    "{\"v\":2,\"up\":true,\"boot\":\"00000001\"}",
+    "{\"v\":11,\"up\":true,\"boot\":\"00000001\"}",
+    "{\"v\":1,\"up\":true,\"boot\":1}",
+    "{\"v\":1,\"up\":true,\"boot\":\"123\"}",
+    "{\"v\":1,\"up\":true,\"boot\":\"0000000g\"}",
+    "{\"v\":1,\"up\":true,\"boot\":\"000000001\"}",
+    "{\"v\":1,\"up\":true,\"boot\":",
+    "{\"v\":1,\"up\":true,\"boot\":\"",
+    "{\"v\":1,\"UP\":true,\"boot\":\"00000001\"}",
+  };
 
   (void)state;
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_false(says("n1", wrong[i], 0));
-  assert_false(comes("usmp/home/gw/n1", "{\"up\":true,\0\"boot\":\"00000001\"}", 31, true, 0));
+  assert_false(comes("usmp/home/gw/n1", "{\"v\":1,\"up\":true,\0\"boot\":\"00000001\"}", 37, true, 0));
   assert_false(comes("usmp/home/gw/n1", NULL, 0, true, 0));
   memset(long_text, ' ', sizeof long_text - 1);
-  memcpy(long_text, "{\"up\":true,\"boot\":\"00000001\"}", 29);
+  memcpy(long_text, "{\"v\":1,\"up\":true,\"boot\":\"00000001\"}", 35);
   assert_false(says("n1", long_text, 0));
   assert_int_equal(a_link.gateway_count, 0);
   for (char n = 'a'; n < 'a' + 20; n++) { /* any number of nodes takes four places */
     const char node[] = {n, 0};
-    says(node, "{\"up\":true,\"boot\":\"00000001\"}", 0);
+    says(node, "{\"v\":1,\"up\":true,\"boot\":\"00000001\"}", 0);
   }
   assert_int_equal(a_link.gateway_count, USMP_MQTT_GATEWAYS);
 }
@@ -270,6 +286,7 @@ int main(void)
     cmocka_unit_test_setup(restarted_gateway_is_tried_within_the_jitter, new_link),
     cmocka_unit_test_setup(broker_that_comes_back_is_tried_within_the_jitter, new_link),
     cmocka_unit_test_setup(while_all_gateways_are_down_once_a_minute, new_link),
+    cmocka_unit_test_setup(hint_in_a_session_is_ignored, new_link),
     cmocka_unit_test_setup(new_boot_in_a_session_asks_for_a_sign_of_life, new_link),
     cmocka_unit_test_setup(presence_that_is_none, new_link),
   };

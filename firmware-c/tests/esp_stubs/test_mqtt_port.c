@@ -151,17 +151,17 @@ static int find_psk(void *context, const uint8_t id[USMP_DEVICE_ID_LEN], usmp_cr
   return 0;
 }
 
+static usmp_listener_t listener;
+
 /* Sends each message back, until the session ends. */
 static void *serve(void *unused)
 {
-  static usmp_listener_t listener;
   static usmp_workspace_t memory[2];
   static uint8_t message[USMP_MAX_MESSAGE_LEN];
   usmp_t ctx = {.scratch = memory, .scratch_len = sizeof memory, .recv_timeout_ms = USMP_RECV_FOREVER};
   int len;
 
   (void)unused;
-  expect(usmp_listener_udp_init(&listener, PORT) == 0 && usmp_listen(&listener, find_psk, NULL) == 0, "a server");
   while (usmp_accept(&listener, &ctx, 5000) == USMP_ERR_NOT_CONNECTED) continue;
   while ((len = usmp_recv(&ctx, message, sizeof message)) >= 0) usmp_send(&ctx, message, (uint16_t)len);
   usmp_close(&ctx);
@@ -186,6 +186,7 @@ static void session_lives_on_while_the_broker_is_away(void)
   pthread_t server;
   pthread_t broker;
 
+  expect(usmp_listener_udp_init(&listener, PORT) == 0 && usmp_listen(&listener, find_psk, NULL) == 0, "a server");
   pthread_create(&server, NULL, serve, NULL);
   open_bridge();
   become_connected();

@@ -101,7 +101,7 @@ test('a gateway that vanished and came back is noticed by its boot number, long 
   const back = listenMqtt(second, { broker: { url: broker.url() }, site: 'home' })
   running.push(() => back.close())
   await eventually(() => second.sessions.length === 1, 'a session with the new one')
-  await sensor.says(/session ended: TRUNCATED/)
+  await sensor.says(/session ended: TRANSPORT_FAILED/)
   // 5 s for a sign of life and 2 s of jitter, where the engine would wait for 30 s.
   expect(Date.now() - died).toBeLessThan(25_000)
 })
