@@ -255,5 +255,8 @@ test('the clock does not matter: it may jump back, and both times are told as th
 test('nobody else can read the files', async () => {
   const folder = await closedStore()
   expect((await stat(layout(folder).keyFile)).mode & 0o777).toBe(0o600)
+  for (const database of [layout(folder).records, layout(folder).telemetry]) {
+    expect((await stat(database)).mode & 0o777).toBe(0o700)
+  }
   expect(await readFile(layout(folder).keyFile, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/)
 })

@@ -1,4 +1,4 @@
-import { readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { cause, Database, type Operation } from './database.js'
 import { reasonOf, storeDamaged, storeFailed } from './failure.js'
 import { syncFolder } from './files.js'
@@ -18,6 +18,8 @@ export async function createDatabase(
   const part = `${path}.new`
   // What an attempt has left behind that was cut short.
   await rm(part, { recursive: true, force: true })
+  // LevelDB makes files that everybody may read; the folder keeps others out, whoever made the one above it.
+  await mkdir(part, { mode: 0o700 })
   const database = await openDatabase<string>(folder, files, part, 'utf8', true)
   try {
     let batch: Operation<string>[] = []
