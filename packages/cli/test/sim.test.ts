@@ -1,9 +1,11 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { listen } from '@usmp/node'
 import { Mosquitto } from '@usmp/testing/mosquitto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseBrokerUrl } from '../src/gateway/broker.js'
-import { sensorsWithKeys } from '../src/gateway/sensor-keys.js'
-import { DEVICE, deserted, done, file, KEY, keyFile, OTHER_KEY, usmp } from './usmp.js'
+import { OWN_FILE, sensorsWithKeys } from '../src/gateway/sensor-keys.js'
+import { DEVICE, deserted, directory, done, file, KEY, keyFile, OTHER_KEY, usmp } from './usmp.js'
 
 const FIRST = '02:73:69:6d:00:01'
 const SECOND = '02:73:69:6d:00:02'
@@ -83,18 +85,27 @@ describe('usmp sim sensor', () => {
     await (await sensor('right one')).says('stderr', /HANDSHAKE_TIMEOUT/)
   })
 
+  test('without keys they are made once, in a file that nobody else reads', async () => {
+    const folder = await directory()
+    const before = process.cwd()
+    process.chdir(folder)
+    onTestFinished(() => process.chdir(before))
+    const made = await sensorsWithKeys({ count: 2 })
+    expect(made.map(({ deviceId }) => deviceId)).toEqual([FIRST, SECOND])
+    expect(await sensorsWithKeys({ count: 2 })).toEqual(made)
+    expect((await stat(join(folder, OWN_FILE))).mode & 0o777).toBe(0o600)
+    await expect(sensorsWithKeys({ count: 3 })).rejects.toThrow('has 2 keys')
+  })
+
   test('what cannot work is told before anything is tried', async () => {
-    const run = await done('sim', 'sensor', '--psk-file', await keyFile())
-    expect(run.stderr).toContain('there is no server')
-    expect(run.code).toBe(2)
     const both = await done('sim', 'sensor', '--mqtt', 'mqtt://h', '--tcp', '1', '--psk-file', await keyFile())
     expect(both.stderr).toContain('not both')
+    expect(both.code).toBe(2)
     expect(() => parseBrokerUrl('mqtt://me:secret@127.0.0.1')).toThrow('do not belong into the address')
     expect(() => parseBrokerUrl('http://127.0.0.1')).toThrow('must begin with mqtt://')
   })
 
   test.each([
-    [{}, 'there is no key for the sensors'],
     [{ pskFile: 'KEY', count: 2 }, 'one key for 2 sensors'],
     [{ pskTable: 'TABLE', count: 2 }, 'has 1 keys'],
     [{ pskTable: 'TABLE', id: DEVICE }, 'names the ids'],

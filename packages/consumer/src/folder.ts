@@ -80,6 +80,9 @@ function environment(home: string): NodeJS.ProcessEnv {
   return {
     ...Object.fromEntries(own),
     PATH: [join(home, 'global', 'bin'), process.env.PATH].join(delimiter),
+    // What a program keeps for its user.
+    HOME: home,
+    XDG_DATA_HOME: join(home, 'data'),
     npm_config_userconfig: join(home, '.npmrc'),
     // It lies beside the folder of global packages otherwise, which is another one here.
     npm_config_globalconfig: execFileSync('npm', ['config', 'get', 'globalconfig'], { encoding: 'utf8' }).trim(),

@@ -42,7 +42,8 @@ export interface Actions {
 
 const SIM_HELP = `
 Simulated sensors report temperature and the like, and answer requests. Each goes on trying until the gateway lets it in.
-Ids count up from --id, or stand in the table. What happens is told on stderr.
+Ids count up from --id, or stand in the table. What happens is told on stderr. Without a way to the gateway it is the embedded broker on
+this machine; without keys they are made, and kept in simulated-sensors.json of this folder.
 
   usmp keygen psk --device 02:73:69:6d:00:01 --out sensor.key
   usmp sim sensor --mqtt mqtt://127.0.0.1:1883 --psk-file sensor.key`

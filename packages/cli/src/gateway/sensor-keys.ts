@@ -1,9 +1,15 @@
-import { deriveDevicePsk, formatDeviceId, parseDeviceId, UsmpError } from '@usmp/core'
+import { access } from 'node:fs/promises'
+import { deriveDevicePsk, formatDeviceId, parseDeviceId, toHex, UsmpError } from '@usmp/core'
 import type { FleetSensor } from '@usmp/gateway/simulator'
-import { readPskFile, readPskTable } from '@usmp/node'
+import { nodeRandom, readPskFile, readPskTable } from '@usmp/node'
+import { writeSecretFile } from '@usmp/node/key-files'
 
 /** The first id where none is given: "sim", in the range that nobody is assigned. */
 const FIRST_ID = '02:73:69:6d:00:01'
+
+const KEY_SIZE = 32
+/** In the folder where the command runs, unless there are keys already. */
+export const OWN_FILE = 'simulated-sensors.json'
 
 export interface SensorKeyOptions {
   readonly count?: number
@@ -15,7 +21,7 @@ export interface SensorKeyOptions {
 }
 
 /**
- * The simulated sensors, each with its key.
+ * The simulated sensors, each with its key; without any key option the keys are made, and kept in {@link OWN_FILE}.
  * @throws UsmpError INVALID_ARGUMENT, WEAK_PSK
  */
 export async function sensorsWithKeys(options: SensorKeyOptions): Promise<FleetSensor[]> {
@@ -25,17 +31,26 @@ export async function sensorsWithKeys(options: SensorKeyOptions): Promise<FleetS
     const master = await readPskFile(masterFile)
     return idsFrom(id, count).map((deviceId) => ({ deviceId, psk: deriveDevicePsk(master, deviceId) }))
   }
-  if (pskFile === undefined) {
-    throw new UsmpError('INVALID_ARGUMENT', 'there is no key for the sensors', {
-      hint: `Make one and give it: \`usmp keygen psk --device ${id} --out sensor.key\`, then --psk-file sensor.key. For many: --master-file or --psk-table.`,
-    })
-  }
+  if (pskFile === undefined) return fromOwnFile(id, count)
   if (count > 1) {
     throw new UsmpError('INVALID_ARGUMENT', `one key for ${count} sensors`, {
       hint: 'Each needs its own: --master-file derives them from one key, --psk-table lists them.',
     })
   }
   return [{ deviceId: id, psk: await readPskFile(pskFile) }]
+}
+
+/** Keys of sensors for a first look, made once. */
+async function fromOwnFile(id: string, count: number): Promise<FleetSensor[]> {
+  const isThere = await access(OWN_FILE).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) {
+    const table = idsFrom(id, count).map((deviceId) => [deviceId, toHex(nodeRandom(KEY_SIZE))])
+    await writeSecretFile(OWN_FILE, `${JSON.stringify(Object.fromEntries(table), null, 2)}\n`)
+  }
+  return fromTable(OWN_FILE, { count })
 }
 
 async function fromTable(file: string, { count, id }: SensorKeyOptions): Promise<FleetSensor[]> {

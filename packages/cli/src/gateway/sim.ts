@@ -7,8 +7,11 @@ import type { Output } from '../output.js'
 import type { Stop } from '../stop.js'
 import { type BrokerFlags, brokerOf } from './broker.js'
 import { loadSimulator } from './package.js'
-import { type SensorKeyOptions, sensorsWithKeys } from './sensor-keys.js'
+import { OWN_FILE, type SensorKeyOptions, sensorsWithKeys } from './sensor-keys.js'
 import { SensorReport } from './sensor-report.js'
+
+/** That of a gateway on this machine. */
+const EMBEDDED_BROKER = 'mqtt://127.0.0.1:1883'
 
 export interface SimSensorOptions extends PlaceOptions, SensorKeyOptions, BrokerFlags {
   readonly mqtt?: URL
@@ -20,13 +23,14 @@ export interface SimSensorOptions extends PlaceOptions, SensorKeyOptions, Broker
 
 /** Runs simulated sensors until it is stopped. */
 export async function simSensorCommand(options: SimSensorOptions, output: Output, stop: Stop): Promise<number> {
-  const server = serverOf(options)
+  const broker = brokerAddress(options)
+  const server = broker?.href ?? urlOf(options)
   const sensors = await sensorsWithKeys(options)
   const simulator = await loadSimulator()
 
   const failed = new AbortController()
   const report = new SensorReport(output, sensors.length, () => fleet.online)
-  const connector = await connectorOf(simulator, options, (...retry) => report.onRetry(...retry))
+  const connector = await connectorOf(simulator, broker, options, (...retry) => report.onRetry(...retry))
   const fleet = simulator.startFleet({
     sensors,
     interval: options.interval,
@@ -42,6 +46,15 @@ export async function simSensorCommand(options: SimSensorOptions, output: Output
     sensors: sensors.length,
     server,
   })
+  if ((options.pskFile ?? options.masterFile ?? options.pskTable) === undefined) {
+    output.status(
+      `their keys are in ${OWN_FILE}: register them on the page, or open the join window and approve them`,
+      {
+        event: 'keys',
+        file: OWN_FILE,
+      },
+    )
+  }
   await fleet.ended
   await connector.close()
   report.stop()
@@ -50,22 +63,25 @@ export async function simSensorCommand(options: SimSensorOptions, output: Output
   return ExitCode.OK
 }
 
-/** @throws UsmpError INVALID_ARGUMENT */
-function serverOf(options: SimSensorOptions): string {
-  const { mqtt, url, tcp, udp, ws, serial } = options
-  if (!mqtt) return urlOf(options)
-  if (url ?? tcp ?? udp ?? ws ?? serial) {
+/**
+ * The broker to go over; undefined for a direct way.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+function brokerAddress({ mqtt, url, tcp, udp, ws, serial }: SimSensorOptions): URL | undefined {
+  const direct = url ?? tcp ?? udp ?? ws ?? serial
+  if (mqtt && direct) {
     throw new UsmpError('INVALID_ARGUMENT', 'give either --mqtt or another way to the gateway, not both')
   }
-  return mqtt.href
+  return direct ? undefined : (mqtt ?? new URL(EMBEDDED_BROKER))
 }
 
 async function connectorOf(
   { connectDirectly, connectOverMqtt }: typeof import('@usmp/gateway/simulator'),
+  broker: URL | undefined,
   options: SimSensorOptions,
   onRetry: SensorReport['onRetry'],
 ): Promise<SensorConnector> {
-  const { mqtt, site = 'home', shared = false, ca } = options
-  if (mqtt) return connectOverMqtt({ broker: await brokerOf(mqtt, options), site, shared, onRetry })
+  const { site = 'home', shared = false, ca } = options
+  if (broker) return connectOverMqtt({ broker: await brokerOf(broker, options), site, shared, onRetry })
   return connectDirectly(urlOf(options), { onRetry, ...(ca === undefined ? {} : { ca: await readPemFile(ca) }) })
 }
