@@ -3,6 +3,8 @@ import type * as commands from '../contract/commands.js'
 import type { Cancel, GatewayTime } from '../time.js'
 
 const MINUTE = 60_000
+/** Whatever is asked for, ms. */
+const LONGEST = 60 * MINUTE
 
 interface Open {
   /** ms of the clock that never jumps. */
@@ -32,7 +34,7 @@ export class JoinWindow {
   /** Opens it, or begins again with other limits. */
   open({ minutes, count, suffix }: InferOutput<typeof commands.openJoin>, by: string): void {
     this.#open?.cancel()
-    const span = Math.round(minutes * MINUTE)
+    const span = Math.min(LONGEST, Math.round(minutes * MINUTE))
     this.#overflow = 0
     this.#open = {
       deadline: this.#time.monotonic() + span,
