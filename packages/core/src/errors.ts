@@ -60,7 +60,7 @@ const errorFacts = {
   ),
   BROKER_REFUSED: codes('transport', false)(
     'the MQTT broker refused the connection',
-    'Check user name, password and client certificate, and what the access list of the broker allows.',
+    'Check user name, password and access list.',
   ),
   PSK_LOOKUP_FAILED: codes('platform', true)(
     'the key of the device could not be looked up',
