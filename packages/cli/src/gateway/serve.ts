@@ -77,7 +77,7 @@ function tellDemo(
       '3. Press "Approve" and paste its key, as it would stand on its label:',
       `   ${unknown.key}`,
       '   Its curves begin at once.',
-      `The sensor ${known} is registered already. ${wrong} has a wrong key, as an impostor would: see "Key does not fit".`,
+      `The sensor ${known} is registered already. ${wrong} has a wrong key, as an impostor would: attempts are counted as wrong keys.`,
       'Ctrl-C ends the gateway.',
     ].join('\n  '),
   )
