@@ -13,6 +13,12 @@ export const newPassword = v.pipe(
   v.maxLength(256),
 )
 export const userName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,31}$/, 'must be 1 to 32 of a-z, 0-9, . _ -'))
+/** In the audit log these are not people. */
+const RESERVED = ['cli', 'gateway', 'nobody']
+export const newUserName = v.pipe(
+  userName,
+  v.check((name) => !RESERVED.includes(name), `must not be ${RESERVED.join(', ')}: the audit log calls others so`),
+)
 
 /** What a page asks first. */
 export const whoAmI = v.object({
@@ -25,7 +31,7 @@ export const whoAmI = v.object({
 })
 export type WhoAmI = v.InferOutput<typeof whoAmI>
 
-export const setup = v.strictObject({ token: text(64), name: userName, password: newPassword })
+export const setup = v.strictObject({ token: text(64), name: newUserName, password: newPassword })
 export const login = v.strictObject({
   name: v.pipe(v.string(), v.maxLength(64)),
   password: v.pipe(v.string(), v.maxLength(256)),
@@ -35,7 +41,7 @@ export const stepUp = v.strictObject({ password: v.pipe(v.string(), v.maxLength(
 export const user = v.object({ name: userName, role, rev: v.number(), createdAt: time, lastLoginAt: v.nullable(time) })
 export type User = v.InferOutput<typeof user>
 export const userList = v.object({ users: v.array(user) })
-export const createUser = v.strictObject({ name: userName, role, password: newPassword })
+export const createUser = v.strictObject({ name: newUserName, role, password: newPassword })
 export const changeUser = v.strictObject({ rev: v.number(), role: v.optional(role), password: v.optional(newPassword) })
 /** The revision that the caller has seen. */
 export const removeUserQuery = v.strictObject({ rev: numberInQuery })

@@ -35,7 +35,7 @@ it('refuses a change of what somebody else has changed, and a name that is taken
   const stale = { rev: 1, role: 'operator' }
   expect(code(await admin.send('PATCH', '/api/users/viewer', stale))).toEqual([409, 'CONFLICT'])
   expect(code(await admin.send('DELETE', '/api/users/viewer?rev=1'))).toEqual([409, 'CONFLICT'])
-  for (const name of ['Viewer', 'token:x', '', 'x'.repeat(33), '__proto__', 'a b'])
+  for (const name of ['Viewer', 'token:x', '', 'x'.repeat(33), '__proto__', 'a b', 'cli', 'gateway', 'nobody'])
     expect(code(await admin.post('/api/users', { name, role: 'viewer', password: PASSWORD })), name).toEqual([
       400,
       'INVALID',
