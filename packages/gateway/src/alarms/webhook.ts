@@ -98,12 +98,15 @@ export class Webhook {
   }
 
   #pause(span: number): Promise<void> {
+    const { signal } = this.#closed
     return new Promise((resolve) => {
-      const cancel = this.#time.after(span, resolve)
-      this.#closed.signal.addEventListener('abort', () => {
+      const end = () => {
         cancel()
+        signal.removeEventListener('abort', end)
         resolve()
-      })
+      }
+      const cancel = this.#time.after(span, end)
+      signal.addEventListener('abort', end)
     })
   }
 }

@@ -114,12 +114,9 @@ export class Link {
   }
 
   async #describe({ onDescription }: LinkOptions): Promise<void> {
-    try {
-      onDescription(await this.peer.request('describe', {}))
-    } catch (error) {
-      // A device need not know the method.
-      if (!(error instanceof Error)) throw error
-    }
+    // A device need not know the method, and its session may end meanwhile.
+    const description = await this.peer.request('describe', {}).catch(() => undefined)
+    if (description) onDescription(description)
   }
 }
 

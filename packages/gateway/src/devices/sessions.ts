@@ -48,6 +48,7 @@ export class DeviceSessions {
       onHeard: () => this.#onHeard(device),
       onTelemetry: (sample) => this.#onTelemetry(device, link, sample),
       onDescription: (description) => {
+        if (device.link !== link) return
         device.onDescription(description)
         onChange(deviceId)
       },
