@@ -21,6 +21,7 @@ type Check =
   | { readonly state: 'checking' }
   | { readonly state: 'fits'; readonly psk: string; readonly fingerprint: string | null }
   | { readonly state: 'refused'; readonly why: string }
+  | { readonly state: 'wrong'; readonly psk: string; readonly at: number }
 
 /** Lets a waiting device in. What is approved is always the proof that is shown: a newer one is shown, and its key checked, first. */
 export function ApproveDialog({ id }: { id: string }) {
@@ -43,20 +44,17 @@ function Ask({ device, knock }: { device: Device; knock: Knock }) {
   const [text, setText] = useState('')
   const [key, setKey] = useState<KeyText>({ kind: 'empty' })
   const [check, setCheck] = useState<Check>({ state: 'none', why: null })
-  const [changed, setChanged] = useState(false)
+  /** The proof that was too old when it was approved. */
+  const [changed, setChanged] = useState<string | null>(null)
   const [name, setName] = useState(device.name)
   const [group, setGroup] = useState('')
   const newest = useRef(0)
 
   // A new proof from the same place is looked at by itself; from another place somebody has to look.
-  const elsewhere = knock.address !== shown.address || knock.carrier !== shown.carrier
+  const elsewhere = hostOf(knock) !== hostOf(shown) || knock.carrier !== shown.carrier
   useEffect(() => {
     if (knock.proofId !== shown.proofId && !elsewhere) setShown(knock)
   }, [knock.proofId, elsewhere])
-  const lookAgain = () => {
-    setChanged(false)
-    setShown(knock)
-  }
 
   useEffect(() => {
     const mine = ++newest.current
@@ -66,21 +64,24 @@ function Ask({ device, knock }: { device: Device; knock: Knock }) {
     if (key.kind !== 'key') return setCheck({ state: 'none', why: key.kind === 'unfinished' ? key.why : null })
     if (key.id !== null && key.id !== device.id)
       return setCheck({ state: 'refused', why: `This code is for the device ${key.id}, not for this one.` })
+    // A key that is wrong is told once; the gateway answers only so many of them.
+    if (check.state === 'wrong' && check.psk === key.psk) return
     setCheck((before) => (before.state === 'fits' && before.psk === key.psk ? before : { state: 'checking' }))
     checkKey(device.id, shown, key.psk).then(settle, (error: unknown) => {
-      if (isCode(error, 'PROOF_CHANGED')) setChanged(true)
-      settle({ state: 'refused', why: error instanceof Failure ? error.message : String(error) })
+      // The newer proof is on its way to this page, and its coming begins the next check.
+      if (!isCode(error, 'PROOF_CHANGED'))
+        settle({ state: 'refused', why: error instanceof Failure ? error.message : String(error) })
     })
   }, [key, shown.proofId])
 
-  const unless =
-    elsewhere || changed
-      ? 'Look at the new proof first.'
-      : check.state === 'fits' || (shown.proven && key.kind === 'empty')
-        ? null
-        : 'Give the key that fits first.'
+  const unless = elsewhere
+    ? 'Look at the new proof first.'
+    : check.state === 'fits' || (shown.proven && key.kind === 'empty')
+      ? null
+      : 'Give the key that fits first.'
 
   const approve = async () => {
+    setChanged(null)
     try {
       const details = {
         ...(name.trim() ? { name: name.trim() } : {}),
@@ -92,7 +93,7 @@ function Ask({ device, knock }: { device: Device; knock: Knock }) {
       closeDialog()
     } catch (error) {
       if (!isCode(error, 'PROOF_CHANGED')) throw error
-      setChanged(true)
+      setChanged(shown.proofId)
     }
   }
 
@@ -100,14 +101,20 @@ function Ask({ device, knock }: { device: Device; knock: Knock }) {
     <Dialog title="Approve this device?" onClose={closeDialog}>
       <Form needs="operator" verb="Approve" unless={unless} onCancel={closeDialog} onSubmit={approve}>
         <Facts device={device} knock={shown} />
-        {(elsewhere || changed) && (
+        {(elsewhere || changed !== null) && (
           <p class="fault" role="alert">
-            <strong>Device knocked again {ago(knock.lastAt, now.value)}: look again.</strong>{' '}
-            {elsewhere && 'This proof came from another place. '}
-            Nothing was stored.{' '}
-            <button type="button" class="button small" onClick={lookAgain}>
-              Look again
-            </button>
+            <strong>
+              Device knocked again{changed !== knock.proofId && ` ${ago(knock.lastAt, now.value)}`}: look again.
+            </strong>{' '}
+            {changed !== null && 'Nothing was stored. '}
+            {elsewhere && (
+              <>
+                The new proof came from <DeviceText text={hostOf(knock)} />.{' '}
+                <button type="button" class="button small" onClick={() => setShown(knock)}>
+                  Look at it
+                </button>
+              </>
+            )}
           </p>
         )}
         {shown.proven && (
@@ -181,8 +188,11 @@ function Facts({ device, knock }: { device: Device; knock: Knock }) {
 async function checkKey(id: string, knock: Knock, psk: string): Promise<Check> {
   const { fits, fingerprint } = await api.checkKey(id, { proofId: knock.proofId, psk })
   if (fits) return { state: 'fits', psk, fingerprint }
-  return { state: 'refused', why: `This key does not fit the proof of ${clockTime(knock.lastAt)}. Nothing was stored.` }
+  return { state: 'wrong', psk, at: knock.lastAt }
 }
+
+/** Where a proof came from; each attempt over TCP has a port of its own. */
+const hostOf = ({ address }: Knock): string => address.replace(/:\d+$/, '')
 
 function verdictOf(check: Check, knock: Knock): KeyVerdict | null {
   switch (check.state) {
@@ -192,6 +202,8 @@ function verdictOf(check: Check, knock: Knock): KeyVerdict | null {
       return { kind: 'note', text: 'Checking' }
     case 'fits':
       return { kind: 'good', text: `This key fits the proof of ${clockTime(knock.lastAt)}.` }
+    case 'wrong':
+      return { kind: 'bad', text: `This key does not fit the proof of ${clockTime(check.at)}. Nothing was stored.` }
     case 'refused':
       return { kind: 'bad', text: check.why }
   }

@@ -24,7 +24,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
         Skip to the content
       </a>
       <header class="bar">
-        <a class="brand" href="/" aria-label="Devices of this gateway">
+        <a class="brand" href="/">
           <Mark />
           <span class="site">{shown(me.value?.site ?? '', 32)}</span>
         </a>

@@ -1,0 +1,66 @@
+import { expect } from 'vitest'
+import { newKey, PASSWORD, USER, type World } from './world.ts'
+
+/** Something in a page that can be used. */
+export interface Handle {
+  click(): Promise<void>
+  type(text: string): Promise<void>
+}
+
+/** A browser as far as the tests of all engines need it. */
+export interface Engine {
+  goto(address: string): Promise<void>
+  /** The first visible element that fits, and has this text in it or in its name; null: there is none now. */
+  find(selector: string, text: string): Promise<Handle | null>
+}
+
+const ID = '02:00:00:00:00:01'
+/** For what happens by itself, ms; a busy machine takes its time. */
+const PATIENCE = { timeout: 60_000 }
+
+/** In the page: what {@link Engine.find} looks for. */
+export function findInPage(selector: string, text: string): Element | null {
+  const fits = (element: Element) => `${element.textContent} ${element.getAttribute('aria-label') ?? ''}`.includes(text)
+  return [...document.querySelectorAll(selector)].find((element) => element.checkVisibility() && fits(element)) ?? null
+}
+
+/** Setup, log-in and approval: what has to work in every browser. */
+export async function logInAndApprove(engine: Engine, home: World): Promise<void> {
+  const found = async (selector: string, text = ''): Promise<Handle> => {
+    await expect.poll(() => engine.find(selector, text), PATIENCE).not.toBeNull()
+    return (await engine.find(selector, text))!
+  }
+  const click = async (selector: string, text?: string) => (await found(selector, text)).click()
+  const type = async (selector: string, text: string) => (await found(selector)).type(text)
+
+  await home.openJoin()
+  const key = newKey()
+  home.sensor(ID, key)
+  await engine.goto(home.setupUrl)
+  await type('input[autocomplete=new-password]', PASSWORD)
+  await click('button', 'Set up')
+  await found('h2', '1 device waits for you')
+  await click('.avatar')
+  await click('.menu button', 'Log out')
+  await found('h1', 'Log in')
+  await type('input[name=username]', USER)
+  await type('input[name=password]', PASSWORD)
+  await click('button', 'Log in')
+
+  await click('.waiting-strip button', `Approve ${ID}`)
+  await type('dialog input[type=password]', newKey().hex)
+  await found('dialog .note', 'This key does not fit')
+  await click('dialog button', 'Cancel')
+  await click('.waiting-strip button', `Approve ${ID}`)
+  await type('dialog input[type=password]', key.hex)
+  await found('dialog output', '-')
+  // Again, if the device has knocked in this very moment.
+  while (home.gateway.device(ID).state === 'waiting') {
+    await click('dialog button[type=submit]', 'Approve')
+    await found('.notice, dialog .fault')
+  }
+  await found('tbody .badge', 'Online')
+  await found('tbody .value', 'temperature')
+  await click('tbody a')
+  await found('canvas')
+}
