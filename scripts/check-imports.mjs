@@ -15,7 +15,7 @@ const SOURCES = {
   testing: ['core', 'node'],
   mqtt: ['core', 'node'],
   gateway: ['core', 'node', 'rpc', 'mqtt'],
-  dashboard: ['core', 'gateway'],
+  dashboard: ['gateway'],
   // The gateway as an optional peer, which is loaded when a command needs it.
   cli: ['core', 'node', 'gateway'],
   demos: ['core', 'node', 'browser', 'rpc', 'cli'],
@@ -34,7 +34,7 @@ const TESTS = {
   rpc: ['node', 'testing'],
   mqtt: ['testing'],
   gateway: ['testing'],
-  dashboard: ['node', 'rpc', 'mqtt', 'testing'],
+  dashboard: ['testing'],
   cli: ['testing'],
   demos: ['testing'],
   playground: ['testing'],

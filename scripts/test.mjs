@@ -128,6 +128,10 @@ const steps = {
     vitest('demos', { files, args: ['--maxWorkers=2', '--exclude', 'test/page/**'] })
   },
   page: () => vitest('demos', { files: { 'page/c-robot.test.ts': c }, args: ['test/page'] }),
+  dashboard: () => {
+    const files = { 'firefox.test.ts': ['firefox'], 'webkit.test.ts': ['webkit'] }
+    vitest('dashboard', { files, args: ['--maxWorkers=2'] })
+  },
   bench: () => vitest('bench'),
   torture: () => vitest('torture', { files: { 'gateway.test.ts': ['mosquitto'] } }),
   fuzz: () => vitest('fuzz', { files: { 'corpus.test.ts': wasm } }),
@@ -171,6 +175,7 @@ const tiers = { first, second: Object.keys(steps).filter((name) => !first.includ
 const needs = {
   playground: ['chromium'],
   page: ['chromium'],
+  dashboard: ['chromium'],
   'c-host': ['compiler', 'cmake', 'mbedtls', 'bearssl', 'jsmn', 'cmocka', 'python'],
   c: ['compiler', 'cmake', 'mbedtls', 'bearssl', 'python'],
   cross: [...c, ...wasm, 'riscv', 'xtensa', 'arm', 'kconfig'],

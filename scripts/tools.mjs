@@ -45,6 +45,11 @@ export const tools = {
   // Debian's packages are seen by Debian's Python only, which need not be the first in PATH.
   kconfig: { has: pythonModule('/usr/bin/python3', 'kconfiglib'), packages: ['python3-kconfiglib'] },
   chromium: { has: command('chromium'), packages: ['chromium'] },
+  firefox: { has: command('firefox-esr'), packages: ['firefox-esr'] },
+  webkit: {
+    has: () => command('WebKitWebDriver')() && command('xvfb-run')(),
+    packages: ['webkit2gtk-driver', 'xvfb', 'xauth'],
+  },
   mosquitto: {
     has: () => succeeds('sh', ['-c', 'PATH="$PATH:/usr/sbin"; command -v mosquitto && command -v mosquitto_sub']),
     packages: ['mosquitto', 'mosquitto-clients'],

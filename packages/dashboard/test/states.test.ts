@@ -115,7 +115,7 @@ test('stale is shown as stale, lost as lost; nothing can be done meanwhile, and 
   await page.getByText('greenhouse').waitFor()
   const approve = page.getByRole('button', { name: /^Approve/ })
   expect(await approve.getAttribute('aria-disabled')).toBe('true')
-  await approve.click()
+  await approve.click({ force: true })
   expect(await dialog(page).count()).toBe(0)
   await isClean(page, 'lost')
   await home.startHttp()
