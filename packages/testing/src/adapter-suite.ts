@@ -796,7 +796,8 @@ export function describeAdapter(adapter: Adapter): void {
       const { client, server } = await pair({ client: { clock }, server: { clock } })
       for (let i = 0; i < 30; i++) {
         clock.advance(10_000)
-        await turns(4)
+        // The PING of the client is under way on a real network: simulated time waits for it.
+        for (const end of [client, server]) await until(() => clock.now() - end.lastReceived <= 30_000)
       }
       await client.send('after five minutes')
       expect(textOf(await server.receive())).toBe('after five minutes')
