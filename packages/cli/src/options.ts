@@ -81,10 +81,19 @@ export function jsonOption(): Option {
  * @throws UsmpError INVALID_ARGUMENT
  */
 export function parseAddress(text: string): Address {
+  return addressWithPort(DEFAULT_PORT)(text)
+}
+
+/** The same with another port where none is given. */
+export function addressWithPort(defaultPort: number): (text: string) => Address {
+  return (text) => readAddress(text, defaultPort)
+}
+
+function readAddress(text: string, defaultPort: number): Address {
   const full = /^\d{1,5}$/.test(text) ? `${DEFAULT_HOST}:${text}` : text
   const [, ipv6, name, digits] = /^(?:\[([^[\]/\s]+)\]|([^:[\]/\s]+))(?::(\d{1,5}))?$/.exec(full) ?? []
   const host = ipv6 === undefined || isIPv6(ipv6) ? (ipv6 ?? name) : undefined
-  const port = Number(digits ?? DEFAULT_PORT)
+  const port = Number(digits ?? defaultPort)
   if (host !== undefined && port <= 65535) return { host, port }
   throw new UsmpError('INVALID_ARGUMENT', `an address must look like HOST:PORT, not ${JSON.stringify(text)}`, {
     hint: 'For example 192.168.1.20:9000, gateway.local:9000, [::1]:9000, or 9000 for a port of this machine; ports go up to 65535. `usmp connect` and `usmp ping` take a URL without --tcp.',

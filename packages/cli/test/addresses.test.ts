@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { makeCertificate } from '@usmp/testing/certificate'
 import { describe, expect, test } from 'vitest'
-import { parseAddress, parseWebSocket, urlOf } from '../src/options.js'
+import { addressWithPort, parseAddress, parseWebSocket, urlOf } from '../src/options.js'
 import { as, DEVICE, done, file, keyFile, Run, serving, usmp } from './usmp.js'
 
 const peer = async () => ['--id', DEVICE, '--psk-file', await keyFile()]
@@ -25,6 +25,11 @@ describe('an address on the command line', () => {
       expect(() => parseAddress(text)).toThrow(expect.objectContaining({ hint: expect.stringContaining('[::1]:9000') }))
     },
   )
+
+  test('a host alone has the port of what listens there', () => {
+    expect(addressWithPort(8700)('0.0.0.0')).toEqual({ host: '0.0.0.0', port: 8700 })
+    expect(addressWithPort(8700)('0.0.0.0:0')).toEqual({ host: '0.0.0.0', port: 0 })
+  })
 
   test('a WebSocket by a port alone; one with a zone is refused, not thrown at', () => {
     expect(parseWebSocket('8080').href).toBe('ws://127.0.0.1:8080/')

@@ -47,3 +47,10 @@ test('a newcomer runs one command in an empty folder, opens what it prints, and 
   await page.locator('canvas').first().waitFor()
   expect(await page.locator('canvas').count()).toBeGreaterThan(0)
 }, 300_000)
+
+test('without the package of the gateway the command says how to install it', async () => {
+  const run = folder.start('npx --yes -p @usmp/cli usmp gateway')
+  expect(await run.ended).toBe(2)
+  expect(run.output).toContain('the package @usmp/gateway is not installed')
+  expect(run.output).toContain('npx -p @usmp/cli -p @usmp/gateway usmp gateway')
+})

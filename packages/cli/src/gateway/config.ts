@@ -6,8 +6,10 @@ import type { Address, SerialAddress } from '../options.js'
 import { type BrokerFlags, brokerOf, parseBrokerUrl, readSecretText } from './broker.js'
 import { defaultFolder } from './data-folder.js'
 
-const PAGE: Address = { host: '127.0.0.1', port: 8700 }
-const EMBEDDED: Address = { host: '127.0.0.1', port: 1883 }
+export const PAGE_PORT = 8700
+export const BROKER_PORT = 1883
+const PAGE: Address = { host: '127.0.0.1', port: PAGE_PORT }
+const EMBEDDED: Address = { host: '127.0.0.1', port: BROKER_PORT }
 const DEFAULT_SITE = 'home'
 
 /** Of `usmp gateway`, as they stand on the command line. */

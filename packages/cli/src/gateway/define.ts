@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import {
   addPlaceOptions,
+  addressWithPort,
   jsonOption,
   parseAddress,
   parseCount,
@@ -24,7 +25,7 @@ import {
   setupCommand,
 } from './admin.js'
 import { addBrokerOptions, parseBrokerUrl } from './broker.js'
-import { type GatewayFlags, parseBroker, parseProxyUrl } from './config.js'
+import { BROKER_PORT, type GatewayFlags, PAGE_PORT, parseBroker, parseProxyUrl } from './config.js'
 import { defaultFolder } from './data-folder.js'
 import { gatewayServeCommand } from './serve.js'
 import { type SimSensorOptions, simSensorCommand } from './sim.js'
@@ -79,7 +80,7 @@ function defineServe(gateway: Command, { longAction }: Actions): void {
     .description('run the gateway')
     .option('--data <FOLDER>', 'where it keeps what it knows; made at the first start')
     .option('--key-file <FILE>', 'seals the keys of devices (default: store.key in that folder)')
-    .option('--listen <HOST:PORT>', 'where the page is (default: 127.0.0.1:8700)', parseAddress)
+    .option('--listen <HOST:PORT>', 'where the page is (default: 127.0.0.1:8700)', addressWithPort(PAGE_PORT))
     .option('--tls-cert <FILE>', 'the certificate of the page (PEM, with its chain) …')
     .option('--tls-key <FILE>', '… and its private key (PEM)')
     .option('--behind-proxy <URL>', 'a proxy offers the page as https://…, and speaks TLS', parseProxyUrl)
@@ -91,7 +92,11 @@ function defineServe(gateway: Command, { longAction }: Actions): void {
     .addOption(
       new Option('--broker <URL>', '… over MQTT: "embedded", or a broker as mqtts://HOST').argParser(parseBroker),
     )
-    .option('--broker-listen <HOST:PORT>', 'where the embedded broker is (default: 127.0.0.1:1883)', parseAddress)
+    .option(
+      '--broker-listen <HOST:PORT>',
+      'where the embedded broker is (default: 127.0.0.1:1883)',
+      addressWithPort(BROKER_PORT),
+    )
   addBrokerOptions(serve)
     .option('--master-file <FILE>', 'a master key: devices whose key is derived from it need no key typed')
     .option('--webhook <URL>', 'post alarms there')
