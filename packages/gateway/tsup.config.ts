@@ -4,6 +4,7 @@ export default defineConfig({
   entry: {
     index: 'src/index.ts',
     contract: 'src/contract.ts',
+    internal: 'src/internal.ts',
     program: 'src/program.ts',
     simulator: 'src/simulator.ts',
   },

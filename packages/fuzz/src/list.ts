@@ -76,4 +76,18 @@ export const list: readonly About[] = [
       'stream-consumer',
     ].map((name) => `packages/rpc/src/${name}.ts`),
   },
+  {
+    name: 'gateway-http',
+    what: 'requests to the HTTP API, and files of devices: an answer or an error of the API, never a fault',
+    maxLength: 1000,
+    covers: ['http/router', 'http/app', 'devices/registration'].map((name) => `packages/gateway/src/${name}.ts`),
+  },
+  {
+    name: 'gateway-telemetry',
+    what: 'what devices say inside the session: bounded readings, and discovery messages that are plain text',
+    maxLength: 600,
+    covers: ['telemetry/telemetry', 'telemetry/ring', 'bridge/discovery', 'bridge/units', 'bridge/names'].map(
+      (name) => `packages/gateway/src/${name}.ts`,
+    ),
+  },
 ]

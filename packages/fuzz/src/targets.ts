@@ -1,9 +1,19 @@
 import type { Target } from './target.js'
 import { differential } from './targets/differential.js'
 import { frames } from './targets/frames.js'
+import { gatewayHttp } from './targets/gateway-http.js'
+import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
 import { rpcMessages } from './targets/rpc.js'
 import { session } from './targets/session.js'
 
 /** By the names of the list. */
-export const targets: Readonly<Record<string, Target>> = { frames, handshake, session, differential, rpc: rpcMessages }
+export const targets: Readonly<Record<string, Target>> = {
+  frames,
+  handshake,
+  session,
+  differential,
+  rpc: rpcMessages,
+  'gateway-http': gatewayHttp,
+  'gateway-telemetry': gatewayTelemetry,
+}
