@@ -1,24 +1,21 @@
-import { toHex, UsmpError } from '@usmp/core'
+import { UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
-import { nodeRandom } from '@usmp/node'
-import { type IClientOptions, type MqttClient, connect as mqttConnect } from 'mqtt'
+import { type MqttClient, connect as mqttConnect } from 'mqtt'
 import { brokerError, closedEarly, connectionLost, subscriptionRefused } from './broker-error.js'
 import { type BrokerOptions, brokerTable, brokerUrl } from './broker-options.js'
+import { asBuffer, clientOptions } from './client-options.js'
 
 /** First and longest pause before the broker is tried again, ms; each is drawn from half of it to all of it. */
 const FIRST_PAUSE = 500
 const LONGEST_PAUSE = 5_000
-/** Seconds of silence after which MQTT itself asks whether the broker is there. */
-const KEEPALIVE = 60
 /** Bytes that wait for a broker that reads slowly; above it messages are dropped, as a full network does with datagrams. */
 const MAX_WAITING = 1024 * 1024
+/** Retained topics that are remembered for handlers that come later. */
+const MAX_LATEST = 16
 /** Topics in one SUBSCRIBE. */
 const BATCH = 100
-/** The largest packet that an MQTT 5 broker may send us, bytes: a frame with its topic has 600 at most. */
-const MAX_PACKET = 1_024
 /** Until a connection that closes is cut off, ms. */
 const CLOSE_TIMEOUT = 1_000
-const CONNECT_TIMEOUT = 10_000
 
 /** How the connection to the broker is. */
 export interface BrokerState {
@@ -63,6 +60,8 @@ export class BrokerConnection {
   readonly #handlers = new Map<string, Set<BrokerHandler>>()
   /** Those of `#handlers` with a wildcard. */
   readonly #patterns = new Map<string, RegExp>()
+  /** The last message of each topic, for those of `#handlers` that come later. */
+  readonly #latest = new Map<string, Map<string, BrokerMessage>>()
   readonly #watchers = new Set<(state: BrokerState) => void>()
   #state: BrokerState = { state: 'connecting', since: Date.now(), reason: undefined, nextTryAt: undefined }
   /** What ended the attempt or connection that there is. */
@@ -124,19 +123,26 @@ export class BrokerConnection {
     })
   }
 
-  /** Calls `handler` with what comes on a topic, which may have the wildcard `+` in it. Returns what ends that. */
-  subscribe(topic: string, handler: BrokerHandler): () => void {
+  /**
+   * Calls `handler` with what comes on a topic, which may have the wildcard `+` in it. Returns what ends that.
+   * @param retained the topic has retained messages, which count for each handler: one that is not the first gets the last ones again
+   */
+  subscribe(topic: string, handler: BrokerHandler, { retained = false } = {}): () => void {
     const handlers = this.#handlers.get(topic) ?? new Set()
     handlers.add(handler)
     if (handlers.size === 1) {
       this.#handlers.set(topic, handlers)
       if (topic.includes('+')) this.#patterns.set(topic, patternOf(topic))
+      if (retained) this.#latest.set(topic, new Map())
       if (this.#client.connected) void this.#subscribeAll([topic])
+    } else {
+      for (const message of this.#latest.get(topic)?.values() ?? []) handler(message)
     }
     return () => {
       if (!handlers.delete(handler) || handlers.size > 0) return
       this.#handlers.delete(topic)
       this.#patterns.delete(topic)
+      this.#latest.delete(topic)
       if (this.#client.connected) this.#client.unsubscribe(topic, () => {})
     }
   }
@@ -226,10 +232,14 @@ export class BrokerConnection {
 
   #onMessage(message: BrokerMessage): void {
     const { topic } = message
-    for (const handler of [...(this.#handlers.get(topic) ?? [])]) handler(message)
-    for (const [filter, pattern] of this.#patterns) {
-      if (pattern.test(topic)) for (const handler of [...(this.#handlers.get(filter) ?? [])]) handler(message)
-    }
+    this.#deliver(topic, message)
+    for (const [filter, pattern] of this.#patterns) if (pattern.test(topic)) this.#deliver(filter, message)
+  }
+
+  #deliver(filter: string, message: BrokerMessage): void {
+    const latest = this.#latest.get(filter)
+    if (latest) remember(latest, message)
+    for (const handler of [...(this.#handlers.get(filter) ?? [])]) handler(message)
   }
 
   #nextPause(): number {
@@ -244,31 +254,6 @@ export class BrokerConnection {
   }
 }
 
-function clientOptions(options: BrokerOptions, url: URL, name: string): IClientOptions {
-  const { username, password, ca, cert, key, protocol = '3.1.1', connectTimeout = CONNECT_TIMEOUT } = options
-  const scheme = url.protocol.slice(0, -1) as 'mqtt' | 'mqtts' | 'ws' | 'wss'
-  return {
-    protocol: scheme,
-    // An IPv6 address stands in brackets in an address.
-    hostname: url.hostname.replace(/^\[|\]$/g, ''),
-    ...(url.port ? { port: Number(url.port) } : {}),
-    ...(scheme.startsWith('ws') ? { path: url.pathname + url.search } : {}),
-    clientId: options.clientId ?? `usmp-${name}-${toHex(nodeRandom(2))}`,
-    protocolVersion: protocol === '5' ? 5 : 4,
-    ...(protocol === '5' ? { properties: { maximumPacketSize: MAX_PACKET, sessionExpiryInterval: 0 } } : {}),
-    clean: true,
-    keepalive: KEEPALIVE,
-    connectTimeout,
-    queueQoSZero: false,
-    resubscribe: false,
-    reconnectOnConnackError: true,
-    ...(username === undefined ? {} : { username }),
-    ...(password === undefined ? {} : { password: typeof password === 'string' ? password : asBuffer(password) }),
-    ...(ca ? { ca: asText(ca) } : {}),
-    ...(cert && key ? { cert: asText(cert), key: asText(key) } : {}),
-  }
-}
-
 /** The topic that the broker did not grant; undefined if it ended the connection before it answered. */
 function refusedTopic(error: unknown, topics: readonly string[]): string | undefined {
   const granted = (error as { readonly packet?: { readonly granted?: readonly number[] } }).packet?.granted
@@ -277,12 +262,11 @@ function refusedTopic(error: unknown, topics: readonly string[]): string | undef
   return topics.length <= BATCH ? topics[index] : 'one of its topics'
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
-}
-
-function asText(pem: string | Uint8Array): string {
-  return typeof pem === 'string' ? pem : Buffer.from(pem).toString()
+/** Of the topics that came last, so many: anybody who may publish can make up others. */
+function remember(latest: Map<string, BrokerMessage>, message: BrokerMessage): void {
+  latest.delete(message.topic)
+  latest.set(message.topic, { ...message, payload: new Uint8Array(message.payload) })
+  if (latest.size > MAX_LATEST) latest.delete([...latest.keys()][0]!)
 }
 
 function patternOf(filter: string): RegExp {

@@ -1,5 +1,5 @@
 import { UsmpError } from '@usmp/core'
-import { type OptionRule, oneOf, secretText, type TableOf, text, time } from '@usmp/core/options'
+import { type OptionRule, oneOf, period, secretText, type TableOf, text } from '@usmp/core/options'
 
 /** How an MQTT broker is reached. */
 export interface BrokerOptions {
@@ -50,7 +50,7 @@ export const brokerTable: TableOf<BrokerOptions> = {
   key: pem,
   protocol: oneOf('3.1.1', '5'),
   clientId: text,
-  connectTimeout: time,
+  connectTimeout: period,
 }
 
 /**

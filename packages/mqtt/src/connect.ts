@@ -99,7 +99,7 @@ export async function connectMqtt(options: MqttConnectOptions): Promise<Session>
 }
 
 /**
- * Sessions of a device over an MQTT broker, one after another, for ever: see `sessions` of `@usmp/node`. Pauses are 30 s at most unless told otherwise. The
+ * Sessions of a device over an MQTT broker, one after another, for ever: see `sessions` of `@usmp/node`. Pauses are 30 s at most. The
  * device tries at once when its gateway tells it to, or comes back; and checks its session when the gateway has restarted. A device that
  * waits for its approval goes on trying.
  * @throws UsmpError where repeating is useless: wrong usage, a failure of the platform, or the last of `maxRefusals` refusals
@@ -201,11 +201,14 @@ class Device {
       this.#broker.subscribe(topics.down(this.#id), ({ payload, retained }) => {
         if (payload.length === 0 && !retained) schedule.hint()
       }),
-      // Presence is retained on purpose.
-      this.#broker.subscribe(topics.allPresences, ({ topic, payload }) => {
-        const presence = decodePresence(payload)
-        if (presence) schedule.presence(topics.nodeOf(topic), presence)
-      }),
+      this.#broker.subscribe(
+        topics.allPresences,
+        ({ topic, payload }) => {
+          const presence = decodePresence(payload)
+          if (presence) schedule.presence(topics.nodeOf(topic), presence)
+        },
+        { retained: true },
+      ),
       this.#broker.watch(({ state }) => {
         if (state === 'connected') schedule.brokerIsBack()
       }),

@@ -280,6 +280,25 @@ describe('sessions for ever', () => {
     expect((await sessions[0]!.closed).code).toBe('TRANSPORT_FAILED')
   })
 
+  test('a handler that comes later on a shared connection hears the presence that the first one heard', async () => {
+    const { listener } = await startSite(at(), { node: 'shared' })
+    const shared = new BrokerConnection(at(), { name: 'shared' })
+    onTestFinished(() => shared.close())
+    const heard: string[][] = [[], []]
+    const listenAs = (n: number) =>
+      shared.subscribe(
+        topics.presence('shared'),
+        ({ payload }) => void heard[n]!.push(Buffer.from(payload).toString()),
+        {
+          retained: true,
+        },
+      )
+    listenAs(0)
+    await until(() => heard[0]!.length > 0, 'the presence', SLOWLY)
+    listenAs(1)
+    expect(heard[1]).toEqual([`{"v":1,"up":true,"boot":"${listener.boot}"}`])
+  })
+
   test('the will of a device reaches the gateway, and its word is a hint only', async () => {
     const wills: string[] = []
     const { server } = await startSite(at(), {
