@@ -104,7 +104,7 @@ typedef struct usmp_mqtt {
    not wait for the broker, but perhaps for its name (DNS). The texts of config are copied, or stay valid as said there. Returns 0, USMP_ERR_INVALID_ARGUMENT
    (url, site, files that cannot be read, no device id), USMP_ERR_RANDOM_FAILED, or USMP_ERR_UNREACHABLE (no memory, no thread). */
 int usmp_mqtt_start(usmp_mqtt_t *mqtt, const usmp_mqtt_config_t *config);
-/* Leaves the broker, and ends the client. No session may use it any more. */
+/* Leaves the broker, and ends the client; what was sent leaves first, in a second at most. No session may use it any more. */
 void usmp_mqtt_stop(usmp_mqtt_t *mqtt);
 /* Why there is no connection to the broker, for people; "" when there is one. */
 const char *usmp_mqtt_problem(usmp_mqtt_t *mqtt);

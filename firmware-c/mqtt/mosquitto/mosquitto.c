@@ -7,6 +7,8 @@
 
 #define KEEPALIVE_S 60
 #define LOOP_MS 1000
+#define FLUSH_MS 50
+#define FLUSH_ROUNDS 20
 #define FIRST_BACKOFF_MS 500u
 #define LONGEST_BACKOFF_MS 8000u
 
@@ -115,6 +117,12 @@ static void back_off(usmp_mqtt_t *mqtt)
   usmp_mqtt_port_unlock(mqtt);
 }
 
+/* What was published last, a BYE for one, and the goodbye to the broker leave before the connection is closed. */
+static void flush(struct mosquitto *client)
+{
+  for (int round = 0; round < FLUSH_ROUNDS && mosquitto_loop(client, FLUSH_MS, 1) == MOSQ_ERR_SUCCESS; round++) continue;
+}
+
 static void *run(void *context)
 {
   usmp_mqtt_t *mqtt = context;
@@ -132,6 +140,7 @@ static void *run(void *context)
     mqtt->port.refused = false;
     code = mosquitto_reconnect_async(mqtt->port.client);
   }
+  flush(mqtt->port.client);
   return NULL;
 }
 
