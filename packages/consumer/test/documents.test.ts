@@ -7,6 +7,9 @@ import { Folder } from '../src/folder.ts'
 import { packAll, type Registry, serveRegistry } from '../src/packages.ts'
 import { play } from '../src/play.ts'
 
+/** A guide may install several times, which takes as long as the registry does; ms. */
+const INSTALLATIONS = 400_000
+
 let registry: Registry
 beforeAll(async () => {
   registry = await serveRegistry(await packAll())
@@ -34,9 +37,13 @@ describe.each(documents())('%s', (path) => {
   })
 
   const runs = steps.some(({ kind }) => kind === 'script' || kind === 'service')
-  test.runIf(runs)('does what it says, as printed, in an empty folder', async () => {
-    const folder = await Folder.create(registry.url)
-    onTestFinished(() => folder.remove())
-    await play(steps, folder)
-  })
+  test.runIf(runs)(
+    'does what it says, as printed, in an empty folder',
+    async () => {
+      const folder = await Folder.create(registry.url)
+      onTestFinished(() => folder.remove())
+      await play(steps, folder)
+    },
+    INSTALLATIONS,
+  )
 })
