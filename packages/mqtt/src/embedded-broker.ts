@@ -6,12 +6,18 @@ import { checkOptions, integer, type TableOf, text } from '@usmp/core/options'
 import { nodeRandom } from '@usmp/node'
 import { Aedes, type AedesPublishPacket, type Client } from 'aedes'
 import type { BrokerOptions } from './broker-options.js'
+import { limitPackets } from './packet-limit.js'
 import { topicName, topicsOf } from './topics.js'
 
 /** Connections at once. */
 const MAX_CONNECTIONS = 2_000
 /** Bytes of the longest payload that any topic of a site has. */
 const MAX_PAYLOAD = 492
+/** Bytes of the longest packet: a SUBSCRIBE with many topics. */
+const MAX_PACKET = 16 * 1024
+/** Topics that clients may hear, all together; of one client: those of a program with many simulated devices. */
+const MAX_SUBSCRIPTIONS = 20_000
+const MAX_SUBSCRIPTIONS_EACH = 5_000
 const GATEWAY_USER = 'gateway'
 /** How client ids of gateways begin. */
 const GATEWAY_CLIENT = 'usmp-gw-'
@@ -54,12 +60,16 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   checkOptions('startEmbeddedBroker', options, embeddedTable)
   const { site, host = '127.0.0.1', port = 1883 } = options
   const password = toHex(nodeRandom(16))
-  const broker = new Aedes(rulesOf(site, Buffer.from(password)))
+  const subscriptions = new SubscriptionBudget()
+  const broker = new Aedes(rulesOf(site, Buffer.from(password), subscriptions))
+  broker.on('unsubscribe', (topics, client) => subscriptions.giveBack(client, topics))
+  broker.on('clientDisconnect', (client) => subscriptions.forget(client))
   await broker.listen()
   const sockets = new Set<Socket>()
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
+    limitPackets(socket, MAX_PACKET)
     broker.handle(socket)
   })
   server.maxConnections = MAX_CONNECTIONS
@@ -97,7 +107,11 @@ function closeBroker(broker: Aedes): Promise<void> {
 }
 
 /** Who may do what; a client that does more is cut off. */
-function rulesOf(site: string, password: Buffer): ConstructorParameters<typeof Aedes>[0] {
+function rulesOf(
+  site: string,
+  password: Buffer,
+  subscriptions: SubscriptionBudget,
+): ConstructorParameters<typeof Aedes>[0] {
   const users = new WeakMap<Client, string | undefined>()
   const topics = topicsOf(site)
   const isGateway = (client: Client | null) => client !== null && users.get(client) === GATEWAY_USER
@@ -113,9 +127,10 @@ function rulesOf(site: string, password: Buffer): ConstructorParameters<typeof A
 
   function mayPublish(
     client: Client | null,
-    { topic, payload, retain }: Pick<AedesPublishPacket, 'topic' | 'payload' | 'retain'>,
+    { topic, payload, retain, qos }: Pick<AedesPublishPacket, 'topic' | 'payload' | 'retain' | 'qos'>,
   ) {
-    if (payload.length > MAX_PAYLOAD) return false
+    // What has a higher QoS is kept for its sender.
+    if (payload.length > MAX_PAYLOAD || qos > 0) return false
     if (isGateway(client)) return gatewayTopic.test(topic)
     const id = ownId(client, topic)
     return id !== undefined && !retain && (topic === topics.up(id) || topic === topics.will(id))
@@ -144,7 +159,37 @@ function rulesOf(site: string, password: Buffer): ConstructorParameters<typeof A
     authorizePublish: (client, packet, done) =>
       done(mayPublish(client, packet) ? null : new Error(`no right to publish to ${packet.topic.slice(0, 64)}`)),
     authorizeSubscribe: (client, subscription, done) =>
-      done(null, maySubscribe(client, subscription.topic) ? { ...subscription, qos: 0 } : null),
+      done(
+        null,
+        maySubscribe(client, subscription.topic) && subscriptions.take(client, subscription.topic)
+          ? { ...subscription, qos: 0 }
+          : null,
+      ),
+  }
+}
+
+/** Bounds what clients subscribe to: one without a user name may name any number of devices. */
+class SubscriptionBudget {
+  readonly #topics = new Map<Client, Set<string>>()
+  #total = 0
+
+  take(client: Client, topic: string): boolean {
+    const own = this.#topics.get(client) ?? new Set()
+    if (own.has(topic)) return true
+    if (own.size >= MAX_SUBSCRIPTIONS_EACH || this.#total >= MAX_SUBSCRIPTIONS) return false
+    this.#topics.set(client, own.add(topic))
+    this.#total++
+    return true
+  }
+
+  giveBack(client: Client, topics: readonly string[]): void {
+    const own = this.#topics.get(client)
+    for (const topic of topics) if (own?.delete(topic)) this.#total--
+  }
+
+  forget(client: Client): void {
+    this.#total -= this.#topics.get(client)?.size ?? 0
+    this.#topics.delete(client)
   }
 }
 

@@ -1,3 +1,4 @@
+import { connect as tcpConnect } from 'node:net'
 import { codeOf, DEVICE_ID, DEVICE_ID_BYTES, failureOf, PSK, textOf, until } from '@usmp/testing'
 import { type IClientOptions, type MqttClient, connect as mqttConnect } from 'mqtt'
 import { expect, onTestFinished, test } from 'vitest'
@@ -130,4 +131,32 @@ test('a port that is taken is an error that says so', async () => {
   const { url } = await start()
   const error = await failureOf(startEmbeddedBroker({ site: SITE, port: Number(new URL(url).port) }))
   expect([error.code, error.message]).toEqual(['TRANSPORT_FAILED', expect.stringContaining('EADDRINUSE')])
+})
+
+test.each([
+  ['a CONNECT', [0x10, 0xff, 0xff, 0xff, 0x7f]],
+  ['a packet with a length that does not end', [0xc0, 0, 0x30, 0x80, 0x80, 0x80, 0x80]],
+  ['a long packet after a short one', [0xc0, 0, 0x30, 0xff, 0xff, 0x03]],
+])('a connection that announces too much by %s is cut off before it sends that', async (_, head) => {
+  const { url } = await start()
+  const socket = tcpConnect(Number(new URL(url).port), '127.0.0.1')
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  socket.on('error', () => {})
+  // Byte by byte, as a network may deliver it.
+  for (const byte of head) await new Promise((resolve) => socket.write(Uint8Array.of(byte), resolve))
+  await closed
+})
+
+test('a client that asks for the topics of very many devices gets no more than a fleet has', async () => {
+  const broker = await start()
+  const one = await client(broker)
+  const topicOf = (i: number) => topics.down(i.toString(16).padStart(12, '0'))
+  const batch = (from: number) => Array.from({ length: 100 }, (_, i) => topicOf(from + i))
+  for (let i = 0; i < 5_000; i += 100) await one!.subscribeAsync(batch(i))
+  await expect(one!.subscribeAsync(topicOf(5_000))).rejects.toThrow()
+  await one!.unsubscribeAsync(topicOf(1))
+  await one!.subscribeAsync(topicOf(5_000))
+  await one!.endAsync()
+  const other = await client(broker)
+  await other!.subscribeAsync(batch(0))
 })
