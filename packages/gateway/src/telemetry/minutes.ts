@@ -9,7 +9,7 @@ interface Sum {
   readonly reading: string
   readonly at: number
   count: number
-  sum: number
+  mean: number
   min: number
   max: number
 }
@@ -27,13 +27,13 @@ export class MinuteSums {
     if (sum && minute < sum.at) return
     if (sum?.at === minute) {
       sum.count++
-      sum.sum += value
       sum.min = Math.min(sum.min, value)
       sum.max = Math.max(sum.max, value)
+      sum.mean = meanWith(sum, value)
       return
     }
     if (sum) this.#done.push(minuteOf(sum))
-    this.#open.set(key, { history, reading, at: minute, count: 1, sum: value, min: value, max: value })
+    this.#open.set(key, { history, reading, at: minute, count: 1, mean: value, min: value, max: value })
   }
 
   /** Takes the minutes that are over at `now`; with `all` the open ones too. */
@@ -66,6 +66,11 @@ function keyOf(history: string, reading: string): string {
   return `${history} ${reading}`
 }
 
-function minuteOf({ history, reading, at, count, sum, min, max }: Sum): Write {
-  return { history, reading, minute: { at, mean: sum / count, min, max } }
+/** Not by the sum, which large values make infinite: such a minute cannot be stored, nor any that is written with it. */
+function meanWith({ mean, count, min, max }: Sum, value: number): number {
+  return Math.min(max, Math.max(min, mean + (value / count - mean / count)))
+}
+
+function minuteOf({ history, reading, at, mean, min, max }: Sum): Write {
+  return { history, reading, minute: { at, mean, min, max } }
 }

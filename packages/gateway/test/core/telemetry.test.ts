@@ -118,3 +118,14 @@ test('a ring keeps the newest points, grows by need, and gives its memory back',
   ring.clear()
   expect(new Ring(budget).push(0, 0)).toBe(true)
 })
+
+test('values that are too large to be added up cost nobody their minutes', async () => {
+  const { clock, telemetry, written } = make()
+  const { MAX_VALUE } = Number
+  for (const t of [MAX_VALUE, MAX_VALUE, MAX_VALUE]) telemetry.take(SOURCE, { values: { t } })
+  for (const t of [MAX_VALUE, -MAX_VALUE])
+    telemetry.take({ ...SOURCE, id: deviceNumber(2), history: deviceNumber(2) }, { values: { t } })
+  clock.advance(2 * MINUTE)
+  await telemetry.close()
+  expect(written.map(({ minute }) => minute.mean)).toEqual([MAX_VALUE, 0])
+})
