@@ -209,5 +209,7 @@ async function upgrade(
 async function refuse(stream: Duplex, response: Response): Promise<void> {
   const body = await response.text()
   const head = [`HTTP/1.1 ${response.status} Refused`, 'Connection: close', 'Content-Type: application/json']
+  // Node no longer watches this connection: one that is only half closed would hold its place for ever.
+  stream.once('finish', () => stream.destroy())
   stream.end(`${[...head, `Content-Length: ${Buffer.byteLength(body)}`].join('\r\n')}\r\n\r\n${body}`)
 }

@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import { until } from '@usmp/testing'
 import * as v from 'valibot'
 import { describe, expect, it, onTestFinished } from 'vitest'
@@ -55,6 +56,24 @@ describe('the live socket', () => {
     }
     expect(page.messages.map(({ type }) => type)).toEqual(['snapshot', 'knocks', 'heartbeat', 'heartbeat', 'heartbeat'])
     for (const message of page.messages) expect(v.is(liveMessage, message)).toBe(true)
+  })
+
+  it('lets go of a connection that it refuses, also if the other end holds on to it', async () => {
+    const server = await startTestServer()
+    const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
+    onTestFinished(() => void socket.destroy())
+    let text = ''
+    socket.on('data', (chunk) => {
+      text += chunk
+    })
+    socket.on('error', () => {})
+    const closed = new Promise((resolve) => socket.once('close', resolve))
+    socket.write('GET /api/live HTTP/1.1\r\nHost: evil.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    await until(() => text.includes('FOREIGN_ORIGIN'))
+    // It never ends its side; what it writes finds nobody.
+    const writing = setInterval(() => socket.write('x'), 20)
+    onTestFinished(() => clearInterval(writing))
+    await closed
   })
 
   it('tells who is not logged in by the code of its end', async () => {
