@@ -75,9 +75,11 @@ export type Reading = v.InferOutput<typeof reading>
 /** Told by the device itself when its session begins: unproven but for its key, and shown as text. */
 export const firmware = v.object({ product: text(64), version: text(64), chip: v.nullable(text(32)) })
 
+/** The longest silence that an alarm waits for, ms: 14 days. Timers cannot wait for a month. */
+export const MAX_ALARM_AFTER = 14 * 24 * 3600_000
 /** A threshold on a reading, or silence. */
 export const alarmRule = v.variant('kind', [
-  v.object({ kind: v.literal('offline'), after: span }),
+  v.object({ kind: v.literal('offline'), after: v.pipe(span, v.maxValue(MAX_ALARM_AFTER)) }),
   v.object({ kind: v.literal('above'), reading: text(64), limit: v.number() }),
   v.object({ kind: v.literal('below'), reading: text(64), limit: v.number() }),
 ])

@@ -32,6 +32,8 @@ export class DeviceSessions {
     const { server } = options
     server.addEventListener('session', ({ session }) => this.#onSession(session))
     server.addEventListener('ended', ({ session }) => this.#onEnded(session))
+    // One listener may have let devices in while the server still opened the others.
+    for (const session of server.sessions) this.#onSession(session)
   }
 
   #onSession(session: Session): void {
