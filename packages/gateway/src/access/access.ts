@@ -116,7 +116,7 @@ export class Access {
 
   /** @throws GatewayError WRONG_PASSWORD, TOO_MANY */
   async stepUp(login: Login, password: string, address: string): Promise<number | null> {
-    await this.#checkPassword(login.user.id, password, address)
+    await this.#checkPassword(login.user.id, password, address, { loggedIn: true })
     return this.#logins.stepUp(login.id)
   }
 
@@ -130,7 +130,7 @@ export class Access {
     { password, newPassword }: InferOutput<typeof changeOwnPassword>,
     address: string,
   ): Promise<string> {
-    const { id, rev } = await this.#checkPassword(actor.name, password, address)
+    const { id, rev } = await this.#checkPassword(actor.name, password, address, { loggedIn: true })
     return this.#logins.create(await this.users.change(actor, id, { rev, password: newPassword }))
   }
 
@@ -149,8 +149,14 @@ export class Access {
       watch(registry.watch(signal)).catch(listener)
   }
 
-  async #checkPassword(name: string, password: string, address: string): Promise<Entry<UserRecord>> {
-    const attempt = this.#throttle.begin(name, address)
+  /** @param options.loggedIn pauses that strangers bring about must not keep somebody who is in from revoking a device */
+  async #checkPassword(
+    name: string,
+    password: string,
+    address: string,
+    { loggedIn = false } = {},
+  ): Promise<Entry<UserRecord>> {
+    const attempt = loggedIn ? this.#throttle.beginLoggedIn(name) : this.#throttle.begin(name, address)
     const user = await this.users.get(name)
     if ((await this.#passwords.verify(password, user?.value.password ?? null)) && user) {
       attempt.succeeded()

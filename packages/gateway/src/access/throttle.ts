@@ -18,12 +18,15 @@ export class LoginThrottle {
   readonly #now: () => number
   readonly #accounts: Failures
   readonly #addresses: Failures
+  /** Of people who are logged in and give their password again. */
+  readonly #loggedIn: Failures
 
   /** @param now a monotonic clock, ms */
   constructor(now: () => number) {
     this.#now = now
     this.#accounts = new Failures(ACCOUNT)
     this.#addresses = new Failures(ADDRESS)
+    this.#loggedIn = new Failures(ACCOUNT)
   }
 
   /**
@@ -33,11 +36,7 @@ export class LoginThrottle {
   begin(account: string, address: string): Attempt {
     const now = this.#now()
     const from = networkOf(address)
-    const wait = Math.max(this.#accounts.pause(account, now), this.#addresses.pause(from, now))
-    if (wait > 0) {
-      const retryAfter = Math.ceil(wait / 1000)
-      throw new GatewayError('TOO_MANY', 'Too many wrong passwords.', { hint: `Wait ${retryAfter} s.`, retryAfter })
-    }
+    assertNoPause(Math.max(this.#accounts.pause(account, now), this.#addresses.pause(from, now)))
     this.#accounts.add(account, now)
     this.#addresses.add(from, now)
     return {
@@ -48,6 +47,20 @@ export class LoginThrottle {
       },
     }
   }
+
+  /** As {@link begin}, for who has a login of this account: nobody else's failures count. @throws GatewayError TOO_MANY */
+  beginLoggedIn(account: string): Attempt {
+    const now = this.#now()
+    assertNoPause(this.#loggedIn.pause(account, now))
+    this.#loggedIn.add(account, now)
+    return { succeeded: () => this.#loggedIn.clear(account) }
+  }
+}
+
+function assertNoPause(wait: number): void {
+  if (wait <= 0) return
+  const retryAfter = Math.ceil(wait / 1000)
+  throw new GatewayError('TOO_MANY', 'Too many wrong passwords.', { hint: `Wait ${retryAfter} s.`, retryAfter })
 }
 
 class Failures {

@@ -58,13 +58,22 @@ async function answer(c: Context<Env>, route: Route, services: RouterServices): 
   const credentials = credentialsOf(headers, services.cookies)
   services.origin.checkSite(headers)
   if (route.method !== 'get') services.origin.checkOrigin(headers, { required: credentials.token === undefined })
-  const visitor = (await services.access.authenticate(credentials)) ?? null
-  if (route.role !== 'everybody') checkCaller(route, visitor, services.now())
+  const admit = async () => {
+    const visitor = (await services.access.authenticate(credentials)) ?? null
+    if (route.role !== 'everybody') checkCaller(route, visitor, services.now())
+    return visitor
+  }
+  let visitor = await admit()
+  const params = route.params && parse(route.params, c.req.param(), 'the path')
+  const query = route.query && parse(route.query, queryOf(c), 'the query')
+  const body = route.body && parse(route.body, await bodyOf(c.env.incoming, route.maxBody ?? MAX_BODY), 'the body')
+  // A body may come slowly, and rights may be gone by then.
+  if (route.body) visitor = await admit()
 
   const call: Call<unknown, unknown, unknown> = {
-    params: route.params && parse(route.params, c.req.param(), 'the path'),
-    query: route.query && parse(route.query, queryOf(c), 'the query'),
-    body: route.body && parse(route.body, await bodyOf(c.env.incoming, route.maxBody ?? MAX_BODY), 'the body'),
+    params,
+    query,
+    body,
     visitor,
     get caller() {
       if (!visitor) throw unauthenticated()

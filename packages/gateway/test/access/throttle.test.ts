@@ -54,6 +54,14 @@ describe('the throttle of logins', () => {
     expect(fail('other', '2001:db8:1:3::1')).toBe(0)
   })
 
+  it('counts who is logged in apart, so that strangers cannot hold them up, and slows them down too', () => {
+    const { throttle, fail } = setUp()
+    while (fail('anna', '10.0.0.1') === 0);
+    for (let n = 0; n < 5; n++) throttle.beginLoggedIn('anna')
+    expect(() => throttle.beginLoggedIn('anna')).toThrow('Too many wrong passwords')
+    throttle.beginLoggedIn('otto').succeeded()
+  })
+
   it('lets no more through when all come at once', () => {
     const { fail } = setUp()
     const answers = Array.from({ length: 100 }, () => fail('anna', '10.0.0.1'))
