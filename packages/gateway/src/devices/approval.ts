@@ -53,6 +53,7 @@ export class Approval {
       const old = directory.get(id)
       const { value: record } = old.assertSeen(rev)
       if (record.state === 'blocked') throw new GatewayError('WRONG_STATE', 'A blocked device cannot be replaced.')
+      this.#assertNoHeir(id, record.history)
       this.#assertWaits(by)
       const key = this.#keyFor(by, proofId, psk)
       const now = time.now()
@@ -133,6 +134,18 @@ export class Approval {
     const fits = waiting.matches(id, proofId, key)
     if (!fits) this.#wrongKeys.take(time.monotonic())
     return fits
+  }
+
+  /** A history goes on with one device only. @throws GatewayError WRONG_STATE */
+  #assertNoHeir(id: string, history: string): void {
+    const { directory } = this.#services
+    const heir = directory.all.find(
+      ({ id: other, record }) => other !== id && record?.history === history && record.state !== 'revoked',
+    )
+    if (!heir) return
+    throw new GatewayError('WRONG_STATE', `The device was replaced already, by ${heir.id}.`, {
+      hint: 'Replace that one.',
+    })
   }
 
   /** @throws GatewayError NOT_FOUND; WRONG_STATE if it was decided already */

@@ -191,3 +191,19 @@ test('hardware is replaced: name, group and history go on, the old one is revoke
   await untilState(gateway, ID, 'online')
   await knock(gateway, OTHER, old.psk)
 })
+
+test('a device that was replaced is not replaced again: its history goes on with one heir', async () => {
+  const { gateway, key, proofId } = await waiting()
+  const { rev } = await approved(gateway, OTHER, newKey())
+  const second = newKey()
+  const third = deviceNumber(77)
+  await gateway.openJoin(OPERATOR, { minutes: 60 })
+  await knock(gateway, third, second.psk)
+  const { proofId: other } = (await untilState(gateway, third, 'waiting')).knock!
+  await gateway.replace(ADMIN, OTHER, { rev, by: ID, proofId, psk: key.hex })
+  const body = { rev: gateway.device(OTHER).rev, by: third, proofId: other, psk: second.hex }
+  expect(await codeOf(gateway.replace(ADMIN, OTHER, body))).toBe('WRONG_STATE')
+  expect(gateway.device(third).state).toBe('waiting')
+  const heir = await gateway.replace(ADMIN, ID, { ...body, rev: gateway.device(ID).rev })
+  expect(heir.replaced).toEqual([OTHER, ID])
+})
