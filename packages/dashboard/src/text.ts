@@ -10,6 +10,12 @@ export function shown(text: string, most = 64): string {
   return cut.replace(INVISIBLE, (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`)
 }
 
+/** Where a device is, as the gateway names it: an address, or the way that it came. */
+export function placeText(carrier: string | null, address: string): string {
+  const place = shown(address, 48)
+  return carrier === null || place.startsWith(carrier) ? place : `${carrier} from ${place}`
+}
+
 /** What a device is called: its name, else its id. */
 export function nameOf(device: Pick<Device, 'id' | 'name'>): string {
   return device.name === '' ? device.id : shown(device.name)

@@ -1,4 +1,5 @@
 import type { Page, WebSocketRoute } from 'playwright-core'
+import encodeQR from 'qr'
 import { expect, test } from 'vitest'
 import { approve, dialog, keyField, logIn, PATIENCE, rig, setUp } from './rig.ts'
 import { newKey, type World } from './world.ts'
@@ -71,7 +72,7 @@ test('nobody approves a proof that they have not seen', async () => {
   await page.goto(home.setupUrl)
   await setUp(page)
   await page.getByRole('button', { name: `Approve ${ID}` }).click()
-  await keyField(page).fill(key.hex)
+  await scan(page, `usmp:${ID.replaceAll(':', '')}:${Buffer.from(key.psk).toString('base64url')}`)
   await page.getByText(/^This key fits/).waitFor()
 
   // The page hears nothing of the next knock.
@@ -109,3 +110,38 @@ test('text of devices and people is text: markup, turned and endless names chang
 })
 
 const isTooWide = (page: Page) => page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth)
+
+/** Gives the page a picture of a code, as `usmp keygen psk` prints it. */
+async function scan(page: Page, code: string): Promise<void> {
+  await page.getByRole('button', { name: 'Scan' }).click()
+  const buffer = Buffer.from(encodeQR(code, 'gif', { scale: 6 }))
+  await page.getByLabel(/choose a picture/).setInputFiles({ name: 'key.gif', mimeType: 'image/gif', buffer })
+}
+
+test('devices are registered before they knock: one by hand, many from a file; faults are told line by line', async () => {
+  const home = await world()
+  const page = await open(home.setupUrl)
+  await setUp(page)
+  const key = newKey()
+  await page.getByRole('button', { name: 'Register…' }).click()
+  await dialog(page).getByLabel('Id of the device').fill('02-00-00-00-00-0A')
+  await keyField(page).fill(key.hex)
+  await dialog(page).getByLabel('Name', { exact: true }).fill('barn')
+  await dialog(page).getByRole('button', { name: 'Register', exact: true }).click()
+  await page.getByRole('heading', { name: 'barn' }).waitFor()
+  home.sensor('02:00:00:00:00:0a', key)
+  await page.locator('canvas').first().waitFor()
+
+  await page.getByRole('link', { name: 'Devices', exact: true }).click()
+  await page.getByRole('button', { name: 'Register…' }).click()
+  await dialog(page).getByRole('radio', { name: 'Many from a CSV file' }).check()
+  const lines = ['id,psk,name', `02:00:00:00:00:0b,${newKey().hex},shed`, `02:00:00:00:00:0c,${'00'.repeat(32)},weak`]
+  await dialog(page)
+    .getByLabel('File', { exact: true })
+    .setInputFiles({ name: 'devices.csv', mimeType: 'text/csv', buffer: Buffer.from(lines.join('\n')) })
+  await dialog(page).getByRole('button', { name: 'Register 2 devices' }).click()
+  await dialog(page).getByText('1 device registered.').waitFor()
+  await dialog(page).getByText('Line 3').waitFor()
+  await dialog(page).getByRole('button', { name: 'Done' }).click()
+  await page.getByRole('link', { name: 'shed' }).waitFor()
+})

@@ -5,7 +5,7 @@ import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { PASSWORD, USER, World } from './world.ts'
 
 /** For what happens by itself, ms; a busy machine takes its time. */
-export const PATIENCE = { timeout: 12_000 }
+export const PATIENCE = { timeout: 60_000 }
 
 export interface Look {
   readonly viewport?: { width: number; height: number }
@@ -30,8 +30,6 @@ export function rig(): Rig {
   })
   afterAll(() => browser?.close())
   afterEach(async () => {
-    for (const context of contexts)
-      for (const page of context.pages()) await page.screenshot({ path: '/tmp/fake/last.png' })
     for (const context of contexts.splice(0)) await context.close()
     for (const world of worlds.splice(0)) await world.close()
     expect(faults.splice(0)).toEqual([])

@@ -1,9 +1,8 @@
 import { useSignalEffect } from '@preact/signals'
 import type { Reading } from '@usmp/gateway/contract'
-import type { FunctionComponent } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { api } from '../api.js'
-import type { Pointed } from '../parts/chart.js'
+import { Chart, type Pointed } from '../parts/chart.js'
 import { FormFault } from '../parts/field.js'
 import { useFreshness } from '../parts/value.js'
 import { query, setQuery } from '../router.js'
@@ -92,7 +91,6 @@ type SignalOf = ReturnType<Row['readings']['get']> & object
 function ChartCard({ row, name, reading, week }: { row: Row; name: string; reading: SignalOf; week: boolean }) {
   const { columns, version, error } = useColumns(row, name, reading, week)
   const [pointed, setPointed] = useState<Pointed>(null)
-  const Chart = useChart()
   const fresh = useFreshness(row, reading)
   const { value, unit, at } = reading.value
   const span = week ? MINUTE_SPAN : FINE_SPAN
@@ -112,7 +110,7 @@ function ChartCard({ row, name, reading, week }: { row: Row; name: string; readi
       </header>
       {error !== null && <FormFault error={error} />}
       <div class={doubtful.value ? 'plot-host doubtful' : 'plot-host'}>
-        {Chart && columns ? (
+        {columns ? (
           <Chart columns={columns} version={version} span={span} label={said} onPoint={setPointed} />
         ) : (
           <div class="plot" />
@@ -137,17 +135,6 @@ function FigureCard({ row, name, reading }: { row: Row; name: string; reading: S
       <p class="dim num">{ago(at, now.value)}</p>
     </li>
   )
-}
-
-/** The chart brings its library, which the other pages do not need. */
-function useChart() {
-  const [Chart, setChart] = useState<FunctionComponent<Parameters<typeof import('../parts/chart.js').Chart>[0]> | null>(
-    null,
-  )
-  useEffect(() => {
-    void import('../parts/chart.js').then(({ Chart: loaded }) => setChart(() => loaded))
-  }, [])
-  return Chart
 }
 
 /**

@@ -7,7 +7,7 @@ import { DeviceId, DeviceText } from '../parts/device-text.js'
 import { now } from '../state/clock.js'
 import { type OpenDialog, openDialog } from '../state/dialogs.js'
 import { tellDone } from '../state/notices.js'
-import { ago, dateTime, nameOf, plural, shown, whole } from '../text.js'
+import { ago, dateTime, nameOf, placeText, plural, shown, whole } from '../text.js'
 
 const KEY_SOURCES = {
   typed: 'typed when it was approved',
@@ -72,7 +72,7 @@ function SessionCard({ device: { session } }: { device: Device }) {
         <dl class="facts">
           <Fact word="Since">{dateTime(session.since)}</Fact>
           <Fact word="Way">
-            {session.carrier} from <DeviceText text={session.address} />
+            <bdi>{placeText(session.carrier, session.address)}</bdi>
           </Fact>
           <Fact word="Cipher suite">{shown(session.suite)}</Fact>
           <Fact word="Messages">

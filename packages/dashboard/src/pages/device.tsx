@@ -12,7 +12,7 @@ import { deviceAddress } from '../router.js'
 import { now } from '../state/clock.js'
 import { loaded, type Row, rowOf } from '../state/devices.js'
 import { openDialog } from '../state/dialogs.js'
-import { ago, milliseconds, nameOf, shown, span } from '../text.js'
+import { ago, milliseconds, nameOf, placeText, shown, span } from '../text.js'
 import { DeviceLive } from './device-live.js'
 import { DeviceRequests } from './device-requests.js'
 import { DeviceSecurity } from './device-security.js'
@@ -107,7 +107,7 @@ function Head({ device }: { device: Device }) {
       {session ? (
         <>
           <span class="dim">
-            {session.carrier} from <DeviceText text={session.address} />
+            <bdi>{placeText(session.carrier, session.address)}</bdi>
           </span>
           <span class="dim num">session {span(now.value - session.since)} old</span>
           {session.roundTrips && (

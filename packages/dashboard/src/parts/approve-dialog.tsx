@@ -8,7 +8,7 @@ import { rowOf } from '../state/devices.js'
 import { closeDialog } from '../state/dialogs.js'
 import { connected } from '../state/link.js'
 import { tellDone } from '../state/notices.js'
-import { ago, clockTime, plural } from '../text.js'
+import { ago, clockTime, placeText, plural } from '../text.js'
 import { DeviceId, DeviceText } from './device-text.js'
 import { Dialog } from './dialog.js'
 import { Field } from './field.js'
@@ -179,7 +179,7 @@ function Facts({ device, knock }: { device: Device; knock: Knock }) {
       </dd>
       <dt>From</dt>
       <dd>
-        {knock.carrier ?? 'unknown'} · <DeviceText text={knock.address} />
+        <bdi>{placeText(knock.carrier, knock.address)}</bdi>
       </dd>
     </dl>
   )

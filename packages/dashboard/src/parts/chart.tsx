@@ -2,11 +2,10 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import { serverNow } from '../state/clock.js'
 import type { Columns } from '../state/series.js'
-import { figure } from '../text.js'
 
 const FONT = '11px system-ui, "Segoe UI", "DejaVu Sans", sans-serif'
 /** Charts below each other show the same moment under the pointer. */
-const SYNC = uPlot.sync('device')
+const SYNC = 'device'
 
 const token = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim()
 
@@ -87,14 +86,14 @@ function optionsFor(
     ...sizeOf(element),
     legend: { show: false },
     padding: [8, 18, 0, 0],
-    cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC.key }, points: { size: 7 } },
+    cursor: { y: false, drag: { x: false, y: false }, sync: { key: SYNC }, points: { size: 7 } },
     scales: {
-      x: { range: () => [(serverNow() - span) / 1_000, serverNow() / 1_000] },
+      x: { range: (self) => shownTime(self.data[0][0], span) },
       y: { range: (_, low, high) => roomAround(low ?? 0, high ?? 1) },
     },
     axes: [
       { ...axis(), size: 24, gap: 4, space: 64, values: (_, ticks) => ticks.map((tick) => timeOf(tick, span)) },
-      { ...axis(), size: 46, gap: 6, space: 30, values: (_, ticks) => ticks.map(figure) },
+      { ...axis(), size: 46, gap: 6, space: 30, values: (_, ticks) => ticks.map(decimalsFor(ticks)) },
     ],
     series: [
       {},
@@ -128,6 +127,25 @@ function optionsFor(
     },
   }
 }
+
+/** Shortest time that a chart shows, s: a new device has a curve at once. */
+const SHORTEST = 60
+
+/** From the oldest value on, but no more than the span, until now; s. */
+function shownTime(oldest: number | undefined, span: number): [number, number] {
+  const now = serverNow() / 1_000
+  return [Math.max(now - span / 1_000, Math.min(oldest ?? now, now - SHORTEST)), now]
+}
+
+/** Writes ticks with as many decimals as tell two of them apart. */
+function decimalsFor(ticks: readonly number[]): (tick: number) => string {
+  const step = Math.abs((ticks[1] ?? 1) - (ticks[0] ?? 0))
+  const decimals = [0, 1, 2, 3, 4, 5].find((count) => isWhole(step * 10 ** count)) ?? 6
+  const format = new Intl.NumberFormat('en', { minimumFractionDigits: decimals, maximumFractionDigits: decimals })
+  return (tick) => format.format(tick)
+}
+
+const isWhole = (value: number) => Math.abs(value - Math.round(value)) < 1e-6
 
 /** A little room above and below, and some also for what never changes. */
 function roomAround(low: number, high: number): [number, number] {

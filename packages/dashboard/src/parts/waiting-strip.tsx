@@ -3,7 +3,7 @@ import { now } from '../state/clock.js'
 import type { Row } from '../state/devices.js'
 import { openDialog } from '../state/dialogs.js'
 import { join } from '../state/link.js'
-import { ago, plural, shown } from '../text.js'
+import { ago, placeText, plural } from '../text.js'
 import { Action } from './action.js'
 import { DeviceId, DeviceText } from './device-text.js'
 import { Icon } from './icon.js'
@@ -47,8 +47,8 @@ function WaitingRow({ row }: { row: Row }) {
         {knock.proven && <span class="badge online">Proven</span>}
       </div>
       <div class="dim num">
-        knocked {plural(knock.count, 'time')}, {ago(knock.lastAt, now.value)}
-        {knock.carrier && ` · ${knock.carrier}`} · {shown(knock.address, 40)}
+        knocked {plural(knock.count, 'time')}, {ago(knock.lastAt, now.value)} ·{' '}
+        {placeText(knock.carrier, knock.address)}
       </div>
       <div class="acts">
         <Action
