@@ -1,8 +1,8 @@
 import { useSignalEffect } from '@preact/signals'
 import type { Reading } from '@usmp/gateway/contract'
-import { useRef, useState } from 'preact/hooks'
+import { useEffect, useRef, useState } from 'preact/hooks'
 import { api } from '../api.js'
-import { Chart, type Pointed } from '../parts/chart.js'
+import type { Pointed } from '../parts/chart.js'
 import { FormFault } from '../parts/field.js'
 import { useFreshness } from '../parts/value.js'
 import { query, setQuery } from '../router.js'
@@ -91,6 +91,7 @@ type SignalOf = ReturnType<Row['readings']['get']> & object
 function ChartCard({ row, name, reading, week }: { row: Row; name: string; reading: SignalOf; week: boolean }) {
   const { columns, version, error } = useColumns(row, name, reading, week)
   const [pointed, setPointed] = useState<Pointed>(null)
+  const { Chart, fault } = useChart()
   const fresh = useFreshness(row, reading)
   const { value, unit, at } = reading.value
   const span = week ? MINUTE_SPAN : FINE_SPAN
@@ -108,9 +109,9 @@ function ChartCard({ row, name, reading, week }: { row: Row; name: string; readi
           {fresh.value !== 'fresh' && <span class="age"> {ago(at, now.value)}</span>}
         </p>
       </header>
-      {error !== null && <FormFault error={error} />}
+      <FormFault error={error ?? fault} />
       <div class={doubtful.value ? 'plot-host doubtful' : 'plot-host'}>
-        {columns ? (
+        {Chart && columns ? (
           <Chart columns={columns} version={version} span={span} label={said} onPoint={setPointed} />
         ) : (
           <div class="plot" />
@@ -135,6 +136,22 @@ function FigureCard({ row, name, reading }: { row: Row; name: string; reading: S
       <p class="dim num">{ago(at, now.value)}</p>
     </li>
   )
+}
+
+type Library = typeof import('../parts/chart.js')
+let library: Promise<Library> | undefined
+
+/** The chart brings its library, which the other pages do not need; all cards load it once. */
+function useChart(): { Chart: Library['Chart'] | null; fault: unknown } {
+  const [state, setState] = useState<{ Chart: Library['Chart'] | null; fault: unknown }>({ Chart: null, fault: null })
+  useEffect(() => {
+    library ??= import('../parts/chart.js')
+    library.then(
+      ({ Chart }) => setState({ Chart, fault: null }),
+      () => setState({ Chart: null, fault: 'The browser could not load the charts. Load the page again.' }),
+    )
+  }, [])
+  return state
 }
 
 /**
