@@ -37,6 +37,20 @@ test('a backup of a running gateway gives the same records and audit log in anot
   expect((await restored.devices.cas('gone', 0, approved('again'))).rev).toBe(3)
 })
 
+test('a restore brings no login back: its person may have logged out since', async () => {
+  const folder = await temporaryFolder()
+  const store = await open(folder)
+  const login = { user: 'anna', generation: 'g', createdAt: 1, lastUsedAt: 1, stepUpUntil: null }
+  await store.logins.cas('0'.repeat(64), 0, login)
+  await store.devices.cas(ID, 0, approved('Boiler'))
+  await backupStore(folder, join(folder, 'backup'))
+  const target = await temporaryFolder()
+  await restoreStore(join(folder, 'backup'), target)
+  const restored = await open(target, { keyFile: layout(folder).keyFile })
+  expect(await restored.logins.list()).toEqual([])
+  expect(await restored.devices.list()).toHaveLength(1)
+})
+
 test('a backup holds no key, and not the key file', async () => {
   const folder = await temporaryFolder()
   const store = await open(folder)

@@ -5,7 +5,7 @@ import { type BackupInfo, checkBackup, rowsOfBackup, writeBackup } from './backu
 import type { Operation } from './database.js'
 import { fileFailed, storeFailed } from './failure.js'
 import { exists, isMissing, syncFolder } from './files.js'
-import { type Layout, layout, SCHEMA_KEY } from './layout.js'
+import { type Layout, layout, recordKey, SCHEMA_KEY } from './layout.js'
 import { withCopyOfRecords } from './live-copy.js'
 import { readRows } from './load.js'
 import { createDatabase, openDatabase } from './records-database.js'
@@ -89,7 +89,10 @@ async function noteRestore(path: string, files: Layout, { createdAt }: BackupInf
   try {
     const rows = await readRows(path, database)
     await rewrite(database, rows, {
-      changes: [],
+      // Somebody may have logged out since, or was made to.
+      changes: [...rows.rows.keys()]
+        .filter((key) => key.startsWith(recordKey('logins', '')))
+        .map((key) => [key, null] as const),
       audit: {
         actor: 'cli',
         role: 'admin',
