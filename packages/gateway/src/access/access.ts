@@ -4,6 +4,7 @@ import type { changeOwnPassword, login, setup } from '../contract/access.js'
 import { GatewayError } from '../errors.js'
 import type { Entry } from '../store/registry.js'
 import type { Store, UserRecord } from '../store/store.js'
+import { BoundedAudit } from './bounded-audit.js'
 import { FailedLogins } from './failed-logins.js'
 import { type Login, Logins } from './logins.js'
 import { Passwords } from './passwords.js'
@@ -45,12 +46,14 @@ export class Access {
   readonly #passwords: Passwords
   readonly #throttle: LoginThrottle
   readonly #failed: FailedLogins
+  readonly #refused: BoundedAudit
 
   constructor({ store, now, monotonic, passwordCost }: AccessOptions) {
     this.#store = store
     this.#passwords = new Passwords(passwordCost)
     this.#throttle = new LoginThrottle(monotonic)
     this.#failed = new FailedLogins(store.audit, monotonic)
+    this.#refused = new BoundedAudit(store.audit, monotonic)
     this.#logins = new Logins(store, now)
     this.users = new Users(store, this.#passwords, now)
     this.tokens = new Tokens(store, now)
@@ -137,6 +140,12 @@ export class Access {
   /** Removes a user, after the tokens that they have made. */
   async removeUser(actor: Actor, name: string, rev: number): Promise<void> {
     await this.users.remove(actor, name, rev, () => this.tokens.removeOf(actor, name))
+  }
+
+  /** Writes down that somebody has asked for what their role does not allow. A store that fails hides no refusal. */
+  async noteRefused({ name, role }: Actor, action: string, object: string, address: string): Promise<void> {
+    const event = { actor: name, role, action, object, result: 'FORBIDDEN', detail: `from ${address}` }
+    await this.#refused.add(event).catch(() => {})
   }
 
   /** Calls back after each change of a user, token or login, when a caller may have lost their rights. */

@@ -60,6 +60,7 @@ async function answer(c: Context<Env>, route: Route, services: RouterServices): 
   if (route.method !== 'get') services.origin.checkOrigin(headers, { required: credentials.token === undefined })
   const admit = async () => {
     const visitor = (await services.access.authenticate(credentials)) ?? null
+    if (visitor && !mayCall(route, visitor)) await noteRefused(c, route, visitor, services)
     if (route.role !== 'everybody') checkCaller(route, visitor, services.now())
     return visitor
   }
@@ -89,12 +90,24 @@ async function answer(c: Context<Env>, route: Route, services: RouterServices): 
   return c.json(result)
 }
 
+function mayCall({ role }: Route, { actor }: Caller): boolean {
+  return role === 'everybody' || mayActAs(actor.role, role)
+}
+
+/** Who only reads leaves no trace, and neither do they in vain. */
+async function noteRefused(c: Context<Env>, route: Route, { actor }: Caller, services: RouterServices): Promise<void> {
+  if (route.method === 'get') return
+  const params = c.req.param() as Record<string, string>
+  const object = route.params && v.is(route.params, params) ? Object.values(params)[0]! : ''
+  await services.access.noteRefused(actor, `api.${route.id}`, object, services.addressOf(c.env.incoming))
+}
+
 function checkCaller(route: Route, visitor: Caller | null, now: number): void {
   if (!visitor) throw unauthenticated()
   const { actor, login } = visitor
   if (route.person && !login)
     throw new GatewayError('FORBIDDEN', 'A token may not do this.', { hint: 'Log in as a person.' })
-  if (route.role !== 'everybody' && !mayActAs(actor.role, route.role))
+  if (!mayCall(route, visitor))
     throw new GatewayError('FORBIDDEN', `Only the role ${route.role} may do this, and you have ${actor.role}.`, {
       hint: 'Ask an admin.',
     })

@@ -123,3 +123,17 @@ it('lets an admin revoke while strangers guess at the password', async () => {
   expect(answers).toHaveLength(6)
   expect((await anna.post('/api/step-up', { password: PASSWORD })).status).toBe(200)
 })
+
+it('writes down what somebody was refused for their role, and does not let them fill the disk', async () => {
+  const server = await startTestServer()
+  const viewer = await server.logIn(await server.setUp(), 'viewer')
+  const id = '02:00:00:00:00:01'
+  expect(code(await viewer.post(`/api/devices/${id}/revoke`, { rev: 1 }))).toEqual([403, 'FORBIDDEN'])
+  expect((await viewer.get('/api/audit')).status).toBe(403)
+  for (let n = 0; n < 40; n++) await viewer.post('/api/devices/%3Cb%3E/star', { starred: true })
+  const entries = await server.store.audit.page({ limit: 100 })
+  const refused = entries.filter(({ result }) => result === 'FORBIDDEN')
+  expect(refused).toHaveLength(30)
+  expect(refused.at(-1)).toMatchObject({ actor: 'viewer', role: 'viewer', action: 'api.revoke', object: id })
+  expect(refused[0]).toMatchObject({ action: 'api.star', object: '' })
+})
