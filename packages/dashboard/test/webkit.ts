@@ -15,7 +15,7 @@ export async function startWebKit(): Promise<Engine & { close(): Promise<void> }
     stdio: 'ignore',
     detached: true,
     // The sandbox refuses to run as root; and without a locale the browser says that its language is `C`, which is none.
-    env: { ...process.env, WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', LANG: 'C.UTF-8', LANGUAGE: 'en' },
+    env: { ...process.env, WEBKIT_DISABLE_SANDBOX_THIS_IS_DANGEROUS: '1', LC_ALL: 'en_US.UTF-8' },
   })
   const call = async (method: string, path: string, body?: object): Promise<unknown> => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, {

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
 import { serverNow } from '../state/clock.js'
 import type { Columns } from '../state/series.js'
+import { clockTime } from '../text.js'
 
 const FONT = '11px system-ui, "Segoe UI", "DejaVu Sans", sans-serif'
 /** Charts below each other show the same moment under the pointer. */
@@ -92,7 +93,7 @@ function optionsFor(
       y: { range: (_, low, high) => roomAround(low ?? 0, high ?? 1) },
     },
     axes: [
-      { ...axis(), size: 24, gap: 4, space: 64, values: (_, ticks) => ticks.map((tick) => timeOf(tick, span)) },
+      { ...axis(), size: 24, gap: 4, space: 64, values: (_, ticks) => ticks.map(timeFor(ticks, span)) },
       { ...axis(), size: 46, gap: 6, space: 30, values: (_, ticks) => ticks.map(decimalsFor(ticks)) },
     ],
     series: [
@@ -157,6 +158,9 @@ const HOUR_MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: 
 const DAY_MONTH = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
 const DAY = 24 * 60 * 60_000
 
-function timeOf(seconds: number, span: number): string {
-  return (span > DAY ? DAY_MONTH : HOUR_MINUTE).format(seconds * 1_000)
+/** Writes ticks of time so that two of them are told apart. */
+function timeFor(ticks: readonly number[], span: number): (seconds: number) => string {
+  if (span > DAY) return (seconds) => DAY_MONTH.format(seconds * 1_000)
+  const step = (ticks[1] ?? 0) - (ticks[0] ?? 0)
+  return (seconds) => (step < 60 ? clockTime(seconds * 1_000) : HOUR_MINUTE.format(seconds * 1_000))
 }
