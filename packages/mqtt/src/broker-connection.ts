@@ -3,7 +3,8 @@ import { checkOptions } from '@usmp/core/options'
 import { type MqttClient, connect as mqttConnect } from 'mqtt'
 import { brokerError, closedEarly, connectionLost, subscriptionRefused } from './broker-error.js'
 import { type BrokerOptions, brokerTable, brokerUrl } from './broker-options.js'
-import { asBuffer, clientOptions } from './client-options.js'
+import { asBuffer, clientOptions, MAX_PACKET } from './client-options.js'
+import { limitPackets } from './packet-limit.js'
 
 /** First and longest pause before the broker is tried again, ms; each is drawn from half of it to all of it. */
 const FIRST_PAUSE = 500
@@ -86,7 +87,7 @@ export class BrokerConnection {
     return this.#state
   }
 
-  /** Messages that were not sent, as the broker was away or read too slowly. */
+  /** Messages that were not sent, as the broker was away or read too slowly, and packets that were too long to be read. */
   get dropped(): number {
     return this.#dropped
   }
@@ -185,6 +186,8 @@ export class BrokerConnection {
     const stream = this.#client.stream as MqttClient['stream'] & { setNoDelay?: (on: boolean) => void }
     // The library knows some errors only and hides the others.
     stream.on('error', (error) => this.#noteFault(error))
+    // With MQTT 3.1.1 the broker cannot be told.
+    limitPackets(stream, MAX_PACKET, () => this.#dropped++)
     // An acknowledgement and a message are two packets; Nagle's algorithm would let one wait for the other, 40 ms and more.
     stream.setNoDelay?.(true)
   }

@@ -5,8 +5,8 @@ import type { BrokerOptions } from './broker-options.js'
 
 /** Seconds of silence after which MQTT itself asks whether the broker is there. */
 const KEEPALIVE = 60
-/** The largest packet that an MQTT 5 broker may send us, bytes: a frame with its topic has 600 at most. */
-const MAX_PACKET = 1_024
+/** The largest packet that is taken from a broker, bytes: a frame with its topic has 600 at most. MQTT 5 tells the broker. */
+export const MAX_PACKET = 1_024
 const CONNECT_TIMEOUT = 10_000
 
 /**

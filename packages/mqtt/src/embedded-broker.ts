@@ -69,7 +69,7 @@ export async function startEmbeddedBroker(options: EmbeddedBrokerOptions): Promi
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket)
     socket.on('close', () => sockets.delete(socket))
-    limitPackets(socket, MAX_PACKET)
+    limitPackets(socket, MAX_PACKET, () => socket.destroy())
     broker.handle(socket)
   })
   server.maxConnections = MAX_CONNECTIONS
