@@ -69,6 +69,7 @@ export class BrokerConnection {
   #fault: UsmpError | undefined
   #failures = 0
   #dropped = 0
+  #tooLong = 0
   #closed = false
 
   /** @throws UsmpError INVALID_ARGUMENT */
@@ -87,9 +88,14 @@ export class BrokerConnection {
     return this.#state
   }
 
-  /** Messages that were not sent, as the broker was away or read too slowly, and packets that were too long to be read. */
+  /** Messages that were not sent, as the broker was away or read too slowly. */
   get dropped(): number {
     return this.#dropped
+  }
+
+  /** Packets that came and were left out, as no packet of USMP is so long. */
+  get tooLong(): number {
+    return this.#tooLong
   }
 
   /** Calls `watcher` with each new state. Returns what ends that. */
@@ -187,7 +193,7 @@ export class BrokerConnection {
     // The library knows some errors only and hides the others.
     stream.on('error', (error) => this.#noteFault(error))
     // With MQTT 3.1.1 the broker cannot be told.
-    limitPackets(stream, MAX_PACKET, () => this.#dropped++)
+    limitPackets(stream, MAX_PACKET, () => this.#tooLong++)
     // An acknowledgement and a message are two packets; Nagle's algorithm would let one wait for the other, 40 ms and more.
     stream.setNoDelay?.(true)
   }

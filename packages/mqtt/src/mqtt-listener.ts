@@ -138,7 +138,9 @@ export class MqttListener {
 
   /** Messages that belonged to no handshake or session and were dropped, by cause. */
   get dropped(): ReadonlyMap<ErrorCode | MqttDrop, number> {
-    return new Map<ErrorCode | MqttDrop, number>([...this.#demultiplexer.dropped, ...this.#drops])
+    const drops = new Map<ErrorCode | MqttDrop, number>([...this.#demultiplexer.dropped, ...this.#drops])
+    const tooLong = (this.#drops.get('TOO_LONG') ?? 0) + this.#broker.tooLong
+    return tooLong > 0 ? drops.set('TOO_LONG', tooLong) : drops
   }
 
   /**

@@ -20,6 +20,6 @@ test.each(['mqtt', 'ws'] as const)(
       await other.publishAsync('usmp/home/01/020000000001/up', Buffer.alloc(size), { qos: 1 })
     }
     await until(() => sizes.length === 4)
-    expect([sizes, connection.dropped, connection.state.state]).toEqual([[492, 0, 127, 128], 2, 'connected'])
+    expect([sizes, connection.tooLong, connection.state.state]).toEqual([[492, 0, 127, 128], 2, 'connected'])
   },
 )
