@@ -3,10 +3,11 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { SimulatedClock, turns, until } from '@usmp/testing'
+import * as v from 'valibot'
 import { expect, onTestFinished, test } from 'vitest'
 import { type AlarmChange, Alarms, CALM_TIME } from '../../src/alarms/alarms.js'
 import { Webhook } from '../../src/alarms/webhook.js'
-import type { AlarmRule, Reading } from '../../src/contract/device.js'
+import { type AlarmRule, alarmRule, MAX_ALARM_AFTER, type Reading } from '../../src/contract/device.js'
 import { Counters, type Limit } from '../../src/counters.js'
 import { GatewayTime } from '../../src/time.js'
 import {
@@ -139,4 +140,10 @@ test('a notice is tried four times, in order, and follows no redirect', async ()
   webhook.close()
   await turns()
   expect(clock.pending).toBe(0)
+})
+
+test('a rule waits for no longer than a timer can, which would ring at once', () => {
+  expect(MAX_ALARM_AFTER).toBeLessThan(2 ** 31)
+  expect(v.is(alarmRule, { kind: 'offline', after: MAX_ALARM_AFTER })).toBe(true)
+  expect(v.is(alarmRule, { kind: 'offline', after: 2 ** 31 })).toBe(false)
 })
