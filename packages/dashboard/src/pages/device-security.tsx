@@ -118,10 +118,15 @@ function Danger({ device }: { device: Device }) {
     openDialog.value = { kind, id }
   }
   const isStored = state !== 'waiting'
-  const isIn = isStored && state !== 'revoked' && state !== 'blocked'
+  // Withdrawn while the store could not be written: what was not written can be tried again.
+  const isHeldOut = state === 'blocked' && device.blockedUntil === null
+  const isIn = isStored && state !== 'revoked' && (state !== 'blocked' || isHeldOut)
   return (
     <section class="card">
       <h2>Cut off</h2>
+      {isHeldOut && (
+        <p class="fault">Kept out until the gateway restarts, as the store could not be written. Do it again.</p>
+      )}
       <ul class="dangers">
         {isIn && (
           <li>
@@ -139,7 +144,7 @@ function Danger({ device }: { device: Device }) {
             </Action>
           </li>
         )}
-        {state === 'blocked' ? (
+        {state === 'blocked' && (
           <li>
             <span>Listen to this id again.</span>
             <Action
@@ -152,7 +157,8 @@ function Danger({ device }: { device: Device }) {
               Unblock
             </Action>
           </li>
-        ) : (
+        )}
+        {(state !== 'blocked' || isHeldOut) && (
           <li>
             <span>Ignore this id silently for some days.</span>
             <Action needs="admin" onAct={open('block')}>

@@ -9,7 +9,8 @@ import { count, deviceId, name, span, text, time } from './text.js'
  * - `offline`: was online before.
  * - `unknown`: was online, and its broker cannot be reached by the gateway, so nobody can say.
  * - `revoked`: its key is wiped; the row stays so that the id does not come back by accident.
- * - `blocked`: is dropped silently, and not shown as waiting, until `blockedUntil`.
+ * - `blocked`: is dropped silently, and not shown as waiting, until `blockedUntil`. Without such a date somebody has withdrawn it while the
+ *   store could not be written: it is kept out until a restart.
  */
 export const deviceState = v.picklist(['waiting', 'approved', 'online', 'offline', 'unknown', 'revoked', 'blocked'])
 export type DeviceState = v.InferOutput<typeof deviceState>

@@ -1,3 +1,4 @@
+import { GatewayError } from '../errors.js'
 import type { ManagedDevice } from './device.js'
 import type { DeviceServices } from './services.js'
 
@@ -32,4 +33,27 @@ export async function cutOff(
     })
   })
   await waited
+}
+
+/**
+ * As {@link cutOff}, but if the store cannot be written, the device stays out as long as this gateway runs: it may be stolen.
+ * @throws what `write` throws; STORE_FAILED then says that the device is kept out, and until when
+ */
+export async function keepOut(
+  services: Pick<DeviceServices, 'disconnect' | 'time' | 'directory'>,
+  device: ManagedDevice,
+  write: () => Promise<void>,
+): Promise<void> {
+  await cutOff(services, device, async () => {
+    try {
+      await write()
+    } catch (cause) {
+      if (!(cause instanceof GatewayError) || cause.code !== 'STORE_FAILED') throw cause
+      services.directory.setHeldOut(device, true)
+      throw new GatewayError('STORE_FAILED', `The device is kept out, but only until a restart: ${cause.message}`, {
+        hint: `${cause.hint ?? ''} Then repeat this command, or unblock the device to let it in again.`.trim(),
+        cause,
+      })
+    }
+  })
 }

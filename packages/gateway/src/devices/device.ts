@@ -24,6 +24,7 @@ export class ManagedDevice {
   #decidedRev = 0
   #waits = false
   #barred = false
+  #heldOut = false
   #link: Link | undefined
   #lastSeenAt: number | null = null
   #attempts: Attempts | null = null
@@ -53,7 +54,12 @@ export class ManagedDevice {
 
   /** Whether a session of it may begin. */
   get mayConnect(): boolean {
-    return this.record?.state === 'approved' && !this.#barred
+    return this.record?.state === 'approved' && !this.#barred && !this.#heldOut
+  }
+
+  /** See {@link setHeldOut}. */
+  get isHeldOut(): boolean {
+    return this.#heldOut
   }
 
   /** Null once there is neither a record nor a row that waits. */
@@ -109,7 +115,10 @@ export class ManagedDevice {
       this.#lastSeenAt = entry.value.lastSeenAt
       this.#attempts = entry.value.attempts
     }
-    if (entry?.value.state !== 'approved') this.#dropLink()
+    if (entry?.value.state !== 'approved') {
+      this.#dropLink()
+      this.#heldOut = false
+    }
     this.#link?.presence.update()
     this.#update()
   }
@@ -118,6 +127,16 @@ export class ManagedDevice {
   setBarred(barred: boolean): void {
     this.#barred = barred
     if (barred) this.#dropLink()
+    this.#update()
+  }
+
+  /**
+   * Keeps it out until a restart, or until the store says so for good: people have withdrawn it, and that could not be written.
+   * It counts as blocked.
+   */
+  setHeldOut(heldOut: boolean): void {
+    this.#heldOut = heldOut
+    if (heldOut) this.#dropLink()
     this.#update()
   }
 
@@ -189,6 +208,7 @@ export class ManagedDevice {
     const session = this.#link ? (this.#link.isHeard ? 'heard' : 'silent') : 'none'
     const state = stateOf({
       record: this.record?.state ?? null,
+      heldOut: this.#heldOut,
       waits: this.#waits,
       session,
       everSeen: this.lastSeenAt !== null,

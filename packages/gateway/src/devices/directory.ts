@@ -94,6 +94,12 @@ export class DeviceDirectory {
     )
   }
 
+  /** Keeps a device out, or no longer, without a word in the store; see {@link ManagedDevice.setHeldOut}. */
+  setHeldOut(device: ManagedDevice, heldOut: boolean): void {
+    device.setHeldOut(heldOut)
+    this.#events.onChange(device.id)
+  }
+
   /**
    * Changes a stored record as somebody wants who has seen revision `seen`; null removes it.
    * @param also records that are made in the same transaction

@@ -5,6 +5,8 @@ import type { DeviceRecord } from './record.js'
 export interface StateFacts {
   /** What people decided; null: nothing is stored. */
   readonly record: DeviceRecord['state'] | null
+  /** People have decided that it stays out, and the store could not be written. */
+  readonly heldOut: boolean
   /** Its proof waits for a decision. */
   readonly waits: boolean
   /** `silent`: there is a session, and nothing authentic has been heard on it. */
@@ -16,9 +18,10 @@ export interface StateFacts {
 }
 
 /** The state of a device, for any facts; null: there is no such device. */
-export function stateOf({ record, waits, session, everSeen, unreachable }: StateFacts): DeviceState | null {
+export function stateOf({ record, heldOut, waits, session, everSeen, unreachable }: StateFacts): DeviceState | null {
   if (record === null) return waits ? 'waiting' : null
   if (record !== 'approved') return record
+  if (heldOut) return 'blocked'
   if (unreachable) return 'unknown'
   if (session === 'heard') return 'online'
   return everSeen ? 'offline' : 'approved'

@@ -2,7 +2,7 @@ import { type Actor, GATEWAY } from '../actor.js'
 import type { Device } from '../contract/device.js'
 import { GatewayError } from '../errors.js'
 import type { Body } from '../operations.js'
-import { cutOff } from './cut-off.js'
+import { keepOut } from './cut-off.js'
 import type { ManagedDevice } from './device.js'
 import { NO_KEY } from './keys.js'
 import type { DeviceRecord } from './record.js'
@@ -10,7 +10,11 @@ import { type DeviceServices, newRecord } from './services.js'
 
 /** How long an id is blocked if nobody says, ms. */
 const DEFAULT_BLOCK = 30 * 24 * 3600_000
-/** Takes from devices what they were given: revokes, removes, blocks. The session ends while the store is written, not after it. */
+
+/**
+ * Takes from devices what they were given: revokes, removes, blocks. The session ends while the store is written, not after it; if it
+ * cannot be written, the device stays out until a restart, or until somebody unblocks it.
+ */
 export class Withdrawal {
   readonly #services: DeviceServices
 
@@ -35,7 +39,7 @@ export class Withdrawal {
           since: time.now(),
           blockedUntil: null,
         })
-        await cutOff(this.#services, device, () => directory.update(device, rev, tombstone, event))
+        await keepOut(this.#services, device, () => directory.update(device, rev, tombstone, event))
         return describe(id)
       },
     )
@@ -50,7 +54,7 @@ export class Withdrawal {
       async (event) => {
         const device = directory.get(id)
         const { history } = device.assertSeen(rev).value
-        await cutOff(this.#services, device, () => directory.update(device, rev, () => null, event))
+        await keepOut(this.#services, device, () => directory.update(device, rev, () => null, event))
         const isShared = directory.all.some(({ record }) => record?.history === history)
         await onRemoved(id, isShared ? undefined : history)
       },
@@ -83,7 +87,7 @@ export class Withdrawal {
           since: now,
           blockedUntil,
         })
-        await cutOff(this.#services, device, () => directory.update(device, rev, block, event))
+        await keepOut(this.#services, device, () => directory.update(device, rev, block, event))
         return describe(id)
       },
     )
@@ -97,10 +101,12 @@ export class Withdrawal {
     const { commands, directory, time, hint } = this.#services
     return commands.change(actor, { action: 'device.unblock', object: id, role: 'admin' }, async (event) => {
       const device = directory.get(id)
-      if (device.assertSeen(rev).value.state !== 'blocked') throw new GatewayError('WRONG_STATE', 'It is not blocked.')
+      const { state } = device.assertSeen(rev).value
+      if (state !== 'blocked' && !device.isHeldOut) throw new GatewayError('WRONG_STATE', 'It is not blocked.')
       const unblock = (record: DeviceRecord): DeviceRecord | null =>
         record.keySource === null ? null : { ...record, state: 'approved', since: time.now(), blockedUntil: null }
       await directory.update(device, rev, unblock, event)
+      if (device.isHeldOut) directory.setHeldOut(device, false)
       hint(id)
     })
   }

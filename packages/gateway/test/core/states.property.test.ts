@@ -20,6 +20,7 @@ import {
 test('there is one state for any facts, and online needs an approval and a session that was heard', () => {
   const facts = fc.record<StateFacts>({
     record: fc.constantFrom('approved', 'revoked', 'blocked', null),
+    heldOut: fc.boolean(),
     waits: fc.boolean(),
     session: fc.constantFrom('none', 'silent', 'heard'),
     everSeen: fc.boolean(),
@@ -30,9 +31,11 @@ test('there is one state for any facts, and online needs an approval and a sessi
       const state = stateOf(given)
       expect(state === null).toBe(given.record === null && !given.waits)
       expect(state === 'waiting').toBe(given.record === null && given.waits)
-      const isReachable = given.record === 'approved' && !given.unreachable
+      const isReachable = given.record === 'approved' && !given.heldOut && !given.unreachable
       expect(state === 'online').toBe(isReachable && given.session === 'heard')
-      for (const decided of ['revoked', 'blocked'] as const) expect(state === decided).toBe(given.record === decided)
+      expect(state === 'revoked').toBe(given.record === 'revoked')
+      const isBlocked = given.record === 'blocked' || (given.record === 'approved' && given.heldOut)
+      expect(state === 'blocked').toBe(isBlocked)
     }),
   )
 })

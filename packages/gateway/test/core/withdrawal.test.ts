@@ -77,17 +77,54 @@ test('a revoked device is out at once, also while the store is busy, and nothing
   expect(await revoked).toMatchObject({ state: 'revoked', readings: { n: { value: 1 } } })
 })
 
-test('a withdrawal that cannot be written is refused, and the device may come back', async () => {
-  const { store, real, held } = await heldStore()
+test.each(['revoke', 'block', 'remove'] as const)(
+  'a device that the store cannot %s is kept out all the same, until that is written',
+  async (command) => {
+    const { store, real, held } = await heldStore()
+    const { gateway, key, session } = await online(store)
+    held.fail = true
+    const { rev } = gateway.device(ID)
+    const refused = await gateway[command](ADMIN, ID, { rev }).catch((error: unknown) => error)
+    expect(refused).toMatchObject({
+      code: 'STORE_FAILED',
+      message: 'The device is kept out, but only until a restart: the disk is full',
+      hint: expect.stringContaining('repeat this command'),
+    })
+    expect((await session.closed).code).toBe('CLOSED')
+    expect((await real.devices.get(ID))!.value.state).toBe('approved')
+    expect((await real.audit.page({ limit: 1 }))[0]).toMatchObject({ result: 'STORE_FAILED' })
+    await knock(gateway, ID, key.psk)
+    expect(gateway.device(ID)).toMatchObject({ state: 'blocked', blockedUntil: null, session: null })
+    held.fail = false
+    await gateway.change(OPERATOR, ID, { rev, name: 'Attic' })
+    await knock(gateway, ID, key.psk)
+    await gateway[command](ADMIN, ID, { rev: gateway.device(ID).rev })
+    const state = gateway.devices().find(({ id }) => id === ID)?.state
+    expect(state).toBe({ revoke: 'revoked', block: 'blocked', remove: undefined }[command])
+    await knock(gateway, ID, key.psk)
+  },
+)
+
+test('a device that is kept out without a word in the store comes back when somebody unblocks it', async () => {
+  const { store, held } = await heldStore()
   const { gateway, key } = await online(store)
   held.fail = true
   const { rev } = gateway.device(ID)
   expect(await codeOf(gateway.revoke(ADMIN, ID, { rev }))).toBe('STORE_FAILED')
-  expect(await codeOf(gateway.remove(ADMIN, ID, { rev }))).toBe('STORE_FAILED')
-  expect((await real.devices.get(ID))!.value.state).toBe('approved')
+  expect(await codeOf(gateway.unblock(ADMIN, ID, { rev }))).toBe('STORE_FAILED')
+  await knock(gateway, ID, key.psk)
+  held.fail = false
+  await gateway.unblock(ADMIN, ID, { rev })
+  expect(gateway.device(ID).state).toBe('offline')
   await connectDevice(gateway, ID, key.psk)
   await untilState(gateway, ID, 'online')
-  expect((await real.audit.page({ limit: 1 }))[0]).toMatchObject({ action: 'device.remove', result: 'STORE_FAILED' })
+})
+
+test('a withdrawal of what somebody has not seen keeps nobody out', async () => {
+  const { gateway, key } = await online()
+  expect(await codeOf(gateway.revoke(ADMIN, ID, { rev: 77 }))).toBe('CONFLICT')
+  await connectDevice(gateway, ID, key.psk)
+  await untilState(gateway, ID, 'online')
 })
 
 test('who has not seen the newest change is refused, and the device stays as it is', async () => {
