@@ -33,11 +33,12 @@ export class Approval {
     )
   }
 
-  /** @throws GatewayError FORBIDDEN, NOT_FOUND, PROOF_CHANGED, PROOF_EXPIRED, KEY_DOES_NOT_FIT, WEAK_PSK, TOO_MANY, STORE_FAILED */
+  /** @throws GatewayError FORBIDDEN, NOT_FOUND, PROOF_CHANGED, PROOF_EXPIRED, KEY_DOES_NOT_FIT, WEAK_PSK, TOO_MANY, EXISTS, STORE_FAILED */
   approve(actor: Actor, id: string, { proofId, psk, name = '', group = null }: Body<'approve'>): Promise<Device> {
     const { commands, directory, time } = this.#services
     return commands.change(actor, { action: 'device.approve', object: id, role: 'operator' }, async (event) => {
       this.#assertWaits(id)
+      directory.assertHistoryIsFree(id)
       const key = this.#keyFor(id, proofId, psk)
       const firstSeenAt = this.#services.waiting.view(id)!.firstAt
       await directory.create(id, newRecord(id, time.now(), { name, group, firstSeenAt, ...key }), event)
@@ -138,12 +139,9 @@ export class Approval {
 
   /** A history goes on with one device only. @throws GatewayError WRONG_STATE */
   #assertNoHeir(id: string, history: string): void {
-    const { directory } = this.#services
-    const heir = directory.all.find(
-      ({ id: other, record }) => other !== id && record?.history === history && record.state !== 'revoked',
-    )
-    if (!heir) return
-    throw new GatewayError('WRONG_STATE', `The device was replaced already, by ${heir.id}.`, {
+    const heir = this.#services.directory.historyOwners.get(history)
+    if (heir === undefined || heir === id) return
+    throw new GatewayError('WRONG_STATE', `The device was replaced already, by ${heir}.`, {
       hint: 'Replace that one.',
     })
   }

@@ -63,6 +63,13 @@ export class DeviceDirectory {
     return device
   }
 
+  /** By the name of each history the device that it goes on with: one that has a key. */
+  get historyOwners(): ReadonlyMap<string, string> {
+    const owners = new Map<string, string>()
+    for (const { id, record } of this.#devices.values()) if (record?.keySource) owners.set(record.history, id)
+    return owners
+  }
+
   /** How many devices are in each state. */
   get counts(): Record<DeviceState, number> {
     const counts = { waiting: 0, approved: 0, online: 0, offline: 0, unknown: 0, revoked: 0, blocked: 0 }
@@ -76,6 +83,19 @@ export class DeviceDirectory {
     device?.setWaits(waits)
     this.#forgetIfGone(deviceId)
     this.#events.onChange(deviceId)
+  }
+
+  /**
+   * A device that is new must not go on with the history of another one.
+   * @param owners as {@link historyOwners}
+   * @throws GatewayError EXISTS
+   */
+  assertHistoryIsFree(id: string, owners: ReadonlyMap<string, string> = this.historyOwners): void {
+    const owner = owners.get(id)
+    if (owner === undefined || owner === id) return
+    throw new GatewayError('EXISTS', `The device ${id} was replaced: its history goes on with ${owner}.`, {
+      hint: `To swap the hardware back, replace ${owner} by it. Else revoke or remove ${owner} first.`,
+    })
   }
 
   /**

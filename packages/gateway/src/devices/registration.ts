@@ -36,7 +36,7 @@ export class Registration {
     const { commands, directory, waiting, time, hint, describe } = this.#services
     const { id, psk, name = '', group = null } = body
     return commands.change(actor, { action: 'device.register', object: id, role: 'operator' }, async (event) => {
-      this.#assertNew(id)
+      this.#assertNew(id, directory.historyOwners)
       await directory.create(id, newRecord(id, time.now(), { name, group, ...this.#keyOf(id, psk) }), event)
       waiting.remove(id)
       hint(id)
@@ -53,8 +53,9 @@ export class Registration {
     return commands.change(actor, { action: 'device.import', object: '', role: 'operator' }, async (event) => {
       const records = new Map<string, DeviceRecord>()
       const refused: Refused[] = []
+      const owners = directory.historyOwners
       for (const row of readCsv(csv)) {
-        const fault = this.#readRow(row, records)
+        const fault = this.#readRow(row, records, owners)
         if (fault) refused.push(fault)
       }
       if (records.size > 0) {
@@ -70,12 +71,16 @@ export class Registration {
   }
 
   /** Adds a line to `records`; or says why it is not taken. */
-  #readRow({ line, cells }: Row, records: Map<string, DeviceRecord>): Refused | undefined {
+  #readRow(
+    { line, cells }: Row,
+    records: Map<string, DeviceRecord>,
+    owners: ReadonlyMap<string, string>,
+  ): Refused | undefined {
     let id: string | null = null
     try {
       id = readId(cells.id ?? '')
       if (records.has(id)) throw new GatewayError('EXISTS', 'The id stands in the file twice.')
-      this.#assertNew(id)
+      this.#assertNew(id, owners)
       const key = this.#keyOf(id, cells.psk ?? '')
       const fields = { name: readName(cells.name) ?? '', group: readName(cells.group) ?? null, ...key }
       records.set(id, newRecord(id, this.#services.time.now(), fields))
@@ -86,9 +91,11 @@ export class Registration {
     }
   }
 
-  #assertNew(id: string): void {
-    const state = this.#services.directory.find(id)?.record?.state
-    if (state === undefined) return
+  /** @throws GatewayError EXISTS */
+  #assertNew(id: string, owners: ReadonlyMap<string, string>): void {
+    const { directory } = this.#services
+    const state = directory.find(id)?.record?.state
+    if (state === undefined) return directory.assertHistoryIsFree(id, owners)
     const hint = state === 'approved' ? 'Look for it in the list.' : 'Remove it first, then register it again.'
     throw new GatewayError('EXISTS', `There is a device with this id already; it is ${state}.`, { hint })
   }

@@ -207,3 +207,24 @@ test('a device that was replaced is not replaced again: its history goes on with
   const heir = await gateway.replace(ADMIN, ID, { ...body, rev: gateway.device(ID).rev })
   expect(heir.replaced).toEqual([OTHER, ID])
 })
+
+test('an id whose history goes on with other hardware is not let in beside it', async () => {
+  const { gateway, key, proofId } = await waiting()
+  const old = newKey()
+  const { rev } = await approved(gateway, OTHER, old, 'Cellar')
+  await gateway.replace(ADMIN, OTHER, { rev, by: ID, proofId, psk: key.hex })
+  await gateway.remove(ADMIN, OTHER, { rev: gateway.device(OTHER).rev })
+  await knock(gateway, OTHER, old.psk)
+  const { knock: row } = await untilState(gateway, OTHER, 'waiting')
+  const body = { proofId: row!.proofId, psk: old.hex }
+  const refused = await gateway.approve(OPERATOR, OTHER, body).catch((error: unknown) => error)
+  expect(refused).toMatchObject({ code: 'EXISTS', hint: expect.stringContaining(`replace ${ID} by it`) })
+  expect(await codeOf(gateway.register(OPERATOR, { id: OTHER, psk: old.hex }))).toBe('EXISTS')
+  const csv = `id,psk\n${OTHER},${old.hex}\n`
+  expect(await gateway.importDevices(OPERATOR, { csv })).toMatchObject({ registered: 0, refused: [{ code: 'EXISTS' }] })
+  expect(gateway.device(OTHER).state).toBe('waiting')
+  const back = await gateway.replace(ADMIN, ID, { ...body, rev: gateway.device(ID).rev, by: OTHER })
+  expect(back).toMatchObject({ id: OTHER, name: 'Cellar', replaced: [OTHER, ID] })
+  await connectDevice(gateway, OTHER, old.psk)
+  await untilState(gateway, OTHER, 'online')
+})

@@ -102,7 +102,7 @@ function waitingRoutes(operations: Operations): Route[] {
       params,
       body: contract.approve,
       answer: { json: device },
-      errors: [...PROOF, 'KEY_DOES_NOT_FIT', 'WEAK_PSK', ...STORED],
+      errors: [...PROOF, 'EXISTS', 'KEY_DOES_NOT_FIT', 'WEAK_PSK', ...STORED],
       handle: ({ caller, params, body }) => operations.approve(caller.actor, params.id, body),
     }),
     route({
