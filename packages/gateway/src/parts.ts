@@ -132,7 +132,10 @@ export class GatewayParts implements DeviceServices {
     })
     this.#cancels = [
       time.every(NOTE_PERIOD, () => void this.#note()),
-      time.every(CLOCK_PERIOD, () => time.findJump() && telemetry.onClockJump()),
+      time.every(CLOCK_PERIOD, () => {
+        if (time.findJump()) telemetry.onClockJump()
+        this.join.closeIfOver()
+      }),
       time.every(BLOCKS_PERIOD, () => void this.withdrawal.endBlocks().catch(() => {})),
     ]
   }

@@ -17,7 +17,7 @@ export interface ClockJump {
 
 /**
  * The time of the gateway. Spans and deadlines are measured by a clock that never jumps; dates, which people read and the store keeps,
- * come from the clock of the machine. No decision about a session or a join window may depend on a date.
+ * come from the clock of the machine. No session may end and no join window stay open by a date.
  */
 export class GatewayTime {
   readonly clock: Clock

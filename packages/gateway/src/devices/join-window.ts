@@ -9,6 +9,8 @@ const LONGEST = 60 * MINUTE
 interface Open {
   /** ms of the clock that never jumps. */
   readonly deadline: number
+  /** The same as a date. */
+  readonly until: number
   readonly suffix: string | null
   readonly by: string
   /** Devices that may still join; null: any number. */
@@ -17,8 +19,8 @@ interface Open {
 }
 
 /**
- * Whether devices that nobody knows may ask to join. The gateway's clock alone says when it closes; it is never open for ever, and a
- * restart closes it.
+ * Whether devices that nobody knows may ask to join. The gateway's clocks alone say when it closes: the one that never jumps, and the date
+ * too, as the first stands still while a machine sleeps. It is never open for ever, and a restart closes it.
  */
 export class JoinWindow {
   readonly #time: GatewayTime
@@ -38,6 +40,7 @@ export class JoinWindow {
     this.#overflow = 0
     this.#open = {
       deadline: this.#time.monotonic() + span,
+      until: this.#time.now() + span,
       suffix: suffix ?? null,
       by,
       left: count ?? null,
@@ -53,9 +56,16 @@ export class JoinWindow {
     this.#onChange()
   }
 
+  /** Closes it if its time is over, which has to be looked at now and then: a timer stands still while a machine sleeps. */
+  closeIfOver(): void {
+    if (this.remaining === 0) this.close()
+  }
+
   /** ms until it closes; 0 while it is closed. */
   get remaining(): number {
-    return this.#open ? Math.max(0, this.#open.deadline - this.#time.monotonic()) : 0
+    if (!this.#open) return 0
+    const { deadline, until } = this.#open
+    return Math.max(0, Math.min(deadline - this.#time.monotonic(), until - this.#time.now()))
   }
 
   /** Whether a device may ask to join now. */
@@ -85,7 +95,7 @@ export class JoinWindow {
     const none = { open: false, until: null, remaining: null, left: null, suffix: null, openedBy: null }
     if (!open) return { ...none, overflow: this.#overflow }
     const remaining = Math.round(this.remaining)
-    const until = this.#time.dateOf(open.deadline)
+    const until = this.#time.now() + remaining
     const { left, suffix, by } = open
     return { open: true, until, remaining, left, suffix, openedBy: by, overflow: this.#overflow }
   }

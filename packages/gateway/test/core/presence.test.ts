@@ -118,19 +118,35 @@ test('what a device calls itself is kept until a person gives a name', async () 
   expect((await gateway.change(OPERATOR, ID, { rev, name })).name).toBe(name)
 })
 
-test('a clock that is set changes no state and closes no window; the jump is told', async () => {
+test('a clock that is set changes no state and keeps no window open; the jump is told', async () => {
   const { gateway, made } = await online()
-  await gateway.openJoin(OPERATOR, { minutes: 10 })
   for (const jump of [40 * 365 * 86_400_000, -41 * 365 * 86_400_000]) {
+    await gateway.openJoin(OPERATOR, { minutes: 10 })
     made.wallOffset += jump
     await pass(made, 2_000, 1_000)
     expect(gateway.device(ID).state).toBe('online')
-    expect(gateway.joinWindow().open).toBe(true)
+    expect(gateway.joinWindow().open).toBe(jump < 0)
     expect(gateway.system().clockJumps.at(-1)!.by).toBe(jump)
   }
   await pass(made, 600_000, 20_000)
   expect(gateway.joinWindow().open).toBe(false)
   expect(gateway.device(ID).state).toBe('online')
+})
+
+test('a machine that slept past the end of the join window finds it closed, before any timer has run', async () => {
+  const { gateway, made } = await online()
+  await gateway.openJoin(OPERATOR, { minutes: 10 })
+  made.wallOffset += 599_000
+  expect(gateway.joinWindow()).toMatchObject({ open: true, remaining: 1_000 })
+  // The clock that never jumps stood still.
+  made.wallOffset += 1_000
+  const stranger = newKey()
+  await knock(gateway, deviceNumber(9), stranger.psk)
+  await turns()
+  expect(gateway.devices().map(({ id }) => id)).toEqual([ID])
+  expect(gateway.joinWindow().open).toBe(false)
+  const { value } = await gateway.live(AbortSignal.timeout(60_000))[Symbol.asyncIterator]().next()
+  expect(value).toMatchObject({ type: 'snapshot', join: { open: false }, knocksWhileClosed: 1 })
 })
 
 test('a hint that a device may be gone: it is asked at once and has 5 s; the hint alone decides nothing', async () => {
