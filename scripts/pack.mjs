@@ -1,6 +1,6 @@
 // Packs every package that is to be published into the folder `packed`, for those who install them from a checkout.
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build, install, pnpm, root } from './pnpm.mjs'
 
@@ -29,8 +29,13 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const destination = join(root, 'packed')
   rmSync(destination, { recursive: true, force: true })
   mkdirSync(destination)
+  console.log('Installing what the lock file names …')
   install()
+  console.log('Building every package; this takes a minute or two …')
   build()
-  for (const folder of publicPackages()) pack(folder, destination)
+  for (const folder of publicPackages()) {
+    pack(folder, destination)
+    console.log(`Packed ${basename(folder)}`)
+  }
   console.log(`Packed into ${destination}. In a folder of your own: npm install ${join(destination, '*.tgz')}`)
 }

@@ -7,6 +7,7 @@ import type { Device } from './contract/device.js'
 import type { LiveMessage } from './contract/live.js'
 import type { SystemInfo } from './contract/system.js'
 import type { Resolution, Series } from './contract/telemetry.js'
+import { changesOf } from './devices/changes.js'
 import type { Link } from './devices/link.js'
 import type { DeviceRecord } from './devices/record.js'
 import { GatewayError } from './errors.js'
@@ -113,7 +114,9 @@ export class Gateway implements Operations {
     const { commands, directory } = this.#parts
     const change = (record: DeviceRecord): DeviceRecord => ({ ...record, ...given(settings) })
     return commands.change(actor, { action: 'device.change', object: id, role: 'operator' }, async (event) => {
-      await directory.update(directory.get(id), rev, change, event)
+      const device = directory.get(id)
+      const detail = changesOf(device.assertSeen(rev).value, given(settings))
+      await directory.update(device, rev, change, { ...event, detail })
       return this.device(id)
     })
   }

@@ -30,6 +30,7 @@ export class Approval {
       command,
       () => withKey(psk, (key) => ({ fits: this.#fits(id, proofId, key), fingerprint: pskFingerprint(key, id) })),
       ({ fits, fingerprint }) => ({ fits, fingerprint: fits ? fingerprint : null }),
+      ({ fits }) => (fits ? 'ok' : 'KEY_DOES_NOT_FIT'),
     )
   }
 

@@ -37,11 +37,18 @@ export class AuditedCommands {
 
   /**
    * A command that changes no record. `check` says whether it can be done; then it is written down, and then done.
+   * @param resultOf what is written down as its result; `ok` where left out
    * @throws GatewayError FORBIDDEN, STORE_FAILED; what `check` and `work` throw
    */
-  async act<C, T>(actor: Actor, command: Command, check: () => C, work: (checked: C) => T | Promise<T>): Promise<T> {
+  async act<C, T>(
+    actor: Actor,
+    command: Command,
+    check: () => C,
+    work: (checked: C) => T | Promise<T>,
+    resultOf: (checked: C) => string = () => 'ok',
+  ): Promise<T> {
     const checked = await this.#guard(actor, command, async () => check())
-    await this.#log.append(eventOf(actor, command, 'ok'))
+    await this.#log.append(eventOf(actor, command, resultOf(checked)))
     return work(checked)
   }
 

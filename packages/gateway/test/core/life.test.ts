@@ -44,3 +44,23 @@ test('a device knocks, is approved, is seen, answers, and is revoked', async () 
     ...['join.open', 'device.check-key', 'device.approve', 'device.request', 'device.ping', 'device.revoke'],
   ])
 })
+
+test('the audit log says who tried a wrong key, and what somebody changed', async () => {
+  const { gateway, store } = await testGateway()
+  const key = newKey()
+  await gateway.openJoin(OPERATOR, { minutes: 5 })
+  await knock(gateway, ID, key.psk)
+  const { proofId } = (await untilState(gateway, ID, 'waiting')).knock!
+  await gateway.checkKey(OPERATOR, ID, { proofId, psk: newKey().hex })
+  const { rev } = await gateway.approve(OPERATOR, ID, { proofId, psk: key.hex, name: 'Küche' })
+  await gateway.change(OPERATOR, ID, {
+    rev,
+    name: 'Kitchen',
+    group: null,
+    alarmRules: [{ kind: 'above', reading: 'temperature', limit: 30 }],
+  })
+  const [change, , check] = await store.audit.page({ limit: 3 })
+  expect(check).toMatchObject({ action: 'device.check-key', result: 'KEY_DOES_NOT_FIT' })
+  expect(change).toMatchObject({ action: 'device.change', result: 'ok' })
+  expect(change!.detail).toBe('name "Küche" → "Kitchen", alarmRules [] → [temperature above 30]')
+})
