@@ -1,4 +1,5 @@
 import type { UsmpError } from '@usmp/core'
+import { PacketType } from '@usmp/core/constants'
 import type { FleetEvent } from '@usmp/gateway/simulator'
 import { endOf, errorFields } from '../describe.js'
 import type { Output } from '../output.js'
@@ -7,6 +8,10 @@ import type { Output } from '../output.js'
 const FEW = 8
 /** Between two such counts, ms. */
 const PAUSE = 2000
+
+/** A gateway says nothing to a device that it does not let in, so all reasons look the same. */
+const NOT_LET_IN =
+  'Likely, in this order: it waits for its approval (press Join on the page, then Approve), its key is wrong, or it was revoked.'
 
 /** What a person at the terminal is told about simulated sensors; with `--json` everything is told. */
 export class SensorReport {
@@ -44,7 +49,7 @@ export class SensorReport {
     this.#reasons.set(deviceId, reason.code)
     if (!isNew && !this.#output.json) return
     const fields = { event: 'retry', device_id: deviceId, ...errorFields(reason), pause_ms: pause }
-    this.#output.status(`${deviceId}: ${endOf(reason)}; it goes on trying`, fields, reason.hint)
+    this.#output.status(`${deviceId}: ${endOf(reason)}; it goes on trying`, fields, hintOf(reason))
   }
 
   stop(): void {
@@ -64,4 +69,8 @@ export class SensorReport {
       this.#output.status(`${online} of ${this.#total} sensors are online`, { event: 'count', online })
     }, PAUSE)
   }
+}
+
+function hintOf({ awaited, hint }: UsmpError): string | undefined {
+  return awaited === PacketType.SESSION_OK ? NOT_LET_IN : hint
 }

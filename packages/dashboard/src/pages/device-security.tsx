@@ -5,6 +5,7 @@ import { Action } from '../parts/action.js'
 import { CopyButton } from '../parts/copy-button.js'
 import { DeviceId, DeviceText } from '../parts/device-text.js'
 import { now } from '../state/clock.js'
+import { hasKey } from '../state/device-list.js'
 import { type OpenDialog, openDialog } from '../state/dialogs.js'
 import { tellDone } from '../state/notices.js'
 import { ago, dateTime, nameOf, placeText, plural, shown, whole } from '../text.js'
@@ -95,18 +96,20 @@ function SessionCard({ device: { session } }: { device: Device }) {
   )
 }
 
-function AttemptsCard({ device: { attempts } }: { device: Device }) {
+function AttemptsCard({ device }: { device: Device }) {
+  const { attempts, state } = device
+  const what = hasKey(device) ? 'with this id and another key' : `with this id since it was ${state}`
   return (
     <section class="card">
-      <h2>Wrong keys</h2>
+      <h2>{hasKey(device) ? 'Wrong keys' : 'Attempts'}</h2>
       {attempts ? (
         <p>
-          {plural(attempts.count, 'attempt')} with this id and another key. The last came{' '}
-          {ago(attempts.lastAt, now.value)} from <DeviceText text={attempts.lastAddress} />. The session of the true
-          device was not touched.
+          {plural(attempts.count, 'attempt')} {what}. The last came {ago(attempts.lastAt, now.value)} from{' '}
+          <DeviceText text={attempts.lastAddress} />.{' '}
+          {hasKey(device) ? 'The session of the true device was not touched.' : 'None was let in.'}
         </p>
       ) : (
-        <p class="dim">Nobody has tried this id with another key.</p>
+        <p class="dim">There was no attempt {what}.</p>
       )}
     </section>
   )

@@ -1,5 +1,6 @@
 import type { Device } from '@usmp/gateway/contract'
 import { now } from '../state/clock.js'
+import { hasKey } from '../state/device-list.js'
 import { doubtful } from '../state/link.js'
 import { span } from '../text.js'
 
@@ -30,7 +31,7 @@ export function StateBadge({ device, since = false }: { device: Device; since?: 
 
 /** Somebody else tries the id of this device with another key. */
 export function AttemptsBadge({ device, short = false }: { device: Device; short?: boolean }) {
-  if (!device.attempts) return null
+  if (!device.attempts || !hasKey(device)) return null
   const { count } = device.attempts
   const words = count === 1 ? 'wrong key' : 'wrong keys'
   return (

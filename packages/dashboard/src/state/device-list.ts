@@ -16,12 +16,17 @@ export const FILTER_WORDS: Record<Filter, string> = {
   closed: 'Revoked, blocked',
 }
 
+/** Whether the gateway has a key of the device, so that other keys are wrong ones. */
+export function hasKey({ state }: Pick<Device, 'state'>): boolean {
+  return state !== 'waiting' && state !== 'revoked' && state !== 'blocked'
+}
+
 export function fits(filter: Filter, { state, attempts, alarms }: Device): boolean {
   switch (filter) {
     case 'offline':
       return state === 'offline' || state === 'unknown'
     case 'attempts':
-      return attempts !== null
+      return attempts !== null && hasKey({ state })
     case 'alarms':
       return alarms.length > 0
     case 'closed':

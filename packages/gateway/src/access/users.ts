@@ -51,7 +51,8 @@ export class Users {
       const value: UserRecord = {
         role,
         createdAt: this.#now(),
-        lastLoginAt: null,
+        // The setup link logs its user in.
+        lastLoginAt: first ? this.#now() : null,
         password: await this.#passwords.hash(password),
         generation: randomSecret(GENERATION_SIZE),
       }

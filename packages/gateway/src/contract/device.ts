@@ -41,7 +41,10 @@ export const knock = v.object({
 })
 export type Knock = v.InferOutput<typeof knock>
 
-/** Wrong proofs for the id of an approved device. The session of the true one is not touched by them. */
+/**
+ * Wrong proofs for the id of an approved device. The session of the true one is not touched by them. Of a device that is revoked or
+ * blocked: all its attempts since then, as there is no key here that could tell them apart.
+ */
 export const attempts = v.object({ count, lastAt: time, lastAddress: v.string() })
 
 export const roundTrips = v.object({

@@ -108,13 +108,12 @@ export class ManagedDevice {
 
   /** The record is this one now; undefined: there is none. */
   setEntry(entry: Entry<DeviceRecord> | undefined): void {
-    const isFirst = this.#entry === undefined
-    if (entry && !isNote(this.#entry?.value, entry.value)) this.#decidedRev = entry.rev
+    const before = this.#entry?.value
+    if (entry && !isNote(before, entry.value)) this.#decidedRev = entry.rev
     this.#entry = entry
-    if (entry && isFirst) {
-      this.#lastSeenAt = entry.value.lastSeenAt
-      this.#attempts = entry.value.attempts
-    }
+    if (entry && !before) this.#lastSeenAt = entry.value.lastSeenAt
+    // They are counted anew in each state: wrong keys of an approved device, knocks of one that was revoked.
+    if (entry && before?.state !== entry.value.state) this.#attempts = entry.value.attempts
     if (entry?.value.state !== 'approved') {
       this.#dropLink()
       this.#heldOut = false
@@ -170,7 +169,7 @@ export class ManagedDevice {
     this.#description = description
   }
 
-  /** Somebody with a wrong key has claimed the id. */
+  /** Somebody with a wrong key has claimed the id; of one that is not approved: with any key. */
   onAttempt(address: string): void {
     this.#attempts = { count: (this.#attempts?.count ?? 0) + 1, lastAt: this.#time.now(), lastAddress: address }
   }

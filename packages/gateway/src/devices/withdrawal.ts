@@ -38,6 +38,7 @@ export class Withdrawal {
           state: 'revoked',
           since: time.now(),
           blockedUntil: null,
+          attempts: null,
         })
         await keepOut(this.#services, device, () => directory.update(device, rev, tombstone, event))
         return describe(id)
@@ -86,6 +87,7 @@ export class Withdrawal {
           state: 'blocked',
           since: now,
           blockedUntil,
+          attempts: null,
         })
         await keepOut(this.#services, device, () => directory.update(device, rev, block, event))
         return describe(id)

@@ -77,6 +77,16 @@ test('a revoked device is out at once, also while the store is busy, and nothing
   expect(await revoked).toMatchObject({ state: 'revoked', readings: { n: { value: 1 } } })
 })
 
+test('attempts of a revoked device are counted from its revocation, and are no wrong keys of before', async () => {
+  const { gateway, key } = await online()
+  await knock(gateway, ID, newKey().psk)
+  await until(() => gateway.device(ID).attempts?.count === 1)
+  const revoked = await gateway.revoke(ADMIN, ID, { rev: gateway.device(ID).rev })
+  expect(revoked.attempts).toBeNull()
+  await knock(gateway, ID, key.psk)
+  await until(() => gateway.device(ID).attempts?.count === 1)
+})
+
 test.each(['revoke', 'block', 'remove'] as const)(
   'a device that the store cannot %s is kept out all the same, until that is written',
   async (command) => {
