@@ -12,20 +12,30 @@ export const PROOF_MEMORY = 3600_000
 /** How long a row stays to say that its proof is too old, ms. */
 const EXPIRED_MEMORY = 600_000
 
+/** How long a proof can still be decided about after a newer one has come, ms: somebody may be looking at it. */
+const OLDER_MEMORY = 60_000
+
+/** What a device has sent, and what is known of it. */
+interface Proof {
+  readonly id: string
+  readonly attempt: UnprovenDevice
+  readonly carrier: Carrier | null
+  readonly proven: boolean
+  /** ms of the clock that never jumps. */
+  readonly expiresAt: number
+}
+
 /** A device that waits for a decision. */
 interface Row {
-  readonly firstAt: number
-  attempt: UnprovenDevice
-  proofId: string
+  readonly newest: Proof
+  /** One that came before it; the newest ones do not push it aside while it is there. */
+  older: { readonly proof: Proof; readonly cancel: Cancel } | undefined
   /** Dates. */
-  lastAt: number
+  readonly firstAt: number
+  readonly lastAt: number
   count: number
-  carrier: Carrier | null
-  proven: boolean
   starred: boolean
-  /** ms of the clock that never jumps. */
-  expiresAt: number
-  cancel: Cancel
+  readonly cancel: Cancel
 }
 
 /** A proof that has come, and what is known of it. */
@@ -39,8 +49,11 @@ export interface NewProof {
 }
 
 /**
- * Devices that have sent a proof and wait for a person: one row an id, with the newest proof only. When the list is full, the row
- * whose device has not knocked for longest goes, but never one that is proven or starred.
+ * Devices that have sent a proof and wait for a person: one row an id, with the newest proof. When the list is full, the row whose
+ * device has not knocked for longest goes, but never one that is proven or starred.
+ *
+ * One older proof is kept for a minute, so that who knocks with the id of another device does not hold up its approval. A decision
+ * names the proof that it is about, and its key is tried on that one alone.
  *
  * It owns the attempts that it keeps, and wipes each one that it lets go of. What must not happen: that a row is made for a proof that
  * did not come, or that a proof stays in memory for ever.
@@ -71,39 +84,50 @@ export class WaitingList {
    */
   add({ attempt, carrier, proven, window }: NewProof): boolean {
     const id = attempt.deviceId
-    const older = this.#rows.get(id)
-    if (older?.proven && !proven && !this.#isExpired(older)) {
+    const before = this.#rows.get(id)
+    if (before?.newest.proven && !proven && !this.#isExpired(before.newest)) {
       // Whoever claims the id of a proven device must not push its proof aside.
-      older.count++
+      before.count++
       attempt.forget()
       this.#onChange(id)
       return true
     }
-    const hasRoom = older !== undefined || this.#rows.size < MAX_WAITING
+    const hasRoom = before !== undefined || this.#rows.size < MAX_WAITING
     const lifetime = window + PROOF_MEMORY
     if ((!hasRoom && !this.#evict()) || !attempt.keep(lifetime)) {
       attempt.forget()
       return hasRoom
     }
-    older?.cancel()
-    older?.attempt.forget()
+    before?.cancel()
     const now = this.#time.now()
+    const expiresAt = this.#time.monotonic() + lifetime
     // Deleted and set again, so that the order of the map is the order of the last knock.
     this.#rows.delete(id)
     this.#rows.set(id, {
-      attempt,
-      proofId: randomBytes(8).toString('hex'),
-      firstAt: older?.firstAt ?? now,
+      newest: { id: randomBytes(8).toString('hex'), attempt, carrier, proven, expiresAt },
+      older: before && this.#olderOf(id, before),
+      firstAt: before?.firstAt ?? now,
       lastAt: now,
-      count: (older?.count ?? 0) + 1,
-      carrier,
-      proven,
-      starred: older?.starred ?? false,
-      expiresAt: this.#time.monotonic() + lifetime,
+      count: (before?.count ?? 0) + 1,
+      starred: before?.starred ?? false,
       cancel: this.#time.after(lifetime + EXPIRED_MEMORY, () => this.remove(id)),
     })
     this.#onChange(id)
     return hasRoom
+  }
+
+  /** What stays of a row when a newer proof comes. */
+  #olderOf(deviceId: string, { newest, older }: Row): Row['older'] {
+    if (older) {
+      newest.attempt.forget()
+      return older
+    }
+    const forget = () => {
+      newest.attempt.forget()
+      const row = this.#rows.get(deviceId)
+      if (row?.older?.proof === newest) row.older = undefined
+    }
+    return { proof: newest, cancel: this.#time.after(OLDER_MEMORY, forget) }
   }
 
   /**
@@ -111,8 +135,7 @@ export class WaitingList {
    * @throws GatewayError NOT_FOUND, PROOF_CHANGED, PROOF_EXPIRED
    */
   matches(deviceId: string, proofId: string, psk: Uint8Array): boolean {
-    const row = this.#checkable(deviceId, proofId)
-    return row.attempt.matches(psk)
+    return this.#checkable(deviceId, proofId).attempt.matches(psk)
   }
 
   /**
@@ -134,7 +157,9 @@ export class WaitingList {
     const row = this.#rows.get(deviceId)
     if (!row) return false
     row.cancel()
-    row.attempt.forget()
+    row.newest.attempt.forget()
+    row.older?.cancel()
+    row.older?.proof.attempt.forget()
     this.#rows.delete(deviceId)
     this.#onChange(deviceId)
     return true
@@ -147,11 +172,11 @@ export class WaitingList {
   view(deviceId: string): InferOutput<typeof knock> | null {
     const row = this.#rows.get(deviceId)
     if (!row) return null
-    const { proofId, firstAt, lastAt, count, carrier, proven, starred } = row
-    const { address } = row.attempt
+    const { newest, firstAt, lastAt, count, starred } = row
+    const { id: proofId, attempt, carrier, proven, expiresAt } = newest
     return {
-      ...{ proofId, firstAt, lastAt, count, carrier, address, proven, starred },
-      expiresAt: this.#time.dateOf(row.expiresAt),
+      ...{ proofId, firstAt, lastAt, count, carrier, address: attempt.address, proven, starred },
+      expiresAt: this.#time.dateOf(expiresAt),
     }
   }
 
@@ -165,28 +190,29 @@ export class WaitingList {
     return row
   }
 
-  #checkable(deviceId: string, proofId: string): Row {
-    const row = this.#row(deviceId)
-    if (row.proofId !== proofId) {
+  #checkable(deviceId: string, proofId: string): Proof {
+    const { newest, older } = this.#row(deviceId)
+    const proof = [newest, older?.proof].find((one) => one?.id === proofId)
+    if (!proof) {
       throw new GatewayError('PROOF_CHANGED', 'The device has knocked again since you looked.', {
         hint: 'Look at the new knock, then decide again.',
       })
     }
-    if (this.#isExpired(row)) {
+    if (this.#isExpired(proof)) {
       throw new GatewayError('PROOF_EXPIRED', 'The proof of the device is too old to be checked.', {
         hint: 'Open the join window and let the device knock again.',
       })
     }
-    return row
+    return proof
   }
 
-  #isExpired(row: Row): boolean {
-    return this.#time.monotonic() >= row.expiresAt
+  #isExpired({ expiresAt }: Proof): boolean {
+    return this.#time.monotonic() >= expiresAt
   }
 
   /** @returns false if no row may go */
   #evict(): boolean {
-    for (const [id, { proven, starred }] of this.#rows) if (!proven && !starred) return this.remove(id)
+    for (const [id, { newest, starred }] of this.#rows) if (!newest.proven && !starred) return this.remove(id)
     return false
   }
 }

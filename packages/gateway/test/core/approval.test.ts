@@ -1,7 +1,9 @@
 import { deriveDevicePsk, pskFingerprint } from '@usmp/core'
 import { nodeRandom } from '@usmp/node'
-import { turns, until } from '@usmp/testing'
+import { SimulatedClock, turns, until } from '@usmp/testing'
 import { expect, test } from 'vitest'
+import { WaitingList } from '../../src/devices/waiting-list.js'
+import { GatewayTime } from '../../src/time.js'
 import {
   ADMIN,
   approved,
@@ -47,15 +49,67 @@ test('a wrong key changes nothing and says so; the right one is taken afterwards
   })
 })
 
-test('a proof that changed since the person looked is not approved', async () => {
+test('a proof that changed since the person looked is not approved by a key of the other one', async () => {
   const { gateway, key, proofId } = await waiting()
   const impostor = newKey()
   await knock(gateway, ID, impostor.psk)
   await until(() => gateway.device(ID).knock?.count === 2)
-  expect(await codeOf(gateway.approve(OPERATOR, ID, { proofId, psk: key.hex }))).toBe('PROOF_CHANGED')
   const { proofId: newer } = gateway.device(ID).knock!
   expect(newer).not.toBe(proofId)
   expect(await codeOf(gateway.approve(OPERATOR, ID, { proofId: newer, psk: key.hex }))).toBe('KEY_DOES_NOT_FIT')
+  expect(await codeOf(gateway.approve(OPERATOR, ID, { proofId, psk: impostor.hex }))).toBe('KEY_DOES_NOT_FIT')
+})
+
+test('who knocks again and again with the id of a device does not hold up the approval of the proof that was looked at', async () => {
+  const { gateway, key, proofId } = await waiting()
+  for (let n = 2; n < 8; n++) {
+    await knock(gateway, ID, newKey().psk, { address: `stranger ${n}` })
+    await until(() => gateway.device(ID).knock?.count === n)
+  }
+  expect(gateway.device(ID).knock!.proofId).not.toBe(proofId)
+  expect(await gateway.checkKey(OPERATOR, ID, { proofId, psk: key.hex })).toMatchObject({ fits: true })
+  await gateway.approve(OPERATOR, ID, { proofId, psk: key.hex })
+  await connectDevice(gateway, ID, key.psk)
+  await untilState(gateway, ID, 'online')
+})
+
+test('an older proof is there for a minute, beside the newest one only, and is then wiped', () => {
+  const clock = new SimulatedClock()
+  const list = new WaitingList(new GatewayTime(clock, () => clock.now()), () => {})
+  const kept = new Set<number>()
+  let made = 0
+  const add = (proven = false) => {
+    const n = made++
+    const attempt = {
+      ...{ deviceId: ID, address: 'at home', matches: () => true },
+      keep: () => kept.add(n) !== undefined,
+      forget: () => void kept.delete(n),
+    }
+    list.add({ attempt, carrier: null, proven, window: 60_000 })
+    return list.view(ID)!.proofId
+  }
+  const isKnown = (proofId: string) => {
+    try {
+      return list.matches(ID, proofId, new Uint8Array(32))
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'PROOF_CHANGED' })
+      return false
+    }
+  }
+  const [first, second] = [add(), add()]
+  clock.advance(59_999)
+  const third = add()
+  expect([first, second, third].map(isKnown)).toEqual([true, false, true])
+  expect(kept).toEqual(new Set([0, 2]))
+  clock.advance(1)
+  expect([first, third].map(isKnown)).toEqual([false, true])
+  expect(kept).toEqual(new Set([2]))
+  const proven = add(true)
+  expect([list.isProven(ID, third), list.isProven(ID, proven)]).toEqual([false, true])
+  list.remove(ID)
+  expect(kept.size).toBe(0)
+  clock.advance(10_000_000)
+  expect(list.ids).toEqual([])
 })
 
 test('a proof can be checked for an hour after the window, then the device has to knock again', async () => {
