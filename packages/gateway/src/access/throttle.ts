@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.js'
+import { networkOf } from './network.js'
 
 /** Failures without a pause, and the longest pause, ms. An account pauses briefly only, or anybody could lock its owner out. */
 const ACCOUNT = { free: 5, longest: 60_000 }
@@ -96,10 +97,4 @@ class Failures {
   clear(key: string): void {
     this.#entries.delete(key)
   }
-}
-
-/** An IPv6 host has a whole /64 to choose addresses from, so these count as one. */
-function networkOf(address: string): string {
-  if (!address.includes(':') || address.startsWith('::')) return address
-  return `${address.split(':', 4).join(':')}::/64`
 }

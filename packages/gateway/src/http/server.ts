@@ -8,6 +8,7 @@ import { Access } from '../access/access.js'
 import type { Operations } from '../operations.js'
 import type { Store } from '../store/store.js'
 import { clientAddress, inUrl, isLoopback, reachableHost } from './address.js'
+import { limitByAddress } from './address-limit.js'
 import { makeApp } from './app.js'
 import { Cookies } from './cookies.js'
 import { LiveSockets } from './live-sockets.js'
@@ -20,6 +21,10 @@ import { deviceRoutes } from './routes/devices.js'
 import { systemRoutes } from './routes/system.js'
 import { type Certificate, certificateFingerprint, selfSignedCertificate } from './tls.js'
 
+/** Most connections at once from one address, unless a proxy has one address for all. A page takes 7 at most. */
+const MAX_PER_ADDRESS = 64
+/** How long a TLS handshake may take, ms. */
+const HANDSHAKE_TIMEOUT = 10_000
 /** Most connections at once, and how long a request may take to arrive, ms. */
 const MAX_CONNECTIONS = 512
 const REQUEST_TIMEOUT = 30_000
@@ -109,6 +114,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
   })
 
   const server = makeServer(certificate)
+  if (publicUrl === null) limitByAddress(server, MAX_PER_ADDRESS)
   server.on(
     'request',
     getRequestListener((request, env) => app.fetch(request, env as never), { overrideGlobalObjects: false }),
@@ -169,7 +175,7 @@ function noticeOf({ cert }: Certificate): string {
 function makeServer(certificate: Certificate | null): Server {
   const limits = { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, maxHeaderSize: 16 * 1024 }
   const server = certificate
-    ? createHttpsServer({ ...limits, ...certificate, minVersion: 'TLSv1.2' })
+    ? createHttpsServer({ ...limits, ...certificate, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_TIMEOUT })
     : createServer(limits)
   server.maxConnections = MAX_CONNECTIONS
   return server
