@@ -127,8 +127,11 @@ function Ask({ row }: { row: Row }) {
 
 function Outcome({ outcome }: { outcome: RequestOutcome }) {
   const { method, params, at, by, duration, result, error } = outcome
-  const asked = Object.keys(params).length > 0 ? JSON.stringify(params) : ''
-  const answer = error ? `${error.code}: ${error.message}` : JSON.stringify(result, null, 2)
+  // Viewers are not told what was said.
+  const isHidden = params === undefined
+  const asked = isHidden ? '…' : Object.keys(params).length > 0 ? JSON.stringify(params) : ''
+  const good = isHidden ? 'Done. Operators see what the device has answered.' : JSON.stringify(result, null, 2)
+  const answer = error ? `${error.code}: ${error.message}` : good
   return (
     <li class={error ? 'card outcome failed' : 'card outcome'}>
       <header>

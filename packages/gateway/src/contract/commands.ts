@@ -82,7 +82,8 @@ export const requestOutcome = v.object({
   at: time,
   by: v.string(),
   method: v.string(),
-  params: v.record(v.string(), v.unknown()),
+  /** Left out for viewers, as `result` and what the device says in `error`: all may hold secrets, such as a password of a network. */
+  params: v.optional(v.record(v.string(), v.unknown())),
   /** ms until the answer. */
   duration: v.number(),
   result: v.optional(v.unknown()),

@@ -3,9 +3,11 @@ import type { Duplex } from 'node:stream'
 import type { Clock } from '@usmp/core'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Access, Caller, Credentials } from '../access/access.js'
+import type { Role } from '../contract/access.js'
 import { CLOSE_LOGIN, CLOSE_SLOW, HEARTBEAT, type LiveMessage } from '../contract/live.js'
 import { GatewayError } from '../errors.js'
 import type { Operations } from '../operations.js'
+import { outcomeFor } from '../requests/outcome-for.js'
 
 /** Most sockets, and most of one user or token. */
 const MAX_SOCKETS = 64
@@ -85,7 +87,7 @@ class LiveSocket {
   readonly name: string
   readonly #ws: WebSocket
   readonly #credentials: Credentials
-  readonly #role: string
+  readonly #role: Role | null
   readonly #services: Services
   readonly #ended = new AbortController()
   #heartbeat: unknown
@@ -94,7 +96,7 @@ class LiveSocket {
   constructor(ws: WebSocket, caller: Caller | undefined, credentials: Credentials, services: Services) {
     this.#ws = ws
     this.name = caller?.actor.name ?? ''
-    this.#role = caller?.actor.role ?? ''
+    this.#role = caller?.actor.role ?? null
     this.#credentials = credentials
     this.#services = services
     ws.on('error', () => ws.terminate())
@@ -103,13 +105,13 @@ class LiveSocket {
       this.#unanswered = 0
     })
     ws.once('close', () => this.#end())
-    if (caller) this.#start()
+    if (caller) this.#start(caller.actor.role)
     else this.close(CLOSE_LOGIN, 'not logged in')
   }
 
-  #start(): void {
+  #start(role: Role): void {
     this.#schedule()
-    this.#feed().catch((error) => {
+    this.#feed(role).catch((error) => {
       if (this.#ended.signal.aborted) return
       this.#services.onError(error)
       this.close(CLOSE_ERROR, 'fault of the gateway')
@@ -135,9 +137,9 @@ class LiveSocket {
     this.#services.clock.clearTimer(this.#heartbeat)
   }
 
-  async #feed(): Promise<void> {
+  async #feed(role: Role): Promise<void> {
     for await (const message of this.#services.operations.live(this.#ended.signal)) {
-      await this.#send(message)
+      await this.#send(messageFor(role, message))
       if (this.#ended.signal.aborted) return
     }
     if (!this.#ended.signal.aborted) throw new Error('The live feed of the gateway has ended.')
@@ -172,4 +174,8 @@ class LiveSocket {
     void this.checkCaller()
     this.#schedule()
   }
+}
+
+function messageFor(role: Role, message: LiveMessage): LiveMessage {
+  return message.type === 'request' ? { ...message, outcome: outcomeFor(role, message.outcome) } : message
 }

@@ -40,7 +40,9 @@ export const DEVICE: Device = {
 }
 
 const JOIN = { open: false, until: null, remaining: null, left: null, suffix: null, openedBy: null, overflow: 0 }
-const OUTCOME = { id: 'r1', at: 1_800_000_000_000, by: 'anna', method: 'ping', params: {}, duration: 3, result: {} }
+const ASKED = { at: 1_800_000_000_000, by: 'anna', method: 'join', params: { wifi: 'a secret' }, duration: 3 }
+export const OUTCOME = { id: 'r1', ...ASKED, result: { wifi: 'a secret' } }
+export const FAILED = { id: 'r2', ...ASKED, error: { code: -32000, message: 'no a secret', data: 'a secret' } }
 const BROKER = {
   state: 'connected',
   url: 'mqtt://127.0.0.1',
@@ -103,7 +105,7 @@ export function fakeOperations(): FakeOperations {
     dismiss: command('dismiss', undefined),
     ping: command('ping', { roundTrip: 12 }),
     request: command('request', OUTCOME),
-    requests: () => [OUTCOME],
+    requests: () => [FAILED, OUTCOME],
     series: async (id, reading, { resolution }) => {
       known(id)
       return { id, reading, unit: '@C', resolution, at: [1_800_000_000_000, 1_800_000_060_000], mean: [-1.5, null] }

@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished } from 'vitest'
 import { WebSocket } from 'ws'
 import { type LiveMessage, liveMessage } from '../../src/contract/live.js'
 import { Browser } from './client.js'
+import { DEVICE_ID, FAILED, OUTCOME } from './fake-operations.js'
 import { PASSWORD, startTestServer, type TestServer } from './start.js'
 
 const HOUR = 3600_000
@@ -56,6 +57,33 @@ describe('the live socket', () => {
     }
     expect(page.messages.map(({ type }) => type)).toEqual(['snapshot', 'knocks', 'heartbeat', 'heartbeat', 'heartbeat'])
     for (const message of page.messages) expect(v.is(liveMessage, message)).toBe(true)
+  })
+
+  it('tells viewers that a device was asked and how that ended, but not what was said; so does the history', async () => {
+    const server = await startTestServer()
+    const sent: LiveMessage[] = [OUTCOME, FAILED].map((outcome) => ({ type: 'request', id: DEVICE_ID, outcome }))
+    server.operations.feed = async function* (signal) {
+      yield* sent
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    }
+    const admin = await server.setUp()
+    const told = async (browser: Browser) => {
+      const page = new Page(server, browser.headers)
+      await until(() => page.messages.length === 3)
+      const { requests } = (await browser.get(`/api/devices/${DEVICE_ID}/requests`)).json
+      for (const message of page.messages) expect(v.is(liveMessage, message)).toBe(true)
+      return { live: page.messages.slice(1), requests }
+    }
+    const all = { live: sent, requests: [FAILED, OUTCOME] }
+    expect(await told(admin)).toEqual(all)
+    expect(await told(await server.logIn(admin, 'operator'))).toEqual(all)
+    const { live, requests } = await told(await server.logIn(admin, 'viewer'))
+    expect(JSON.stringify([live, requests])).not.toContain('secret')
+    expect(live).toMatchObject([
+      { outcome: { id: 'r1', by: 'anna', method: 'join' } },
+      { outcome: { id: 'r2', error: { code: -32000 } } },
+    ])
+    expect(requests).toMatchObject([{ id: 'r2', error: { code: -32000 } }, { id: 'r1' }])
   })
 
   it('lets go of a connection that it refuses, also if the other end holds on to it', async () => {

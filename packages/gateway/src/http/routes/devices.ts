@@ -4,6 +4,7 @@ import { device, deviceList } from '../../contract/device.js'
 import { exportQuery, series, seriesQuery } from '../../contract/telemetry.js'
 import { deviceId } from '../../contract/text.js'
 import type { Operations } from '../../operations.js'
+import { outcomeFor } from '../../requests/outcome-for.js'
 import { defined, exportSeries } from '../export.js'
 import { type Route, route } from '../route.js'
 
@@ -231,12 +232,14 @@ function sessionRoutes(operations: Operations): Route[] {
       method: 'get',
       path: '/api/devices/{id}/requests',
       id: 'requests',
-      summary: 'The last requests to a device, with their outcome',
+      summary: 'The last requests to a device, with their outcome; for viewers without what was said',
       role: 'viewer',
       params,
       answer: { json: contract.requestHistory },
       errors: ['NOT_FOUND'],
-      handle: ({ params }) => ({ requests: operations.requests(params.id) }),
+      handle: ({ caller, params }) => ({
+        requests: operations.requests(params.id).map((outcome) => outcomeFor(caller.actor.role, outcome)),
+      }),
     }),
   ]
 }
