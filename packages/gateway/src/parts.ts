@@ -171,7 +171,10 @@ export class GatewayParts implements DeviceServices {
 
   readonly disconnect = (deviceId: string): Promise<void> => this.server.disconnect(deviceId)
 
-  readonly hint = (deviceId: string): void => this.broker.hint(deviceId)
+  readonly hint = (deviceId: string): void => {
+    this.server.unlock(deviceId)
+    this.broker.hint(deviceId)
+  }
 
   readonly onReplaced = (from: string, to: string): void => {
     this.telemetry.move(from, to)

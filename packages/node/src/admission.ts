@@ -95,6 +95,11 @@ export class Admission {
     if (lockedOut) this.abortHandshakes(lockedOut, (other) => other.source === source && other.deviceId === deviceId)
   }
 
+  /** Wrong proofs of a device so far count no longer: its key has become known. */
+  unlock(deviceId: string): void {
+    this.#lockout.forget(deviceId)
+  }
+
   /**
    * From here on the connection only ends, and is the first to give way. A device has no more than two such connections.
    * @param deviceId who has proven itself on it

@@ -41,6 +41,11 @@ export class Lockout {
   succeeded(address: string, deviceId: string): void {
     this.#entries.delete(pairKey(address, deviceId))
   }
+
+  /** Forgets the failures of a device, whatever address they came from. */
+  forget(deviceId: string): void {
+    for (const key of this.#entries.keys()) if (key.endsWith(` ${deviceId}`)) this.#entries.delete(key)
+  }
 }
 
 function pairKey(address: string, deviceId: string): string {

@@ -210,6 +210,15 @@ export class Server extends EventTarget implements AsyncIterable<Session> {
   }
 
   /**
+   * Lets a device try at once that is locked out for wrong proofs, from any address: call it when its key has just become known, for until
+   * then all its proofs were wrong.
+   * @throws UsmpError INVALID_ARGUMENT if it is no device id
+   */
+  unlock(deviceId: string): void {
+    this.#acceptor.unlock(formatDeviceId(parseDeviceId(deviceId)))
+  }
+
+  /**
    * Stops listening, ends handshakes, says BYE to every session; resolves when all is closed. A connection that is still there
    * after 3 s is cut off, so this never takes longer, and it never rejects.
    */

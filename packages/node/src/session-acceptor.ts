@@ -110,6 +110,11 @@ export class SessionAcceptor implements ConnectionHandler {
     if (session) await this.#endSession(session, reason)
   }
 
+  /** Lets a device try at once that was locked out. */
+  unlock(deviceId: string): void {
+    this.#parts.admission.unlock(deviceId)
+  }
+
   /** Refuses newcomers and ends all handshakes and sessions; resolves when the sessions have ended. */
   async close(): Promise<void> {
     this.#closed = true

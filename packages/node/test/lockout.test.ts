@@ -30,6 +30,18 @@ describe('lockout', () => {
     expect(lockout.remaining('other', 'a', 0)).toBe(0)
   })
 
+  test('a device whose key has become known is forgotten at every address, and no other one is', () => {
+    const lockout = new Lockout()
+    fail(lockout, 6)
+    for (let i = 0; i < 6; i++) lockout.failed('other', 'a', 0)
+    lockout.forget('a')
+    expect(lockout.remaining('host', 'a', 0)).toBe(0)
+    expect(lockout.remaining('other', 'a', 0)).toBe(0)
+    fail(lockout, 6, 0, 'b')
+    lockout.forget('a')
+    expect(lockout.remaining('host', 'b', 0)).toBeGreaterThan(0)
+  })
+
   test('a success forgets, and so do ten minutes', () => {
     const lockout = new Lockout()
     fail(lockout, 6)

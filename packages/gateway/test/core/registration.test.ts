@@ -24,6 +24,17 @@ test('a registered device comes in without a knock, and nothing is registered tw
   expect(gateway.devices()).toHaveLength(1)
 })
 
+test('a device that was locked out, as its key was not known, comes in as soon as it is registered', async () => {
+  const { gateway } = await testGateway()
+  const key = newKey()
+  for (let i = 0; i < 5; i++) await knock(gateway, A, key.psk)
+  await expect(connectDevice(gateway, A, key.psk)).rejects.toMatchObject({ code: 'HANDSHAKE_REFUSED' })
+  expect(gateway.system().limits).toEqual({ lockout: 1 })
+  await gateway.register(OPERATOR, { id: A, psk: key.hex })
+  await connectDevice(gateway, A, key.psk)
+  await untilState(gateway, A, 'online')
+})
+
 test('a file of devices: each faulty line is told with its number, the others are registered', async () => {
   const { gateway, store } = await testGateway()
   const [key, other] = [newKey(), newKey()]
