@@ -51,6 +51,7 @@ test.each<[string, Partial<BrokerOptions>, RegExp]>([
 
 test('the access list of EMQX names the same topics as that of mosquitto', () => {
   const topicsOf = (text: string) => new Set(text.replace(/\$\{username\}/g, '%u').match(/usmp\/home\/[^"\s]+[a-z+]/g))
+  expect(brokerAcl({ broker: 'mosquitto', site: 'home' })).toContain('message_size_limit 1024')
   const emqx = brokerAcl({ broker: 'emqx', site: 'home', gatewayUser: 'gw' })
   expect(topicsOf(emqx)).toEqual(topicsOf(brokerAcl({ broker: 'mosquitto', site: 'home', gatewayUser: 'gw' })))
   expect(emqx).toContain('{user, "gw"}')
