@@ -2,6 +2,7 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ClassicLevel } from 'classic-level'
 import { expect, onTestFinished, test } from 'vitest'
+import { verifyAudit } from '../src/store/audit-copy.js'
 import { Commits } from '../src/store/commits.js'
 import { auditKey, HEAD_KEY, layout, recordKey, SCHEMA_KEY } from '../src/store/layout.js'
 import { LevelAuditLog } from '../src/store/level-audit-log.js'
@@ -259,4 +260,21 @@ test('nobody else can read the files', async () => {
     expect((await stat(database)).mode & 0o777).toBe(0o700)
   }
   expect(await readFile(layout(folder).keyFile, 'utf8')).toMatch(/^[0-9a-f]{64}\n$/)
+})
+
+test('a log that was changed among its newest entries: the gateway does not start, and `audit verify` says where', async () => {
+  const folder = await temporaryFolder()
+  const store = await open(folder)
+  for (let i = 0; i < 3; i++) await store.audit.append(approval(ID))
+  await store.close()
+  expect(await verifyAudit(folder)).toEqual({ entries: 3, brokenAt: null })
+  await withLevel(folder, async (level) => {
+    const text = (await level.get(auditKey(2)))!
+    await level.put(auditKey(2), text.replace('"device.approve"', '"device.remove"'))
+  })
+  await expect(openStore(folder)).rejects.toMatchObject({
+    code: 'STORE_FAILED',
+    message: expect.stringContaining('breaks at entry 2 of 3'),
+  })
+  expect(await verifyAudit(folder)).toEqual({ entries: 3, brokenAt: 2 })
 })

@@ -3,10 +3,12 @@ import { resolve } from 'node:path'
 import type { AuditEntry } from '../contract/audit.js'
 import { GatewayError } from '../errors.js'
 import { CHAIN_START } from './audit-chain.js'
+import type { Database } from './database.js'
 import { exists } from './files.js'
 import { auditRange, layout } from './layout.js'
 import { parseEntry, verifyChain } from './level-audit-log.js'
 import { withCopyOfRecords } from './live-copy.js'
+import type { Rows } from './load.js'
 
 /**
  * Checks every hash of the audit log of a store, while the gateway runs or not.
@@ -14,11 +16,17 @@ import { withCopyOfRecords } from './live-copy.js'
  * @throws GatewayError NOT_FOUND if there is no store; STORE_FAILED
  */
 export async function verifyAudit(folder: string): Promise<{ entries: number; brokenAt: number | null }> {
-  return withCopyOfRecords(resolve(folder), await filesOf(folder), tmpdir(), async (database, { head }) => {
-    const { at, entries } = await verifyChain(database, CHAIN_START, head.audit.seq + 1)
-    const intact = entries === head.audit.seq && at.hash === head.audit.hash
-    return { entries, brokenAt: intact ? null : at.seq + 1 }
-  })
+  const [path, files] = [resolve(folder), await filesOf(folder)]
+  return withCopyOfRecords(path, files, tmpdir(), verify, { auditMayBreak: true })
+}
+
+async function verify(
+  database: Database<string>,
+  { head }: Rows,
+): Promise<{ entries: number; brokenAt: number | null }> {
+  const { at, entries } = await verifyChain(database, CHAIN_START, head.audit.seq + 1)
+  const intact = entries === head.audit.seq && at.hash === head.audit.hash
+  return { entries, brokenAt: intact ? null : Math.min(at.seq + 1, head.audit.seq) }
 }
 
 /**

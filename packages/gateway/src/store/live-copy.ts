@@ -17,6 +17,7 @@ const PAUSE = 100
  * Calls `use` with a copy of the records, as one commit left them; the gateway may go on working meanwhile. The files of LevelDB
  * change while they are copied, so the copy is opened and checked like a store, and made again if it does not hold.
  * @param beside the folder in which the copy is made, and removed afterwards; nobody else can read it
+ * @param auditMayBreak for who looks for the break in the audit log: a log that is broken in every copy is taken as it is
  * @throws GatewayError STORE_FAILED if no copy holds: the store itself is damaged
  */
 export async function withCopyOfRecords<T>(
@@ -24,10 +25,11 @@ export async function withCopyOfRecords<T>(
   files: Layout,
   beside: string,
   use: (database: Database<string>, rows: Rows) => Promise<T>,
+  { auditMayBreak = false } = {},
 ): Promise<T> {
   const scratch = await mkdtemp(join(beside, '.usmp-backup-'))
   try {
-    const { database, rows } = await copyUntilItHolds(folder, files, layout(scratch))
+    const { database, rows } = await copyUntilItHolds(folder, files, layout(scratch), auditMayBreak)
     try {
       return await use(database, rows)
     } finally {
@@ -42,13 +44,14 @@ async function copyUntilItHolds(
   folder: string,
   files: Layout,
   copy: Layout,
+  auditMayBreak: boolean,
 ): Promise<{ database: Database<string>; rows: Rows }> {
   for (let tries = 1; ; tries++) {
     try {
       // Commits up to this one are in files that are there now.
       const atLeast = await readLastCommit(files.lastCommit)
       await copyFolder(files.records, copy.records)
-      return await openCopy(folder, copy, atLeast)
+      return await openCopy(folder, copy, atLeast, !auditMayBreak || tries < MAX_TRIES)
     } catch (error) {
       if (tries === MAX_TRIES) throw error
       await rm(copy.records, { recursive: true, force: true })
@@ -61,10 +64,11 @@ async function openCopy(
   folder: string,
   copy: Layout,
   atLeast: number,
+  checksAudit: boolean,
 ): Promise<{ database: Database<string>; rows: Rows }> {
   const database = await openDatabase<string>(folder, copy, copy.records, 'utf8', false)
   try {
-    const rows = await readRows(folder, database)
+    const rows = await readRows(folder, database, checksAudit)
     if (rows.head.commit >= atLeast) return { database, rows }
     throw storeFailed(
       `the newest ${atLeast - rows.head.commit} changes of the store ${folder} are missing in its files`,
