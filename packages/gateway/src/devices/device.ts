@@ -26,6 +26,8 @@ export class ManagedDevice {
   #barred = false
   #heldOut = false
   #link: Link | undefined
+  /** For a record that does not say it yet. */
+  #firstSeenAt: number | null = null
   #lastSeenAt: number | null = null
   #attempts: Attempts | null = null
   #unreachable = false
@@ -74,6 +76,10 @@ export class ManagedDevice {
 
   get lastSeenAt(): number | null {
     return this.#link?.isHeard ? this.#link.lastHeardAt : this.#lastSeenAt
+  }
+
+  get firstSeenAt(): number | null {
+    return this.record?.firstSeenAt ?? this.#firstSeenAt
   }
 
   get attempts(): Attempts | null {
@@ -155,6 +161,7 @@ export class ManagedDevice {
 
   /** Something authentic came on its session. */
   onHeard(): void {
+    this.#firstSeenAt ??= this.lastSeenAt
     this.#update()
   }
 
@@ -192,7 +199,7 @@ export class ManagedDevice {
     if (!record) return undefined
     const isSame = record.lastSeenAt === lastSeenAt && record.attempts?.lastAt === attempts?.lastAt
     if (isSame && record.name === name) return undefined
-    return { ...record, name, lastSeenAt, firstSeenAt: record.firstSeenAt ?? lastSeenAt, attempts }
+    return { ...record, name, lastSeenAt, firstSeenAt: this.firstSeenAt ?? lastSeenAt, attempts }
   }
 
   #dropLink(): void {

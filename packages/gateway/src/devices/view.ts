@@ -14,7 +14,7 @@ export function viewOf(device: ManagedDevice, { knock, readings, alarms }: Devic
     since: knock && !record ? knock.firstAt : since,
     name: device.name,
     group: record?.group ?? null,
-    firstSeenAt: record?.firstSeenAt ?? knock?.firstAt ?? null,
+    firstSeenAt: device.firstSeenAt ?? knock?.firstAt ?? null,
     lastSeenAt,
     idleLimit: device.idleLimit,
     keySource: record?.keySource ?? null,

@@ -6,6 +6,7 @@ import {
   knock,
   newKey,
   OPERATOR,
+  pass,
   testGateway,
   untilState,
 } from '../support/gateway.js'
@@ -22,6 +23,23 @@ test('a registered device comes in without a knock, and nothing is registered tw
   await connectDevice(gateway, A, key.psk)
   await untilState(gateway, A, 'online')
   expect(gateway.devices()).toHaveLength(1)
+})
+
+test('a registered device was first seen when it first came, however late that is written down', async () => {
+  const made = await testGateway()
+  const { gateway } = made
+  const key = newKey()
+  await gateway.register(OPERATOR, { id: A, psk: key.hex })
+  expect(gateway.device(A).firstSeenAt).toBeNull()
+  const session = await connectDevice(gateway, A, key.psk)
+  await untilState(gateway, A, 'online')
+  const { firstSeenAt } = gateway.device(A)
+  expect(firstSeenAt).not.toBeNull()
+  await pass(made, 30_000)
+  await session.close()
+  await untilState(gateway, A, 'offline')
+  expect(gateway.device(A)).toMatchObject({ firstSeenAt })
+  expect(gateway.device(A).lastSeenAt).toBeGreaterThan(firstSeenAt!)
 })
 
 test('a device that was locked out, as its key was not known, comes in as soon as it is registered', async () => {
