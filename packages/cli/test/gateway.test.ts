@@ -2,6 +2,7 @@ import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type GatewayFlags, gatewayConfig, parseBroker, parseProxyUrl } from '../src/gateway/config.js'
+import { demoSteps } from '../src/gateway/demo-steps.js'
 import { DEVICE, directory, done, KEY, keyFile, OTHER_KEY, type Run, usmp } from './usmp.js'
 
 const PASSWORD = 'a long password'
@@ -144,6 +145,7 @@ describe('usmp gateway without a terminal', () => {
     expect(await device(demo.unknown!)()).toBe(undefined)
     await api(page!, '/api/join', { minutes: 5 }, jar)
     const { knock } = (await until(device(demo.unknown!))) as unknown as { knock: { proofId: string } }
+    await run.says('stderr', /"event":"knock"/)
     const approve = (psk: string) =>
       api(page!, `/api/devices/${demo.unknown}/approve`, { proofId: knock.proofId, psk }, jar)
     expect((await approve(KEY)).status).toBe(422)
@@ -152,14 +154,50 @@ describe('usmp gateway without a terminal', () => {
     const wrong = (await device(demo.wrong!)()) as unknown as { state: string; attempts: { count: number } }
     expect(wrong.state).toBe('approved')
     expect(wrong.attempts.count).toBeGreaterThan(0)
+    // The log tells the same, and nothing that is secret.
+    await run.says('stderr', /"event":"wrong-key"/)
+    await run.says('stderr', /"event":"device.approve"/)
+    await run.says('stderr', new RegExp(`"event":"online","device_id":"${demo.unknown}"`))
+    const log = run.objects('stderr').slice(run.objects('stderr').findIndex(({ event }) => event === 'demo') + 1)
+    expect(log).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({ event: 'broker', connected: true }),
+        expect.objectContaining({ event: 'join', open: true, by: 'ada' }),
+        expect.objectContaining({ event: 'knock', device_id: demo.unknown }),
+        expect.objectContaining({ event: 'device.approve', device_id: demo.unknown, by: 'ada' }),
+        expect.objectContaining({ event: 'online', device_id: demo.unknown }),
+        expect.objectContaining({ event: 'wrong-key', device_id: demo.wrong }),
+      ]),
+    )
+    expect(JSON.stringify(log)).not.toContain(demo.key)
     expect(await stop(run)).toBe(0)
     // The same three the next time.
     const again = usmp('gateway', '--data', data, '--demo', '--json', ...PORTS)
     await again.says('stderr', /"event":"demo"/)
     const told = again.objects('stderr').find(({ event }) => event === 'demo')
-    expect(told).toMatchObject({ key: demo.key, setup: false })
+    expect(told).toMatchObject({ key: demo.key, setup: false, waits: false })
     expect(told!.url).not.toContain('setup')
   })
+})
+
+test('a first look says what is true now: nobody looks for a sensor that is approved or revoked', () => {
+  const demo = { known: 'known', unknown: { deviceId: 'new', key: 'its key' }, wrong: 'wrong' }
+  const steps = (state?: string) => {
+    const devices = [{ id: 'known', state: 'online' }, ...(state ? [{ id: 'new', state }] : [])] as never
+    const { text, lines } = demoSteps(demo, devices, { link: 'http://page', isSetup: false, data: '/data' })
+    return [text, ...lines].join('\n')
+  }
+  expect(steps()).toContain('One waits for you')
+  expect(steps('waiting')).toContain('paste its key')
+  expect(steps()).not.toContain('wrong key')
+  for (const [state, said] of [
+    ['offline', 'new is approved already'],
+    ['revoked', 'new is revoked, so it does not come in'],
+  ]) {
+    expect(steps(state)).toContain(said)
+    expect(steps(state)).toContain('remove the folder /data')
+    expect(steps(state)).not.toMatch(/waits|Join|its key/)
+  }
 })
 
 describe('what cannot work is said before anything is made', () => {

@@ -1,8 +1,11 @@
+import type { Device } from '@usmp/gateway/contract'
 import type { GatewayConfig, RunningGateway } from '@usmp/gateway/program'
 import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
 import type { Stop } from '../stop.js'
 import { type GatewayFlags, gatewayConfig } from './config.js'
+import { type DemoPlace, demoSteps } from './demo-steps.js'
+import { GatewayLog } from './log.js'
 import { loadProgram } from './package.js'
 
 /** Runs a gateway until it is stopped. */
@@ -13,11 +16,14 @@ export async function gatewayServeCommand(flags: GatewayFlags, output: Output, s
     onWarning: (message, cause) => output.warning(cause === undefined ? message : `${message}: ${textOf(cause)}`),
     onHomeBroker: (reason) => tellHomeBroker(reason, output),
   })
+  const log = new GatewayLog(running, (text, fields) => output.status(text, fields))
   try {
     tellStarted(running, config, output)
     tellSetup(running, config, output)
+    void log.run().catch((error) => output.warning(`what happens is not told any more: ${textOf(error)}`))
     await aborted(stop.signal)
   } finally {
+    log.stop()
     await running.close()
     config.masterKey?.fill(0)
   }
@@ -41,9 +47,12 @@ function tellStarted({ gateway, page, embeddedBroker }: RunningGateway, { data }
  * The link for the first user is for a person at a terminal. In the log of a daemon it would stay; `usmp gateway setup` gives one
  * there.
  */
-function tellSetup({ page, demo }: RunningGateway, { data }: GatewayConfig, output: Output): void {
+function tellSetup({ gateway, page, demo }: RunningGateway, { data }: GatewayConfig, output: Output): void {
   const link = process.stderr.isTTY || demo ? page.setupUrl : null
-  if (demo) return tellDemo(demo, page.setupUrl ?? page.url, page.setupUrl !== null, output)
+  if (demo) {
+    const place = { link: page.setupUrl ?? page.url, isSetup: page.setupUrl !== null, data }
+    return tellDemo(demo, gateway.devices(), place, output)
+  }
   if (link) {
     const text = 'Open this link, and choose a name and a password. It works once, for 15 minutes:'
     return output.status(text, { event: 'setup', url: link }, link)
@@ -58,29 +67,16 @@ function tellSetup({ page, demo }: RunningGateway, { data }: GatewayConfig, outp
 }
 
 function tellDemo(
-  { known, unknown, wrong }: NonNullable<RunningGateway['demo']>,
-  link: string,
-  isSetup: boolean,
+  demo: NonNullable<RunningGateway['demo']>,
+  devices: readonly Device[],
+  place: DemoPlace,
   output: Output,
 ): void {
-  const fields = { event: 'demo', url: link, setup: isSetup, known, unknown: unknown.deviceId, key: unknown.key, wrong }
-  const first = isSetup
-    ? '1. Open this link, and choose a name and a password. It works once, for 15 minutes:'
-    : '1. Open the page and log in:'
-  output.status(
-    'Three simulated sensors are running. One waits for you:',
-    fields,
-    [
-      first,
-      `   ${link}`,
-      `2. Press "Join" and open the window for 5 minutes. The sensor ${unknown.deviceId} appears there.`,
-      '3. Press "Approve" and paste its key, as it would stand on its label:',
-      `   ${unknown.key}`,
-      '   Its curves begin at once.',
-      `The sensor ${known} is registered already. ${wrong} has a wrong key, as an impostor would: attempts are counted as wrong keys.`,
-      'Ctrl-C ends the gateway.',
-    ].join('\n  '),
-  )
+  const { known, unknown, wrong } = demo
+  const { waits, text, lines } = demoSteps(demo, devices, place)
+  const { link: url, isSetup: setup } = place
+  const fields = { event: 'demo', url, setup, waits, known, unknown: unknown.deviceId, key: unknown.key, wrong }
+  output.status(text, fields, lines.join('\n  '))
 }
 
 function tellHomeBroker(reason: string | null, output: Output): void {

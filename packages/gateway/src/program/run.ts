@@ -5,6 +5,7 @@ import { HomeAssistantBridge } from '../bridge/home-assistant.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { type HttpServer, startHttp } from '../http/server.js'
 import { openStore } from '../store/open.js'
+import type { AuditLog } from '../store/store.js'
 import type { GatewayConfig } from './config.js'
 import { ControlServer } from './control-server.js'
 import { type Demo, startDemo } from './demo.js'
@@ -21,6 +22,8 @@ export interface GatewayReports {
 /** A gateway that runs, with its page. */
 export interface RunningGateway {
   readonly gateway: Gateway
+  /** Who did what. */
+  readonly audit: Pick<AuditLog, 'page'>
   readonly page: Pick<HttpServer, 'url' | 'setupUrl' | 'notice'>
   /** Where devices reach the embedded broker; null if there is none. */
   readonly embeddedBroker: string | null
@@ -89,7 +92,14 @@ async function startParts(config: GatewayConfig, reports: GatewayReports, parts:
   const demo = config.demo && embedded ? await startDemo(data, gateway, { url: embedded.url }, site) : null
   if (demo) parts.add(demo)
 
-  return { gateway, page: http, embeddedBroker: embedded?.url ?? null, demo, close: () => parts.close() }
+  return {
+    gateway,
+    audit: store.audit,
+    page: http,
+    embeddedBroker: embedded?.url ?? null,
+    demo,
+    close: () => parts.close(),
+  }
 }
 
 async function embeddedBrokerOf(config: GatewayConfig, parts: Parts): Promise<EmbeddedBroker | undefined> {
