@@ -61,7 +61,7 @@ async function answer(c: Context<Env>, route: Route, services: RouterServices): 
   const admit = async () => {
     const visitor = (await services.access.authenticate(credentials)) ?? null
     if (visitor && !mayCall(route, visitor)) await noteRefused(c, route, visitor, services)
-    if (route.role !== 'everybody') checkCaller(route, visitor, services.now())
+    if (route.role !== 'everybody') checkCaller(route, visitor, credentials, services.now())
     return visitor
   }
   let visitor = await admit()
@@ -102,8 +102,8 @@ async function noteRefused(c: Context<Env>, route: Route, { actor }: Caller, ser
   await services.access.noteRefused(actor, `api.${route.id}`, object, services.addressOf(c.env.incoming))
 }
 
-function checkCaller(route: Route, visitor: Caller | null, now: number): void {
-  if (!visitor) throw unauthenticated()
+function checkCaller(route: Route, visitor: Caller | null, { token }: Credentials, now: number): void {
+  if (!visitor) throw token === undefined ? unauthenticated() : unknownToken()
   const { actor, login } = visitor
   if (route.person && !login)
     throw new GatewayError('FORBIDDEN', 'A token may not do this.', { hint: 'Log in as a person.' })
@@ -119,6 +119,11 @@ function checkCaller(route: Route, visitor: Caller | null, now: number): void {
 
 const unauthenticated = () =>
   new GatewayError('UNAUTHENTICATED', 'You are not logged in, or not any more.', { hint: 'Log in, then repeat.' })
+
+const unknownToken = () =>
+  new GatewayError('UNAUTHENTICATED', 'This token is not known, or has ended.', {
+    hint: 'Send `Authorization: Bearer TOKEN`. A token ends at its date, and with the user who made it; make a new one on the page.',
+  })
 
 /** Names what is wrong, never the value: it may be a key or a password. */
 function parse(schema: NonNullable<Route['body']> | Params, value: unknown, where: string): unknown {

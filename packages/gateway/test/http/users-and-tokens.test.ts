@@ -60,7 +60,10 @@ it('lets a token do no more than who made it may do now, and ends it with its ma
   await anna.send('DELETE', `/api/users/admin?rev=${await rev()}`)
   expect((await ask(server.url, '/api/devices', { headers })).status).toBe(401)
   await anna.post('/api/users', { name: 'admin', role: 'admin', password: PASSWORD })
-  expect((await ask(server.url, '/api/devices', { headers })).status).toBe(401)
+  const ended = await ask(server.url, '/api/devices', { headers })
+  expect(ended.status).toBe(401)
+  expect(ended.text).toContain('This token is not known, or has ended.')
+  expect((await ask(server.url, '/api/devices')).text).toContain('You are not logged in')
   expect((await anna.get('/api/tokens')).json.tokens).toEqual([])
 })
 
