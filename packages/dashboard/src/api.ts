@@ -42,6 +42,8 @@ export const api = {
   closeJoin: () => ask<Of<'joinWindow'>>('DELETE', 'join'),
   system: () => ask<Of<'systemInfo'>>('GET', 'system'),
 
+  brokerAcl: (broker: Of<'aclQuery'>['broker']) => ask<Of<'accessList'>>('GET', `acl?broker=${broker}`),
+
   audit: (query: Record<string, string>) => ask<Of<'auditPage'>>('GET', `audit?${new URLSearchParams(query)}`),
   verifyAudit: () => ask<Of<'auditVerdict'>>('GET', 'audit/verify'),
 

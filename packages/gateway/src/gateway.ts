@@ -1,4 +1,5 @@
 import { type Session, type Transport, UsmpError } from '@usmp/core'
+import { brokerAcl } from '@usmp/mqtt'
 import type { AcceptOptions } from '@usmp/node'
 import manifest from '../package.json' with { type: 'json' }
 import type { Actor } from './actor.js'
@@ -234,6 +235,20 @@ export class Gateway implements Operations {
       dropped: sumOf(server.dropped, broker.dropped),
       clockJumps: [...time.jumps],
       memory: process.memoryUsage.rss(),
+    }
+  }
+
+  brokerAcl(broker: 'mosquitto' | 'emqx'): string {
+    const { options, site } = this.#parts
+    if (!options.mqtt) throw new GatewayError('WRONG_STATE', 'This gateway takes no devices over a broker.')
+    const { username } = options.mqtt
+    try {
+      return brokerAcl({ broker, site, ...(username === undefined ? {} : { gatewayUser: username }) })
+    } catch (cause) {
+      throw new GatewayError('WRONG_STATE', 'The user name of the gateway at its broker fits into no access list.', {
+        cause,
+        hint: 'Name it with 1 to 64 letters, digits and . _ -, as `gateway`.',
+      })
     }
   }
 

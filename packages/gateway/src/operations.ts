@@ -45,6 +45,11 @@ export interface Operations {
   openJoin(actor: Actor, body: Body<'openJoin'>): Promise<commands.JoinWindow>
   closeJoin(actor: Actor): Promise<commands.JoinWindow>
   system(): SystemInfo
+  /**
+   * The access list for the broker by which devices come, as `usmp gateway acl` writes it, for the user that this gateway is there.
+   * @throws GatewayError WRONG_STATE if no broker is used, or the gateway has a user name that no access list can hold
+   */
+  brokerAcl(broker: 'mosquitto' | 'emqx'): string
   /** A snapshot, then every change: what the live socket sends, but heartbeats. Bounded: a reader that is too slow gets a new snapshot. */
   live(signal: AbortSignal): AsyncIterable<LiveMessage>
 }

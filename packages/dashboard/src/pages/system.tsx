@@ -1,10 +1,13 @@
 import type { SystemInfo } from '@usmp/gateway/contract'
 import type { ComponentChildren } from 'preact'
+import { useState } from 'preact/hooks'
 import { api } from '../api.js'
+import { CopyButton } from '../parts/copy-button.js'
 import { Show, useLoaded } from '../parts/load.js'
 import { Page } from '../parts/page.js'
 import { now } from '../state/clock.js'
 import { broker, doubtful, knocksWhileClosed, store } from '../state/link.js'
+import { forbidden } from '../state/session.js'
 import { bytes, dateTime, plural, shown, span, whole } from '../text.js'
 
 /** How often the figures are asked for, ms. */
@@ -32,6 +35,7 @@ export function SystemPage() {
             />
             <Counts title="Dropped, by cause" none="Nothing was dropped since the start." counts={info.dropped} />
             <Jumps info={info} />
+            {(broker.value ?? info.broker).state !== 'none' && <AccessList />}
           </div>
         )}
       </Show>
@@ -39,9 +43,9 @@ export function SystemPage() {
   )
 }
 
-function Card({ title, children }: { title: string; children: ComponentChildren }) {
+function Card({ title, wide, children }: { title: string; wide?: boolean; children: ComponentChildren }) {
   return (
-    <section class="card">
+    <section class={wide ? 'card wide' : 'card'}>
       <h2>{title}</h2>
       {children}
     </section>
@@ -112,6 +116,48 @@ function Broker({ link }: { link: SystemInfo['broker'] }) {
         <p class="dim num">Next try in {span(Math.max(0, link.nextTryAt - now.value))}.</p>
       )}
     </Card>
+  )
+}
+
+const BROKERS = ['mosquitto', 'emqx'] as const
+const BROKER_WORDS = { mosquitto: 'mosquitto', emqx: 'EMQX' } as const
+
+/** For who runs the broker: it keeps each device to its own topics. */
+function AccessList() {
+  const [kind, setKind] = useState<(typeof BROKERS)[number]>('mosquitto')
+  const mayNot = forbidden('admin')
+  if (mayNot !== null) return null
+  return (
+    <Card title="Access list of the broker" wide>
+      <p class="dim">
+        A broker that you run yourself needs this list: each device is a user named by its id, 12 hex digits, and
+        reaches its own topics only. The broker that is built into the gateway keeps to it already.
+      </p>
+      <fieldset class="segments">
+        <legend class="sr">Broker</legend>
+        {BROKERS.map((name) => (
+          <label key={name}>
+            <input type="radio" name="broker" checked={kind === name} onChange={() => setKind(name)} />
+            <span>{BROKER_WORDS[name]}</span>
+          </label>
+        ))}
+      </fieldset>
+      <AccessListText key={kind} kind={kind} />
+    </Card>
+  )
+}
+
+function AccessListText({ kind }: { kind: (typeof BROKERS)[number] }) {
+  const acl = useLoaded(() => api.brokerAcl(kind), [kind])
+  return (
+    <Show of={acl} what="the access list">
+      {({ text }) => (
+        <div class="file-text">
+          <CopyButton text={text} what="the access list" />
+          <pre class="well">{text}</pre>
+        </div>
+      )}
+    </Show>
   )
 }
 

@@ -21,6 +21,11 @@ export const storeLink = v.object({
 
 export type StoreLink = v.InferOutput<typeof storeLink>
 
+/** Whose access list is wanted. */
+export const aclQuery = v.strictObject({ broker: v.picklist(['mosquitto', 'emqx']) })
+/** The access list as text for the file of the broker; devices are users whose names are their ids. */
+export const accessList = v.object({ text: v.string() })
+
 export const systemInfo = v.object({
   version: v.string(),
   site: v.string(),

@@ -129,6 +129,7 @@ export function fakeOperations(): FakeOperations {
       clockJumps: [],
       memory: 1000,
     }),
+    brokerAcl: (broker) => `# ${broker}\n`,
     async *live(signal) {
       yield SNAPSHOT
       yield* fake.feed(signal)

@@ -42,6 +42,7 @@ const INPUT: Record<string, { body?: object; query?: string }> = {
   series: { query: 'reading=temp&resolution=fine&from=1' },
   exportSeries: { query: 'format=csv&resolution=minute' },
   openJoin: { body: { minutes: 5 } },
+  brokerAcl: { query: 'broker=mosquitto' },
   exportAudit: { query: 'format=jsonl' },
 }
 

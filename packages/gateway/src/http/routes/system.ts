@@ -1,6 +1,6 @@
 import { auditExportQuery, auditPage, auditQuery, auditVerdict } from '../../contract/audit.js'
 import { joinWindow, openJoin } from '../../contract/commands.js'
-import { systemInfo } from '../../contract/system.js'
+import { accessList, aclQuery, systemInfo } from '../../contract/system.js'
 import type { Operations } from '../../operations.js'
 import type { AuditLog } from '../../store/store.js'
 import { defined, exportAudit } from '../export.js'
@@ -49,6 +49,17 @@ export function systemRoutes(operations: Operations, audit: AuditLog): Route[] {
       role: 'viewer',
       answer: { json: systemInfo },
       handle: () => operations.system(),
+    }),
+    route({
+      method: 'get',
+      path: '/api/acl',
+      id: 'brokerAcl',
+      summary: 'The access list for the broker, as text for its file',
+      role: 'admin',
+      query: aclQuery,
+      answer: { json: accessList },
+      errors: ['WRONG_STATE'],
+      handle: ({ query }) => ({ text: operations.brokerAcl(query.broker) }),
     }),
     ...auditRoutes(audit),
   ]
