@@ -11,6 +11,7 @@ import { SystemPage } from './pages/system.js'
 import { UsersPage } from './pages/users.js'
 import { AddDialog } from './parts/add-dialog.js'
 import { ApproveDialog } from './parts/approve-dialog.js'
+import { ApproveProvenDialog } from './parts/approve-proven-dialog.js'
 import { DangerDialog } from './parts/danger-dialogs.js'
 import { FormFault } from './parts/field.js'
 import { Frame } from './parts/frame.js'
@@ -115,6 +116,8 @@ function OneDialog() {
   switch (dialog?.kind) {
     case 'approve':
       return <ApproveDialog key={dialog.id} id={dialog.id} />
+    case 'approve-proven':
+      return <ApproveProvenDialog />
     case 'add':
       return <AddDialog />
     case 'revoke':

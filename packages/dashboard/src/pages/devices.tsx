@@ -6,18 +6,19 @@ import { Icon } from '../parts/icon.js'
 import { Page, Skeleton } from '../parts/page.js'
 import { WaitingStrip } from '../parts/waiting-strip.js'
 import { query, setQuery } from '../router.js'
-import { FILTER_WORDS, FILTERS, type Filter, fits, listed } from '../state/device-list.js'
+import { FILTER_WORDS, FILTERS, type Filter, fits, groupsOf, listed } from '../state/device-list.js'
 import { allRows, loaded } from '../state/devices.js'
 import { openDialog } from '../state/dialogs.js'
 import { dense } from '../state/preferences.js'
-import { plural } from '../text.js'
+import { plural, shown } from '../text.js'
 
 /** All devices: who waits, who is wrong, and what they say. */
 export function DevicesPage() {
   const filter = FILTERS.find((name) => name === query('state')) ?? null
   const search = query('q') ?? ''
   const waiting = useComputed(() => allRows.value.filter((row) => row.device.peek().state === 'waiting'))
-  const rows = listed(allRows.value, filter, search, orderNow())
+  const group = query('group')
+  const rows = listed(allRows.value, { filter, group, search, order: orderNow() })
   const registered = allRows.value.length - waiting.value.length
 
   return (
@@ -33,13 +34,17 @@ export function DevicesPage() {
             <Empty />
           ) : (
             <>
-              <Tools filter={filter} search={search} />
+              <Tools filter={filter} group={group} search={search} />
               {rows.length > 0 && <DeviceTable rows={rows} />}
               {rows.length === 0 && filter !== 'waiting' && (
                 <p class="nothing">
                   {registered === 0 ? 'No device is registered yet.' : `None of ${plural(registered, 'device')} fits.`}{' '}
-                  {(filter !== null || search !== '') && (
-                    <button type="button" class="button small" onClick={() => setQuery({ state: null, q: null })}>
+                  {(filter !== null || group !== null || search !== '') && (
+                    <button
+                      type="button"
+                      class="button small"
+                      onClick={() => setQuery({ state: null, group: null, q: null })}
+                    >
                       Show all
                     </button>
                   )}
@@ -65,7 +70,7 @@ function AddButton() {
   )
 }
 
-function Tools({ filter, search }: { filter: Filter | null; search: string }) {
+function Tools({ filter, group, search }: { filter: Filter | null; group: string | null; search: string }) {
   const devices = allRows.value.map((row) => row.device.peek())
   const always: readonly Filter[] = ['online', 'offline']
   const chips = FILTERS.map((name) => ({ name, count: devices.filter((device) => fits(name, device)).length }))
@@ -90,6 +95,7 @@ function Tools({ filter, search }: { filter: Filter | null; search: string }) {
             </button>
           ))}
       </fieldset>
+      <GroupFilter group={group} />
       <label class="search">
         <Icon name="search" />
         <span class="sr">Search by name, id, group or firmware</span>
@@ -113,6 +119,26 @@ function Tools({ filter, search }: { filter: Filter | null; search: string }) {
         <Icon name="rows" />
       </button>
     </div>
+  )
+}
+
+function GroupFilter({ group }: { group: string | null }) {
+  const groups = groupsOf(allRows.value)
+  if (groups.length === 0 && group === null) return null
+  const known = group === null || groups.includes(group) ? groups : [...groups, group]
+  return (
+    <select
+      aria-label="Group"
+      value={group ?? ''}
+      onChange={(event) => setQuery({ group: event.currentTarget.value || null })}
+    >
+      <option value="">All groups</option>
+      {known.map((name) => (
+        <option key={name} value={name}>
+          {shown(name, 32)}
+        </option>
+      ))}
+    </select>
   )
 }
 

@@ -173,11 +173,11 @@ function ImportOutcome({ result: { registered, refused } }: { result: ImportResu
           </ul>
         </>
       )}
-      <footer class="buttons">
+      <div class="buttons">
         <button type="button" class="button primary" onClick={closeDialog}>
           Done
         </button>
-      </footer>
+      </div>
     </div>
   )
 }

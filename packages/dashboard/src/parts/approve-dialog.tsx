@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks'
 import { api } from '../api.js'
 import { Failure, isCode } from '../failure.js'
 import type { KeyText } from '../key.js'
+import { hostOf, sameWay } from '../knock.js'
 import { now } from '../state/clock.js'
 import { rowOf } from '../state/devices.js'
 import { closeDialog } from '../state/dialogs.js'
@@ -51,7 +52,7 @@ function Ask({ device, knock }: { device: Device; knock: Knock }) {
   const newest = useRef(0)
 
   // A new proof from the same place is looked at by itself; from another place somebody has to look.
-  const elsewhere = hostOf(knock) !== hostOf(shown) || knock.carrier !== shown.carrier
+  const elsewhere = !sameWay(knock, shown)
   useEffect(() => {
     if (knock.proofId !== shown.proofId && !elsewhere) setShown(knock)
   }, [knock.proofId, elsewhere])
@@ -190,9 +191,6 @@ async function checkKey(id: string, knock: Knock, psk: string): Promise<Check> {
   if (fits) return { state: 'fits', psk, fingerprint }
   return { state: 'wrong', psk, at: knock.lastAt }
 }
-
-/** Where a proof came from; each attempt over TCP has a port of its own. */
-const hostOf = ({ address }: Knock): string => address.replace(/:\d+$/, '')
 
 function verdictOf(check: Check, knock: Knock): KeyVerdict | null {
   switch (check.state) {

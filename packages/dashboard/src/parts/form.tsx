@@ -44,7 +44,7 @@ export function Form({
     <form class="form" onSubmit={submit} autocomplete="off" noValidate>
       {children}
       <FormFault error={error} />
-      <footer class="buttons">
+      <div class="buttons">
         {onCancel && (
           <button type="button" class="button quiet" onClick={onCancel}>
             Cancel
@@ -53,7 +53,7 @@ export function Form({
         <Action submit needs={needs} look={look} unless={unless} onAct={() => undefined}>
           {verb}
         </Action>
-      </footer>
+      </div>
     </form>
   )
 }

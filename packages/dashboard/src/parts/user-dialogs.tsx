@@ -185,11 +185,11 @@ export function NewTokenDialog({ onDone }: { onDone: () => void }) {
             <output class="mono secret-shown">{token}</output>
             <CopyButton text={token} what="the token" />
           </div>
-          <footer class="buttons">
+          <div class="buttons">
             <button type="button" class="button primary" onClick={closeDialog}>
               Done
             </button>
-          </footer>
+          </div>
         </div>
       </Dialog>
     )

@@ -13,9 +13,13 @@ export function WaitingStrip({ rows }: { rows: readonly Row[] }) {
   const overflow = join.value?.overflow ?? 0
   return (
     <section class="waiting-strip" aria-labelledby="waiting-title">
-      <h2 id="waiting-title">
-        <span aria-hidden="true">◔</span> {plural(rows.length, 'device')} {rows.length === 1 ? 'waits' : 'wait'} for you
-      </h2>
+      <header>
+        <h2 id="waiting-title">
+          <span aria-hidden="true">◔</span> {plural(rows.length, 'device')} {rows.length === 1 ? 'waits' : 'wait'} for
+          you
+        </h2>
+        <ApproveProven rows={rows} />
+      </header>
       <ul>
         {rows.map((row) => (
           <WaitingRow key={row.id} row={row} />
@@ -28,6 +32,22 @@ export function WaitingStrip({ rows }: { rows: readonly Row[] }) {
         </p>
       )}
     </section>
+  )
+}
+
+/** For a fleet whose keys come from the master key: nobody has to look at each alone. */
+function ApproveProven({ rows }: { rows: readonly Row[] }) {
+  const proven = rows.filter((row) => row.device.value.knock?.proven).length
+  if (proven < 2) return null
+  return (
+    <Action
+      look="primary"
+      onAct={() => {
+        openDialog.value = { kind: 'approve-proven' }
+      }}
+    >
+      Approve {proven} proven
+    </Action>
   )
 }
 

@@ -51,17 +51,27 @@ const URGENCY: Record<Device['state'], number> = {
 const NAMES = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
 
 /** The devices that the list shows, in order. Waiting ones have a place of their own. */
-export function listed(rows: readonly Row[], filter: Filter | null, search: string, order: Order): Row[] {
+export function listed(
+  rows: readonly Row[],
+  { filter, group, search, order }: { filter: Filter | null; group: string | null; search: string; order: Order },
+): Row[] {
   const words = search.toLowerCase().split(/\s+/).filter(Boolean)
   return rows
     .map((row) => ({ row, device: row.device.peek(), name: nameOf(row.device.peek()) }))
     .filter(({ device }) => device.state !== 'waiting')
     .filter(({ device }) => filter === null || fits(filter, device))
+    .filter(({ device }) => group === null || device.group === group)
     .filter(({ device }) => words.every((word) => textOf(device).includes(word)))
     .sort(
       (a, b) => compare(order, a.device, b.device) || NAMES.compare(a.name, b.name) || (a.row.id < b.row.id ? -1 : 1),
     )
     .map(({ row }) => row)
+}
+
+/** The groups that there are, in order. */
+export function groupsOf(rows: readonly Row[]): string[] {
+  const groups = new Set(rows.map((row) => row.device.peek().group).filter((group) => group !== null))
+  return [...groups].sort(NAMES.compare)
 }
 
 function textOf({ id, name, group, firmware }: Device): string {

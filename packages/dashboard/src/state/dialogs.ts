@@ -3,7 +3,7 @@ import { signal } from '@preact/signals'
 /** The one dialog that is open; the question for the password may stand above it. */
 export type OpenDialog =
   | { readonly kind: 'approve'; readonly id: string }
-  | { readonly kind: 'add' }
+  | { readonly kind: 'add' | 'approve-proven' }
   | { readonly kind: 'revoke' | 'remove' | 'block' | 'replace'; readonly id: string }
   | { readonly kind: 'new-user' | 'new-token' | 'own-password' }
   | { readonly kind: 'change-user' | 'remove-user'; readonly name: string }
