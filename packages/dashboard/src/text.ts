@@ -98,3 +98,14 @@ export function bytes(count: number): string {
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${whole(count)} ${count === 1 ? one : many}`
 }
+
+/** A text of others as a sentence, with a full stop if nothing else ends it. */
+export function sentence(text: string): string {
+  const said = shown(text, 300)
+  return /[.?!]$/.test(said) ? said : `${said}.`
+}
+
+/** When something is tried again. */
+export function nextTry(at: number, now: number): string {
+  return at - now < SECOND ? 'Trying now.' : `Next try in ${span(at - now)}.`
+}

@@ -103,7 +103,7 @@ function Alarms({ device }: { device: Device }) {
   const good = read.filter((rule) => rule !== null)
   const unless =
     good.length < rules.length
-      ? 'A rule is not complete.'
+      ? 'Each rule needs a number such as 20.5, and the name of a reading if it is about one.'
       : JSON.stringify(good) === JSON.stringify(device.alarmRules)
         ? 'Nothing is changed yet.'
         : null
@@ -120,7 +120,9 @@ function Alarms({ device }: { device: Device }) {
       ))}
       <Form needs="operator" verb="Save" unless={unless} onSubmit={() => change(device, { alarmRules: good })}>
         {rules.length === 0 && (
-          <p class="dim">None yet. An alarm shows here, and is told to the webhook of the gateway.</p>
+          <p class="dim">
+            None yet. An alarm shows here, and is told to the webhook if the gateway has one (<code>--webhook</code>).
+          </p>
         )}
         <datalist id="readings">
           {readings.map((name) => (
@@ -167,6 +169,7 @@ function Alarms({ device }: { device: Device }) {
             </button>
           </fieldset>
         ))}
+        {good.length < rules.length && <p class="note">{unless}</p>}
         {rules.length < MAX_ALARM_RULES && (
           <button
             type="button"
@@ -188,7 +191,7 @@ function draftOf(rule: AlarmRule): Draft {
 
 /** The rule that a draft says; null: it is not complete. */
 function ruleOf({ kind, reading, number }: Draft): AlarmRule | null {
-  const value = Number(number)
+  const value = Number(number.replace(',', '.'))
   if (number.trim() === '' || !Number.isFinite(value)) return null
   if (kind === 'offline') return value >= 0 ? { kind, after: Math.round(value * SECOND) } : null
   return reading.trim() === '' ? null : { kind, reading: reading.trim(), limit: value }

@@ -79,7 +79,7 @@ function Tools({ filter, group, search }: { filter: Filter | null; group: string
       <fieldset class="chips">
         <legend class="sr">Show only</legend>
         <button type="button" class="chip" aria-pressed={filter === null} onClick={() => setQuery({ state: null })}>
-          All <span class="num">{devices.length}</span>
+          All <span class="num">{devices.filter(({ state }) => state !== 'waiting').length}</span>
         </button>
         {chips
           .filter(({ name, count }) => count > 0 || name === filter || always.includes(name))

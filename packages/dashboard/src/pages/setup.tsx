@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks'
 import { api } from '../api.js'
-import { Field, FormFault } from '../parts/field.js'
+import { FormFault } from '../parts/field.js'
 import { Mark } from '../parts/frame.js'
-import { PasswordField, weakness } from '../parts/user-dialogs.js'
+import { nameFault, PasswordField, UserNameField, weakness } from '../parts/user-dialogs.js'
 import { navigate } from '../router.js'
 import { me } from '../state/session.js'
 import { setupToken } from '../state/setup-token.js'
@@ -23,12 +23,12 @@ export function SetupPage() {
   const setUp = async (event: Event) => {
     event.preventDefault()
     if (busy || token === null) return
-    const weak = weakness(password)
+    const weak = nameFault(name) ?? weakness(password)
     if (weak !== null) return setError(weak)
     setBusy(true)
     setError(null)
     try {
-      me.value = await api.setup({ token, name: name.trim(), password })
+      me.value = await api.setup({ token, name, password })
       setupToken.value = null
       navigate('/', { replace: true })
     } catch (failure) {
@@ -57,20 +57,7 @@ export function SetupPage() {
           </>
         ) : (
           <>
-            <Field label="Name" hint="Small letters, digits, dots and dashes.">
-              {(ids) => (
-                <input
-                  {...ids}
-                  name="username"
-                  autocomplete="username"
-                  autocapitalize="none"
-                  maxLength={32}
-                  required
-                  value={name}
-                  onInput={(event) => setName(event.currentTarget.value)}
-                />
-              )}
-            </Field>
+            <UserNameField name={name} autocomplete="username" onName={setName} />
             <PasswordField label="Password" isNew text={password} onText={setPassword} />
             <FormFault error={error} />
             <button type="submit" class="button primary big" aria-busy={busy}>

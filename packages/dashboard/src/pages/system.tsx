@@ -8,7 +8,7 @@ import { Page } from '../parts/page.js'
 import { now } from '../state/clock.js'
 import { broker, doubtful, knocksWhileClosed, store } from '../state/link.js'
 import { forbidden } from '../state/session.js'
-import { bytes, dateTime, plural, shown, span, whole } from '../text.js'
+import { bytes, dateTime, nextTry, plural, shown, span, whole } from '../text.js'
 
 /** How often the figures are asked for, ms. */
 const EVERY = 3_000
@@ -113,7 +113,7 @@ function Broker({ link }: { link: SystemInfo['broker'] }) {
       {link.url && <p class="mono wrap">{shown(link.url, 200)}</p>}
       {link.reason && <p class="fault">{shown(link.reason, 300)}</p>}
       {link.nextTryAt !== null && link.state !== 'connected' && (
-        <p class="dim num">Next try in {span(Math.max(0, link.nextTryAt - now.value))}.</p>
+        <p class="dim num">{nextTry(link.nextTryAt, now.value)}</p>
       )}
     </Card>
   )

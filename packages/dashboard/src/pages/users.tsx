@@ -33,7 +33,7 @@ function Lists() {
           </Action>
         </header>
         <Show of={users} what="users" lines={3}>
-          {(list) => <People list={list} />}
+          {(list) => <People list={list} loaded={users} />}
         </Show>
       </section>
       <section aria-labelledby="tokens">
@@ -52,7 +52,12 @@ function Lists() {
   )
 }
 
-function People({ list }: { list: readonly User[] }) {
+function People({ list, loaded }: { list: readonly User[]; loaded: Loaded<User[]> }) {
+  // Each login changes the revision of a user, so the newest is asked for first.
+  const openNewest = (dialog: OpenDialog) => async () => {
+    await loaded.reload()
+    openDialog.value = dialog
+  }
   return (
     <table class="plain">
       <thead>
@@ -79,7 +84,7 @@ function People({ list }: { list: readonly User[] }) {
                 small
                 look="quiet"
                 label={`Change ${name}`}
-                onAct={open({ kind: 'change-user', name })}
+                onAct={openNewest({ kind: 'change-user', name })}
               >
                 Change…
               </Action>
@@ -88,7 +93,7 @@ function People({ list }: { list: readonly User[] }) {
                 small
                 look="quiet"
                 label={`Remove ${name}`}
-                onAct={open({ kind: 'remove-user', name })}
+                onAct={openNewest({ kind: 'remove-user', name })}
               >
                 Remove…
               </Action>

@@ -201,7 +201,13 @@ function verdictOf(check: Check, knock: Knock): KeyVerdict | null {
     case 'fits':
       return { kind: 'good', text: `This key fits the proof of ${clockTime(knock.lastAt)}.` }
     case 'wrong':
-      return { kind: 'bad', text: `This key does not fit the proof of ${clockTime(check.at)}. Nothing was stored.` }
+      return {
+        kind: 'bad',
+        text:
+          check.at === knock.lastAt
+            ? `This key does not fit the proof of ${clockTime(check.at)}. Nothing was stored.`
+            : `This key did not fit an earlier proof, of ${clockTime(check.at)}. Nothing was stored.`,
+      }
     case 'refused':
       return { kind: 'bad', text: check.why }
   }

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { now } from '../state/clock.js'
 import { broker, link, store } from '../state/link.js'
 import { retryNow } from '../state/live-socket.js'
-import { ago, span } from '../text.js'
+import { ago, nextTry, sentence, span } from '../text.js'
 
 /** What everybody must know before they believe what the page shows. */
 export function Banners() {
@@ -17,7 +17,7 @@ export function Banners() {
       {state !== 'lost' && store.value?.state === 'read-only' && (
         <p class="banner bad">
           <b>The gateway cannot write to its store</b>
-          {store.value.reason ? `: ${store.value.reason}. ` : '. '}
+          {store.value.reason ? `: ${sentence(store.value.reason)} ` : '. '}
           Devices keep their sessions. Nothing can be changed until there is room again.
         </p>
       )}
@@ -50,9 +50,9 @@ function BrokerLost() {
   return (
     <p class="banner warn">
       <b>The gateway has lost its broker</b> {ago(lost.since, now.value)}
-      {lost.reason ? `: ${lost.reason}. ` : '. '}
+      {lost.reason ? `: ${sentence(lost.reason)} ` : '. '}
       Nobody can say whether devices on MQTT are online.
-      {lost.nextTryAt !== null && ` Next try in ${span(Math.max(0, lost.nextTryAt - now.value))}.`}
+      {lost.nextTryAt !== null && ` ${nextTry(lost.nextTryAt, now.value)}`}
     </p>
   )
 }

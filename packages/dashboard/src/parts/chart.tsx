@@ -93,7 +93,7 @@ function optionsFor(
       y: { range: (_, low, high) => roomAround(low ?? 0, high ?? 1) },
     },
     axes: [
-      { ...axis(), size: 24, gap: 4, space: 64, values: (_, ticks) => ticks.map(timeFor(ticks, span)) },
+      { ...axis(), size: 24, gap: 4, space: 64, values: (_, ticks) => ticks.map(timeFor(ticks)) },
       { ...axis(), size: 46, gap: 6, space: 30, values: (_, ticks) => ticks.map(decimalsFor(ticks)) },
     ],
     series: [
@@ -156,11 +156,12 @@ function roomAround(low: number, high: number): [number, number] {
 
 const HOUR_MINUTE = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 const DAY_MONTH = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
-const DAY = 24 * 60 * 60_000
+/** s */
+const DAY = 24 * 60 * 60
 
 /** Writes ticks of time so that two of them are told apart. */
-function timeFor(ticks: readonly number[], span: number): (seconds: number) => string {
-  if (span > DAY) return (seconds) => DAY_MONTH.format(seconds * 1_000)
+function timeFor(ticks: readonly number[]): (seconds: number) => string {
   const step = (ticks[1] ?? 0) - (ticks[0] ?? 0)
+  if (step >= DAY) return (seconds) => DAY_MONTH.format(seconds * 1_000)
   return (seconds) => (step < 60 ? clockTime(seconds * 1_000) : HOUR_MINUTE.format(seconds * 1_000))
 }

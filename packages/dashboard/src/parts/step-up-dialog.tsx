@@ -27,9 +27,7 @@ function Ask({ answer }: { answer: (given: boolean) => void }) {
         onSubmit={confirm}
         onCancel={() => answer(false)}
       >
-        <p class="dim">
-          This cannot be undone by everybody, so the gateway asks who you are. It then asks no more for 5 minutes.
-        </p>
+        <p class="dim">For this act the gateway wants your password again. After that it does not ask for 5 minutes.</p>
         <Field label={`Password of ${me.value?.user?.name ?? 'you'}`}>
           {(ids) => (
             <input

@@ -1,6 +1,7 @@
 import { MIN_PASSWORD, type Role, type User } from '@usmp/gateway/contract'
 import { useState } from 'preact/hooks'
 import { api } from '../api.js'
+import { isCode } from '../failure.js'
 import { closeDialog } from '../state/dialogs.js'
 import { tellDone } from '../state/notices.js'
 import { me } from '../state/session.js'
@@ -27,6 +28,44 @@ export function RoleField({ role, onRole }: { role: Role; onRole: (role: Role) =
       ))}
     </fieldset>
   )
+}
+
+/** The name of a new user. Capitals become small letters: a person's name often begins with one. */
+export function UserNameField({
+  name,
+  autocomplete,
+  onName,
+}: {
+  name: string
+  autocomplete: 'username' | 'off'
+  onName: (name: string) => void
+}) {
+  return (
+    <Field label="Name" hint={NAME_HINT} fault={name === '' || USER_NAME.test(name) ? null : NAME_HINT}>
+      {(ids) => (
+        <input
+          {...ids}
+          name="username"
+          autocomplete={autocomplete}
+          autocapitalize="none"
+          maxLength={32}
+          required
+          value={name}
+          onInput={(event) => onName(event.currentTarget.value.toLowerCase())}
+        />
+      )}
+    </Field>
+  )
+}
+
+/** As the gateway takes it. */
+const USER_NAME = /^[a-z0-9][a-z0-9._-]{0,31}$/
+const NAME_HINT = 'Letters a to z, digits, dots and dashes, without spaces.'
+
+/** Why a name will not do; null: it will. */
+export function nameFault(name: string): string | null {
+  if (name === '') return 'Give a name first.'
+  return USER_NAME.test(name) ? null : `The name takes ${NAME_HINT.toLowerCase()}`
 }
 
 export function PasswordField({
@@ -70,30 +109,15 @@ export function NewUserDialog({ onDone }: { onDone: () => void }) {
   const [role, setRole] = useState<Role>('operator')
   const [password, setPassword] = useState('')
   const create = async () => {
-    await api.createUser({ name: name.trim(), role, password })
-    tellDone(`${name.trim()} may log in now.`)
+    await api.createUser({ name, role, password })
+    tellDone(`${name} may log in now.`)
     closeDialog()
     onDone()
   }
   return (
     <Dialog title="New user" onClose={closeDialog}>
-      <Form
-        verb="Create"
-        unless={name.trim() === '' ? 'Give a name first.' : weakness(password)}
-        onCancel={closeDialog}
-        onSubmit={create}
-      >
-        <Field label="Name" hint="Small letters, digits, dots and dashes.">
-          {(ids) => (
-            <input
-              {...ids}
-              autocomplete="off"
-              maxLength={32}
-              value={name}
-              onInput={(event) => setName(event.currentTarget.value)}
-            />
-          )}
-        </Field>
+      <Form verb="Create" unless={nameFault(name) ?? weakness(password)} onCancel={closeDialog} onSubmit={create}>
+        <UserNameField name={name} autocomplete="off" onName={setName} />
         <RoleField role={role} onRole={setRole} />
         <PasswordField label="First password" isNew text={password} onText={setPassword} />
       </Form>
@@ -101,11 +125,21 @@ export function NewUserDialog({ onDone }: { onDone: () => void }) {
   )
 }
 
+/** When somebody else has changed the user meanwhile, the dialog shows what they are now; the next try is about that. */
+async function orReload(act: Promise<unknown>, reload: () => void): Promise<void> {
+  try {
+    await act
+  } catch (error) {
+    if (isCode(error, 'CONFLICT')) reload()
+    throw error
+  }
+}
+
 export function ChangeUserDialog({ user, onDone }: { user: User; onDone: () => void }) {
   const [role, setRole] = useState<Role>(user.role)
   const [password, setPassword] = useState('')
   const change = async () => {
-    await api.changeUser(user.name, { rev: user.rev, role, ...(password === '' ? {} : { password }) })
+    await orReload(api.changeUser(user.name, { rev: user.rev, role, ...(password === '' ? {} : { password }) }), onDone)
     tellDone(`${user.name} is changed, and has to log in again.`)
     closeDialog()
     onDone()
@@ -127,7 +161,7 @@ export function ChangeUserDialog({ user, onDone }: { user: User; onDone: () => v
 
 export function RemoveUserDialog({ user: { name, rev }, onDone }: { user: User; onDone: () => void }) {
   const remove = async () => {
-    await api.removeUser(name, rev)
+    await orReload(api.removeUser(name, rev), onDone)
     tellDone(`${name} is removed.`)
     closeDialog()
     onDone()

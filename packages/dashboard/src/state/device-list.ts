@@ -3,12 +3,13 @@ import { nameOf } from '../text.js'
 import type { Row } from './devices.js'
 
 /** What the list can be narrowed to. */
-export const FILTERS = ['online', 'offline', 'waiting', 'approved', 'attempts', 'alarms', 'closed'] as const
+export const FILTERS = ['online', 'offline', 'unknown', 'waiting', 'approved', 'attempts', 'alarms', 'closed'] as const
 export type Filter = (typeof FILTERS)[number]
 
 export const FILTER_WORDS: Record<Filter, string> = {
   online: 'Online',
   offline: 'Offline',
+  unknown: 'Unknown',
   waiting: 'Waiting',
   approved: 'Never seen',
   attempts: 'Wrong keys',
@@ -23,8 +24,6 @@ export function hasKey({ state }: Pick<Device, 'state'>): boolean {
 
 export function fits(filter: Filter, { state, attempts, alarms }: Device): boolean {
   switch (filter) {
-    case 'offline':
-      return state === 'offline' || state === 'unknown'
     case 'attempts':
       return attempts !== null && hasKey({ state })
     case 'alarms':
