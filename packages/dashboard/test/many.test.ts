@@ -25,11 +25,7 @@ test('of 1,000 devices only those are drawn that can be seen, and each can be re
   const seen = new Set<string>()
   const height = await page.evaluate(() => document.documentElement.scrollHeight)
   expect(height).toBeGreaterThan(COUNT * 40)
-  for (let top = 0; top < height; top += 600) {
-    await page.evaluate((y) => window.scrollTo(0, y), top)
-    await expect.poll(() => page.evaluate(isFilled), PATIENCE).toBe(true)
-    for (const name of await page.locator('tbody .name a').allTextContents()) seen.add(name)
-  }
+  for (const name of await page.evaluate(walk, height)) seen.add(name)
   expect(seen.size).toBe(COUNT + 1)
   expect(await drawn()).toBeLessThan(80)
 
@@ -41,11 +37,22 @@ test('of 1,000 devices only those are drawn that can be seen, and each can be re
   await page.getByRole('heading', { name: 'sensor 999' }).waitFor()
 })
 
-/** In the page: whether rows stand all over the window, as far down as the list goes. */
-function isFilled(): boolean {
-  const rows = [...document.querySelectorAll('tbody tr:not(.spacer)')].map((row) => row.getBoundingClientRect())
-  const table = document.querySelector('tbody')!.getBoundingClientRect()
-  const from = Math.max(table.top, 100)
-  const to = Math.min(table.bottom, window.innerHeight)
-  return rows.some(({ top }) => top <= from) && rows.some(({ bottom }) => bottom >= to - 1)
+/** In the page: goes down the list window by window, waits for the rows of each, and gives all names that were seen. */
+async function walk(height: number): Promise<string[]> {
+  /** Whether rows stand all over the window, as far down as the list goes. */
+  const isFilled = (): boolean => {
+    const rows = [...document.querySelectorAll('tbody tr:not(.spacer)')].map((row) => row.getBoundingClientRect())
+    const table = document.querySelector('tbody')!.getBoundingClientRect()
+    const from = Math.max(table.top, 100)
+    const to = Math.min(table.bottom, window.innerHeight)
+    return rows.some(({ top }) => top <= from) && rows.some(({ bottom }) => bottom >= to - 1)
+  }
+  const names: string[] = []
+  for (let top = 0; top < height; top += 600) {
+    window.scrollTo(0, top)
+    do await new Promise(requestAnimationFrame)
+    while (!isFilled())
+    for (const link of document.querySelectorAll('tbody .name a')) names.push(link.textContent)
+  }
+  return names
 }

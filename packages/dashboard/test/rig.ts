@@ -18,7 +18,7 @@ export interface Rig {
   open(address: string, look?: Look): Promise<Page>
 }
 
-/** Browsers and gateways for the tests of a file; all are gone after each test. */
+/** The browser and the gateways for the tests of a file, which may share them; pages are gone after each test. */
 export function rig(): Rig {
   let browser: Browser
   const contexts: BrowserContext[] = []
@@ -28,10 +28,12 @@ export function rig(): Rig {
   beforeAll(async () => {
     browser = await launch()
   })
-  afterAll(() => browser?.close())
+  afterAll(async () => {
+    await browser?.close()
+    for (const world of worlds) await world.close()
+  })
   afterEach(async () => {
     for (const context of contexts.splice(0)) await context.close()
-    for (const world of worlds.splice(0)) await world.close()
     expect(faults.splice(0)).toEqual([])
   })
 

@@ -1,65 +1,43 @@
-import axe from 'axe-core'
+import type { Device } from '@usmp/gateway/contract'
 import type { Page, WebSocketRoute } from 'playwright-core'
-import { expect, test } from 'vitest'
+import { beforeAll, expect, test, vi } from 'vitest'
+import { isClean } from './clean.ts'
 import { dialog, logIn, PATIENCE, rig, setUp, stepUp } from './rig.ts'
-import { newKey, PASSWORD, type World } from './world.ts'
+import { newKey, PASSWORD, USER, type World } from './world.ts'
 
 const { world, open } = rig()
-const WIDE = { width: 1440, height: 900 }
-const NARROW = { width: 390, height: 844 }
-
-/** What axe finds wrong with a page: rules, and where. */
-async function faults(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  return page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run()
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`))
-  })
-}
-
-/** The page is without fault in both schemes and at both widths, and nothing of it is cut off. */
-async function isClean(page: Page, what: string): Promise<void> {
-  for (const [colorScheme, size] of [
-    ['light', WIDE],
-    ['dark', NARROW],
-  ] as const) {
-    await page.emulateMedia({ colorScheme })
-    await page.setViewportSize(size)
-    expect(await faults(page), `${what}, ${colorScheme}, ${size.width}`).toEqual([])
-    const width = await page.evaluate(() => document.documentElement.scrollWidth)
-    expect(width, `${what} fits ${size.width}`).toBeLessThanOrEqual(size.width)
-  }
-}
+let home: World
 
 /** A gateway with devices in the states that there are. */
-async function household(): Promise<World> {
-  const home = await world()
+beforeAll(async () => {
+  home = await world()
+  await home.setUp()
   await home.known('02:00:00:00:00:01', 'greenhouse')
   const off = await home.known('02:00:00:00:00:02', 'cellar', 'Cold store')
-  await expect.poll(() => home.gateway.device('02:00:00:00:00:02').state, PATIENCE).toBe('online')
+  await vi.waitUntil(() => home.gateway.device('02:00:00:00:00:02').state === 'online', PATIENCE)
   await off.off()
   home.sensor('02:00:00:00:00:01', newKey())
   await home.openJoin()
   home.sensor('02:00:00:00:00:03', newKey())
-  await expect
-    .poll(
-      () =>
-        home.gateway
-          .devices()
-          .map(({ state }) => state)
-          .sort(),
-      PATIENCE,
-    )
-    .toEqual(['offline', 'online', 'waiting'])
-  return home
-}
+  const isThere = (state: Device['state']) => home.gateway.devices().some((device) => device.state === state)
+  await vi.waitUntil(() => isThere('offline') && isThere('online') && isThere('waiting'), PATIENCE)
+})
 
-test('every page and dialog is clean for axe, in both schemes, at both widths', async () => {
-  const home = await household()
-  const page = await open(home.setupUrl)
+test('setup, the empty list and the join window are clean for axe, in both schemes, at both widths', async () => {
+  const page = await open((await world()).setupUrl)
   await page.getByRole('heading', { name: /^Set up/ }).waitFor()
   await isClean(page, 'setup')
   await setUp(page)
+  await page.getByRole('heading', { name: 'No devices yet' }).waitFor()
+  await isClean(page, 'empty')
+  await page.getByRole('button', { name: 'Join' }).click()
+  await page.getByRole('button', { name: 'Open the join window' }).waitFor()
+  await isClean(page, 'join')
+})
+
+test('every other page and dialog is clean for axe as well', async () => {
+  const page = await open(home.url)
+  await logIn(page)
   await page.getByText('1 device waits for you').waitFor()
   await page.getByText('wrong key').first().waitFor()
   await isClean(page, 'devices')
@@ -77,6 +55,13 @@ test('every page and dialog is clean for axe, in both schemes, at both widths', 
     if (tab === '') await page.locator('canvas').first().waitFor()
     await isClean(page, `device${tab}`)
   }
+  await page.goto(`${home.url}/d/020000000001/security`)
+  for (const act of ['Revoke…', 'Replace hardware…', 'Block…', 'Remove…']) {
+    await page.getByRole('button', { name: act }).click()
+    await dialog(page).getByLabel('Reason, for the audit log').waitFor()
+    await isClean(page, act)
+    await page.keyboard.press('Escape')
+  }
   for (const [place, ready] of [
     ['audit', 'device.register'],
     ['system', 'Ways in'],
@@ -86,11 +71,20 @@ test('every page and dialog is clean for axe, in both schemes, at both widths', 
     await page.goto(`${home.url}/${place}`)
     await page.getByText(ready).first().waitFor()
     await isClean(page, place)
+    if (place === 'users') await dialogsOfUsers(page)
   }
 })
 
+async function dialogsOfUsers(page: Page): Promise<void> {
+  for (const act of ['New user…', 'New token…', `Change ${USER}`, `Remove ${USER}`]) {
+    await page.getByRole('button', { name: act }).click()
+    await dialog(page).waitFor()
+    await isClean(page, act)
+    await page.keyboard.press('Escape')
+  }
+}
+
 test('stale is shown as stale, lost as lost; nothing can be done meanwhile, and all is well again by itself', async () => {
-  const home = await household()
   const page = await open('about:blank')
   let silent = false
   await page.routeWebSocket(/\/api\/live$/, (route: WebSocketRoute) => {
@@ -99,8 +93,8 @@ test('stale is shown as stale, lost as lost; nothing can be done meanwhile, and 
       if (!silent) route.send(message)
     })
   })
-  await page.goto(home.setupUrl)
-  await setUp(page)
+  await page.goto(home.url)
+  await logIn(page)
   await page.getByText('1 device waits for you').waitFor()
 
   silent = true
@@ -124,9 +118,8 @@ test('stale is shown as stale, lost as lost; nothing can be done meanwhile, and 
 })
 
 test('who is not logged in logs in, and sees the page they wanted; who may not is told so; danger asks again', async () => {
-  const home = await household()
-  const first = await open(home.setupUrl)
-  await setUp(first)
+  const first = await open(home.url)
+  await logIn(first)
   await first.getByRole('link', { name: 'Users' }).click()
   await first.getByRole('button', { name: 'New user…' }).click()
   await dialog(first).getByLabel('Name', { exact: true }).fill('vera')

@@ -31,6 +31,9 @@ export function newKey(): Key {
   return { psk, hex: Buffer.from(psk).toString('hex') }
 }
 
+type StoreListener = (reason: string | null) => void
+type MinuteOfReading = Parameters<OpenedStore['telemetry']['write']>[0][number]['minute']
+
 /** A simulated sensor that a test switches off. */
 export interface Sensor {
   off(): Promise<void>
@@ -46,23 +49,45 @@ export class World {
   /** ms that the clock of the server for pages is ahead. */
   #ahead = 0
 
-  private constructor(gateway: Gateway, store: OpenedStore, folder: string, http: HttpServer) {
+  readonly #storeListeners: Set<StoreListener>
+
+  private constructor(
+    gateway: Gateway,
+    store: OpenedStore,
+    folder: string,
+    http: HttpServer,
+    listeners: Set<StoreListener>,
+  ) {
     this.gateway = gateway
     this.#store = store
     this.#folder = folder
     this.#http = http
+    this.#storeListeners = listeners
   }
 
   static async start(options: Partial<GatewayOptions> = {}): Promise<World> {
     const folder = await mkdtemp(join(tmpdir(), 'usmp-page-'))
     const store = await openStore(folder)
+    const listeners = new Set<StoreListener>()
+    store.onState = (listener) => listeners.add(listener)
     const gateway = await startGateway({ store, tcp: { host: '127.0.0.1', port: 0 }, ...options })
     const http = await serve(gateway, store, folder, 0, () => Date.now())
-    return new World(gateway, store, folder, http)
+    return new World(gateway, store, folder, http, listeners)
   }
 
   get url(): string {
     return this.#http.url
+  }
+
+  /** Makes the first user without a page. */
+  async setUp(): Promise<void> {
+    const token = this.setupUrl.split('#')[1]
+    const answer = await fetch(`${this.url}/api/setup`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Origin: this.url },
+      body: JSON.stringify({ token, name: USER, password: PASSWORD }),
+    })
+    if (!answer.ok) throw new Error(await answer.text())
   }
 
   get setupUrl(): string {
@@ -99,6 +124,16 @@ export class World {
     const key = newKey()
     await this.gateway.register(ADMIN, { id: deviceId, psk: key.hex, name })
     return this.sensor(deviceId, key, place)
+  }
+
+  /** Gives a device a past. */
+  remember(history: string, reading: string, minutes: readonly MinuteOfReading[]): Promise<void> {
+    return this.#store.telemetry.write(minutes.map((minute) => ({ history, reading, minute })))
+  }
+
+  /** The gateway hears from its store that nothing can be written, for a reason, or, with null, that all is well again. */
+  tellStore(reason: string | null): void {
+    for (const listener of this.#storeListeners) listener(reason)
   }
 
   importDevices(csv: string): Promise<unknown> {
