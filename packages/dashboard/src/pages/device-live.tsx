@@ -116,6 +116,9 @@ function ChartCard({ row, name, reading, week }: { row: Row; name: string; readi
         ) : (
           <div class="plot" />
         )}
+        {columns && !hasValues(columns) && (
+          <p class="plot-none">{week ? 'No minute is over yet.' : 'No values in the last 15 minutes.'}</p>
+        )}
       </div>
     </section>
   )
@@ -208,6 +211,8 @@ function told({ at, value }: NonNullable<Pointed>, unit: string | null, week: bo
   if (value === null) return `${when} no value`
   return `${when} ${figure(value)}${unit ? ` ${shown(unit, 16)}` : ''}`
 }
+
+const hasValues = ({ mean }: Columns): boolean => mean.some((value) => value !== null)
 
 /** What a curve shows, for those who cannot see it. */
 function summary(columns: Columns | null, unit: string | null): string {

@@ -20,32 +20,34 @@ export function SystemPage() {
     <Page title="System">
       <Show of={system} what="the state of the gateway">
         {(info) => (
-          <div class={doubtful.value ? 'columns doubtful' : 'columns'}>
-            <Gateway info={info} />
-            <Broker link={broker.value ?? info.broker} />
-            <Store link={store.value ?? info.store} />
-            <Listeners info={info} />
-            <Counts
-              title="Limits reached"
-              none="No limit was reached since the start."
-              counts={{
-                ...info.limits,
-                ...(knocksWhileClosed.value > 0 ? { 'knocks while closed': knocksWhileClosed.value } : {}),
-              }}
-            />
-            <Counts title="Dropped, by cause" none="Nothing was dropped since the start." counts={info.dropped} />
-            <Jumps info={info} />
+          <>
+            <div class={doubtful.value ? 'columns doubtful' : 'columns'}>
+              <Gateway info={info} />
+              <Broker link={broker.value ?? info.broker} />
+              <Store link={store.value ?? info.store} />
+              <Listeners info={info} />
+              <Counts
+                title="Limits reached"
+                none="No limit was reached since the start."
+                counts={{
+                  ...info.limits,
+                  ...(knocksWhileClosed.value > 0 ? { 'knocks while closed': knocksWhileClosed.value } : {}),
+                }}
+              />
+              <Counts title="Dropped, by cause" none="Nothing was dropped since the start." counts={info.dropped} />
+              <Jumps info={info} />
+            </div>
             {(broker.value ?? info.broker).state !== 'none' && <AccessList />}
-          </div>
+          </>
         )}
       </Show>
     </Page>
   )
 }
 
-function Card({ title, wide, children }: { title: string; wide?: boolean; children: ComponentChildren }) {
+function Card({ title, children }: { title: string; children: ComponentChildren }) {
   return (
-    <section class={wide ? 'card wide' : 'card'}>
+    <section class="card stack">
       <h2>{title}</h2>
       {children}
     </section>
@@ -128,7 +130,7 @@ function AccessList() {
   const mayNot = forbidden('admin')
   if (mayNot !== null) return null
   return (
-    <Card title="Access list of the broker" wide>
+    <Card title="Access list of the broker">
       <p class="dim">
         A broker that you run yourself needs this list: each device is a user named by its id, 12 hex digits, and
         reaches its own topics only. The broker that is built into the gateway keeps to it already.

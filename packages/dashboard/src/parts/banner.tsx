@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { now } from '../state/clock.js'
 import { broker, link, store } from '../state/link.js'
 import { retryNow } from '../state/live-socket.js'
-import { ago, nextTry, sentence, span } from '../text.js'
+import { nextTry, sentence, span } from '../text.js'
 
 /** What everybody must know before they believe what the page shows. */
 export function Banners() {
@@ -16,9 +16,11 @@ export function Banners() {
       {state !== 'lost' && broker.value?.state === 'failed' && <BrokerLost />}
       {state !== 'lost' && store.value?.state === 'read-only' && (
         <p class="banner bad">
-          <b>The gateway cannot write to its store</b>
-          {store.value.reason ? `: ${sentence(store.value.reason)} ` : '. '}
-          Devices keep their sessions. Nothing can be changed until there is room again.
+          <span>
+            <b>The gateway cannot write to its store</b>
+            {store.value.reason ? `: ${sentence(store.value.reason)} ` : '. '}
+            Devices keep their sessions. Nothing can be changed until there is room again.
+          </span>
         </p>
       )}
     </div>
@@ -49,10 +51,12 @@ function BrokerLost() {
   const lost = broker.value!
   return (
     <p class="banner warn">
-      <b>The gateway has lost its broker</b> {ago(lost.since, now.value)}
-      {lost.reason ? `: ${sentence(lost.reason)} ` : '. '}
-      Nobody can say whether devices on MQTT are online.
-      {lost.nextTryAt !== null && ` ${nextTry(lost.nextTryAt, now.value)}`}
+      <span>
+        <b>The gateway has lost its broker</b>
+        {lost.reason ? `: ${sentence(lost.reason)} ` : '. '}
+        Nobody can say whether devices on MQTT are online.
+        {lost.nextTryAt !== null && ` ${nextTry(lost.nextTryAt, now.value)}`}
+      </span>
     </p>
   )
 }

@@ -70,7 +70,8 @@ export function KeyField({
         </button>
       </div>
       <p id={`${id}-verdict`} class={`note ${verdict?.kind ?? ''}`} role="status">
-        {verdict?.text ?? 'It was printed by `usmp keygen psk`, perhaps as a picture on the device.'}
+        {verdict?.text ??
+          'It was printed when it was made, by usmp keygen psk, perhaps also as a picture on the device.'}
       </p>
       {scanning && (
         <Scanner
