@@ -75,10 +75,12 @@ test('nobody approves a proof that they have not seen', async () => {
   await scan(page, `usmp:${ID.replaceAll(':', '')}:${Buffer.from(key.psk).toString('base64url')}`)
   await page.getByText(/^This key fits/).waitFor()
 
-  // The page hears nothing of the next knock.
+  // The page does not hear that somebody else has dismissed it, and that it has knocked again.
   held = true
   const seen = home.gateway.device(ID).knock!.proofId
-  await expect.poll(() => home.gateway.device(ID).knock!.proofId, PATIENCE).not.toBe(seen)
+  await home.gateway.dismiss({ name: 'bob', role: 'operator' }, ID)
+  const newest = () => home.gateway.devices().find(({ id }) => id === ID)?.knock?.proofId
+  await expect.poll(() => newest() !== undefined && newest() !== seen, PATIENCE).toBe(true)
   await dialog(page).getByRole('button', { name: 'Approve', exact: true }).click()
   await dialog(page)
     .getByText(/look again.*Nothing was stored/)
@@ -89,6 +91,28 @@ test('nobody approves a proof that they have not seen', async () => {
   await live!.close()
   await approve(page)
   await expect.poll(() => home.gateway.device(ID).state, PATIENCE).toBe('online')
+})
+
+test('who knocks with the id of a device does not take it out of the hands of who approves it', async () => {
+  const home = await world()
+  await home.openJoin()
+  const key = newKey()
+  const sensor = home.sensor(ID, key)
+  await expect.poll(() => home.gateway.devices().length, PATIENCE).toBe(1)
+  await sensor.off()
+  const page = await open(home.setupUrl)
+  await setUp(page)
+  await page.getByRole('button', { name: `Approve ${ID}` }).click()
+  await keyField(page).fill(key.hex)
+  await page.getByText(/^This key fits/).waitFor()
+  home.sensor(ID, newKey())
+  for (const _ of ['first', 'second']) {
+    const { proofId } = home.gateway.device(ID).knock!
+    await expect.poll(() => home.gateway.device(ID).knock!.proofId, PATIENCE).not.toBe(proofId)
+  }
+  await dialog(page).getByRole('button', { name: 'Approve', exact: true }).click()
+  await page.getByText(/is approved/).waitFor()
+  expect(home.gateway.device(ID).state).toBe('approved')
 })
 
 test('text of devices and people is text: markup, turned and endless names change nothing around them', async () => {

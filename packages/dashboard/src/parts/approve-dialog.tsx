@@ -24,7 +24,10 @@ type Check =
   | { readonly state: 'refused'; readonly why: string }
   | { readonly state: 'wrong'; readonly psk: string; readonly at: number }
 
-/** Lets a waiting device in. What is approved is always the proof that is shown: a newer one is shown, and its key checked, first. */
+/**
+ * Lets a waiting device in. What is approved is always the proof that is shown: a newer one is shown, and its key checked, first. A newer one
+ * that the key does not fit comes from somebody else, and does not take the place of one that it fits.
+ */
 export function ApproveDialog({ id }: { id: string }) {
   const device = rowOf(id)?.device.value
   if (!device?.knock)
@@ -50,12 +53,21 @@ function Ask({ device, knock }: { device: Device; knock: Knock }) {
   const [name, setName] = useState(device.name)
   const [group, setGroup] = useState('')
   const newest = useRef(0)
+  /** Somebody with another key knocks with this id; each try of a key there would use up what the gateway allows. */
+  const isContested = useRef(false)
 
   // A new proof from the same place is looked at by itself; from another place somebody has to look.
   const elsewhere = !sameWay(knock, shown)
   useEffect(() => {
-    if (knock.proofId !== shown.proofId && !elsewhere) setShown(knock)
-  }, [knock.proofId, elsewhere])
+    if (knock.proofId === shown.proofId || elsewhere) return
+    if (check.state !== 'fits') return setShown(knock)
+    if (isContested.current) return
+    const settle = ({ state }: Check) => {
+      if (state === 'fits') setShown(knock)
+      else isContested.current = true
+    }
+    checkKey(device.id, knock, check.psk).then(settle, () => {})
+  }, [knock.proofId, elsewhere, check.state])
 
   useEffect(() => {
     const mine = ++newest.current
@@ -95,6 +107,10 @@ function Ask({ device, knock }: { device: Device; knock: Knock }) {
     } catch (error) {
       if (!isCode(error, 'PROOF_CHANGED')) throw error
       setChanged(shown.proofId)
+      if (!isContested.current) return
+      // The proof that the key fits is gone by now: back to the newest.
+      isContested.current = false
+      setCheck({ state: 'none', why: null })
     }
   }
 
