@@ -102,7 +102,7 @@ function optionsFor(
         stroke: () => token('--accent'),
         width: 1.75,
         spanGaps: false,
-        points: { show: false },
+        points: { show: false, size: 5, fill: () => token('--accent'), filter: lonePoints },
         ...(banded ? {} : { fill: () => `color-mix(in srgb, ${token('--accent')} 10%, transparent)` }),
       },
       ...(banded ? [{ ...bound }, { ...bound }] : []),
@@ -127,6 +127,14 @@ function optionsFor(
       ],
     },
   }
+}
+
+/** Values between two gaps, which no line leads to: they are drawn as points. Null: there are none. */
+function lonePoints(self: uPlot, series: number): number[] | null {
+  const values = self.data[series]!
+  const isGap = (index: number) => values[index] === null || values[index] === undefined
+  const lone = [...values.keys()].filter((index) => !isGap(index) && isGap(index - 1) && isGap(index + 1))
+  return lone.length > 0 ? lone : null
 }
 
 /** Shortest time that a chart shows, s: a new device has a curve at once. */
