@@ -38,7 +38,7 @@ export function brokerAcl(options: AclOptions): string {
 function mosquittoAcl(site: string, gatewayUser: string): string {
   const topics = topicsOf(site)
   return `# mosquitto.conf needs: allow_anonymous false, password_file, and acl_file with the path of this file.
-# It should have message_size_limit 1024, as no message of USMP is longer, and set_tcp_nodelay true.
+# It should have set_tcp_nodelay true, and message_size_limit 1024, or 65536 if the bridge to Home Assistant uses this broker too.
 user ${gatewayUser}
 topic read ${topics.allUp}
 topic read ${topics.allWills}
