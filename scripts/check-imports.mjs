@@ -22,7 +22,7 @@ const SOURCES = {
   playground: ['core', 'browser'],
   bench: ['core', 'node', 'browser', 'mqtt', 'testing', 'cli'],
   torture: ['core', 'node', 'rpc', 'mqtt', 'gateway', 'testing'],
-  fuzz: ['core', 'node', 'rpc', 'gateway', 'testing'],
+  fuzz: ['core', 'node', 'rpc', 'mqtt', 'gateway', 'testing'],
   conformance: ['core', 'node', 'browser', 'rpc', 'testing'],
   consumer: [],
 }

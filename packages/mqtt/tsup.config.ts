@@ -1,7 +1,7 @@
 import { defineConfig } from 'tsup'
 
 export default defineConfig({
-  entry: ['src/index.ts', 'src/embedded-broker.ts'],
+  entry: ['src/index.ts', 'src/embedded-broker.ts', 'src/internal.ts'],
   format: ['esm'],
   target: 'es2022',
   dts: { compilerOptions: { types: ['node'], paths: {} } },

@@ -77,6 +77,12 @@ export const list: readonly About[] = [
     ].map((name) => `packages/rpc/src/${name}.ts`),
   },
   {
+    name: 'mqtt',
+    what: 'topics, presences and packets of a broker: an id in one way only, and no packet that is too long, however it is cut',
+    maxLength: 400,
+    covers: ['topics', 'presence', 'packet-limit'].map((name) => `packages/mqtt/src/${name}.ts`),
+  },
+  {
     name: 'gateway-http',
     what: 'requests to the HTTP API, and files of devices: an answer or an error of the API, never a fault',
     maxLength: 1000,

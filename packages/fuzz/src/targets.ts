@@ -4,6 +4,7 @@ import { frames } from './targets/frames.js'
 import { gatewayHttp } from './targets/gateway-http.js'
 import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
+import { mqtt } from './targets/mqtt.js'
 import { rpcMessages } from './targets/rpc.js'
 import { session } from './targets/session.js'
 
@@ -14,6 +15,7 @@ export const targets: Readonly<Record<string, Target>> = {
   session,
   differential,
   rpc: rpcMessages,
+  mqtt,
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
 }

@@ -10,6 +10,7 @@ const REACHES: Readonly<Record<string, number>> = {
   session: 0.75,
   differential: 0.7,
   rpc: 0.4,
+  mqtt: 0.7,
   'gateway-http': 0.5,
   'gateway-telemetry': 0.6,
 }
