@@ -21,7 +21,7 @@ const CLOSE_TIMEOUT = 1_000
 /** How the connection to the broker is. */
 export interface BrokerState {
   readonly state: 'connecting' | 'connected' | 'failed' | 'closed'
-  /** ms since 1970. */
+  /** Since when the broker is reached, or is not, through all tries of one outage; ms since 1970. */
   readonly since: number
   /** Of `failed`: what went wrong last. */
   readonly reason: UsmpError | undefined
@@ -258,7 +258,8 @@ export class BrokerConnection {
 
   #setState(state: BrokerState['state'], reason?: UsmpError, nextTryAt?: number): void {
     if (this.#state.state === 'closed') return
-    this.#state = { state, since: Date.now(), reason, nextTryAt }
+    const staysAway = state !== 'connected' && state !== 'closed' && !this.#isUp
+    this.#state = { state, since: staysAway ? this.#state.since : Date.now(), reason, nextTryAt }
     for (const watcher of [...this.#watchers]) watcher(this.#state)
   }
 }

@@ -159,13 +159,25 @@ describe('a broker that dies and comes back', () => {
     const own = await Mosquitto.start()
     onTestFinished(() => own.stop())
     const states: string[] = []
-    const site = await startSite({ url: own.url() }, { onStateChange: ({ state }) => void states.push(state) })
+    const away = new Set<number>()
+    const site = await startSite(
+      { url: own.url() },
+      {
+        onStateChange: ({ state, since }) => {
+          states.push(state)
+          if (state !== 'connected' && states.includes('connected')) away.add(since)
+        },
+      },
+    )
     const session = await device({ broker: { url: own.url() } })
     await talk(session, site.server.sessions[0]!)
     await own.kill()
     await until(() => site.listener.state.state === 'failed', 'the loss of the broker', SLOWLY)
     expect(site.listener.state.reason!.code).toBe('TRANSPORT_FAILED')
     expect(site.listener.state.nextTryAt).toBeGreaterThan(0)
+    // Told as one outage, however often the broker is tried.
+    await until(() => states.filter((state) => state === 'failed').length > 1, 'another try', SLOWLY)
+    expect(away.size).toBe(1)
     await session.send('sent while the broker was away')
     await own.restart()
     expect(textOf(await site.server.sessions[0]!.receive())).toBe('sent while the broker was away')
