@@ -129,6 +129,9 @@ describe('usmp gateway without a terminal', () => {
     await writeFile(join(copy, 'store.key'), await readFile(join(data, 'store.key')), { mode: 0o600 })
     expect((await done('gateway', 'rotate-key', '--data', copy)).stderr).toContain('1 keys of devices')
     const restored = await gateway(copy)
+    // A backup brings back users, and none of their log-ins.
+    expect((await api(restored.page, '/api/devices', undefined, jar)).status).toBe(401)
+    expect((await api(restored.page, '/api/login', { name: 'ada', password: PASSWORD }, jar)).status).toBe(200)
     expect(await devicesOf(restored.page, jar)).toMatchObject([{ id: DEVICE, state: 'approved' }])
   })
 
