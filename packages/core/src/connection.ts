@@ -34,6 +34,8 @@ export type { Authorization, ClientOptions, ServerOptions, TransportKind } from 
 interface Closed {
   readonly kind: 'closed'
   readonly reason: UsmpError
+  /** Of a session that has ended. */
+  readonly lastReceived: number | undefined
 }
 
 type Phase = Handshaking | Established | Closed
@@ -55,8 +57,6 @@ export class Connection {
   readonly #framing: Framing
   #limits: MessageLimits
   #phase: Phase
-  /** Of a session that has ended. */
-  #lastReceived: number | undefined
   #transmits: Uint8Array[] = []
   #events: ConnectionEvent[] = []
 
@@ -309,7 +309,7 @@ export class Connection {
 
   /** When an authentic frame of the peer came last, or reading went on, ms; undefined before there was a session. */
   get lastReceived(): number | undefined {
-    return this.#phase.kind === 'established' ? this.#phase.lastReceived : this.#lastReceived
+    return this.#phase.kind === 'handshake' ? undefined : this.#phase.lastReceived
   }
 
   pollEvent(): ConnectionEvent | undefined {
@@ -380,8 +380,7 @@ export class Connection {
     const phase = this.#phase
     if (phase.kind === 'closed') return
     const reason = phase.kind === 'handshake' ? phase.endReason(cause) : cause
-    this.#lastReceived = this.lastReceived
-    this.#phase = { kind: 'closed', reason }
+    this.#phase = { kind: 'closed', reason, lastReceived: this.lastReceived }
     this.#events.push({ kind: 'closed', reason })
     this.#context.reliability?.clear()
     try {

@@ -58,10 +58,7 @@ const errorFacts = {
     'the TLS certificate of the server is not accepted',
     'See the message for what is wrong.',
   ),
-  BROKER_REFUSED: codes('transport', false)(
-    'the MQTT broker refused the connection',
-    'Check user name, password and access list.',
-  ),
+  BROKER_REFUSED: codes('transport', false)('the broker refused', 'See the message for what is wrong.'),
   PSK_LOOKUP_FAILED: codes('platform', true)(
     'the key of the device could not be looked up',
     'See the cause. The device connects again.',

@@ -49,7 +49,6 @@ export async function* reconnecting(
 ): AsyncGenerator<Session, void, undefined> {
   checkOptions('reconnecting', options, reconnectTable)
   const { maxRefusals = Number.POSITIVE_INFINITY, longestRefusalPause = LONGEST_REFUSAL_PAUSE } = options
-  const sleep = options.sleep ?? ((pause: number) => sleepOnClock(pause, options))
   let failures = 0
   let refusals = 0
   while (!options.signal?.aborted) {
@@ -80,7 +79,7 @@ export async function* reconnecting(
     const pause = refused ? pauseAfter(refusals - 1, longestRefusalPause) : pauseAfter(failures++, LONGEST_PAUSE)
     const jittered = Math.round(pause * (0.5 + options.jitter() / 2))
     options.onRetry?.(reason, jittered)
-    await sleep(jittered)
+    await (options.sleep?.(jittered) ?? sleep(jittered, options))
   }
 }
 
@@ -103,7 +102,7 @@ function isRefusal({ retryable, code, awaited }: UsmpError): boolean {
 }
 
 /** Waits, or returns early when the signal aborts. */
-function sleepOnClock(delay: number, { clock, signal }: ReconnectOptions): Promise<void> {
+function sleep(delay: number, { clock, signal }: ReconnectOptions): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve()
     const timer = clock.setTimer(done, delay)

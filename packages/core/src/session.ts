@@ -144,7 +144,7 @@ export class Session extends EventTarget implements AsyncIterable<Uint8Array> {
    * receives, nothing is read, and the time at which reading goes on counts.
    */
   get lastReceived(): number {
-    return this.#driver.lastReceived ?? Number.NEGATIVE_INFINITY
+    return this.#driver.lastReceived!
   }
 
   /** The longest message that {@link send} takes, bytes: 1808. */
