@@ -10,7 +10,7 @@ const NO_BROKER = 'mqtt://127.0.0.1:9'
 let home: World
 
 beforeAll(async () => {
-  home = await world({ mqtt: { url: NO_BROKER, username: 'hub' }, site: 'farm' })
+  home = await world({ mqtt: { url: NO_BROKER, username: 'hub' }, site: 'orchard' })
   await home.setUp()
 })
 
@@ -25,7 +25,7 @@ test('who runs the broker gets its access list; a broker and a store that fail a
   await page.getByText('user hub').waitFor()
   await page.getByRole('button', { name: 'Copy the access list' }).waitFor()
   await page.getByRole('radio', { name: 'EMQX' }).check()
-  await page.getByText('{allow, {user, "hub"}, publish, ["usmp/farm/+/+/down"').waitFor()
+  await page.getByText('{allow, {user, "hub"}, publish, ["usmp/orchard/+/+/down"').waitFor()
 
   const banner = page.locator('.banner')
   await banner.getByText('The gateway has lost its broker').waitFor()
