@@ -214,7 +214,7 @@ export function heldUp(_: TortureOptions): Promise<GatewayResult> {
   })
 }
 
-/** Moves the time of day by hours, a hundred times a second: sessions and the join window do not depend on it. */
+/** Moves the time of day by hours, a hundred times a second: sessions do not depend on it, and no join window stays open by it. */
 export function clockJumps(_: TortureOptions): Promise<GatewayResult> {
   const work = async (site: Site) => {
     await site.registerAll()
@@ -222,9 +222,9 @@ export function clockJumps(_: TortureOptions): Promise<GatewayResult> {
     const before = await site.ping()
     await site.gateway.ask('openJoin', 1)
     await sleep(2_000)
-    const window = await site.gateway.ask<{ open: boolean; remaining: number }>('join')
-    site.check(window.open, 'the join window was closed')
-    site.check(window.remaining > 0 && window.remaining <= 60_000, `${window.remaining} ms are left of one minute`)
+    const { open } = await site.gateway.ask<{ open: boolean }>('join')
+    // Whichever clock is first: after a machine has slept, only the date knows.
+    site.check(!open, 'the join window is open past its deadline by the date')
     const states = [...(await site.shown()).values()].map(({ state }) => state)
     site.check(
       states.every((state) => state === 'online'),

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import {
   type Actor,
   apiError,
@@ -94,7 +95,7 @@ export const gatewayHttp: Target = {
     const url = `http://127.0.0.1${target.startsWith('/') ? '' : '/'}${target}`
     if (!URL.canParse(url)) return
     const headers = { host: '127.0.0.1', authorization: 'Bearer x', 'content-type': 'application/json' }
-    const incoming = { headers, iterator: () => [Buffer.from(body)] }
+    const incoming = { headers, iterator: () => Readable.from([Buffer.from(body)]).iterator() }
     const init = method === 'GET' || method === 'HEAD' ? { method } : { method, body: Buffer.from(body) }
     const response = await app.fetch(new Request(url, { ...init, headers }), { incoming } as never)
     must(faults.length === 0, `a fault of the gateway: ${faults[0] instanceof Error ? faults[0].stack : faults[0]}`)
