@@ -2,6 +2,5 @@
 import { foreground } from './foreground.mjs'
 import { prepare } from './prepare.mjs'
 
-await prepare('dashboard')
-await prepare('cli')
+await prepare('dashboard', 'cli')
 await foreground('packages/cli/bin/usmp.js', ['gateway', ...process.argv.slice(2)])

@@ -10,11 +10,11 @@ import { install, pnpmCommand, root } from './pnpm.mjs'
 const RECORDS = join(root, 'node_modules/.usmp')
 
 /**
- * Installs what the lock file names, and builds a package of this repository with those that it needs: only what is not there
+ * Installs what the lock file names, and builds packages of this repository with those that they need: only what is not there
  * or has changed. It can take minutes, so it says what it does. Ends this process if it fails.
- * @param name without its scope
+ * @param names without their scope
  */
-export async function prepare(name) {
+export async function prepare(...names) {
   const manifests = readdirSync(join(root, 'packages')).map((folder) => `packages/${folder}/package.json`)
   const installed = fingerprint(['pnpm-lock.yaml', 'pnpm-workspace.yaml', ...manifests])
   if (recorded('installed') !== installed) {
@@ -22,20 +22,25 @@ export async function prepare(name) {
     install()
     record('installed', installed)
   }
-  const needed = neededBy(name)
+  const needed = neededBy(names)
   const sources = fingerprint(['tsconfig.base.json', ...needed.flatMap(sourcesOf)])
   const isThere = needed.every((folder) => !isBuilt(folder) || existsSync(join(root, outputOf(folder))))
-  if (isThere && recorded(name) === sources) return
+  const built = names.join('-')
+  if (isThere && recorded(built) === sources) return
   console.log('Building; the first time takes a minute …')
-  await build(name)
-  record(name, sources)
+  await build(names)
+  record(built, sources)
 }
 
-/** Builds it, those that it needs first; a line for each. */
-async function build(name) {
+/** Builds them, those that they need first; a line for each. */
+async function build(names) {
   const [command, ...first] = pnpmCommand
-  const options = ['--filter-prod', `@usmp/${name}...`, '--workspace-concurrency=2', '--reporter=append-only']
-  const child = spawn(command, [...first, ...options, 'run', 'build'], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] })
+  const wanted = names.flatMap((name) => ['--filter-prod', `@usmp/${name}...`])
+  const options = ['--workspace-concurrency=2', '--reporter=append-only']
+  const child = spawn(command, [...first, ...wanted, ...options, 'run', 'build'], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   const said = []
   for (const input of [child.stdout, child.stderr]) {
     createInterface({ input }).on('line', (line) => {
@@ -51,12 +56,17 @@ async function build(name) {
   process.exit(code || 1)
 }
 
-/** The folders of a package and of those that it needs. */
-function neededBy(name, found = new Set()) {
-  const folder = `packages/${name}`
-  found.add(folder)
-  for (const needed of Object.keys(manifest(folder).dependencies ?? {})) {
-    if (needed.startsWith('@usmp/')) neededBy(needed.slice('@usmp/'.length), found)
+/** The folders of packages and of those that they need. */
+function neededBy(names, found = new Set()) {
+  for (const name of names) {
+    const folder = `packages/${name}`
+    if (found.has(folder)) continue
+    found.add(folder)
+    const scoped = Object.keys(manifest(folder).dependencies ?? {}).filter((needed) => needed.startsWith('@usmp/'))
+    neededBy(
+      scoped.map((needed) => needed.slice('@usmp/'.length)),
+      found,
+    )
   }
   return [...found]
 }
