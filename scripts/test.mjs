@@ -15,6 +15,8 @@ let passed = 0
 let failed = 0
 /** Of the tests that failed, for the last lines. */
 const red = []
+/** Lines of the reason that are told there; the whole one stands where the test ran. */
+const REASON = 12
 
 /** One tool that says yes or no. */
 function check(command, args) {
@@ -56,7 +58,11 @@ function vitest(folder, { files = {}, args = [], exclude: others = [] } = {}) {
     console.error(`no report of ${folder}: ${error.message}`)
   }
   for (const { assertionResults } of counts.testResults) {
-    for (const { status, fullName } of assertionResults) if (status === 'failed') red.push(`${folder}: ${fullName}`)
+    for (const { status, fullName, failureMessages } of assertionResults) {
+      if (status !== 'failed') continue
+      const reason = failureMessages.join('\n').split('\n').slice(0, REASON)
+      red.push([`${folder}: ${fullName}`, ...reason].join('\n    '))
+    }
   }
   rmSync(report, { force: true })
   passed += counts.numPassedTests

@@ -1,13 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+
+/** How long a program may take to say something, its installation included; ms. */
+const PATIENCE = 200_000
 
 /** A program that runs in a folder, with everything that it has said on both outputs. */
 export interface Running {
   readonly output: string
-  /** Resolves when the program has said `text`; rejects when it ends without. */
+  /** Resolves when the program has said `text`; rejects, with what it has said, when it ends without or does not in time. */
   says(text: string): Promise<void>
   /** The exit code, once it has ended. */
   readonly ended: Promise<number | null>
@@ -35,6 +38,11 @@ export class Folder {
     await mkdir(path)
     // What this machine needs to reach its registry stays.
     const own = await readFile(process.env.npm_config_userconfig ?? join(homedir(), '.npmrc'), 'utf8').catch(() => '')
+    // What was downloaded once is shared, but not what npx has installed for somebody else.
+    const shared = join(process.env.npm_config_cache ?? join(homedir(), '.npm'), '_cacache')
+    await mkdir(shared, { recursive: true })
+    await mkdir(join(home, '.npm'))
+    await symlink(shared, join(home, '.npm', '_cacache'))
     const lines = [own, `@usmp:registry=${registry}`, `prefix=${join(home, 'global')}`, 'update-notifier=false']
     await writeFile(join(home, '.npmrc'), lines.join('\n'))
     return new Folder(path, home)
@@ -86,7 +94,7 @@ function environment(home: string): NodeJS.ProcessEnv {
     npm_config_userconfig: join(home, '.npmrc'),
     // It lies beside the folder of global packages otherwise, which is another one here.
     npm_config_globalconfig: execFileSync('npm', ['config', 'get', 'globalconfig'], { encoding: 'utf8' }).trim(),
-    npm_config_cache: process.env.npm_config_cache ?? join(homedir(), '.npm'),
+    npm_config_cache: join(home, '.npm'),
   }
 }
 
@@ -114,9 +122,16 @@ class Program implements Running {
   }
 
   async says(text: string): Promise<void> {
-    while (!this.output.includes(text)) {
-      if (this.#over) throw new Error(`it ended without saying «${text}»:\n${this.output}`)
-      await new Promise<void>((resolve) => this.#listeners.push(resolve))
+    const deadline = performance.now() + PATIENCE
+    const timer = setTimeout(() => this.#wake(), PATIENCE + 1)
+    try {
+      while (!this.output.includes(text)) {
+        if (this.#over) throw new Error(`it ended without saying «${text}»:\n${this.output}`)
+        if (performance.now() > deadline) throw new Error(`it has not said «${text}» so far:\n${this.output}`)
+        await new Promise<void>((resolve) => this.#listeners.push(resolve))
+      }
+    } finally {
+      clearTimeout(timer)
     }
   }
 
