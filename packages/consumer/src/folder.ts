@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 
@@ -31,19 +31,13 @@ export class Folder {
     this.#environment = environment(home)
   }
 
-  /** @param registry for packages of the scope `@usmp` */
   static async create(registry: string): Promise<Folder> {
     const home = await mkdtemp(join(tmpdir(), 'usmp-user-'))
     const path = join(home, 'project')
     await mkdir(path)
-    // What this machine needs to reach its registry stays.
+    // What this machine needs to reach a registry stays.
     const own = await readFile(process.env.npm_config_userconfig ?? join(homedir(), '.npmrc'), 'utf8').catch(() => '')
-    // What was downloaded once is shared, but not what npx has installed for somebody else.
-    const shared = join(process.env.npm_config_cache ?? join(homedir(), '.npm'), '_cacache')
-    await mkdir(shared, { recursive: true })
-    await mkdir(join(home, '.npm'))
-    await symlink(shared, join(home, '.npm', '_cacache'))
-    const lines = [own, `@usmp:registry=${registry}`, `prefix=${join(home, 'global')}`, 'update-notifier=false']
+    const lines = [own, `registry=${registry}`, `prefix=${join(home, 'global')}`, 'update-notifier=false']
     await writeFile(join(home, '.npmrc'), lines.join('\n'))
     return new Folder(path, home)
   }

@@ -1,5 +1,4 @@
-import { execFile } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { execFile, execFileSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,16 +6,23 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { pack, publicPackages } from '../../../scripts/pack.mjs'
+import { thirdParty } from './third-party.ts'
 
 const run = promisify(execFile)
 
-interface Packed {
-  readonly manifest: { readonly name: string; readonly version: string }
-  readonly tarball: Buffer
+export interface Manifest {
+  readonly name: string
+  readonly version: string
+}
+
+/** One version of a package, as a registry has it. */
+export interface Package {
+  readonly manifest: Manifest
+  tarball(): Promise<Buffer>
 }
 
 /** Packs every package that is to be published, as `pnpm publish` would. They have to be built. */
-export async function packAll(): Promise<Packed[]> {
+export async function packAll(): Promise<Package[]> {
   const out = await mkdtemp(join(tmpdir(), 'usmp-pack-'))
   try {
     for (const folder of publicPackages()) pack(folder, out)
@@ -26,29 +32,47 @@ export async function packAll(): Promise<Packed[]> {
   }
 }
 
-async function read(path: string): Promise<Packed> {
+async function read(path: string): Promise<Package> {
   // The manifest inside names versions where ours says `workspace:`.
   const { stdout } = await run('tar', ['-xzOf', path, 'package/package.json'])
-  return { manifest: JSON.parse(stdout), tarball: await readFile(path) }
+  const tarball = await readFile(path)
+  return { manifest: JSON.parse(stdout), tarball: async () => tarball }
 }
 
-/** A registry on loopback for the scope `@usmp`. */
+/** A registry on loopback. */
 export interface Registry {
-  /** For `@usmp:registry` in the configuration of npm. */
   readonly url: string
   close(): void
 }
 
-/** @param all what it has; nothing, as long as nothing is published */
-export async function serveRegistry(all: readonly Packed[]): Promise<Registry> {
-  const packed = new Map(all.map((one) => [one.manifest.name, one]))
+/**
+ * Serves packages of ours and all of others that the lock file has brought, and nothing else, as npm also asks for packages that nobody
+ * needs: optional peers of peers. The one exception is pnpm, which a checkout fetches where it is not installed.
+ * @param own none, as long as nothing is published
+ */
+export async function serveRegistry(own: readonly Package[]): Promise<Registry> {
+  const known = new Map<string, Package[]>()
+  for (const one of [...own, ...(await thirdParty())]) {
+    const { name } = one.manifest
+    known.set(name, [...(known.get(name) ?? []), one])
+  }
+  const upstream = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim()
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? '')
-    const name = /^\/(@usmp\/[a-z]+)(\/-\/.*)?$/.exec(path)?.[1]
-    const one = packed.get(name ?? '')
-    if (!one) response.writeHead(404).end('{}')
-    else if (path.includes('/-/')) response.end(one.tarball)
-    else response.setHeader('content-type', 'application/json').end(JSON.stringify(describe(one, url)))
+    const [, name = '', tarball] = /^\/((?:@[^/]+\/)?[^/]+)(?:\/-\/(.*)\.tgz)?$/.exec(path) ?? []
+    const versions = known.get(name)
+    if (name === 'pnpm') {
+      response.writeHead(302, { location: new URL(request.url!.slice(1), upstream).href }).end()
+      return
+    }
+    const one = versions?.find(({ manifest }) => manifest.version === tarball)
+    if (one)
+      one.tarball().then(
+        (bytes) => response.end(bytes),
+        (error) => response.writeHead(500).end(String(error)),
+      )
+    else if (!versions || tarball) response.writeHead(404).end('{}')
+    else response.setHeader('content-type', 'application/json').end(JSON.stringify(describe(name, versions, url)))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
@@ -62,9 +86,15 @@ export async function serveRegistry(all: readonly Packed[]): Promise<Registry> {
 }
 
 /** What npm asks a registry for first. */
-function describe({ manifest, tarball }: Packed, url: string): object {
-  const { name, version } = manifest
-  const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`
-  const dist = { tarball: `${url}${name}/-/${version}.tgz`, integrity }
-  return { name, 'dist-tags': { latest: version }, versions: { [version]: { ...manifest, dist } } }
+function describe(name: string, versions: readonly Package[], url: string): object {
+  const ascending = versions.map(({ manifest }) => manifest).sort((a, b) => compare(a.version, b.version))
+  const entries = ascending.map((manifest) => [
+    manifest.version,
+    { ...manifest, dist: { tarball: `${url}${name}/-/${manifest.version}.tgz` } },
+  ])
+  return { name, 'dist-tags': { latest: ascending.at(-1)!.version }, versions: Object.fromEntries(entries) }
+}
+
+function compare(a: string, b: string): number {
+  return a.localeCompare(b, 'en', { numeric: true })
 }
