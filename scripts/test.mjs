@@ -124,6 +124,7 @@ const steps = {
     }
     vitest('gateway', { files, args: ['--maxWorkers=2'] })
   },
+  relay: () => vitest('relay', { args: ['--maxWorkers=2'] }),
   browser: () =>
     vitest('browser', {
       files: { 'chromium.test.ts': ['chromium'], 'c-serial.test.ts': ['chromium', 'python', ...c] },
@@ -180,6 +181,7 @@ const first = [
   'rpc',
   'mqtt',
   'gateway',
+  'relay',
   'cli',
   'c-host',
   'interop',

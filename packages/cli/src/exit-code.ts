@@ -76,12 +76,15 @@ function exitCodeOfCode(code: ErrorCode): ExitCode {
     case 'BAD_COOKIE':
     case 'ORIGIN_REFUSED':
     case 'BROKER_REFUSED':
+    case 'RELAY_REFUSED':
+    case 'PAIRING_FAILED':
     case 'TOO_MANY_CONNECTIONS':
     case 'REPLACED':
     case 'DUPLICATE_DEVICE':
       return ExitCode.REFUSED
     // The server accepted our proof, so it may know the key, and yet could not prove that it does.
     case 'AUTH_FAILED':
+    case 'IDENTITY_CHANGED':
     case 'UNTRUSTED_CERTIFICATE':
       return ExitCode.IDENTITY_CHANGED
     case 'BAD_MAGIC':

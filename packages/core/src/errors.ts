@@ -59,6 +59,7 @@ const errorFacts = {
     'See the message for what is wrong.',
   ),
   BROKER_REFUSED: codes('transport', false)('the broker refused', 'See the message for what is wrong.'),
+  RELAY_REFUSED: codes('transport', false)('the relay refused', 'See the message for what is wrong.'),
   PSK_LOOKUP_FAILED: codes('platform', true)(
     'the key of the device could not be looked up',
     'See the cause. The device connects again.',
@@ -107,6 +108,8 @@ const errorFacts = {
     'the web page is not of an allowed origin',
     'Add its origin to `origins` of the server if the page is yours.',
   ),
+  PAIRING_FAILED: handshake('the pairing failed', 'A code works once: make a new one.'),
+  IDENTITY_CHANGED: handshake('the peer is not the one that is known', 'Ask its owner before you forget the old one.'),
   HANDSHAKE_TIMEOUT: codes('handshake', true)(
     'the handshake took too long',
     'The peer is overloaded, or is no USMP peer, or the network loses packets.',

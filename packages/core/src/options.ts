@@ -311,6 +311,7 @@ export const reconnectTable: TableOf<ReconnectOptions> = /* @__PURE__ */ Object.
     clock: { expected: 'a Clock', fits: isClock, required: true },
     jitter,
     signal,
+    longestPause: period,
     longestRefusalPause: period,
     sleep: callback,
   },

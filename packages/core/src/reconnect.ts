@@ -27,6 +27,8 @@ export interface ReconnectOptions extends Abortable {
    * another cipher suite, or breaks the protocol. Default: no number is.
    */
   readonly maxRefusals?: number | undefined
+  /** The longest pause after any other failure, ms; default 30000. */
+  readonly longestPause?: number | undefined
   /** The longest pause after a refusal, ms; default 300000, as it may last until a person has registered the device. */
   readonly longestRefusalPause?: number | undefined
   /**
@@ -48,7 +50,11 @@ export async function* reconnecting(
   options: ReconnectOptions,
 ): AsyncGenerator<Session, void, undefined> {
   checkOptions('reconnecting', options, reconnectTable)
-  const { maxRefusals = Number.POSITIVE_INFINITY, longestRefusalPause = LONGEST_REFUSAL_PAUSE } = options
+  const {
+    maxRefusals = Number.POSITIVE_INFINITY,
+    longestPause = LONGEST_PAUSE,
+    longestRefusalPause = LONGEST_REFUSAL_PAUSE,
+  } = options
   let failures = 0
   let refusals = 0
   while (!options.signal?.aborted) {
@@ -76,7 +82,7 @@ export async function* reconnecting(
     const refused = isRefusal(reason)
     if (refused) refusals++
     if (isFinal(reason) || (refused && refusals >= maxRefusals)) throw reason
-    const pause = refused ? pauseAfter(refusals - 1, longestRefusalPause) : pauseAfter(failures++, LONGEST_PAUSE)
+    const pause = refused ? pauseAfter(refusals - 1, longestRefusalPause) : pauseAfter(failures++, longestPause)
     const jittered = Math.round(pause * (0.5 + options.jitter() / 2))
     options.onRetry?.(reason, jittered)
     await (options.sleep?.(jittered) ?? sleep(jittered, options))

@@ -82,6 +82,23 @@ describe('reconnecting', () => {
     expect(pauses).toEqual([500, 1_000, 2_000, 3_000, 3_000])
   })
 
+  test('pauses after other failures stay below what the caller chose, too', async () => {
+    const clock = new SimulatedClock()
+    const pauses: number[] = []
+    const sessions = reconnecting(() => Promise.reject(unreachable()), {
+      clock,
+      jitter: () => 1 - 2 ** -53,
+      longestPause: 2_000,
+      onRetry: (_, pause) => pauses.push(pause),
+    })
+    void sessions.next()
+    for (let n = 1; n <= 4; n++) {
+      await until(() => pauses.length === n)
+      clock.advance(2_000)
+    }
+    expect(pauses).toEqual([500, 1_000, 2_000, 2_000])
+  })
+
   test('the caller may wait out the pauses in another way', async () => {
     const wakes: [pause: number, wake: () => void][] = []
     const stop = new AbortController()
