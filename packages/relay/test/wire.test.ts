@@ -1,6 +1,6 @@
 import { fc, test } from '@fast-check/vitest'
-import { decodeJoin, encodeJoin, MAX_JOIN, MAX_TOKEN, ROUTE_SIZE, type Side } from '@usmp/relay/wire'
 import { expect } from 'vitest'
+import { decodeJoin, encodeJoin, MAX_JOIN, MAX_TOKEN, ROUTE_SIZE, type Side } from '../src/wire.ts'
 
 const joins = fc.record({
   route: fc.uint8Array({ minLength: ROUTE_SIZE, maxLength: ROUTE_SIZE }),
