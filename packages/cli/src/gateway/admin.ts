@@ -1,8 +1,8 @@
 import { UsmpError } from '@usmp/core'
+import { defaultFolder } from '../data-folder.js'
 import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
 import { printableJson } from '../printable.js'
-import { defaultFolder } from './data-folder.js'
 import { loadProgram } from './package.js'
 
 /** Of the commands that work on a folder of a gateway. */

@@ -1,9 +1,8 @@
 import { UsmpError } from '@usmp/core'
-import { readPemFile, readSecretFile } from '@usmp/node/key-files'
+import { readPemFile } from '@usmp/node/key-files'
 import { type Command, Option } from 'commander'
+import { readSecretText } from '../secret-text.js'
 
-/** Bytes; more than any password or secret. */
-const MAX_SECRET_FILE = 4096
 /** Where the password is looked for when no file is given. */
 const PASSWORD_VARIABLE = 'USMP_BROKER_PASSWORD'
 
@@ -68,18 +67,6 @@ export function parseBrokerUrl(text: string): URL {
     })
   }
   return url
-}
-
-/**
- * The text in a file of one secret, without the end of its line.
- * @throws UsmpError INVALID_ARGUMENT
- */
-export async function readSecretText(path: string): Promise<string> {
-  const content = await readSecretFile(path, MAX_SECRET_FILE)
-  const text = content.toString('utf8').replace(/\r?\n$/, '')
-  content.fill(0)
-  if (text !== '') return text
-  throw new UsmpError('INVALID_ARGUMENT', `${path} is empty`, { hint: 'It must hold the secret as text, in one line.' })
 }
 
 async function passwordOf({ brokerUser, brokerPasswordFile }: BrokerFlags): Promise<string | undefined> {

@@ -2,9 +2,10 @@ import { UsmpError } from '@usmp/core'
 import type { GatewayConfig } from '@usmp/gateway/program'
 import { readPskFile, serialPort } from '@usmp/node'
 import { readPemFile } from '@usmp/node/key-files'
+import { defaultFolder } from '../data-folder.js'
 import type { Address, SerialAddress } from '../options.js'
-import { type BrokerFlags, brokerOf, parseBrokerUrl, readSecretText } from './broker.js'
-import { defaultFolder } from './data-folder.js'
+import { readSecretText } from '../secret-text.js'
+import { type BrokerFlags, brokerOf, parseBrokerUrl } from './broker.js'
 
 export const PAGE_PORT = 8700
 export const BROKER_PORT = 1883

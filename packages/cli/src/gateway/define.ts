@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { defaultFolder } from '../data-folder.js'
 import {
   addPlaceOptions,
   addressWithPort,
@@ -26,7 +27,6 @@ import {
 } from './admin.js'
 import { addBrokerOptions, parseBrokerUrl } from './broker.js'
 import { BROKER_PORT, type GatewayFlags, PAGE_PORT, parseBroker, parseProxyUrl } from './config.js'
-import { defaultFolder } from './data-folder.js'
 import { gatewayServeCommand } from './serve.js'
 import { type SimSensorOptions, simSensorCommand } from './sim.js'
 
