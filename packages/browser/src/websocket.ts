@@ -11,8 +11,14 @@ const DRAIN_INTERVAL = 10
 /** A browser's WebSocket cannot be told to wait: this much is kept for a page that does not read, bytes. */
 const MAX_BUFFERED = 1024 * 1024
 
-/** An open WebSocket as a transport. */
-export function webSocketTransport(socket: WebSocket): Transport {
+/**
+ * An open WebSocket as a transport.
+ * @param closeCause the cause with which the transport ends for a code and the untrusted words of the other side; default: no code is a fault
+ */
+export function webSocketTransport(
+  socket: WebSocket,
+  closeCause?: (code: number, reason: string) => unknown,
+): Transport {
   const incoming = new PausableBuffer(MAX_BUFFERED)
   let watch: ReturnType<typeof setInterval> | undefined
 
@@ -22,9 +28,9 @@ export function webSocketTransport(socket: WebSocket): Transport {
     else incoming.end(new UsmpError('BAD_MAGIC', 'a text message'))
   })
   const closed = new Promise<void>((resolve) => {
-    socket.addEventListener('close', () => {
+    socket.addEventListener('close', ({ code, reason }) => {
       stopWatching()
-      incoming.end()
+      incoming.end(closeCause?.(code, reason))
       resolve()
     })
   })
@@ -72,15 +78,19 @@ export function webSocketTransport(socket: WebSocket): Transport {
 /**
  * Opens a WebSocket.
  * @param timeout ms
+ * @param protocol the subprotocol that the server has to speak
+ * @param closeCause as for {@link webSocketTransport}
  * @throws UsmpError INVALID_ARGUMENT, UNREACHABLE, ABORTED
  */
 export async function openWebSocket(
   url: string | URL,
   timeout: number,
   signal: AbortSignal | undefined,
+  protocol?: string,
+  closeCause?: Parameters<typeof webSocketTransport>[1],
 ): Promise<Transport> {
   throwIfAborted(signal)
-  const socket = construct(url)
+  const socket = construct(url, protocol)
   const listening = new AbortController()
   try {
     return await new Promise<Transport>((resolve, reject) => {
@@ -93,7 +103,7 @@ export async function openWebSocket(
           }),
         )
       const { signal: until } = listening
-      socket.addEventListener('open', () => resolve(webSocketTransport(socket)), { signal: until })
+      socket.addEventListener('open', () => resolve(webSocketTransport(socket, closeCause)), { signal: until })
       socket.addEventListener('close', ({ code }) => fail(`the connection failed (${code})`), { signal: until })
       const timer = timeout > 0 ? setTimeout(() => fail(`no answer within ${timeout} ms`), timeout) : undefined
       until.addEventListener('abort', () => clearTimeout(timer))
@@ -107,9 +117,9 @@ export async function openWebSocket(
   }
 }
 
-function construct(url: string | URL): WebSocket {
+function construct(url: string | URL, protocol: string | undefined): WebSocket {
   try {
-    return new WebSocket(url)
+    return new WebSocket(url, protocol)
   } catch (cause) {
     // Not an address, or ws: from a page of https:.
     throw new UsmpError('INVALID_ARGUMENT', `${url}: ${(cause as Error).message}`, { cause })

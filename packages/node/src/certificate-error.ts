@@ -23,6 +23,10 @@ const FAULTS: Readonly<Record<string, readonly [fault: string, hint: string]>> =
     'it is for another host',
     'Connect by a name that is in the certificate, or give the server one for this name.',
   ],
+  ERR_USMP_PIN: [
+    'its key is not the pinned one',
+    'Ask its owner whether the server has a new key, and what its pin is. If not, somebody may sit between you and the server.',
+  ],
 }
 
 /** The error for a TLS connection that failed because of the server's certificate; undefined if that was not why. */

@@ -22,7 +22,7 @@ import { allowManyListeners } from './signals.js'
 import { parseTarget, type Target } from './target.js'
 import { CONNECT_TIMEOUT, connectTcp } from './tcp.js'
 import { connectUdp } from './udp.js'
-import { connectWebSocket } from './websocket.js'
+import { connectWebSocket, type TlsOptions } from './websocket.js'
 
 export interface ConnectOptions {
   /** Six bytes, or `aa:bb:cc:dd:ee:ff`. */
@@ -52,6 +52,15 @@ export interface ConnectOptions {
   readonly datagram?: DatagramOptions
   /** For `wss`: the certificates of the authorities to trust instead of the well-known ones, in PEM. */
   readonly ca?: string | Uint8Array
+  /** For `wss`: the certificate of this client, in PEM; with `key`. */
+  readonly cert?: string | Uint8Array
+  /** For `wss`: the private key of `cert`, in PEM. */
+  readonly key?: string | Uint8Array
+  /**
+   * For `wss`: the SHA-256 of the server's SubjectPublicKeyInfo, in base64. It replaces the check of authority, name and dates; with `ca`
+   * both are checked.
+   */
+  readonly pin?: string
   /** Default: node:crypto. */
   readonly provider?: CryptoProvider
   /** Calls the attempt off. An established session is ended by its own `close`. */
@@ -77,7 +86,7 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
   // Before the network is asked: a wrong argument is not to hide behind a server that is down.
   const target = parseTarget(url)
   checkOptions('connect', options, connectTable)
-  const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, signal } = options
+  const { connectTimeout: timeout = CONNECT_TIMEOUT, ca, cert, key, pin, signal } = options
   allowManyListeners(signal)
   const deviceId = parseDeviceId(options.deviceId)
   assertPsk(options.psk, options.allowWeakPsk)
@@ -90,7 +99,7 @@ export async function connect(url: string | URL, options: ConnectOptions): Promi
       throw new UsmpError('UNREACHABLE', `${transport.address}: ${cause.message}`, { cause })
     })
   }
-  const transport = await openTransport(target, { timeout, ca, signal })
+  const transport = await openTransport(target, { timeout, ca, cert, key, pin, signal })
   if (options.unsafeWireVersion1) {
     process.emitWarning(`the session with ${transport.address} uses wire version 1, whose encryption is broken`, {
       code: 'USMP_WIRE_VERSION_1',
@@ -121,7 +130,7 @@ export function sessions(url: string | URL, options: SessionsOptions): AsyncGene
 
 async function establish(
   transport: Transport,
-  { connectTimeout, ca, unsafeWireVersion1, ...options }: ConnectOptions,
+  { connectTimeout, ca, cert, key, pin, unsafeWireVersion1, ...options }: ConnectOptions,
   deviceId: Uint8Array,
 ): Promise<Session> {
   try {
@@ -142,13 +151,13 @@ async function establish(
 
 function openTransport(
   target: Exclude<Target, { kind: 'udp' }>,
-  { timeout, ca, signal }: { timeout: number; ca: string | Uint8Array | undefined; signal: AbortSignal | undefined },
+  { timeout, signal, ...tls }: TlsOptions & { timeout: number; signal: AbortSignal | undefined },
 ): Promise<Transport> {
   switch (target.kind) {
     case 'tcp':
       return connectTcp(target.host, target.port, { timeout, signal })
     case 'websocket':
-      return connectWebSocket(target.url, { host: target.host, timeout, ca, signal })
+      return connectWebSocket(target.url, { host: target.host, timeout, signal, ...tls })
     case 'serial':
       return connectSerial(target.url, signal)
   }

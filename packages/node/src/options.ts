@@ -123,6 +123,9 @@ export const connectTable: TableOf<ConnectOptions> = {
   ...authorizationTable,
   connectTimeout: time,
   ca: certificates,
+  cert: certificates,
+  key: certificates,
+  pin: text,
   ...endRows,
 }
 

@@ -1,8 +1,9 @@
-import { connect as connectNet, type Socket, type TcpNetConnectOpts } from 'node:net'
-import { connect as connectTls } from 'node:tls'
+import { connect as connectNet, isIP, type Socket, type TcpNetConnectOpts } from 'node:net'
+import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Abortable, MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket } from 'ws'
 import { certificateError } from './certificate-error.js'
+import { assertPin, checkPin } from './certificate-pin.js'
 import { formatAddress } from './tcp.js'
 
 /** How long a close waits for the peer's answer, ms. */
@@ -18,8 +19,19 @@ export const webSocketOptions = { perMessageDeflate: false, maxPayload: MAX_FRAM
 
 // ─── the transport ───
 
-/** An open WebSocket as a transport; frames handed over together leave in one write of the socket below it. */
-export function webSocketTransport(socket: WebSocket, below: Socket): Transport {
+/**
+ * What the close of a WebSocket by the other side means to a protocol of its own: the cause with which the transport ends, or undefined
+ * for an end in order.
+ * @param code of RFC 6455, section 7.4; 1005 for none
+ * @param reason the other side's words, untrusted: at most 123 bytes
+ */
+export type CloseCause = (code: number, reason: string) => unknown
+
+/**
+ * An open WebSocket as a transport; frames handed over together leave in one write of the socket below it.
+ * @param closeCause default: no code is a fault
+ */
+export function webSocketTransport(socket: WebSocket, below: Socket, closeCause?: CloseCause): Transport {
   let sink: TransportSink | undefined
   let cause: unknown
 
@@ -35,7 +47,10 @@ export function webSocketTransport(socket: WebSocket, below: Socket): Transport 
   })
   below.on('error', (error) => (cause = error))
   below.on('drain', () => sink?.drain())
-  socket.on('close', () => end(cause))
+  socket.on('close', (code, reason) => {
+    cause ??= closeCause?.(code, reason.toString())
+    end(cause)
+  })
 
   function end(fault?: unknown): void {
     const target = sink
@@ -83,29 +98,46 @@ function isShutdown(reason: UsmpError | undefined): boolean {
 
 // ─── the client ───
 
-interface WebSocketClientOptions extends Abortable {
+/** How a client and a server know each other by TLS, for `wss`. */
+export interface TlsOptions {
+  /** Certificates to trust instead of the well-known ones, PEM. */
+  readonly ca?: string | Uint8Array | undefined
+  /** The certificate of this client, PEM, for servers that ask for one; with `key`. */
+  readonly cert?: string | Uint8Array | undefined
+  /** Its private key, PEM. */
+  readonly key?: string | Uint8Array | undefined
+  /**
+   * The public key of the server: the SHA-256 of its SubjectPublicKeyInfo in base64, as `certificatePin` makes it. It stands in for the
+   * authority, the host name and the dates of the certificate, so that a server may sign its own. With `ca`, both have to be right.
+   */
+  readonly pin?: string | undefined
+}
+
+/** Options of {@link connectWebSocket}. */
+export interface WebSocketClientOptions extends Abortable, TlsOptions {
   /** That of the URL, with its zone. */
   readonly host?: string
   /** ms until the WebSocket is there; 0 for never */
   readonly timeout: number
-  /** Certificates to trust instead of the well-known ones, PEM. */
-  readonly ca?: string | Uint8Array | undefined
+  /** The subprotocol that the server has to speak (RFC 6455, section 1.9). */
+  readonly protocol?: string
+  readonly closeCause?: CloseCause
 }
 
 /**
  * Opens a WebSocket.
  * @throws UsmpError UNREACHABLE, UNTRUSTED_CERTIFICATE with the system's error as their cause; INVALID_ARGUMENT; ABORTED
  */
-export async function connectWebSocket(
-  url: URL,
-  { host, timeout, ca, signal }: WebSocketClientOptions,
-): Promise<Transport> {
+export async function connectWebSocket(url: URL, options: WebSocketClientOptions): Promise<Transport> {
+  const { host, timeout, protocol, closeCause, signal, ...tls } = options
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
-  const socket = open(url, {
+  const socket = open(url, protocol, {
     ...webSocketOptions,
-    ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+    ...tlsOptions(url, tls),
     // A URL has no zone of a link-local address.
-    ...(host?.includes('%') ? { createConnection: (below: TcpNetConnectOpts) => connectTo(url, host, below) } : {}),
+    ...(host?.includes('%') || tls.pin
+      ? { createConnection: (below: TcpNetConnectOpts) => connectTo(url, host, below, tls.pin) }
+      : {}),
   })
   const abort = () => socket.terminate()
   let timer: ReturnType<typeof setTimeout> | undefined
@@ -117,7 +149,7 @@ export async function connectWebSocket(
       socket.once('error', reject)
       // Its answer is the only public way to the socket below.
       socket.once('upgrade', (response) =>
-        socket.once('open', () => resolve(webSocketTransport(socket, response.socket))),
+        socket.once('open', () => resolve(webSocketTransport(socket, response.socket, closeCause))),
       )
     })
   } catch (cause) {
@@ -132,15 +164,39 @@ export async function connectWebSocket(
   }
 }
 
-function connectTo({ protocol }: URL, host: string, options: TcpNetConnectOpts): Socket {
-  // The path of the URL would be taken for that of a local socket.
-  const there = { ...options, host, path: undefined }
-  return protocol === 'wss:' ? connectTls({ ...there, servername: '' }) : connectNet(there)
+/** @throws UsmpError INVALID_ARGUMENT */
+function tlsOptions({ protocol }: URL, { ca, cert, key, pin }: TlsOptions): object {
+  if (pin !== undefined) assertPin(pin)
+  if ((cert === undefined) !== (key === undefined)) throw new UsmpError('INVALID_ARGUMENT', 'cert and key go together')
+  if (protocol !== 'wss:' && (pin ?? cert) !== undefined) {
+    throw new UsmpError('INVALID_ARGUMENT', 'pin, cert and key are for wss:, and this is not encrypted')
+  }
+  return {
+    ...(ca === undefined ? {} : { ca: Buffer.from(ca) }),
+    ...(cert === undefined || key === undefined ? {} : { cert: Buffer.from(cert), key: Buffer.from(key) }),
+    // The pin is checked as soon as the server has proven that it holds the key of its certificate.
+    ...(pin !== undefined && ca === undefined ? { rejectUnauthorized: false } : {}),
+  }
 }
 
-function open(url: URL, options: object): WebSocket {
+function connectTo(
+  { protocol }: URL,
+  zoned: string | undefined,
+  options: TcpNetConnectOpts,
+  pin: string | undefined,
+): Socket {
+  const host = zoned ?? options.host ?? ''
+  // The path of the URL would be taken for that of a local socket.
+  const there = { ...options, host, path: undefined }
+  if (protocol !== 'wss:') return connectNet(there)
+  const socket: TLSSocket = connectTls({ ...there, servername: isIP(host.split('%', 1)[0]!) ? '' : host })
+  if (pin !== undefined) socket.once('secureConnect', () => checkPin(socket, pin))
+  return socket
+}
+
+function open(url: URL, protocol: string | undefined, options: object): WebSocket {
   try {
-    return new WebSocket(url, options)
+    return new WebSocket(url, protocol === undefined ? [] : [protocol], options)
   } catch (cause) {
     throw new UsmpError('INVALID_ARGUMENT', `${url}: ${(cause as Error).message}`, { cause })
   }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, get, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createHttpsServer } from 'node:https'
 import { type AddressInfo, connect as connectSocket, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Session, type Transport } from '@usmp/core'
@@ -20,12 +21,13 @@ import { openHandler } from '@usmp/testing/internal'
 import { ManualPeer } from '@usmp/testing/manual-peer'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type RawData, WebSocket, WebSocketServer } from 'ws'
+import { certificatePin } from '../src/certificate-pin.ts'
 import { nodeClock } from '../src/clock.ts'
 import { connect, sessions } from '../src/connect.ts'
 import { nodeProvider, nodeRandom } from '../src/crypto-node.ts'
 import type { WebSocketOptions } from '../src/listen-options.ts'
 import { listen } from '../src/server.ts'
-import { connectWebSocket } from '../src/websocket.ts'
+import { type CloseCause, connectWebSocket } from '../src/websocket.ts'
 import { WebSocketListener } from '../src/websocket-listener.ts'
 import { LOOPBACK, openSocket, startServer, type Watched } from './network.ts'
 
@@ -95,6 +97,60 @@ describe('a WebSocket server', () => {
     expect([stranger.code, stranger.message]).toEqual(['UNTRUSTED_CERTIFICATE', expect.stringContaining('self-signed')])
     const session = await connect(url, { ...device, ca: tls.cert })
     expect(await session.ping()).toBeGreaterThan(0)
+  })
+
+  test('with a pin: the certificate may be its own, the key has to be the right one, and with `ca` both have to be right', async () => {
+    const { url } = await startWebSocketServer({ tls } as never)
+    const pin = certificatePin(tls.cert)
+    await (await connect(url, { ...device, pin })).ping()
+    await (await connect(url, { ...device, pin, ca: tls.cert })).ping()
+    const other = await makeCertificate()
+    expect(await codeOf(connect(url, { ...device, pin, ca: other.cert }))).toBe('UNTRUSTED_CERTIFICATE')
+    for (const ca of [undefined, tls.cert]) {
+      const failure = await failureOf(
+        connect(url, { ...device, pin: certificatePin(other.cert), ...(ca ? { ca } : {}) }),
+      )
+      expect([failure.code, failure.message]).toEqual([
+        'UNTRUSTED_CERTIFICATE',
+        expect.stringContaining('its key is not the pinned one'),
+      ])
+      expect((failure.cause as Error).message, 'the pin that it has').toContain(pin)
+    }
+    for (const bad of [pin.slice(1), `${pin}=`, pin.replace('=', ''), 'x'.repeat(44)]) {
+      expect(await codeOf(connect(url, { ...device, pin: bad }))).toBe('INVALID_ARGUMENT')
+    }
+    expect(await codeOf(connect('ws://127.0.0.1:1/', { ...device, pin })), 'a pin is no use there').toBe(
+      'INVALID_ARGUMENT',
+    )
+  })
+
+  test('a server with another key than the pinned one gets no request', async () => {
+    const requests: string[] = []
+    const https = createHttpsServer({ ...tls }).listen(0, LOOPBACK)
+    https.on('upgrade', ({ url }, socket) => {
+      requests.push(url!)
+      socket.destroy()
+    })
+    await once(https, 'listening')
+    onTestFinished(() => void https.close())
+    const url = `wss://${LOOPBACK}:${(https.address() as AddressInfo).port}/?secret`
+    const { cert } = await makeCertificate()
+    expect(await codeOf(connect(url, { ...device, pin: certificatePin(cert) }))).toBe('UNTRUSTED_CERTIFICATE')
+    expect(await codeOf(connect(url, { ...device, pin: certificatePin(tls.cert) }))).toBe('UNREACHABLE')
+    expect(requests).toEqual(['/?secret'])
+  })
+
+  test('a client shows its certificate to a server that asks for one', async () => {
+    const client = await makeCertificate()
+    const https = createHttpsServer({ ...tls, requestCert: true, ca: client.cert }).listen(0, LOOPBACK)
+    await once(https, 'listening')
+    onTestFinished(() => void https.close())
+    await startWebSocketServer({ server: https, path: '/usmp' })
+    const url = `wss://${LOOPBACK}:${(https.address() as AddressInfo).port}/usmp`
+    const shown = { ...device, ca: tls.cert, ...client }
+    await (await connect(url, shown)).ping()
+    expect(await codeOf(connect(url, { ...shown, key: undefined as never }))).toBe('INVALID_ARGUMENT')
+    expect(await codeOf(connect(url, { ...device, ca: tls.cert })), 'without one').toBe('UNREACHABLE')
   })
 
   test('wrong key and lockout are told as over TCP', async () => {
@@ -354,6 +410,26 @@ describe('how a WebSocket ends', () => {
     const { session, socket } = await withBareServer()
     socket.close(1000)
     expect((await session.closed).code).toBe('TRUNCATED')
+  })
+
+  test('a close code of a protocol of its own is the cause of the end, where it is asked for; so is the subprotocol', async () => {
+    const protocols: string[] = []
+    const { url } = await bareServer((socket) => {
+      protocols.push(socket.protocol)
+      socket.close(4003, 'no token')
+    })
+    const said = (closeCause?: CloseCause) => {
+      const options = { timeout: 5_000, protocol: 'own.1', ...(closeCause ? { closeCause } : {}) }
+      return new Promise<unknown>((resolve) => {
+        void connectWebSocket(new URL(url), options).then((transport) =>
+          transport.open({ receive() {}, drain() {}, end: (cause) => resolve(cause ?? 'in order') }),
+        )
+      })
+    }
+    expect(await said((code, reason) => `${code} ${reason}`)).toBe('4003 no token')
+    expect(await said(() => undefined)).toBe('in order')
+    expect(await said()).toBe('in order')
+    expect(protocols).toEqual(['own.1', 'own.1', 'own.1'])
   })
 
   test('a socket that breaks is TRANSPORT_FAILED with the cause', async () => {
