@@ -1,1 +1,2 @@
+export { browserDial } from './browser-dial.js'
 export { SUBPROTOCOL } from './wire.js'

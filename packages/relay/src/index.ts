@@ -1,4 +1,7 @@
+export { type CircuitOptions, openCircuit } from './circuit.js'
 export { ClosedByRelay, type Dial, type DialOptions } from './dial.js'
 export { Identity } from './identity.js'
 export { type PairKeys, pairKeysFrom } from './pair-keys.js'
+export { type RelaySessionsOptions, relaySessions } from './relay-sessions.js'
+export type { RelayState, RelayStatus } from './relay-status.js'
 export { CloseCode, type Side } from './wire.js'

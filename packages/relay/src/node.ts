@@ -1,1 +1,2 @@
+export { nodeDial } from './node-dial.js'
 export { SUBPROTOCOL } from './wire.js'
