@@ -21,8 +21,11 @@ export const MAX_JOIN = HEAD + MAX_TOKEN
 /** Single bytes from the relay: another peer is awaited; it is here, and all that follows is passed on untouched. */
 export const RelayMessage = { WAITING: 0x01, PEER: 0x02 } as const
 
-/** Why the relay closes a WebSocket; besides 1008 no JOIN, 1009 too long, 1012 the relay stops. */
+/** Why the relay closes a WebSocket; its reason text says more. */
 export const CloseCode = {
+  /** A text message, or one without a byte. */
+  NOT_BINARY: 1003,
+  /** No JOIN in time, or a message before PEER. */
   NO_JOIN: 1008,
   TOO_LONG: 1009,
   RESTART: 1012,
