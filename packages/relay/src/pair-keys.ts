@@ -89,7 +89,11 @@ class DerivedPairKeys implements PairKeys {
   #derive(info: Uint8Array, length: number): Uint8Array {
     // Zeros would derive keys that everybody knows.
     if (this.#wiped) throw new UsmpError('INVALID_ARGUMENT', 'these keys of a pair were wiped')
-    return new Uint8Array(this.#provider.hkdfSha256(this.#pairKey, NO_SALT, info, length))
+    const derived = this.#provider.hkdfSha256(this.#pairKey, NO_SALT, info, length)
+    const copy = secretBytes(length)
+    copy.set(derived)
+    wipe(derived)
+    return copy
   }
 }
 
