@@ -2,16 +2,16 @@ import { createHash, timingSafeEqual, X509Certificate } from 'node:crypto'
 import type { TLSSocket } from 'node:tls'
 import { UsmpError } from '@usmp/core'
 
-const HASH_SIZE = 32
+const PIN = /^[0-9a-f]{64}$/i
 
 /**
- * The pin of a certificate: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469, section 2.4), 44 digits of base64. It stays the same when
+ * The pin of a certificate: the SHA-256 of its SubjectPublicKeyInfo (RFC 7469, section 2.4), 64 hex digits. It stays the same when
  * the certificate is renewed with the same key.
  * @param certificate PEM; of several the first
  * @throws Error of Node if it is none
  */
 export function certificatePin(certificate: string | Uint8Array): string {
-  return pinOf(new X509Certificate(certificate)).toString('base64')
+  return pinOf(new X509Certificate(certificate)).toString('hex')
 }
 
 function pinOf({ publicKey }: X509Certificate): Buffer {
@@ -22,17 +22,16 @@ function pinOf({ publicKey }: X509Certificate): Buffer {
 
 /** @throws UsmpError INVALID_ARGUMENT */
 export function assertPin(pin: string): void {
-  const bytes = Buffer.from(pin, 'base64')
-  if (bytes.length === HASH_SIZE && bytes.toString('base64') === pin) return
-  throw new UsmpError('INVALID_ARGUMENT', 'a pin is a SHA-256 in base64: 44 digits, the last one being =')
+  if (PIN.test(pin)) return
+  throw new UsmpError('INVALID_ARGUMENT', 'a pin is a SHA-256: 64 hex digits')
 }
 
 /** Ends a connection whose server does not hold the pinned key, before anything is sent on it. */
 export function checkPin(socket: TLSSocket, pin: string): void {
   const certificate = socket.getPeerX509Certificate()
   const found = certificate && pinOf(certificate)
-  if (found && timingSafeEqual(found, Buffer.from(pin, 'base64'))) return
-  socket.destroy(new PinError(found?.toString('base64')))
+  if (found && timingSafeEqual(found, Buffer.from(pin, 'hex'))) return
+  socket.destroy(new PinError(found?.toString('hex')))
 }
 
 /** The server has another key than the pinned one. */

@@ -57,7 +57,7 @@ export interface ConnectOptions {
   /** For `wss`: the private key of `cert`, in PEM. */
   readonly key?: string | Uint8Array
   /**
-   * For `wss`: the SHA-256 of the server's SubjectPublicKeyInfo, in base64. It replaces the check of authority, name and dates; with `ca`
+   * For `wss`: the SHA-256 of the server's SubjectPublicKeyInfo, 64 hex digits. It replaces the check of authority, name and dates; with `ca`
    * both are checked.
    */
   readonly pin?: string

@@ -107,7 +107,7 @@ export interface TlsOptions {
   /** Its private key, PEM. */
   readonly key?: string | Uint8Array | undefined
   /**
-   * The public key of the server: the SHA-256 of its SubjectPublicKeyInfo in base64, as `certificatePin` makes it. It stands in for the
+   * The public key of the server: the SHA-256 of its SubjectPublicKeyInfo, 64 hex digits, as `certificatePin` makes it. It stands in for the
    * authority, the host name and the dates of the certificate, so that a server may sign its own. With `ca`, both have to be right.
    */
   readonly pin?: string | undefined

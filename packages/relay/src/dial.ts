@@ -29,7 +29,7 @@ export class ClosedByRelay extends Error {
 }
 
 /** Codes below 4000 that mean something between a peer and a relay; 1013 is that of proxies that are overloaded. */
-const STANDARD_CODES: readonly number[] = [1008, 1009, 1012, 1013]
+const STANDARD_CODES: readonly number[] = [1003, 1008, 1009, 1012, 1013]
 
 /** The cause with which a transport to a relay ends, by the code and words of the relay; undefined for an end without a reason of its own. */
 export function closedByRelay(code: number, reason: string): ClosedByRelay | undefined {

@@ -5,7 +5,6 @@ import { type PairKeys, pairKeysFrom } from '../../src/pair-keys.ts'
 import { type RelaySessionsOptions, relaySessions } from '../../src/relay-sessions.ts'
 import type { RelayStatus } from '../../src/relay-status.ts'
 import type { Side } from '../../src/wire.ts'
-import type { MemoryRelay } from './memory-relay.ts'
 
 export const RELAY = new URL('wss://relay.example')
 /** Noon of a day. */
@@ -30,21 +29,21 @@ export function strangerKeys(side: Side): PairKeys {
 export class EchoPeer {
   readonly told: RelayStatus[] = []
   readonly sessions: Session[] = []
+  /** What the other one has sent back. */
+  readonly echoes: string[] = []
   /** Why it ended. */
   fault: UsmpError | undefined
   readonly #stop = new AbortController()
   readonly done: Promise<void>
 
-  constructor(relay: MemoryRelay, side: Side, more: Partial<RelaySessionsOptions> = {}) {
+  constructor(options: Pick<RelaySessionsOptions, 'dial' | 'keys'> & Partial<RelaySessionsOptions>) {
     this.done = this.#run({
       relay: RELAY,
-      dial: relay.dial,
-      keys: keysOf(side),
       provider: nodeProvider,
       now: () => NOON,
       signal: this.#stop.signal,
       onState: (status) => void this.told.push(status),
-      ...more,
+      ...options,
     })
     onTestFinished(() => this.stop())
   }
@@ -53,7 +52,7 @@ export class EchoPeer {
     try {
       for await (const session of relaySessions(options)) {
         this.sessions.push(session)
-        await echo(session)
+        await this.#echo(session)
       }
     } catch (error) {
       this.fault = error as UsmpError
@@ -72,12 +71,15 @@ export class EchoPeer {
     this.#stop.abort()
     await this.done
   }
-}
 
-async function echo(session: Session): Promise<void> {
-  try {
-    for await (const message of session) if (message[0] !== 0) await session.send(Uint8Array.of(0, ...message))
-  } catch (error) {
-    if (!(error instanceof UsmpError)) throw error
+  async #echo(session: Session): Promise<void> {
+    try {
+      for await (const message of session) {
+        if (message[0] === 0) this.echoes.push(Buffer.from(message.subarray(1)).toString())
+        else await session.send(Uint8Array.of(0, ...message))
+      }
+    } catch (error) {
+      if (!(error instanceof UsmpError)) throw error
+    }
   }
 }

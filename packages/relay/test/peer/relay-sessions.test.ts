@@ -1,8 +1,8 @@
 import { UsmpError } from '@usmp/core'
 import { failureOf, SimulatedClock, turns, until } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
-import { relaySessions } from '../../src/relay-sessions.ts'
-import { CloseCode } from '../../src/wire.ts'
+import { type RelaySessionsOptions, relaySessions } from '../../src/relay-sessions.ts'
+import { CloseCode, type Side } from '../../src/wire.ts'
 import { MemoryRelay } from './memory-relay.ts'
 import { EchoPeer, keysOf, NOON, RELAY, strangerKeys } from './pair-of-peers.ts'
 
@@ -17,23 +17,23 @@ async function advanceUntil(clock: SimulatedClock, condition: () => boolean, wha
   await until(condition, what)
 }
 
-/** Sends to the peer that echoes, and gets it back. */
-async function echoes(peer: EchoPeer, text: string): Promise<void> {
-  await peer.sessions.at(-1)!.send(text)
+function peerAt(relay: MemoryRelay, side: Side, more: Partial<RelaySessionsOptions> = {}): EchoPeer {
+  return new EchoPeer({ dial: relay.dial, keys: keysOf(side), ...more })
 }
 
 describe('the sessions of a pair', () => {
   test('the two meet, whoever comes first; side 0 is the server; and meet again when a session has ended', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const first = new EchoPeer(relay, 0, { clock })
+    const first = peerAt(relay, 0, { clock })
     await until(() => first.states.includes('waiting'))
-    const second = new EchoPeer(relay, 1, { clock })
+    const second = peerAt(relay, 1, { clock })
     await until(() => first.sessions.length === 1 && second.sessions.length === 1)
     expect(first.states).toEqual(['connecting', 'waiting', 'handshaking', 'online'])
     expect(second.states).toEqual(['connecting', 'handshaking', 'online'])
     expect(first.sessions[0]!.sessionId).toBe(second.sessions[0]!.sessionId)
-    await echoes(first, 'hello')
+    await first.sessions[0]!.send('hello')
+    await until(() => first.echoes.length === 1)
     await first.sessions[0]!.close()
     await advanceUntil(clock, () => first.sessions.length === 2 && second.sessions.length === 2)
     expect(first.sessions[1]!.sessionId).not.toBe(first.sessions[0]!.sessionId)
@@ -43,8 +43,8 @@ describe('the sessions of a pair', () => {
   test('on the route of the day, with the device id of the day, and the token', async () => {
     const relay = new MemoryRelay()
     const token = Uint8Array.of(1, 2, 3)
-    const first = new EchoPeer(relay, 0, { token })
-    const second = new EchoPeer(relay, 1)
+    const first = peerAt(relay, 0, { token })
+    const second = peerAt(relay, 1)
     await until(() => first.sessions.length === 1 && second.sessions.length === 1)
     const route = keysOf(0).route('2026-11-30')
     const bySide = [...relay.joins].sort((a, b) => a.side - b.side)
@@ -59,7 +59,7 @@ describe('the sessions of a pair', () => {
   test('the relay is killed and comes back: both say so, and meet again', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peers = [new EchoPeer(relay, 0, { clock }), new EchoPeer(relay, 1, { clock })]
+    const peers = [peerAt(relay, 0, { clock }), peerAt(relay, 1, { clock })]
     await until(() => peers.every(({ sessions }) => sessions.length === 1))
     relay.kill()
     await advanceUntil(clock, () => peers.every(({ states }) => states.includes('away')))
@@ -71,7 +71,7 @@ describe('the sessions of a pair', () => {
   test('the relay is away for a minute: it is asked every 8 seconds at least, and both are back within 10', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peers = [new EchoPeer(relay, 0, { clock }), new EchoPeer(relay, 1, { clock })]
+    const peers = [peerAt(relay, 0, { clock }), peerAt(relay, 1, { clock })]
     await until(() => peers.every(({ sessions }) => sessions.length === 1))
     relay.kill()
     for (const end = clock.now() + 60_000; clock.now() < end; clock.advance(100)) await turns(1)
@@ -91,7 +91,7 @@ describe('the sessions of a pair', () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
     relay.refusal = [CloseCode.TOKEN, 'expired']
-    const peer = new EchoPeer(relay, 0, { clock })
+    const peer = peerAt(relay, 0, { clock })
     await advanceUntil(clock, () => relay.joins.length >= 10)
     const last = peer.told.at(-1)!
     expect([last.state, last.error!.code, last.error!.message]).toEqual([
@@ -108,7 +108,7 @@ describe('the sessions of a pair', () => {
   test('one who is alone joins again every five minutes, without telling it', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peer = new EchoPeer(relay, 1, { clock })
+    const peer = peerAt(relay, 1, { clock })
     await until(() => peer.states.includes('waiting'))
     for (let joins = 2; joins <= 4; joins++) {
       // The relay has said that it waits.
@@ -133,10 +133,7 @@ describe('the sessions of a pair', () => {
       const clock = new SimulatedClock()
       const start = clock.now()
       const at = (skew: number) => () => MIDNIGHT + skew + clock.now() - start
-      const peers = [
-        new EchoPeer(relay, 0, { clock, now: at(ahead) }),
-        new EchoPeer(relay, 1, { clock, now: at(behind) }),
-      ]
+      const peers = [peerAt(relay, 0, { clock, now: at(ahead) }), peerAt(relay, 1, { clock, now: at(behind) })]
       await advanceUntil(clock, () => peers.every(({ sessions }) => sessions.length === 1))
       expect(clock.now() - start).toBeLessThan(60_000)
       for (const peer of peers) await peer.stop()
@@ -148,7 +145,7 @@ describe('the sessions of a pair', () => {
     const clock = new SimulatedClock()
     const start = clock.now()
     const now = () => MIDNIGHT - 60_000 + clock.now() - start
-    const peers = [new EchoPeer(relay, 0, { clock, now }), new EchoPeer(relay, 1, { clock, now })]
+    const peers = [peerAt(relay, 0, { clock, now }), peerAt(relay, 1, { clock, now })]
     await advanceUntil(clock, () => peers.every(({ sessions }) => sessions.length === 1))
     for (let i = 0; i < 20; i++) {
       clock.advance(30_000)
@@ -160,7 +157,7 @@ describe('the sessions of a pair', () => {
   test('ends, with its session and without a timer left, when the signal aborts or the consumer leaves', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peers = [new EchoPeer(relay, 0, { clock }), new EchoPeer(relay, 1, { clock })]
+    const peers = [peerAt(relay, 0, { clock }), peerAt(relay, 1, { clock })]
     await until(() => peers.every(({ sessions }) => sessions.length === 1))
     await peers[0]!.stop()
     expect((await peers[0]!.sessions[0]!.closed).code).toBe('CLOSED')
@@ -171,7 +168,7 @@ describe('the sessions of a pair', () => {
     expect(peers[1]!.states.at(-1)).toBe('ended')
     await until(() => relay.sockets.size === 0)
     expect(clock.pending).toBe(0)
-    const again = new EchoPeer(relay, 1, { clock })
+    const again = peerAt(relay, 1, { clock })
     const options = { relay: RELAY, dial: relay.dial, keys: keysOf(0), clock, now: () => NOON }
     for await (const session of relaySessions(options)) {
       expect(session.sessionId).toMatch(/^[0-9a-f]{32}$/)
@@ -192,7 +189,7 @@ describe('the sessions of a pair', () => {
     ] as const
     for (const [more, code] of cases) {
       // A peer at the other side, as the random source is first asked in a handshake.
-      const other = new EchoPeer(relay, 1)
+      const other = peerAt(relay, 1)
       const sessions = relaySessions({ relay: RELAY, dial: relay.dial, keys: keysOf(0), now: () => NOON, ...more })
       expect((await failureOf(sessions.next())).code).toBe(code)
       await other.stop()
@@ -204,7 +201,7 @@ describe('the sessions of a pair', () => {
     const onState = () => {
       throw new Error('of the application')
     }
-    const peers = [new EchoPeer(relay, 0, { onState }), new EchoPeer(relay, 1, { onState })]
+    const peers = [peerAt(relay, 0, { onState }), peerAt(relay, 1, { onState })]
     await until(() => peers.every(({ sessions }) => sessions.length === 1))
   })
 })
@@ -213,9 +210,9 @@ describe('others on the route', () => {
   test('a second program of one side: the older one is told that it was replaced', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const older = new EchoPeer(relay, 0, { clock })
+    const older = peerAt(relay, 0, { clock })
     await until(() => older.states.includes('waiting'))
-    const newer = new EchoPeer(relay, 0, { clock })
+    const newer = peerAt(relay, 0, { clock })
     await until(() => newer.states.includes('waiting'))
     await until(() => older.errors.length > 0)
     expect(older.told.at(-1)!.error).toMatchObject({ code: 'REPLACED', hint: expect.stringContaining('same identity') })
@@ -224,9 +221,9 @@ describe('others on the route', () => {
   test('a third peer ends a session, and all are told', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peers = [new EchoPeer(relay, 0, { clock }), new EchoPeer(relay, 1, { clock })]
+    const peers = [peerAt(relay, 0, { clock }), peerAt(relay, 1, { clock })]
     await until(() => peers.every(({ sessions }) => sessions.length === 1))
-    const third = new EchoPeer(relay, 1, { clock })
+    const third = peerAt(relay, 1, { clock })
     await advanceUntil(clock, () => peers.every(({ errors }) => errors.length > 0))
     expect(peers.map(({ errors }) => errors[0])).toEqual(['TRUNCATED', 'REPLACED'])
     await advanceUntil(clock, () => third.sessions.length > 0)
@@ -235,14 +232,14 @@ describe('others on the route', () => {
   test('a stranger who cannot prove the key: the server of the pair says AUTH_FAILED, and goes on', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peer = new EchoPeer(relay, 0, { clock })
-    const stranger = new EchoPeer(relay, 1, { clock, keys: strangerKeys(1) })
+    const peer = peerAt(relay, 0, { clock })
+    const stranger = peerAt(relay, 1, { clock, keys: strangerKeys(1) })
     await advanceUntil(clock, () => peer.errors.length >= 4)
     expect(new Set(peer.errors)).toEqual(new Set(['AUTH_FAILED']))
     expect(peer.sessions).toEqual([])
     expect(Math.max(...peer.told.map(({ pause = 0 }) => pause)), 'it backs off').toBeGreaterThan(1_000)
     await stranger.stop()
-    const friend = new EchoPeer(relay, 1, { clock })
+    const friend = peerAt(relay, 1, { clock })
     await advanceUntil(clock, () => peer.sessions.length === 1 && friend.sessions.length === 1)
     expect(peer.fault).toBeUndefined()
   })
@@ -250,8 +247,8 @@ describe('others on the route', () => {
   test('a stranger with another device id gets no further', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peer = new EchoPeer(relay, 0, { clock })
-    new EchoPeer(relay, 1, { clock, keys: { ...strangerKeys(1), deviceId: () => Uint8Array.of(2, 0, 0, 0, 0, 1) } })
+    const peer = peerAt(relay, 0, { clock })
+    peerAt(relay, 1, { clock, keys: { ...strangerKeys(1), deviceId: () => Uint8Array.of(2, 0, 0, 0, 0, 1) } })
     await advanceUntil(clock, () => peer.errors.length >= 1)
     expect(peer.errors[0]).toBe('UNKNOWN_DEVICE')
   })
@@ -259,12 +256,12 @@ describe('others on the route', () => {
   test('a stranger who poses as the server of the pair: the client says that it was refused, and goes on', async () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
-    const peer = new EchoPeer(relay, 1, { clock })
-    const stranger = new EchoPeer(relay, 0, { clock, keys: strangerKeys(0) })
+    const peer = peerAt(relay, 1, { clock })
+    const stranger = peerAt(relay, 0, { clock, keys: strangerKeys(0) })
     await advanceUntil(clock, () => peer.errors.length >= 3)
     expect(new Set(peer.errors)).toEqual(new Set(['HANDSHAKE_REFUSED']))
     await stranger.stop()
-    const friend = new EchoPeer(relay, 0, { clock })
+    const friend = peerAt(relay, 0, { clock })
     await advanceUntil(clock, () => peer.sessions.length === 1 && friend.sessions.length === 1)
   })
 
@@ -272,7 +269,7 @@ describe('others on the route', () => {
     const relay = new MemoryRelay()
     const clock = new SimulatedClock()
     relay.up = false
-    const peer = new EchoPeer(relay, 0, { clock })
+    const peer = peerAt(relay, 0, { clock })
     await until(() => peer.errors.length === 1)
     expect(peer.told.at(-1)!.error).toBeInstanceOf(UsmpError)
   })
