@@ -150,8 +150,11 @@ export class ChannelRun implements TickHandler {
     try {
       for (let next = this.#peek(); next; next = this.#peek()) {
         const cell = this.#seal(next)
+        const hasLeft = this.#session.trySend(cell)
+        if (this.#session.signal.aborted) return
+        // Before the wait: meanwhile the message may get out of date, and its id is given.
         this.#parts.outgoing.commit(next)
-        if (!this.#session.trySend(cell)) await this.#session.send(cell)
+        if (!hasLeft) await this.#session.send(cell)
       }
     } catch {
       // The session has ended: the next one goes on from what the peer has.

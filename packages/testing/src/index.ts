@@ -8,6 +8,7 @@ export { LossyRelay, type RelayConditions, type RelayCounts } from './lossy-rela
 export { type Network, otherSide, type Packet, Pair, type PairOptions, type Side } from './pair.js'
 export { pseudoRandom, Random } from './random.js'
 export { type Recording, recordingProvider } from './recording-provider.js'
+export { type CircuitOptions, type SeenFrame, SimulatedCircuit } from './simulated-circuit.js'
 export { SimulatedClock, SimulatedTime } from './simulated-clock.js'
 export { type Conditions, simulatedNetwork } from './simulated-network.js'
 export { collect, isSettled, turn, turns, until } from './waiting.js'
