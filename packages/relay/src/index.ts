@@ -1,5 +1,5 @@
-export { type CircuitOptions, openCircuit } from './circuit.js'
 export { Channel, type ChannelOptions, type SendOptions, type TrySendOptions, UndeliveredEvent } from './channel.js'
+export { type CircuitOptions, openCircuit } from './circuit.js'
 export { type Cover, type SessionTiming, sessionTiming } from './cover.js'
 export { ClosedByRelay, type Dial, type DialOptions } from './dial.js'
 export { Identity } from './identity.js'
