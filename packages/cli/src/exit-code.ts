@@ -1,5 +1,6 @@
 import { type ErrorCode, UsmpError } from '@usmp/core'
 import type { GatewayError } from '@usmp/gateway'
+import type { RelayError } from '@usmp/relay/server'
 
 /** What a script learns from the end of the program. */
 export const ExitCode = {
@@ -46,11 +47,16 @@ export function isGatewayError(error: unknown): error is GatewayError {
   return error instanceof Error && error.name === 'GatewayError'
 }
 
+/** Whether it is an error of the relay itself, which knows nothing of the core. */
+export function isRelayError(error: unknown): error is RelayError {
+  return error instanceof Error && error.name === 'RelayError'
+}
+
 /** The exit code for whatever ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Unanswered) return error.code === 'NO_ANSWER' ? ExitCode.TIMEOUT : ExitCode.UNREACHABLE
   if (isGatewayError(error)) return FAULTS_OF_GATEWAY.includes(error.code) ? ExitCode.INTERNAL : ExitCode.USAGE
-  return error instanceof UsmpError ? exitCodeOfCode(error.code) : ExitCode.INTERNAL
+  return error instanceof UsmpError || isRelayError(error) ? exitCodeOfCode(error.code) : ExitCode.INTERNAL
 }
 
 function exitCodeOfCode(code: ErrorCode): ExitCode {

@@ -1,5 +1,5 @@
 import { UsmpError } from '@usmp/core'
-import { type ExitCode, exitCodeOf, isGatewayError, OutputFailed, Unanswered } from './exit-code.js'
+import { type ExitCode, exitCodeOf, isGatewayError, isRelayError, OutputFailed, Unanswered } from './exit-code.js'
 import { printable, printableBytes, printableJson, textOf } from './printable.js'
 
 const NEWLINE = Buffer.from('\n')
@@ -113,6 +113,7 @@ function printableLines(text: string): string {
 
 function explainError(error: unknown): { code: string; message: string; hint: string | undefined } {
   if (error instanceof UsmpError || error instanceof Unanswered || error instanceof OutputFailed) return error
+  if (isRelayError(error)) return error
   if (isGatewayError(error)) return { code: error.code, message: error.message, hint: error.hint ?? undefined }
   const message = error instanceof Error ? error.message : String(error)
   return { code: 'INTERNAL', message, hint: 'This is a fault of the program or of its surroundings; please report it.' }

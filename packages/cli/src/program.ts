@@ -23,6 +23,7 @@ import {
   suiteOption,
 } from './options.js'
 import { Output } from './output.js'
+import { defineRelayCommands } from './relay/define.js'
 import { type Stop, stopOnSignals } from './stop.js'
 
 const HELP = `
@@ -172,6 +173,7 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .action(peerAction<PingCommandOptions>(pingCommand))
 
   defineGatewayCommands(program, { action, longAction, peerAction })
+  defineRelayCommands(program, { action, longAction })
 
   program
     .command('inspect')

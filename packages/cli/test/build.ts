@@ -9,7 +9,11 @@ const outside: NonNullable<Options['esbuildPlugins']>[number] = {
   name: 'outside',
   setup({ onResolve, resolve }) {
     onResolve({ filter: /^[^./]/ }, async ({ path, pluginData, ...args }) => {
-      if (pluginData === 'seen' || !/packages.(gateway|mqtt).src/.test(args.importer) || path.startsWith('@usmp/'))
+      if (
+        pluginData === 'seen' ||
+        !/packages.(gateway|mqtt|relay).src/.test(args.importer) ||
+        path.startsWith('@usmp/')
+      )
         return
       if (path.startsWith('node:')) return { path, external: true }
       const { path: file, errors } = await resolve(path, { ...args, pluginData: 'seen' })

@@ -22,8 +22,10 @@ export class Run {
   readonly #ended: Promise<unknown>
   readonly #watchers = new Set<() => void>()
 
-  constructor(args: readonly string[], nodeArgs: readonly string[] = []) {
-    this.child = spawn(process.execPath, [...nodeArgs, PROGRAM, ...args], { stdio: 'pipe' })
+  /** @param leader a program that runs the command given to it */
+  constructor(args: readonly string[], nodeArgs: readonly string[] = [], leader: readonly string[] = []) {
+    const [command, ...rest] = [...leader, process.execPath, ...nodeArgs, PROGRAM, ...args]
+    this.child = spawn(command!, rest, { stdio: 'pipe' })
     this.#ended = once(this.child, 'close')
     this.child.stdout!.setEncoding('utf8').on('data', (text: string) => this.#grow(() => (this.stdout += text)))
     this.child.stderr!.setEncoding('utf8').on('data', (text: string) => this.#grow(() => (this.stderr += text)))

@@ -1,1 +1,1 @@
-export { SUBPROTOCOL } from './wire.js'
+export { encodeJoin, SUBPROTOCOL } from './wire.js'

@@ -1,0 +1,93 @@
+import { UsmpError } from '@usmp/core'
+import type { RelayStatus } from '@usmp/relay'
+import { endOf, errorFields } from '../describe.js'
+import type { Output } from '../output.js'
+
+/** Somebody on the route does not hold the key of the pair. */
+const WRONG_PROOF: readonly UsmpError['code'][] = ['AUTH_FAILED', 'UNKNOWN_DEVICE']
+
+/** Tells on stderr where a peer is. */
+export class StateReport {
+  readonly #peer: string
+  readonly #relay: string
+  readonly #output: Output
+  #hasBeenOnline = false
+  #state: RelayStatus['state'] = 'connecting'
+
+  constructor(peer: string, relay: URL, output: Output) {
+    this.#peer = peer
+    this.#relay = relay.host
+    this.#output = output
+  }
+
+  get state(): RelayStatus['state'] {
+    return this.#state
+  }
+
+  get hasBeenOnline(): boolean {
+    return this.#hasBeenOnline
+  }
+
+  /**
+   * Returns the reason to give up, if there is one: the first who answers in the name of the peer is somebody else. Once there was a
+   * session, a stranger on the route is told, and nothing more: it must not be able to end a conversation.
+   */
+  tell(status: RelayStatus): UsmpError | undefined {
+    this.#state = status.state
+    if (status.state === 'online') this.#hasBeenOnline = true
+    const { error } = status
+    if (error && !this.#hasBeenOnline && WRONG_PROOF.includes(error.code)) return this.#impostor(error)
+    if (status.state !== 'ended') this.#show(status)
+    return undefined
+  }
+
+  #impostor(cause: UsmpError): UsmpError {
+    const message = `somebody who is not ${this.#peer} answers in its place: nothing was shown and nothing was sent`
+    return new UsmpError('AUTH_FAILED', message, {
+      cause,
+      hint: `Only the relay itself, or who reads along there, can do that: take another relay. If ${this.#peer} has got a new key, ask its owner by another way; then \`usmp relay forget ${this.#peer}\`, and pair anew.`,
+    })
+  }
+
+  #show({ state, error, pause }: RelayStatus): void {
+    this.#output.status(
+      [this.#textOf(state), ...(error ? [this.#reasonOf(error)] : []), ...pauseText(pause)].join('; '),
+      {
+        event: 'state',
+        state,
+        peer: this.#peer,
+        ...(error ? errorFields(error) : {}),
+        ...(pause === undefined ? {} : { pause_ms: pause }),
+      },
+      error?.hint,
+    )
+  }
+
+  #textOf(state: RelayStatus['state']): string {
+    switch (state) {
+      case 'connecting':
+        return `connecting to ${this.#relay}`
+      case 'waiting':
+        return `waiting for ${this.#peer}`
+      case 'handshaking':
+        return 'somebody is here: checking who'
+      case 'online':
+        return `online with ${this.#peer}`
+      case 'away':
+        return `${this.#relay} is not reached`
+      case 'ended':
+        return 'ended'
+      default:
+        return state satisfies never
+    }
+  }
+
+  #reasonOf(error: UsmpError): string {
+    if (!WRONG_PROOF.includes(error.code)) return endOf(error)
+    return `somebody who is not ${this.#peer} was there [${error.code}]`
+  }
+}
+
+function pauseText(pause: number | undefined): string[] {
+  return pause === undefined ? [] : [`next attempt in ${(pause / 1000).toFixed(1)} s`]
+}
