@@ -7,6 +7,7 @@ export { hostByCode, joinByCode, type PairByCodeOptions } from './pair-by-code.j
 export { type PairKeys, pairKeysFrom } from './pair-keys.js'
 export { hostPairing, joinPairing, type PairedPeer, type PairingOptions } from './pairing.js'
 export { CODE_LIFETIME, PairingCode } from './pairing-code.js'
+export { RelayPeer, type RelayPeerOptions, RelayStateEvent } from './peer.js'
 export { assertPeerName, MAX_NAME_SIZE } from './peer-name.js'
 export { type RelaySessionsOptions, relaySessions } from './relay-sessions.js'
 export type { RelayState, RelayStatus } from './relay-status.js'
