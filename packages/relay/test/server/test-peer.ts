@@ -5,7 +5,10 @@ import { encodeJoin, type Join, RelayMessage, SUBPROTOCOL } from '../../src/wire
 
 export const newRoute = (): Uint8Array => new Uint8Array(randomBytes(16))
 
-export const joinOf = (join: Partial<Join> & Pick<Join, 'route' | 'side'>): Join => ({
+/** A session's, without a token, if nothing else is said. */
+export type PartialJoin = Partial<Join> & Pick<Join, 'route' | 'side'>
+
+export const joinOf = (join: PartialJoin): Join => ({
   pairing: false,
   token: new Uint8Array(),
   ...join,
@@ -15,6 +18,7 @@ export const joinOf = (join: Partial<Join> & Pick<Join, 'route' | 'side'>): Join
 export class TestPeer {
   readonly webSocket: WebSocket
   readonly received: Buffer[] = []
+  readonly opened: Promise<unknown>
   /** Code and reason of the end. */
   readonly closed: Promise<{ code: number; reason: string }>
   #wake = () => {}
@@ -26,6 +30,7 @@ export class TestPeer {
       this.#wake()
     })
     this.webSocket.on('error', () => {})
+    this.opened = new Promise((resolve) => this.webSocket.once('open', resolve))
     this.closed = new Promise((resolve) => {
       this.webSocket.on('close', (code, reason) => {
         resolve({ code, reason: reason.toString() })
@@ -41,17 +46,21 @@ export class TestPeer {
   }
 
   /** Opens a socket and says JOIN. */
-  static async join(url: URL | string, join: Partial<Join> & Pick<Join, 'route' | 'side'>): Promise<TestPeer> {
+  static async join(url: URL | string, join: PartialJoin): Promise<TestPeer> {
     const peer = await TestPeer.open(url)
-    peer.send(encodeJoin(joinOf(join)))
+    peer.join(join)
     return peer
   }
 
   /** Joins, and waits for WAITING. */
-  static async waiting(url: URL | string, join: Partial<Join> & Pick<Join, 'route' | 'side'>): Promise<TestPeer> {
+  static async waiting(url: URL | string, join: PartialJoin): Promise<TestPeer> {
     const peer = await TestPeer.join(url, join)
     await peer.expect(RelayMessage.WAITING)
     return peer
+  }
+
+  join(join: PartialJoin): void {
+    this.send(encodeJoin(joinOf(join)))
   }
 
   send(bytes: Uint8Array | string): void {
