@@ -154,6 +154,7 @@ class RelayServer implements Relay {
 
   async #stop(): Promise<void> {
     const stopped = Promise.all([stopListening(this.#http), this.#metricsServer && stopListening(this.#metricsServer)])
+    this.#routes.end(STOPS)
     for (const socket of this.#sockets) socket.close(STOPS)
     this.#http.closeIdleConnections()
     // Real time: who waits for the end of the relay waits in it.

@@ -56,6 +56,11 @@ export class RouteTable {
     return this.#routes.size
   }
 
+  /** Closes all sockets that are on a route. */
+  end(reason: CloseReason): void {
+    for (const occupants of [...this.#routes.values()]) occupants.end([reason, reason])
+  }
+
   /** Puts a socket on its route, which has passed {@link Admission.refusalOfJoin}. */
   join(socket: RelaySocket, join: Join, now: number): void {
     const { side, pairing } = join
