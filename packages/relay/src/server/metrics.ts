@@ -19,12 +19,16 @@ export class Metrics {
     this.#closes.set(code, (this.#closes.get(code) ?? 0) + 1)
   }
 
-  /** In the text format of Prometheus 0.0.4. */
-  render(): string {
+  /**
+   * In the text format of Prometheus 0.0.4.
+   * @param buffered bytes that were passed on and that the system has not taken yet
+   */
+  render(buffered: number): string {
     const lines = [
       ...gauge('sockets', 'WebSockets that are open', this.sockets),
       ...gauge('waiting', 'WebSockets that wait for their peer', this.waiting),
       ...gauge('circuits', 'circuits', this.circuits),
+      ...gauge('buffered_bytes', 'bytes that wait for slow receivers', buffered),
       ...counter('joins_total', 'JOINs that were let in', this.joins),
       ...counter('circuits_total', 'circuits that were made', this.circuitsMade),
       ...counter('messages_total', 'messages passed on', this.messages),

@@ -182,20 +182,28 @@ export class RelaySocket {
     this.#wasHeard = true
     this.#allowance -= bytes + MESSAGE_COST
     if (this.#allowance >= 0 || this.#holds & Hold.RATE) return
-    const { bytesPerSecond, byteBurst } = this.#limits
-    const now = this.#clock.now()
-    const earned = ((now - this.#allowanceAt) * bytesPerSecond) / 1000
-    this.#allowance = Math.min(byteBurst, this.#allowance + earned)
-    this.#allowanceAt = now
+    this.#earn()
     if (this.#allowance >= 0) return
     this.#hold(Hold.RATE)
     this.#rest()
   }
 
+  /** Adds what the time since the last look is worth. */
+  #earn(): void {
+    const { bytesPerSecond, byteBurst } = this.#limits
+    const now = this.#clock.now()
+    this.#allowance = Math.min(byteBurst, this.#allowance + ((now - this.#allowanceAt) * bytesPerSecond) / 1000)
+    this.#allowanceAt = now
+  }
+
+  /** Waits until the debt is paid; it may have grown by what was read already. */
   #rest(): void {
-    const debt = Math.max(0, -this.#allowance)
-    const delay = Math.max(MIN_REST, (debt * 1000) / this.#limits.bytesPerSecond)
-    this.#restTimer = this.#clock.setTimer(() => this.#release(Hold.RATE), delay)
+    const delay = Math.max(MIN_REST, (-this.#allowance * 1000) / this.#limits.bytesPerSecond)
+    this.#restTimer = this.#clock.setTimer(() => {
+      this.#earn()
+      if (this.#allowance < 0) this.#rest()
+      else this.#release(Hold.RATE)
+    }, delay)
   }
 
   #hold(why: number): void {

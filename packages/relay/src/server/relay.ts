@@ -144,7 +144,9 @@ class RelayServer implements Relay {
   }
 
   metrics(): string {
-    return this.#metrics.render()
+    let buffered = 0
+    for (const socket of this.#sockets) buffered += socket.buffered
+    return this.#metrics.render(buffered)
   }
 
   close(): Promise<void> {
