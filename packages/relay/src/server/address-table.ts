@@ -33,6 +33,10 @@ export class AddressTable {
     return this.#active.size + this.#idle.size
   }
 
+  socketsOf(block: string): number {
+    return this.#active.get(block)?.sockets ?? 0
+  }
+
   /** The entry of an address, with one socket more. */
   enter(block: string, now: number): AddressEntry {
     const entry = this.#active.get(block) ?? this.#idle.get(block)?.entry ?? this.#create(block, now)

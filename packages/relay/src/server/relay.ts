@@ -2,10 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
-import { CloseCode, decodeJoin, JOIN_TIMEOUT, MAX_RELAYED, SUBPROTOCOL } from '../wire.js'
-import { type AddressEntry, AddressTable } from './address-table.js'
-import { Admission } from './admission.js'
+import { WebSocketServer } from 'ws'
+import { CloseCode, MAX_RELAYED, SUBPROTOCOL } from '../wire.js'
 import { type RelayClock, systemClock } from './clock.js'
 import { Connections } from './connections.js'
 import {
@@ -22,11 +20,10 @@ import {
 } from './front.js'
 import { addressBlock } from './ip-address.js'
 import { completeLimits, type RelayLimits } from './limits.js'
-import { Metrics } from './metrics.js'
 import { checkOptions, checkPort, DEFAULT_HOST, DEFAULT_PORT, type RelayOptions } from './options.js'
+import { PeerSockets } from './peer-sockets.js'
 import { RelayError } from './relay-error.js'
-import { type CloseReason, DRAIN_TIMEOUT, RelaySocket } from './relay-socket.js'
-import { RouteTable } from './routes.js'
+import { type CloseReason, DRAIN_TIMEOUT } from './relay-socket.js'
 import { ClientPins, createTlsServer } from './tls.js'
 
 /** How often deadlines are looked at, ms. */
@@ -41,8 +38,6 @@ const MAX_FRAGMENTS = 8
 /** How long peers may take to answer when the relay stops, ms. */
 const STOP_TIMEOUT = 1_000
 
-const JOIN_TOO_LATE: CloseReason = { code: CloseCode.NO_JOIN, text: `no JOIN within ${JOIN_TIMEOUT / 1000} s` }
-const NO_JOIN: CloseReason = { code: CloseCode.NO_JOIN, text: 'the first message is no JOIN of version 1' }
 const STOPS: CloseReason = { code: CloseCode.RESTART, text: 'the relay stops; dial again' }
 
 const webSocketOptions = {
@@ -87,25 +82,17 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
   return server
 }
 
-/** Puts the parts together: HTTP before, sockets and routes behind it. */
+/** HTTP, and behind it the sockets of the peers. */
 class RelayServer implements Relay {
   readonly limits: RelayLimits
   readonly #options: RelayOptions
   readonly #clock: RelayClock
-  readonly #metrics = new Metrics()
-  readonly #addresses: AddressTable
-  readonly #admission: Admission
-  readonly #routes: RouteTable
-  readonly #sockets = new Set<RelaySocket>()
+  readonly #peers: PeerSockets
   readonly #http: Server
   readonly #connections: Connections
   readonly #metricsServer: Server | undefined
   readonly #pins: ClientPins | undefined
   readonly #webSockets = new WebSocketServer(webSocketOptions)
-  readonly #noteClose = (code: CloseCode) => this.#metrics.noteClose(code)
-  readonly #handler = {
-    onMessage: (message: Buffer, socket: RelaySocket) => this.#onFirstMessage(message, socket),
-  }
   #timer: unknown
   #closed: Promise<void> | undefined
 
@@ -114,9 +101,7 @@ class RelayServer implements Relay {
     this.#options = options
     this.#clock = clock
     this.limits = completeLimits(options.limits)
-    this.#addresses = new AddressTable(this.limits)
-    this.#admission = new Admission(this.limits, this.#metrics, tokenKey?.slice(), date)
-    this.#routes = new RouteTable(this.#admission, this.limits, this.#metrics)
+    this.#peers = new PeerSockets({ limits: this.limits, clock, tokenKey, date })
     this.#pins = tls?.clientPins && new ClientPins(tls.clientPins)
     this.#http = tls ? createTlsServer(tls, httpOptions) : createServer(httpOptions)
     this.#connections = new Connections(this.#http, options.trustProxy ? Number.POSITIVE_INFINITY : this.#maxPerAddress)
@@ -129,7 +114,7 @@ class RelayServer implements Relay {
   async listen(): Promise<void> {
     const { host = DEFAULT_HOST, port = DEFAULT_PORT, metrics } = this.#options
     await listen(this.#http, host, port)
-    this.#http.on('error', () => this.#metrics.acceptFailures++)
+    this.#http.on('error', () => this.#peers.metrics.acceptFailures++)
     if (typeof metrics === 'object') await listen(this.#metricsServer!, metrics.host ?? DEFAULT_HOST, metrics.port)
     this.#metricsServer?.on('error', () => {})
     this.#scheduleCheck()
@@ -144,9 +129,7 @@ class RelayServer implements Relay {
   }
 
   metrics(): string {
-    let buffered = 0
-    for (const socket of this.#sockets) buffered += socket.buffered
-    return this.#metrics.render(buffered)
+    return this.#peers.metrics.render(this.#peers.buffered)
   }
 
   close(): Promise<void> {
@@ -156,8 +139,7 @@ class RelayServer implements Relay {
 
   async #stop(): Promise<void> {
     const stopped = Promise.all([stopListening(this.#http), this.#metricsServer && stopListening(this.#metricsServer)])
-    this.#routes.end(STOPS)
-    for (const socket of this.#sockets) socket.close(STOPS)
+    this.#peers.stop(STOPS)
     this.#http.closeIdleConnections()
     // Real time: who waits for the end of the relay waits in it.
     const cut = setTimeout(() => this.#connections.destroy(), STOP_TIMEOUT)
@@ -189,62 +171,21 @@ class RelayServer implements Relay {
       return refuseUpgrade(socket, '403 Forbidden', 'This client certificate is not among those that are pinned.')
     }
     const block = addressBlock(addressOf(request, this.#options.trustProxy ?? false))
-    const now = this.#clock.now()
-    const address = this.#addresses.enter(block, now)
-    socket.once('close', () => this.#addresses.leave(address, this.#clock.now()))
-    if (address.sockets > this.#maxPerAddress) {
+    if (this.#peers.addresses.socketsOf(block) >= this.#maxPerAddress) {
       return refuseUpgrade(socket, '503 Service Unavailable', 'Too many connections of this address.')
     }
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#add(webSocket, socket, address))
+    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => this.#peers.add(webSocket, socket, block))
   }
 
   get #maxPerAddress(): number {
     return this.limits.waitingPerAddress + this.limits.circuitsPerAddress + SPARE_PER_ADDRESS
   }
 
-  // ─── sockets ───
-
-  #add(webSocket: WebSocket, below: Socket, address: AddressEntry): void {
-    const now = this.#clock.now()
-    const socket = new RelaySocket({
-      webSocket,
-      below,
-      address,
-      clock: this.#clock,
-      limits: this.limits,
-      handler: this.#handler,
-      noteClose: this.#noteClose,
-    })
-    this.#sockets.add(socket)
-    this.#metrics.sockets++
-    webSocket.on('close', () => {
-      this.#sockets.delete(socket)
-      this.#metrics.sockets--
-    })
-    socket.expireAt(now + JOIN_TIMEOUT, JOIN_TOO_LATE)
-    const refusal = this.#closed ? STOPS : this.#admission.refusalOfSocket(address, now)
-    if (refusal) socket.close(refusal)
-  }
-
-  #onFirstMessage(message: Buffer, socket: RelaySocket): void {
-    const join = decodeJoin(message)
-    const now = this.#clock.now()
-    const refusal = join ? this.#admission.refusalOfJoin(join, socket.address, now) : NO_JOIN
-    if (refusal) return socket.close(refusal)
-    this.#metrics.joins++
-    socket.startPings()
-    this.#routes.join(socket, join!, now)
-  }
-
   #scheduleCheck(): void {
-    this.#timer = this.#clock.setTimer(() => this.#check(), CHECK_INTERVAL)
-  }
-
-  #check(): void {
-    const now = this.#clock.now()
-    for (const socket of this.#sockets) socket.check(now)
-    this.#addresses.forget(now)
-    this.#scheduleCheck()
+    this.#timer = this.#clock.setTimer(() => {
+      this.#peers.check()
+      this.#scheduleCheck()
+    }, CHECK_INTERVAL)
   }
 }
 

@@ -207,7 +207,7 @@ test('a peer that does not answer a close is cut', async () => {
   clock.advance(2_500)
   expect(relay!.metrics()).toContain('usmp_relay_sockets 1')
   clock.advance(2_500)
-  await expect.poll(() => relay!.metrics()).toContain('usmp_relay_sockets 0')
+  await expect.poll(() => relay!.metrics(), { timeout: 60_000 }).toContain('usmp_relay_sockets 0')
   peer.webSocket.resume()
   await peer.closed
 })

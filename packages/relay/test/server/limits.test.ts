@@ -70,7 +70,7 @@ test('sockets of an address in circuits: the newcomer goes, and the one that wai
   const waiting = await waits({ route })
   expect(await refused({ route, side: 1 })).toBe('2 sockets of this address are in a circuit already')
   await first.close()
-  await expect.poll(() => relay.metrics()).toContain('usmp_relay_circuits 0')
+  await expect.poll(() => relay.metrics(), { timeout: 60_000 }).toContain('usmp_relay_circuits 0')
   await TestPeer.join(relay.url, { route, side: 1 })
   await waiting.expect(RelayMessage.PEER)
 })
