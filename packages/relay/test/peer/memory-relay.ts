@@ -64,6 +64,8 @@ export class RelaySocket implements Transport {
   readonly address = 'memory'
   join: Join | undefined
   peer: RelaySocket | undefined
+  /** Told when it is over, for a relay that has kept the other end for itself. */
+  onDropped: (() => void) | undefined
   readonly #relay: MemoryRelay
   #sink: TransportSink | undefined
   #paused = false
@@ -88,6 +90,7 @@ export class RelaySocket implements Transport {
   /** Ends it from the side of the relay, and its peer with it. */
   drop(cause?: unknown): void {
     if (!this.#relay.sockets.delete(this)) return
+    this.onDropped?.()
     this.peer?.drop(cause ? new ClosedByRelay(CloseCode.PEER_GONE, 'gone') : undefined)
     setImmediate(() =>
       this.#arrive(() => {
