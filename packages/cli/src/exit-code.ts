@@ -42,6 +42,18 @@ export class OutputFailed extends Error {
   }
 }
 
+/** The identity of a relay peer does not open. */
+export class WrongPassphrase extends Error {
+  override readonly name = 'WrongPassphrase'
+  readonly code = 'WRONG_PASSPHRASE'
+  readonly hint =
+    'Try again. Without its passphrase an identity is lost: take another one, and pair anew with every peer.'
+
+  constructor(file: string, cause: Error) {
+    super(`the passphrase of ${file} is wrong, or the file was changed`, { cause })
+  }
+}
+
 /** Whether it is an error of the package @usmp/gateway, which is loaded only when a command needs it. */
 export function isGatewayError(error: unknown): error is GatewayError {
   return error instanceof Error && error.name === 'GatewayError'
@@ -55,6 +67,7 @@ export function isRelayError(error: unknown): error is RelayError {
 /** The exit code for whatever ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Unanswered) return error.code === 'NO_ANSWER' ? ExitCode.TIMEOUT : ExitCode.UNREACHABLE
+  if (error instanceof WrongPassphrase) return ExitCode.REFUSED
   if (isGatewayError(error)) return FAULTS_OF_GATEWAY.includes(error.code) ? ExitCode.INTERNAL : ExitCode.USAGE
   return error instanceof UsmpError || isRelayError(error) ? exitCodeOfCode(error.code) : ExitCode.INTERNAL
 }

@@ -1,5 +1,13 @@
 import { UsmpError } from '@usmp/core'
-import { type ExitCode, exitCodeOf, isGatewayError, isRelayError, OutputFailed, Unanswered } from './exit-code.js'
+import {
+  type ExitCode,
+  exitCodeOf,
+  isGatewayError,
+  isRelayError,
+  OutputFailed,
+  Unanswered,
+  WrongPassphrase,
+} from './exit-code.js'
 import { printable, printableBytes, printableJson, textOf } from './printable.js'
 
 const NEWLINE = Buffer.from('\n')
@@ -111,9 +119,13 @@ function printableLines(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }
 
+/** The errors of this command itself. */
+function isOwnError(error: unknown): error is Unanswered | OutputFailed | WrongPassphrase {
+  return error instanceof Unanswered || error instanceof OutputFailed || error instanceof WrongPassphrase
+}
+
 function explainError(error: unknown): { code: string; message: string; hint: string | undefined } {
-  if (error instanceof UsmpError || error instanceof Unanswered || error instanceof OutputFailed) return error
-  if (isRelayError(error)) return error
+  if (error instanceof UsmpError || isRelayError(error) || isOwnError(error)) return error
   if (isGatewayError(error)) return { code: error.code, message: error.message, hint: error.hint ?? undefined }
   const message = error instanceof Error ? error.message : String(error)
   return { code: 'INTERNAL', message, hint: 'This is a fault of the program or of its surroundings; please report it.' }

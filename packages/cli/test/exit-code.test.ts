@@ -33,7 +33,7 @@ describe('every error code has its exit code', () => {
     for (const code of errorCodes) (byExit[exitCodeOf(new UsmpError(code))] ??= []).push(code)
     expect(Object.keys(byExit)).toEqual(['0', '1', '2', '3', '4', '5', '6', '7'])
     expect(byExit[0]).toEqual(['CLOSED'])
-    expect(byExit[6]).toEqual(['UNTRUSTED_CERTIFICATE', 'AUTH_FAILED'])
+    expect(byExit[6]).toEqual(['UNTRUSTED_CERTIFICATE', 'AUTH_FAILED', 'IDENTITY_CHANGED'])
     expect(exitCodeOf(new Error('a bug'))).toBe(1)
   })
 })

@@ -36,7 +36,7 @@ const LONGEST_REFUSAL_PAUSE = 30_000
 
 /** Options of {@link connectMqtt}. */
 export interface MqttConnectOptions
-  extends Omit<ConnectOptions, 'connectTimeout' | 'ca' | 'unsafeWireVersion1'>,
+  extends Omit<ConnectOptions, 'connectTimeout' | 'ca' | 'cert' | 'key' | 'pin' | 'unsafeWireVersion1'>,
     Abortable {
   /** How the broker is reached; or a connection that exists, which may carry any number of devices and stays open. */
   readonly broker: BrokerOptions | BrokerConnection

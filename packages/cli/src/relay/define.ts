@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { addressWithPort, jsonOption, parseAddress, parseCount } from '../options.js'
 import type { Actions } from './actions.js'
+import { definePeerCommands } from './define-peer.js'
 import type { ServeFlags, TokenFlags } from './flags.js'
 import { relayServeCommand, tokenCommand } from './serve.js'
 
@@ -31,6 +32,7 @@ export function defineRelayCommands(program: Command, actions: Actions): void {
     .description('two ends talk over a relay that can read nothing (needs @usmp/relay)')
     .addHelpText('after', RELAY_HELP)
   defineServer(relay, actions)
+  definePeerCommands(relay, actions)
 }
 
 function defineServer(relay: Command, { action, longAction }: Actions): void {

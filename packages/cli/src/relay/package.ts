@@ -21,3 +21,4 @@ async function load<T>(module: () => Promise<T>): Promise<T> {
 export const loadServer = () => load(() => import('@usmp/relay/server'))
 export const loadRelay = () => load(() => import('@usmp/relay'))
 export const loadNode = () => load(() => import('@usmp/relay/node'))
+export type RelayModule = Awaited<ReturnType<typeof loadRelay>>

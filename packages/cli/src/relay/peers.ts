@@ -1,0 +1,70 @@
+import { toHex, UsmpError } from '@usmp/core'
+import type { KnownPeer } from '@usmp/relay'
+import { ExitCode } from '../exit-code.js'
+import type { Output } from '../output.js'
+import type { IdentityFlags } from './files.js'
+import { readPublicIdentity } from './public-identity.js'
+import { OwnStore } from './store.js'
+
+/** Lists the known peers. */
+export async function peersCommand(flags: IdentityFlags, output: Output): Promise<number> {
+  const peers = (await new OwnStore(flags, output).peers()).list()
+  for (const peer of peers) await output.result(lineOf(peer), { event: 'peer', ...fieldsOf(peer) })
+  if (peers.length === 0) {
+    output.status('no peer is known', { event: 'no-peers' }, 'One becomes known by a code: usmp relay peer --new-code')
+  }
+  return ExitCode.OK
+}
+
+/** Remembers the peer of a file. */
+export async function addCommand(file: string, flags: IdentityFlags, output: Output): Promise<number> {
+  const peer = await new OwnStore(flags, output).learn(await readPublicIdentity(file))
+  tellLearnt(peer, output)
+  return ExitCode.OK
+}
+
+/** Notes that the words were compared. */
+export async function verifyCommand(name: string, flags: IdentityFlags, output: Output): Promise<number> {
+  const peer = await new OwnStore(flags, output).change((peers) => peers.verify(name))
+  output.status(`${peer.name} is verified`, { event: 'verified', ...fieldsOf(peer) })
+  return ExitCode.OK
+}
+
+/** Forgets a peer. */
+export async function forgetCommand(name: string, flags: IdentityFlags, output: Output): Promise<number> {
+  const isKnown = await new OwnStore(flags, output).change((peers) => peers.forget(name))
+  if (!isKnown) throw unknownPeer(name)
+  const text = `${name} is forgotten`
+  output.status(
+    text,
+    { event: 'forgotten', peer: name },
+    'The next pairing may bring another identity under this name.',
+  )
+  return ExitCode.OK
+}
+
+/** Says that a peer is known from now on, and how sure that is. */
+export function tellLearnt(peer: KnownPeer, output: Output, howSure = compareWords(peer)): void {
+  output.status(`${peer.name} is known from now on`, { event: 'known', ...fieldsOf(peer) }, howSure)
+}
+
+function compareWords({ name, verified }: KnownPeer): string {
+  return verified
+    ? ''
+    : `Who could change the file can be in between. Compare the words: usmp relay identity words ${name}`
+}
+
+export function unknownPeer(name: string): UsmpError {
+  return new UsmpError('INVALID_ARGUMENT', `no peer is known as ${JSON.stringify(name)}`, {
+    hint: '`usmp relay peers` lists them. A new one becomes known by a code: `usmp relay peer --new-code`.',
+  })
+}
+
+function lineOf(peer: KnownPeer): string {
+  const { name, key, since, verified } = { key: toHex(peer.publicKey), since: peer.firstSeen.toISOString(), ...peer }
+  return `${name}  ${key}  since ${since.slice(0, 10)}  ${verified ? 'verified' : 'words not compared'}`
+}
+
+function fieldsOf({ name, publicKey, firstSeen, verified }: KnownPeer) {
+  return { peer: name, public_key: toHex(publicKey), first_seen: firstSeen.toISOString(), verified }
+}
