@@ -96,4 +96,13 @@ export const list: readonly About[] = [
       (name) => `packages/gateway/src/${name}.ts`,
     ),
   },
+  {
+    name: 'relay-join',
+    what: 'JOINs and first messages, and peers of a relay that come, send and go in any order: nothing of them is left',
+    maxLength: 300,
+    covers: [
+      'wire',
+      ...['peer-sockets', 'routes', 'circuit', 'relay-socket', 'admission'].map((name) => `server/${name}`),
+    ].map((name) => `packages/relay/src/${name}.ts`),
+  },
 ]

@@ -5,6 +5,7 @@ import { gatewayHttp } from './targets/gateway-http.js'
 import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
 import { mqtt } from './targets/mqtt.js'
+import { relayJoin } from './targets/relay-join.js'
 import { rpcMessages } from './targets/rpc.js'
 import { session } from './targets/session.js'
 
@@ -18,4 +19,5 @@ export const targets: Readonly<Record<string, Target>> = {
   mqtt,
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
+  'relay-join': relayJoin,
 }
