@@ -124,7 +124,7 @@ const steps = {
     }
     vitest('gateway', { files, args: ['--maxWorkers=2'] })
   },
-  relay: () => vitest('relay', { args: ['--maxWorkers=2'] }),
+  relay: () => vitest('relay', { files: { 'peer/chromium.test.ts': ['chromium'] }, args: ['--maxWorkers=2'] }),
   browser: () =>
     vitest('browser', {
       files: { 'chromium.test.ts': ['chromium'], 'c-serial.test.ts': ['chromium', 'python', ...c] },
