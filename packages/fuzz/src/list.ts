@@ -105,4 +105,12 @@ export const list: readonly About[] = [
       ...['peer-sockets', 'routes', 'circuit', 'relay-socket', 'admission'].map((name) => `server/${name}`),
     ].map((name) => `packages/relay/src/${name}.ts`),
   },
+  {
+    name: 'relay-pairing',
+    what: 'messages of a pairing, codes, files of identities and known peers: what is read is written again; no peer without the code',
+    maxLength: 600,
+    covers: ['pairing-messages', 'pairing-circuit', 'pairing-code', 'peer-name', 'known-peers', 'identity-file'].map(
+      (name) => `packages/relay/src/${name}.ts`,
+    ),
+  },
 ]

@@ -6,6 +6,7 @@ import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
 import { mqtt } from './targets/mqtt.js'
 import { relayJoin } from './targets/relay-join.js'
+import { relayPairing } from './targets/relay-pairing.js'
 import { rpcMessages } from './targets/rpc.js'
 import { session } from './targets/session.js'
 
@@ -20,4 +21,5 @@ export const targets: Readonly<Record<string, Target>> = {
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
   'relay-join': relayJoin,
+  'relay-pairing': relayPairing,
 }

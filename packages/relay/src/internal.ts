@@ -1,3 +1,21 @@
+// For the tests and tools of this repository: parts that stand behind the API. Nothing here is promised to anybody; every release may
+// change or remove it.
+export { Identity } from './identity.js'
+export { openIdentity, readIdentityHeader, sealIdentity } from './identity-file.js'
+export { KnownPeers } from './known-peers.js'
+export { hostPairing } from './pairing.js'
+export { PairingCode } from './pairing-code.js'
+export {
+  decodeAnswer,
+  decodeConfirmation,
+  decodeIntroduction,
+  decodeOffer,
+  encodeAnswer,
+  encodeConfirmation,
+  encodeIntroduction,
+  encodeOffer,
+} from './pairing-messages.js'
+export { faultOfName } from './peer-name.js'
 export { completeLimits } from './server/limits.js'
 export { PeerSockets } from './server/peer-sockets.js'
 export { faultOfToken } from './server/tokens.js'
