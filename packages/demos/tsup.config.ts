@@ -2,6 +2,13 @@ import { defineConfig } from 'tsup'
 
 export default defineConfig([
   {
+    entry: ['src/bank/main.ts'],
+    outDir: 'dist/bank',
+    format: ['esm'],
+    target: 'es2022',
+    clean: true,
+  },
+  {
     entry: ['src/telemetry/main.ts', 'src/telemetry/device.ts'],
     outDir: 'dist/telemetry',
     format: ['esm'],
