@@ -115,6 +115,17 @@ describe('states', () => {
     expect(text()).toContain('somebody who is not bank was there [AUTH_FAILED]; next attempt in 0.5 s')
   })
 
+  test('a relay that refuses from the beginning is a reason to give up, and later it is told', () => {
+    const { output, text } = recorded()
+    const report = new StateReport('bank', parseRelay('wss://relay.example'), output)
+    const refused = new UsmpError('RELAY_REFUSED', 'the token has expired')
+    expect(report.tell({ state: 'away', error: new UsmpError('UNREACHABLE', 'no route'), pause: 500 })).toBeUndefined()
+    expect(report.tell({ state: 'away', error: refused, pause: 500 })).toBe(refused)
+    report.tell({ state: 'waiting' })
+    expect(report.tell({ state: 'away', error: refused, pause: 500 })).toBeUndefined()
+    expect(text()).toContain('relay.example is not reached; the relay refused: the token has expired [RELAY_REFUSED]')
+  })
+
   test('a relay that is away is told with the reason, and as JSON', () => {
     const { output, text } = recorded(true)
     const report = new StateReport('bank', parseRelay('ws://127.0.0.1:1'), output)

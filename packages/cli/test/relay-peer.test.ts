@@ -6,7 +6,7 @@ import { type Identity, openCircuit } from '@usmp/relay'
 import { nodeDial, readIdentityFile } from '@usmp/relay/node'
 import { describe, expect, test } from 'vitest'
 import { onTerminal } from './terminal-run.js'
-import { deserted, directory, done, file, keyFile, type Run, usmp } from './usmp.js'
+import { deserted, directory, done, file, keyFile, OTHER_KEY, type Run, usmp } from './usmp.js'
 
 /** A relay that runs; its URL. */
 async function relay(listen = '127.0.0.1:0', ...args: readonly string[]): Promise<Run & { url: string }> {
@@ -294,6 +294,11 @@ describe('the relay', () => {
     expect(host.stderr).toContain(`--code ${code} --token-file FILE`)
     const guest = peer(customer, '--code', code!, '--token-file', token, ...named(customer))
     await guest.says('stderr', /online with bank/)
+    await host.says('stderr', /online with customer/)
+    const forged = await file((await done('relay', 'token', '--token-key', await keyFile(OTHER_KEY))).stdout, 'token')
+    const later = await done('relay', 'peer', ...bank.args, '--to', 'customer', '--token-file', forged)
+    expect(later.code).toBe(5)
+    expect(later.stderr).toContain('[RELAY_REFUSED]')
   })
 
   test('that is not there is told, and SIGINT ends the wait', async () => {

@@ -6,12 +6,17 @@ import type { Output } from '../output.js'
 /** Somebody on the route does not hold the key of the pair. */
 const WRONG_PROOF: readonly UsmpError['code'][] = ['AUTH_FAILED', 'UNKNOWN_DEVICE']
 
+/** The relay is the wrong one, or we are: another attempt with the same options ends in the same way. */
+const REFUSALS: readonly UsmpError['code'][] = ['RELAY_REFUSED', 'UNTRUSTED_CERTIFICATE', 'INVALID_RESPONSE']
+const REACHED: readonly RelayStatus['state'][] = ['waiting', 'handshaking', 'online']
+
 /** Tells on stderr where a peer is. */
 export class StateReport {
   readonly #peer: string
   readonly #relay: string
   readonly #output: Output
   #hasBeenOnline = false
+  #hasReachedRelay = false
   #state: RelayStatus['state'] = 'connecting'
 
   constructor(peer: string, relay: URL, output: Output) {
@@ -29,14 +34,16 @@ export class StateReport {
   }
 
   /**
-   * Returns the reason to give up, if there is one: the first who answers in the name of the peer is somebody else. Once there was a
-   * session, a stranger on the route is told, and nothing more: it must not be able to end a conversation.
+   * Returns the reason to give up, if there is one: the relay does not let us in, or the first who answers in the name of the peer is
+   * somebody else. Once there was a session, a stranger on the route is told, and nothing more: it must not be able to end a conversation.
    */
   tell(status: RelayStatus): UsmpError | undefined {
     this.#state = status.state
     if (status.state === 'online') this.#hasBeenOnline = true
+    if (REACHED.includes(status.state)) this.#hasReachedRelay = true
     const { error } = status
     if (error && !this.#hasBeenOnline && WRONG_PROOF.includes(error.code)) return this.#impostor(error)
+    if (error && !this.#hasReachedRelay && REFUSALS.includes(error.code)) return error
     if (status.state !== 'ended') this.#show(status)
     return undefined
   }
