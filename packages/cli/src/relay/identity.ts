@@ -7,7 +7,7 @@ import { loadRelay } from './package.js'
 import { askNewPassphrase } from './passphrase.js'
 import { unknownPeer } from './peers.js'
 import { formatPublicIdentity } from './public-identity.js'
-import { OwnStore } from './store.js'
+import { OwnStore, quoted } from './store.js'
 
 export interface ExportFlags extends IdentityFlags {
   readonly name?: string
@@ -22,7 +22,9 @@ export interface PasswordFlags extends IdentityFlags {
 export async function identityShowCommand(flags: IdentityFlags, output: Output): Promise<number> {
   const store = new OwnStore(flags, output)
   const { publicKey, sealed: isSealed } = await store.about()
-  const sealed = isSealed ? 'sealed by a passphrase' : 'without a passphrase: `usmp relay identity passwd` seals it'
+  const sealed = isSealed
+    ? 'sealed by a passphrase'
+    : `without a passphrase: \`${store.command('identity passwd')}\` seals it`
   await output.result(`${toHex(publicKey)}\n${store.file}, ${sealed}`, {
     event: 'identity',
     public_key: toHex(publicKey),
@@ -81,7 +83,7 @@ export async function identityWordsCommand(name: string, flags: IdentityFlags, o
   output.status(
     `compare both lines with ${name}, by telephone or face to face`,
     { event: 'compare', peer: name },
-    `Are they the same at both ends? Then: usmp relay verify ${name}\nIf not, somebody is between you: usmp relay forget ${name}`,
+    `Are they the same at both ends? Then: ${store.command(`verify ${quoted(name)}`)}\n  If not, somebody is between you: ${store.command(`forget ${quoted(name)}`)}`,
   )
   return ExitCode.OK
 }

@@ -6,9 +6,9 @@ import { tellCode } from './code.js'
 import { defaultName } from './files.js'
 import type { PeerFlags } from './flags.js'
 import { loadRelay, type RelayModule } from './package.js'
-import { tellLearnt, unknownPeer } from './peers.js'
+import { compareWords, tellLearnt, unknownPeer } from './peers.js'
 import { readPublicIdentity } from './public-identity.js'
-import { OwnStore } from './store.js'
+import { OwnStore, quoted } from './store.js'
 import type { Way } from './way.js'
 
 /** Whom we talk with. */
@@ -63,7 +63,7 @@ async function peerOf(flags: PeerFlags, around: Surroundings): Promise<KnownPeer
   }
   if (peerFile === undefined) return pair(flags, around)
   const peer = await store.learn(await readPublicIdentity(peerFile))
-  tellLearnt(peer, output)
+  tellLearnt(peer, output, compareWords(peer, store))
   return peer
 }
 
@@ -88,6 +88,6 @@ async function pair(flags: PeerFlags, { way, output, signal, store, identity }: 
     },
   })
   const known = await store.learn(peer)
-  tellLearnt(known, output, `The next time, without a code: --to ${known.name}`)
+  tellLearnt(known, output, `The next time, without a code: --to ${quoted(known.name)}`)
   return known
 }

@@ -4,7 +4,7 @@ import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
 import type { IdentityFlags } from './files.js'
 import { readPublicIdentity } from './public-identity.js'
-import { OwnStore } from './store.js'
+import { OwnStore, quoted } from './store.js'
 
 /** Lists the known peers. */
 export async function peersCommand(flags: IdentityFlags, output: Output): Promise<number> {
@@ -18,8 +18,9 @@ export async function peersCommand(flags: IdentityFlags, output: Output): Promis
 
 /** Remembers the peer of a file. */
 export async function addCommand(file: string, flags: IdentityFlags, output: Output): Promise<number> {
-  const peer = await new OwnStore(flags, output).learn(await readPublicIdentity(file))
-  tellLearnt(peer, output)
+  const store = new OwnStore(flags, output)
+  const peer = await store.learn(await readPublicIdentity(file))
+  tellLearnt(peer, output, compareWords(peer, store))
   return ExitCode.OK
 }
 
@@ -43,15 +44,15 @@ export async function forgetCommand(name: string, flags: IdentityFlags, output: 
   return ExitCode.OK
 }
 
-/** Says that a peer is known from now on, and how sure that is. */
-export function tellLearnt(peer: KnownPeer, output: Output, howSure = compareWords(peer)): void {
-  output.status(`${peer.name} is known from now on`, { event: 'known', ...fieldsOf(peer) }, howSure)
+/** Says that a peer is known from now on, and what follows from that. */
+export function tellLearnt(peer: KnownPeer, output: Output, advice: string): void {
+  output.status(`${peer.name} is known from now on`, { event: 'known', ...fieldsOf(peer) }, advice)
 }
 
-function compareWords({ name, verified }: KnownPeer): string {
-  return verified
-    ? ''
-    : `Who could change the file can be in between. Compare the words: usmp relay identity words ${name}`
+/** What to do about a key that came by a file. */
+export function compareWords({ name, verified }: KnownPeer, store: OwnStore): string {
+  if (verified) return ''
+  return `Who could change the file can be in between. Compare the words: ${store.command(`identity words ${quoted(name)}`)}`
 }
 
 export function unknownPeer(name: string): UsmpError {

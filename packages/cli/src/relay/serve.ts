@@ -110,7 +110,7 @@ function tellStarted(
       ...(tokenKey === undefined ? [] : [`  usmp relay token --token-key ${tokenKey} --days 30`]),
       'Two peers meet here; the second command is shown by the first:',
       `  usmp relay peer --relay ${address}${tokenKey === undefined ? '' : ' --token-file FILE'} --new-code`,
-    ].join('\n'),
+    ].join('\n  '),
   )
 }
 

@@ -22,6 +22,12 @@ export class OwnStore {
     this.#output = output
   }
 
+  /** A command about this identity, for people. */
+  command(words: string): string {
+    const { identity } = this.#flags
+    return `usmp relay ${words}${identity === undefined ? '' : ` --identity ${quoted(identity)}`}`
+  }
+
   /**
    * The caller wipes it.
    * @throws UsmpError INVALID_ARGUMENT; WrongPassphrase
@@ -83,7 +89,7 @@ export class OwnStore {
         `${peer.name} is known with another key in ${knownPeersFile(this.file)}`,
         {
           cause: error,
-          hint: `Nothing was changed. Ask ${peer.name} by another way. If it has a new identity, this removes the old one, and you pair anew:\n${this.#command(`forget ${quoted(peer.name)}`)}\nIf not, somebody poses as it.`,
+          hint: `Nothing was changed. Ask ${peer.name} by another way. If it has a new identity, this removes the old one, and you pair anew:\n    ${this.command(`forget ${quoted(peer.name)}`)}\n  If not, somebody poses as it.`,
         },
       )
     }
@@ -99,19 +105,13 @@ export class OwnStore {
     this.#output.status(
       `made a new identity in ${this.file}; only you can read it`,
       { event: 'made', file: this.file, sealed: passphrase !== undefined },
-      passphrase === undefined ? `To seal it by a passphrase: ${this.#command('identity passwd')}` : '',
+      passphrase === undefined ? `To seal it by a passphrase: ${this.command('identity passwd')}` : '',
     )
     return identity
   }
-
-  /** A command about this identity. */
-  #command(words: string): string {
-    const { identity } = this.#flags
-    return `usmp relay ${words}${identity === undefined ? '' : ` --identity ${quoted(identity)}`}`
-  }
 }
 
-/** For a shell. */
-function quoted(text: string): string {
+/** As a shell takes it. */
+export function quoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`
 }
