@@ -12,13 +12,17 @@ import {
   toHex,
   UsmpError,
 } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { tell } from './callback.js'
 import { relayError } from './close-error.js'
 import type { Dial } from './dial.js'
+import { circuitTable } from './peer-options.js'
 import { encodeJoin, type Join, RelayMessage } from './wire.js'
 
 /** ms for the WebSocket, and again for the first word of the relay. */
 const DEFAULT_TIMEOUT = 10_000
+/** ms that a dial may take longer than it was told. */
+const DIAL_GRACE = 1_000
 /** What the peer sends before the circuit is used, bytes. Reading stops at once, so this is what was on its way. */
 const MAX_HELD = 256 * 1024
 /** Where relays listen, if the URL has no path. */
@@ -45,14 +49,38 @@ export interface CircuitOptions extends Abortable {
  * network says; INVALID_RESPONSE for what is no relay; INVALID_ARGUMENT; ABORTED
  */
 export async function openCircuit(options: CircuitOptions): Promise<Transport> {
-  const { dial, join, timeout = DEFAULT_TIMEOUT, signal } = options
+  checkOptions('openCircuit', options, circuitTable)
+  const { join, timeout = DEFAULT_TIMEOUT, signal } = options
   throwIfAborted(signal)
   const hello = encodeJoin(join)
-  const url = addressOf(options.url, join)
-  const transport = await dial(url, { timeout, signal })
+  const transport = await dialRelay(options, timeout)
   const circuit = new Circuit(transport, join.pairing, options)
   await circuit.join(hello, timeout)
   return circuit
+}
+
+/** Dials, and goes on without an answer if the application's function gives none. */
+async function dialRelay({ url: relay, dial, join, clock = systemClock, signal }: CircuitOptions, timeout: number) {
+  const url = addressOf(relay, join)
+  let timer: unknown
+  let forgetSignal: (() => void) | undefined
+  const givenUp = new Promise<never>((_, reject) => {
+    const late = () => reject(new UsmpError('UNREACHABLE', `${url}: no answer within ${timeout} ms`))
+    // Later than what it was told, as it knows better what went wrong.
+    if (timeout > 0) timer = clock.setTimer(late, timeout + DIAL_GRACE)
+    forgetSignal = onAbort(signal, () => reject(abortError(signal)))
+  })
+  const dialled = (async () => dial(url, { timeout, signal }))()
+  try {
+    return await Promise.race([dialled, givenUp])
+  } catch (error) {
+    // If it comes in the end, nobody wants it any more.
+    dialled.then((transport) => transport.abort()).catch(() => {})
+    throw asUsmpError(error, 'TRANSPORT_FAILED')
+  } finally {
+    clock.clearTimer(timer)
+    forgetSignal?.()
+  }
 }
 
 /**

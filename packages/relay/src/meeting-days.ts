@@ -1,6 +1,9 @@
+import { UsmpError } from '@usmp/core'
 import type { Side } from './wire.js'
 
 const DAY = 24 * 60 * 60_000
+/** Days are written with years of four digits. */
+const END_OF_YEAR_9999 = 253_402_300_800_000 - 1
 /** So long before and after midnight (UTC) a peer looks at two days, ms: the clocks of two peers may differ by twice as much. */
 const MARGIN = 5 * 60_000
 /**
@@ -30,8 +33,11 @@ export class MeetingDays {
     this.#now = now
   }
 
+  /** @throws UsmpError INVALID_ARGUMENT if there is no such time */
   next(): Stay {
     const now = this.#now()
+    if (!(now >= 0 && now < END_OF_YEAR_9999))
+      throw new UsmpError('INVALID_ARGUMENT', `now() gives ${now}, which is no time`)
     const sinceMidnight = now % DAY
     const untilMidnight = DAY - sinceMidnight
     if (sinceMidnight < MARGIN) return this.#stayAtOneOf(now, now - DAY)

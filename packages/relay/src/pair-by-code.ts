@@ -1,10 +1,12 @@
 import { type Clock, onAbort, systemClock, type Transport, throwIfAborted, UsmpError, wipe } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { tell } from './callback.js'
 import { openCircuit } from './circuit.js'
 import type { Dial } from './dial.js'
 import { hostPairing, joinPairing, type PairedPeer, type PairingOptions } from './pairing.js'
 import type { PairingCode } from './pairing-code.js'
 import { assertPeerName } from './peer-name.js'
+import { pairByCodeTable } from './peer-options.js'
 import type { Side } from './wire.js'
 
 /** Between two attempts to reach the relay before anybody has used the code, ms. */
@@ -30,7 +32,7 @@ export interface PairByCodeOptions extends Omit<PairingOptions, 'circuit'> {
  * @throws UsmpError PAIRING_FAILED, after which the code is used up; RELAY_REFUSED, UNTRUSTED_CERTIFICATE; INVALID_ARGUMENT, ABORTED
  */
 export function hostByCode(options: PairByCodeOptions): Promise<PairedPeer> {
-  return pairByCode(0, hostPairing, options)
+  return pairByCode('hostByCode', 0, hostPairing, options)
 }
 
 /**
@@ -38,10 +40,16 @@ export function hostByCode(options: PairByCodeOptions): Promise<PairedPeer> {
  * @throws UsmpError as {@link hostByCode}
  */
 export function joinByCode(options: PairByCodeOptions): Promise<PairedPeer> {
-  return pairByCode(1, joinPairing, options)
+  return pairByCode('joinByCode', 1, joinPairing, options)
 }
 
-async function pairByCode(side: Side, pair: typeof hostPairing, options: PairByCodeOptions): Promise<PairedPeer> {
+async function pairByCode(
+  caller: string,
+  side: Side,
+  pair: typeof hostPairing,
+  options: PairByCodeOptions,
+): Promise<PairedPeer> {
+  checkOptions(caller, options, pairByCodeTable)
   const { relay, dial, token, onWaiting, onRetry, ...pairing } = options
   // Before anybody waits.
   assertPeerName(options.name)

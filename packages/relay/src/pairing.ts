@@ -111,7 +111,8 @@ interface Attempt {
   readonly signal: AbortSignal
 }
 
-const pairingTable: TableOf<PairingOptions> = {
+/** Of `hostPairing` and `joinPairing`. */
+export const pairingTable: TableOf<PairingOptions> = {
   circuit: {
     expected: 'a Transport of kind message',
     fits: (value) => isTransport(value) && value.kind === 'message',

@@ -1,6 +1,8 @@
 import { type Abortable, asUsmpError, onAbort, UsmpError } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { Channel, type ChannelOptions } from './channel.js'
 import { type Cover, sessionTiming } from './cover.js'
+import { relayPeerTable } from './peer-options.js'
 import { type RelaySessionsOptions, relaySessions } from './relay-sessions.js'
 import type { RelayState, RelayStatus } from './relay-status.js'
 
@@ -63,6 +65,7 @@ export class RelayPeer extends EventTarget {
    * @throws UsmpError INVALID_ARGUMENT, RANDOM_FAILED
    */
   static start(options: RelayPeerOptions): RelayPeer {
+    checkOptions('RelayPeer.start', options, relayPeerTable)
     return new RelayPeer(options)
   }
 

@@ -14,10 +14,12 @@ import {
   throwIfAborted,
   type UsmpError,
 } from '@usmp/core'
+import { checkOptions } from '@usmp/core/options'
 import { openCircuit } from './circuit.js'
 import type { Dial } from './dial.js'
 import { MeetingDays, type Stay } from './meeting-days.js'
 import type { PairKeys } from './pair-keys.js'
+import { relaySessionsTable } from './peer-options.js'
 import { drawBytes, platformRandom } from './random.js'
 import { type RelayStatus, StatusTeller } from './relay-status.js'
 
@@ -61,6 +63,7 @@ export interface RelaySessionsOptions extends Abortable {
  * @throws UsmpError INVALID_ARGUMENT, RANDOM_FAILED, CRYPTO_FAILED: what this program itself has to repair
  */
 export async function* relaySessions(options: RelaySessionsOptions): AsyncGenerator<Session, void, undefined> {
+  checkOptions('relaySessions', options, relaySessionsTable)
   const { clock = systemClock, random = platformRandom, signal } = options
   const status = new StatusTeller(options.onState)
   const meeting = new Meeting(options, status)

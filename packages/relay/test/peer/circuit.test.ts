@@ -205,12 +205,34 @@ describe('a relay that refuses', () => {
     const clock = new SimulatedClock()
     relay.receive = () => {}
     const silent = failureOf(open(relay, 0, { clock }))
-    await until(() => clock.pending === 1)
+    await until(() => relay.sockets.size === 1)
+    await turns()
     clock.advance(10_000)
     expect(await silent).toMatchObject({ code: 'UNREACHABLE', message: expect.stringContaining('10000 ms') })
     relay.receive = (socket) => socket.drop()
     expect(await codeOf(open(relay, 0))).toBe('UNREACHABLE')
     expect(clock.pending).toBe(0)
+  })
+
+  test('a dial that never ends does not hold anybody up, and what comes of it late is ended', async () => {
+    const clock = new SimulatedClock()
+    let aborted = 0
+    let connected: (transport: Transport) => void = () => {}
+    const dial = () => new Promise<Transport>((resolve) => (connected = resolve))
+    const slow = codeOf(open(new MemoryRelay(), 0, { dial, clock }))
+    await until(() => clock.pending === 1)
+    clock.advance(11_000)
+    expect(await slow).toBe('UNREACHABLE')
+    connected({ abort: () => void aborted++ } as unknown as Transport)
+    await until(() => aborted === 1)
+    const stop = new AbortController()
+    const called = codeOf(open(new MemoryRelay(), 0, { dial, clock, signal: stop.signal }))
+    stop.abort()
+    expect([await called, clock.pending]).toEqual(['ABORTED', 0])
+    const throws = () => {
+      throw new Error('of the application')
+    }
+    expect(await codeOf(open(new MemoryRelay(), 0, { dial: throws }))).toBe('TRANSPORT_FAILED')
   })
 
   test('one that repeats itself is heard once', async () => {

@@ -186,6 +186,8 @@ describe('the sessions of a pair', () => {
       [{ keys: wiped }, 'INVALID_ARGUMENT'],
       [{ relay: new URL('ws://relay.example') }, 'INVALID_ARGUMENT'],
       [{ random: () => new Uint8Array(0) }, 'RANDOM_FAILED'],
+      [{ now: () => Number.NaN }, 'INVALID_ARGUMENT'],
+      [{ now: () => Date.parse('9999-12-31T23:59:59.999Z') + 1 }, 'INVALID_ARGUMENT'],
     ] as const
     for (const [more, code] of cases) {
       // A peer at the other side, as the random source is first asked in a handshake.
