@@ -32,17 +32,30 @@ export class VirtualClock extends SimulatedTime {
   }
 }
 
+const OFF: Cover = { mode: 'off' }
+
 /** Two sessions on one circuit. */
 export async function sessionsOn(
   circuit: SimulatedCircuit,
   clock: VirtualClock,
-  cover: Cover = { mode: 'off' },
+  covers: readonly [Cover, Cover] = [OFF, OFF],
 ): Promise<[Session, Session]> {
-  const common = { clock, provider: nodeProvider, ...sessionTiming(cover) }
+  const common = { clock, provider: nodeProvider }
   const [server, client] = circuit.ends
   const both = Promise.all([
-    Session.accept(server, { ...common, random: pseudoRandom(1), authorize: () => ({ psk: PSK }) }),
-    Session.connect(client, { ...common, random: pseudoRandom(2), psk: PSK, deviceId: DEVICE_ID_BYTES }),
+    Session.accept(server, {
+      ...common,
+      ...sessionTiming(covers[0]),
+      random: pseudoRandom(1),
+      authorize: () => ({ psk: PSK }),
+    }),
+    Session.connect(client, {
+      ...common,
+      ...sessionTiming(covers[1]),
+      random: pseudoRandom(2),
+      psk: PSK,
+      deviceId: DEVICE_ID_BYTES,
+    }),
   ])
   await clock.pass(200)
   return both
@@ -58,12 +71,13 @@ export class TwoChannels {
   circuit: SimulatedCircuit | undefined
   /** Why each session has ended. */
   readonly reasons: UsmpError[] = []
-  readonly #options: ChannelOptions
+  readonly #options: readonly [ChannelOptions, ChannelOptions]
   readonly #circuitOptions: CircuitOptions
   #seed = 10
 
-  constructor(options: ChannelOptions = {}, circuitOptions: CircuitOptions = {}) {
-    this.#options = options
+  /** @param other options of side 1, if they differ */
+  constructor(options: ChannelOptions = {}, circuitOptions: CircuitOptions = {}, other = options) {
+    this.#options = [options, other]
     this.#circuitOptions = circuitOptions
     this.channels = [this.#make(0), this.#make(1)]
   }
@@ -71,7 +85,7 @@ export class TwoChannels {
   #make(side: 0 | 1): Channel {
     const { clock } = this
     const now = () => clock.now() + this.wall[side]!
-    return new Channel({ clock, now, random: pseudoRandom(this.#seed++), ...this.#options })
+    return new Channel({ clock, now, random: pseudoRandom(this.#seed++), ...this.#options[side] })
   }
 
   /** The process of a side is gone, with all that it knew; the circuit ends with it. */
@@ -86,7 +100,10 @@ export class TwoChannels {
     const circuit = new SimulatedCircuit(this.clock, { onFrame, ...this.#circuitOptions })
     this.circuit = circuit
     await turn()
-    const sessions = await sessionsOn(circuit, this.clock, this.#options.cover)
+    const sessions = await sessionsOn(circuit, this.clock, [
+      this.#options[0].cover ?? OFF,
+      this.#options[1].cover ?? OFF,
+    ])
     for (const [side, session] of sessions.entries()) {
       void this.channels[side]!.attach(session).then((reason) => this.reasons.push(reason))
     }
