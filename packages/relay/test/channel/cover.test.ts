@@ -181,7 +181,7 @@ test.each<Cover>([{ mode: 'schedule', rate: 1 / 60 }, { mode: 'noise' }])(
 const covers: readonly Cover[] = [
   { mode: 'off' },
   { mode: 'noise' },
-  { mode: 'schedule', rate: 10 },
+  { mode: 'schedule', rate: 1 },
   { mode: 'schedule', rate: 1 / 60 },
 ]
 test.each(covers.flatMap((one) => covers.map((other) => [one, other] as const)))(

@@ -217,3 +217,14 @@ test("the peer's time is never later than the truth, and the fastest cell makes 
   await clock.pass(1_000_000)
   expect(clock.now() - 1000 - peer.at(clock.now())).toBeCloseTo(220, 1)
 })
+
+test('a jump of the own clock may have been a step of the wall clock: until the next cell the peer is taken to be behind', () => {
+  const clock = new VirtualClock()
+  let wall = 0
+  const lifetime = new LifetimeClock(clock, () => clock.now() + wall)
+  const peer = new PeerTime(lifetime)
+  peer.measure(100)
+  const before = peer.at(lifetime.now())
+  wall = 3_600_000
+  expect(peer.at(lifetime.now())).toBeLessThanOrEqual(before)
+})
