@@ -38,7 +38,7 @@ export type CellKind = (typeof CellKind)[keyof typeof CellKind]
 
 export interface Cell {
   readonly kind: CellKind
-  /** All ids up to this one are dealt with: taken by the application, or dropped as too late. 0 for none. */
+  /** All ids up to this one are dealt with: taken by the application, or dropped as too late. 0 tells nothing. */
   readonly ack: number
   /** How many messages were dropped as too late, of those that `ack` covers. */
   readonly late: number

@@ -98,7 +98,7 @@ export class ChannelRun implements TickHandler {
 
   /** There is something to acknowledge. */
   acknowledge(): void {
-    if (this.#isScheduled || this.#over) return
+    if (this.#isScheduled || this.#over || !this.#greeted) return
     if (this.#parts.incoming.ack - this.#ackSent >= ACK_AT) this.#sendEmpty()
     else this.#armAck()
   }
@@ -184,13 +184,14 @@ export class ChannelRun implements TickHandler {
   #seal(content: Partial<NextCell> = {}): Uint8Array {
     const { kind = CellKind.COVER, id = 0, data = NOTHING, deadline = Number.POSITIVE_INFINITY } = content
     const { incoming, lifetime } = this.#parts
-    const isHello = kind === CellKind.HELLO
-    const ack = isHello ? 0 : incoming.ack
+    // Before its hello, the peer may be another process than the one whose ids these are.
+    const ack = this.#greeted ? incoming.ack : 0
+    const late = this.#greeted ? incoming.late : 0
     this.#ackSent = ack
     return encodeCell({
       kind,
       ack,
-      late: isHello ? 0 : incoming.late,
+      late,
       id,
       stamp: Math.floor(lifetime.now() - this.#begin),
       deadline: deadline === Number.POSITIVE_INFINITY ? 0 : Math.max(1, Math.floor(this.#peerTime.at(deadline))),

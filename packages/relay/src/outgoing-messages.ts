@@ -207,10 +207,11 @@ export class OutgoingMessages {
   }
 
   /**
-   * Every cell of the peer has these two.
+   * Every cell of the peer has these two; both are 0 before it knows who we are.
    * @throws UsmpError INVALID_RESPONSE for what no honest peer says
    */
   acknowledge(ack: number, late: number): void {
+    if (ack === 0 && late === 0) return
     if (ack < this.#acked || ack >= this.#cursor) throw violation(`it acknowledges the id ${ack}`)
     const done: Entry[] = []
     for (let [entry] = this.#entries; entry && entry.first > 0 && entry.last <= ack; [entry] = this.#entries) {

@@ -2,6 +2,7 @@ import { UsmpError } from '@usmp/core'
 import { bytesOf, codeOf, expectBytes, isSettled } from '@usmp/testing'
 import { expect, test } from 'vitest'
 import { CELL_DATA, MAX_CHANNEL_MESSAGE, WINDOW } from '../../src/cell.ts'
+import type { Cover } from '../../src/cover.ts'
 import { Reader, TwoChannels, told } from './two-channels.ts'
 
 test('messages of all sizes arrive in order, in both directions, and are confirmed', async () => {
@@ -298,6 +299,25 @@ test('a peer that has restarted gets what was not confirmed; the application is 
   await world.pass(100)
   expect(back.texts).toEqual(['from the new one'])
 })
+
+test.each<Cover>([{ mode: 'off' }, { mode: 'schedule', rate: 100, gaps: 'grid' }])(
+  'cells that leave before the hello of a restarted peer is there tell it nothing of the former one: %o',
+  async (cover) => {
+    const world = new TwoChannels({ cover }, { latency: 60 })
+    await world.connect()
+    await world.pass(500)
+    for (let i = 0; i < 5; i++) await world.channels[1].send(`${i}`)
+    await world.pass(500)
+    await world.restart(1).send('new')
+    await world.connect()
+    // The application takes them while the hello is under way.
+    const reader = new Reader(world.channels[0])
+    await world.pass(1000)
+    expect(reader.texts).toEqual(['0', '1', '2', '3', '4', 'new'])
+    expect(world.reasons.map(({ code }) => code)).toEqual(['TRUNCATED', 'TRUNCATED'])
+    expect(world.channels[1].unconfirmed).toBe(0)
+  },
+)
 
 test('what a peer had sent before it restarted is still delivered, and messages of the new one behind it', async () => {
   const world = new TwoChannels()

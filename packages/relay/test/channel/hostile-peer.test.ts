@@ -151,9 +151,10 @@ describe('what no honest peer sends ends the session as INVALID_RESPONSE, and no
   test('takes an acknowledgement back', async () => {
     const world = await World.greeted()
     await world.channel.send('one')
+    await world.channel.send('two')
     await world.clock.pass(50)
+    world.raw({ ack: 2 })
     world.raw({ ack: 1 })
-    world.raw({ ack: 0 })
     await world.clock.pass(100)
     expect(world.reason).toBe('INVALID_RESPONSE')
   })

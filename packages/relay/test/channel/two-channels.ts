@@ -32,6 +32,8 @@ export class VirtualClock extends SimulatedTime {
   }
 }
 
+/** Of a circuit, ms: a handshake takes four times as long. */
+const LONGEST_LATENCY = 60
 const OFF: Cover = { mode: 'off' }
 
 /** Two sessions on one circuit. */
@@ -57,7 +59,7 @@ export async function sessionsOn(
       deviceId: DEVICE_ID_BYTES,
     }),
   ])
-  await clock.pass(200)
+  await clock.pass(4 * LONGEST_LATENCY)
   return both
 }
 
