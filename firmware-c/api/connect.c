@@ -79,6 +79,16 @@ usmp_err_t usmp_prepare(usmp_t *ctx, usmp_transport_t *transport)
 
 /* ---- the handshake ---- */
 
+static usmp_err_t name_client(const usmp_t *ctx)
+{
+  uint8_t *id = ctx->work->config.device_id;
+
+  if (!ctx->own_device_id)
+    return (usmp_err_t)usmp_callback_result(usmp_port_get_device_id(id, USMP_DEVICE_ID_LEN), USMP_ERR_INVALID_ARGUMENT);
+  memcpy(id, ctx->own_device_id, USMP_DEVICE_ID_LEN);
+  return USMP_OK;
+}
+
 static int start_client(usmp_t *ctx)
 {
   usmp_workspace_t *work = ctx->work;
@@ -86,8 +96,7 @@ static int start_client(usmp_t *ctx)
 
   work->config.psk = ctx->psk;
   work->config.psk_len = ctx->psk_len;
-  int named = usmp_port_get_device_id(work->config.device_id, USMP_DEVICE_ID_LEN);
-  usmp_err_t err = (usmp_err_t)usmp_callback_result(named, USMP_ERR_INVALID_ARGUMENT);
+  usmp_err_t err = name_client(ctx);
   if (err != USMP_OK) return err;
   return usmp_conn_init_client(&work->conn, &work->config, &buffers, usmp_port_millis());
 }
