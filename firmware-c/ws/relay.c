@@ -10,6 +10,8 @@
 #define SECONDS_A_DAY 86400u
 #define JOIN_HEAD 21u /* "UR", version, flags, route, length of the token */
 #define DEFAULT_PATH "/relay"
+/* A peer that is alone joins again after this time: the connection may be dead without anybody having told. */
+#define LONGEST_STAY_MS 300000u
 
 /* ---- what a pair key gives ---- */
 
@@ -66,11 +68,11 @@ void usmp_relay_day(uint64_t unix_seconds, char day[USMP_RELAY_DAY_SIZE])
   uint32_t year = 1970;
   uint32_t month = 0;
 
-  for (uint32_t len = 365; left >= len; len = 365u + is_leap_year(year)) {
+  for (uint32_t len = 365; left >= len; len = is_leap_year(year) ? 366u : 365u) {
     left -= len;
     year++;
   }
-  for (uint32_t len = 31; left >= len; len = lengths[month] + (month == 1 && is_leap_year(year))) {
+  for (uint32_t len = 31; left >= len; len = lengths[month] + (month == 1 && is_leap_year(year) ? 1u : 0u)) {
     left -= len;
     month++;
   }
@@ -86,19 +88,29 @@ static uint64_t other_side_of_midnight(uint64_t unix_seconds)
 {
   uint32_t second = (uint32_t)(unix_seconds % SECONDS_A_DAY);
 
-  if (second < USMP_RELAY_SKEW_S && unix_seconds >= SECONDS_A_DAY) return unix_seconds - SECONDS_A_DAY;
-  return second >= SECONDS_A_DAY - USMP_RELAY_SKEW_S ? unix_seconds + SECONDS_A_DAY : unix_seconds;
+  if (second < USMP_RELAY_MARGIN_S && unix_seconds >= SECONDS_A_DAY) return unix_seconds - SECONDS_A_DAY;
+  return second >= SECONDS_A_DAY - USMP_RELAY_MARGIN_S ? unix_seconds + SECONDS_A_DAY : unix_seconds;
 }
 
-/* The day to be at now. Near midnight it changes when a turn is over. */
-static void choose_day(usmp_relay_t *relay, uint64_t unix_seconds, char day[USMP_RELAY_DAY_SIZE])
+/* Where to wait next. Near midnight side 1 comes to both days while side 0 stays at one: so they meet. */
+static void choose_stay(usmp_relay_t *relay, uint64_t unix_seconds)
 {
+  static const uint16_t turns_ms[2] = {20000, 6000}; /* of the two sides */
   uint64_t other = other_side_of_midnight(unix_seconds);
-  bool turn_over = !relay->waiting || usmp_port_millis() - relay->joined_at >= USMP_RELAY_TURN_MS;
+  bool near_midnight = other != unix_seconds;
 
-  if (other == unix_seconds) relay->other_day = false;
-  else if (turn_over) relay->other_day = !relay->other_day;
-  usmp_relay_day(relay->other_day ? other : unix_seconds, day);
+  relay->stay_ms = near_midnight ? turns_ms[relay->config.side] : LONGEST_STAY_MS;
+  usmp_relay_day(near_midnight && relay->turn % 2u == 1 ? other : unix_seconds, relay->day);
+  relay->turn++;
+}
+
+/* Away from midnight a wait lasts until the margin begins, or until it is time to join again. */
+static bool is_stay_over(const usmp_relay_t *relay, uint64_t unix_seconds)
+{
+  bool near_midnight = other_side_of_midnight(unix_seconds) != unix_seconds;
+
+  if (near_midnight != (relay->stay_ms < LONGEST_STAY_MS)) return true;
+  return usmp_port_millis() - relay->joined_at >= relay->stay_ms;
 }
 
 /* ---- joining ---- */
@@ -142,11 +154,12 @@ static int send_join(usmp_relay_t *relay)
   return err == 0 ? USMP_OK : USMP_ERR_UNREACHABLE;
 }
 
-static int join(usmp_relay_t *relay, const char day[USMP_RELAY_DAY_SIZE])
+static int join(usmp_relay_t *relay, uint64_t unix_seconds)
 {
   relay->waiting = false;
+  choose_stay(relay, unix_seconds);
   int err = usmp_ws_configure(&relay->ws, &relay->config.ws, USMP_RELAY_SUBPROTOCOL);
-  if (err == USMP_OK) err = usmp_pair_day(usmp_port_crypto(), relay->config.pair_key, day, &relay->today);
+  if (err == USMP_OK) err = usmp_pair_day(usmp_port_crypto(), relay->config.pair_key, relay->day, &relay->today);
   if (err == USMP_OK) err = add_balance(relay);
   if (err == USMP_OK) err = usmp_ws_dial(&relay->ws, USMP_WS_JOINING);
   if (err == USMP_OK) err = send_join(relay);
@@ -154,7 +167,6 @@ static int join(usmp_relay_t *relay, const char day[USMP_RELAY_DAY_SIZE])
     usmp_ws_hang_up(&relay->ws, USMP_WS_CLOSE_NORMAL);
     return err;
   }
-  memcpy(relay->day, day, sizeof relay->day);
   relay->waiting = true;
   relay->joined_at = usmp_port_millis();
   return USMP_OK;
@@ -213,13 +225,10 @@ static int shake_hands(usmp_relay_t *relay, usmp_t *ctx)
 
 int usmp_relay_meet(usmp_relay_t *relay, usmp_t *ctx, uint64_t unix_seconds, uint32_t wait_ms)
 {
-  char day[USMP_RELAY_DAY_SIZE];
-
   if (!relay || !ctx || !relay->config.pair_key) return USMP_ERR_INVALID_ARGUMENT;
-  choose_day(relay, unix_seconds, day);
-  bool here = relay->waiting && await_peer(&relay->ws, 0) == 1;
-  if (!here && (!relay->waiting || strcmp(day, relay->day) != 0)) {
-    int err = join(relay, day);
+  bool alone = relay->waiting && await_peer(&relay->ws, 0) == 0;
+  if (!relay->waiting || (alone && is_stay_over(relay, unix_seconds))) {
+    int err = join(relay, unix_seconds);
     if (err != USMP_OK) return err;
   }
   int found = await_peer(&relay->ws, wait_ms);
@@ -242,7 +251,8 @@ int usmp_relay_start(usmp_relay_t *relay, const usmp_relay_config_t *config)
   memset(&relay->listener, 0, sizeof relay->listener);
   relay->listener.accept = accept_circuit;
   relay->listener.fd = -1;
-  relay->waiting = relay->other_day = false;
+  relay->waiting = false;
+  relay->turn = 0;
   int err = usmp_psk_check(config->pair_key, USMP_PAIR_KEY_SIZE, false);
   if (err == USMP_OK) err = usmp_ws_configure(&relay->ws, &config->ws, USMP_RELAY_SUBPROTOCOL);
   if (err == USMP_OK) err = usmp_pair_psk(crypto, config->pair_key, relay->psk);

@@ -29,13 +29,8 @@ extern "C" {
 #define USMP_RELAY_MAX_TOKEN 64
 #define USMP_PAIR_KEY_SIZE 32
 #define USMP_RELAY_DAY_SIZE 11 /* "2026-11-30" and its zero */
-/* So close to midnight (UTC) a peer tries the other day as well, by turns: the two clocks may differ. */
-#ifndef USMP_RELAY_SKEW_S
-#define USMP_RELAY_SKEW_S 300u
-#endif
-#ifndef USMP_RELAY_TURN_MS
-#define USMP_RELAY_TURN_MS 20000u
-#endif
+/* So close to midnight (UTC) a peer looks at two days by turns: the clocks of the two may differ (specification, section 12.3). */
+#define USMP_RELAY_MARGIN_S 300u
 
 /* Statuses that a relay closes with (specification, section 12.1), for usmp_ws_close_code(&relay.ws). */
 #define USMP_RELAY_TAKEN 4001u           /* a newer WebSocket has this side of the route */
@@ -78,8 +73,9 @@ typedef struct usmp_relay {
   char day[USMP_RELAY_DAY_SIZE];
   uint8_t psk[USMP_KEY_SIZE];
   bool waiting;       /* joined, and no session has the WebSocket yet */
-  bool other_day;     /* near midnight: whose turn it is */
+  uint8_t turn;       /* near midnight: odd at the other day */
   uint32_t joined_at; /* milliseconds */
+  uint32_t stay_ms;   /* so long it waits there; then it joins again */
 } usmp_relay_t;
 
 /* Connects to nothing yet. `relay` is zeroed, or was stopped. Returns 0, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_WEAK_PSK (a pair key that
@@ -87,7 +83,7 @@ typedef struct usmp_relay {
 int usmp_relay_start(usmp_relay_t *relay, const usmp_relay_config_t *config);
 
 /* Waits up to wait_ms for the other peer, and then for the handshake, in which ctx has the role of our side. It sets ctx->psk and
-   ctx->own_device_id. `unix_seconds` is the time, within USMP_RELAY_SKEW_S. The session of `ctx` is over, or there was none yet.
+   ctx->own_device_id. `unix_seconds` is the time, which may be wrong by USMP_RELAY_MARGIN_S. The session of `ctx` is over, or there was none yet.
    Returns 0: there is a session; USMP_ERR_NOT_CONNECTED: the other peer is not there, call again at once, the place at the relay is
    kept; USMP_ERR_UNREACHABLE: no relay, or it closed (usmp_ws_problem, usmp_ws_close_code tell why), call again after a pause; or
    why the handshake failed, as usmp_connect and usmp_accept: after a pause as well. */

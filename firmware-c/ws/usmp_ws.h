@@ -22,12 +22,13 @@
 extern "C" {
 #endif
 
-/* Messages that may wait for the session, 496 bytes each. With all taken the WebSocket is not read any further. */
-#ifndef USMP_WS_SLOTS
-#define USMP_WS_SLOTS 4
+/* Bytes for messages that wait for the session; each takes two more. When less than a message has room, the WebSocket is not read any
+   further. A port that reads ahead of that needs room for it (USMP_WS_READ_AHEAD). */
+#ifndef USMP_WS_BUFFER
+#define USMP_WS_BUFFER USMP_WS_PORT_BUFFER
 #endif
-#if USMP_WS_SLOTS < 2 || USMP_WS_SLOTS > 16
-#error "USMP_WS_SLOTS is 2 to 16"
+#if USMP_WS_BUFFER < USMP_WS_READ_AHEAD + 1024 || USMP_WS_BUFFER > 65535
+#error "USMP_WS_BUFFER is USMP_WS_READ_AHEAD + 1024 to 65535"
 #endif
 #ifndef USMP_WS_CONNECT_MS
 #define USMP_WS_CONNECT_MS 5000u
@@ -62,21 +63,19 @@ typedef enum usmp_ws_phase {
 
 /* Private: messages from the WebSocket on their way to the session, and the frame that is being collected for it. */
 typedef struct usmp_ws_link {
-  struct {
-    uint16_t len;
-    uint16_t at; /* from here on it was not taken */
-    uint8_t bytes[USMP_MAX_FRAME_SIZE];
-  } slots[USMP_WS_SLOTS];
-  uint8_t first;
-  uint8_t count;
-  uint16_t partial; /* bytes in the slot behind the last: of a message whose end has not come */
-  uint8_t phase;    /* usmp_ws_phase_t */
-  bool paused;      /* the WebSocket is not read until a slot is free */
+  uint8_t ring[USMP_WS_BUFFER]; /* whole messages, each behind its length */
+  uint16_t first;               /* of the oldest byte */
+  uint16_t used;
+  uint16_t left;    /* bytes of the oldest message that were not taken, when it was taken in part */
+  uint16_t partial; /* bytes in `message` */
+  uint8_t message[USMP_MAX_FRAME_SIZE];
+  uint8_t phase; /* usmp_ws_phase_t */
+  bool paused;   /* the WebSocket is not read until there is room */
   uint16_t tx_len;
   uint8_t tx[USMP_MAX_FRAME_SIZE];
 } usmp_ws_link_t;
 
-/* Static or for as long as the transport is used: some 3 KB at four slots, and what the port needs. All of it is private. */
+/* Static or for as long as the transport is used: USMP_WS_BUFFER, some 1.7 KB, and what the port needs. All of it is private. */
 typedef struct usmp_ws {
   usmp_ws_config_t config;
   usmp_ws_address_t address;

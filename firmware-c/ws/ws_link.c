@@ -5,6 +5,7 @@
 #include "usmp/frame.h"
 
 #define LENGTH_AT 8u /* of a frame's payload, in its header (specification, section 1.1) */
+#define LENGTH_SIZE 2u /* in front of each message in the ring */
 #define MAX_PATH 120u
 /* What a relay says (specification, section 12.1). */
 #define RELAY_WAITING 0x01
@@ -87,7 +88,7 @@ static int relay_said(usmp_ws_link_t *link, const uint8_t *message, size_t len)
     link->phase = USMP_WS_FRAMES;
     return USMP_OK;
   }
-  if (message[0] != RELAY_WAITING || link->phase != USMP_WS_JOINING) return USMP_ERR_UNEXPECTED_PACKET;
+  if (message[0] != RELAY_WAITING) return USMP_ERR_UNEXPECTED_PACKET;
   link->phase = USMP_WS_WAITING;
   return USMP_OK;
 }
@@ -101,49 +102,67 @@ static int check_size(const uint8_t *message, size_t len)
   return err == USMP_ERR_INCOMPLETE || err == USMP_ERR_TRAILING_BYTES ? err : USMP_OK;
 }
 
-static int message_came(usmp_ws_link_t *link, unsigned place)
+static size_t room(const usmp_ws_link_t *link)
 {
+  return sizeof link->ring - link->used;
+}
+
+static void put(usmp_ws_link_t *link, const uint8_t *bytes, size_t len)
+{
+  for (size_t i = 0; i < len; i++) link->ring[((size_t)link->first + link->used + i) % sizeof link->ring] = bytes[i];
+  link->used = (uint16_t)(link->used + len);
+}
+
+static void get(usmp_ws_link_t *link, uint8_t *out, size_t len)
+{
+  for (size_t i = 0; i < len; i++) out[i] = link->ring[((size_t)link->first + i) % sizeof link->ring];
+  link->first = (uint16_t)(((size_t)link->first + len) % sizeof link->ring);
+  link->used = (uint16_t)(link->used - len);
+}
+
+static int message_came(usmp_ws_link_t *link)
+{
+  uint8_t length[LENGTH_SIZE];
   size_t len = link->partial;
 
   link->partial = 0;
-  if (link->phase != USMP_WS_FRAMES) return relay_said(link, link->slots[place].bytes, len);
-  int err = check_size(link->slots[place].bytes, len);
+  if (link->phase != USMP_WS_FRAMES) return relay_said(link, link->message, len);
+  int err = check_size(link->message, len);
   if (err != USMP_OK) return err;
-  link->slots[place].len = (uint16_t)len;
-  link->slots[place].at = 0;
-  link->count++;
+  if (room(link) < LENGTH_SIZE + len) return USMP_ERR_QUEUE_FULL;
+  usmp_store16(length, (uint16_t)len);
+  put(link, length, sizeof length);
+  put(link, link->message, len);
   return USMP_OK;
 }
 
 int usmp_ws_link_receive(usmp_ws_link_t *link, const usmp_ws_part_t *part)
 {
-  unsigned place = (unsigned)(link->first + link->count) % USMP_WS_SLOTS;
-
   if (part->first && !part->binary) return USMP_ERR_BAD_MAGIC;
-  if (!usmp_ws_link_has_room(link)) return USMP_ERR_QUEUE_FULL;
   if (part->first) link->partial = 0;
-  if (part->len > (size_t)(USMP_MAX_FRAME_SIZE - link->partial)) return USMP_ERR_TRAILING_BYTES;
-  if (part->len > 0) memcpy(link->slots[place].bytes + link->partial, part->bytes, part->len);
+  if (part->len > sizeof link->message - link->partial) return USMP_ERR_TRAILING_BYTES;
+  if (part->len > 0) memcpy(link->message + link->partial, part->bytes, part->len);
   link->partial = (uint16_t)(link->partial + part->len);
-  return part->last ? message_came(link, place) : USMP_OK;
+  return part->last ? message_came(link) : USMP_OK;
 }
 
 bool usmp_ws_link_has_room(const usmp_ws_link_t *link)
 {
-  return link->count < USMP_WS_SLOTS;
+  return room(link) >= LENGTH_SIZE + USMP_MAX_FRAME_SIZE + USMP_WS_READ_AHEAD;
 }
 
 size_t usmp_ws_link_take(usmp_ws_link_t *link, uint8_t *out, size_t max_len)
 {
-  if (link->count == 0) return 0;
-  const uint8_t *bytes = link->slots[link->first].bytes + link->slots[link->first].at;
-  size_t left = (size_t)(link->slots[link->first].len - link->slots[link->first].at);
-  size_t len = left < max_len ? left : max_len;
-  memcpy(out, bytes, len);
-  link->slots[link->first].at = (uint16_t)(link->slots[link->first].at + len);
-  if (len < left) return len;
-  link->first = (uint8_t)((link->first + 1) % USMP_WS_SLOTS);
-  link->count--;
+  uint8_t length[LENGTH_SIZE];
+
+  if (link->used == 0) return 0;
+  if (link->left == 0) {
+    get(link, length, sizeof length);
+    link->left = usmp_load16(length);
+  }
+  size_t len = link->left < max_len ? link->left : max_len;
+  get(link, out, len);
+  link->left = (uint16_t)(link->left - len);
   return len;
 }
 

@@ -26,11 +26,11 @@ int usmp_ws_parse_url(const char *url, usmp_ws_address_t *out);
 void usmp_ws_link_reset(usmp_ws_link_t *link, usmp_ws_phase_t phase);
 
 /* Returns 0; or why the WebSocket must be closed: USMP_ERR_BAD_MAGIC (text), USMP_ERR_INCOMPLETE and USMP_ERR_TRAILING_BYTES (not one
-   frame), USMP_ERR_UNEXPECTED_PACKET (nothing that a relay says), USMP_ERR_QUEUE_FULL (it was read although no slot is free). */
+   frame), USMP_ERR_UNEXPECTED_PACKET (nothing that a relay says), USMP_ERR_QUEUE_FULL (it was read although there is no room). */
 int usmp_ws_link_receive(usmp_ws_link_t *link, const usmp_ws_part_t *part);
-/* True when a whole message more has room. */
+/* True when one message more has room, and all that the port may read after it was told to stop. */
 bool usmp_ws_link_has_room(const usmp_ws_link_t *link);
-/* Bytes of the oldest message; 0: there is none. */
+/* Bytes of the oldest message, in parts if max_len is less; 0: there is none. */
 size_t usmp_ws_link_take(usmp_ws_link_t *link, uint8_t *out, size_t max_len);
 
 /* Takes bytes of the frame that is being collected, and none behind it. Returns how many. */

@@ -36,7 +36,8 @@ int usmp_ws_port_sha256(const uint8_t *data, size_t len, uint8_t out[32]);
 #define USMP_WS_PAUSE 1u
 
 void usmp_ws_opened(usmp_ws_t *ws);
-/* Returns USMP_WS_GO_ON; USMP_WS_PAUSE: all slots are taken; or the status to close the WebSocket with. */
+/* Returns USMP_WS_GO_ON; USMP_WS_PAUSE: there is no room, and no more than
+   USMP_WS_READ_AHEAD bytes may follow; or the status to close the WebSocket with. */
 unsigned usmp_ws_received(usmp_ws_t *ws, const usmp_ws_part_t *part);
 /* The server closes with this status, and says why; `reason` may be null. The end itself comes later. */
 void usmp_ws_closing(usmp_ws_t *ws, uint16_t status, const uint8_t *reason, size_t len);

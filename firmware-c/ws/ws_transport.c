@@ -199,7 +199,7 @@ static int ws_recv(usmp_transport_t *t, uint8_t *buf, size_t max_len)
   usmp_ws_link_t *link = &ws->link;
 
   usmp_ws_port_lock(ws);
-  if (link->count == 0 && !ws->ended && t->wait_ms > 0) usmp_ws_port_wait(ws, t->wait_ms);
+  if (link->used == 0 && !ws->ended && t->wait_ms > 0) usmp_ws_port_wait(ws, t->wait_ms);
   int result = (int)usmp_ws_link_take(link, buf, max_len);
   if (result == 0 && ws->ended) result = USMP_ERR_TRANSPORT_FAILED;
   bool resume = link->paused && usmp_ws_link_has_room(link);
@@ -214,7 +214,7 @@ static int ws_available(usmp_transport_t *t)
   usmp_ws_t *ws = t->ctx;
 
   usmp_ws_port_lock(ws);
-  int available = ws->link.count > 0 || ws->ended;
+  int available = ws->link.used > 0 || ws->ended;
   usmp_ws_port_unlock(ws);
   return available;
 }

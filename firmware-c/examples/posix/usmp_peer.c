@@ -4,16 +4,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "exchange.h"
 #ifdef USMP_PEER_MQTT
 #include "usmp_mqtt.h"
 #endif
+#ifdef USMP_PEER_WS
+#include "relay.h"
+#endif
 #include "usmp_posix.h"
 
 /* Between two attempts to open a line that was unplugged. */
 #define LINE_PAUSE_MS 500
+/* Between two attempts to meet at a relay. */
+#define MEETING_PAUSE_MS 300u
 
 typedef struct options {
   const char *connect;
@@ -30,6 +36,11 @@ typedef struct options {
   unsigned long rekey_every;
   uint32_t keepalive_ms;
   const char *site; /* MQTT */
+  const char *ca;   /* this and the next two: wss */
+  const char *certificate;
+  const char *key;
+  uint8_t token[64]; /* of a relay */
+  size_t token_len;
 } options_t;
 
 static int fail(const char *what, const char *detail)
@@ -99,6 +110,31 @@ static bool read_sizes(const char *list, options_t *o)
   return false;
 }
 
+/* Hexadecimal digits. */
+static bool read_token(const char *path, options_t *o)
+{
+  char text[2 * sizeof o->token + 2] = {0};
+  FILE *file = fopen(path, "r");
+
+  if (!file) return false;
+  size_t len = fread(text, 1, sizeof text - 1, file);
+  fclose(file);
+  for (size_t i = 0; i + 1 < len && o->token_len < sizeof o->token; i += 2) {
+    unsigned byte;
+    if (sscanf(text + i, "%2x", &byte) != 1) break;
+    o->token[o->token_len++] = (uint8_t)byte;
+  }
+  return o->token_len > 0;
+}
+
+static bool read_tls_option(const char *name, const char *value, options_t *o)
+{
+  if (strcmp(name, "--ca") == 0) return (o->ca = value) != NULL;
+  if (strcmp(name, "--cert") == 0) return (o->certificate = value) != NULL;
+  if (strcmp(name, "--key") == 0) return (o->key = value) != NULL;
+  return false;
+}
+
 static bool read_flag(const char *name, options_t *o)
 {
   if (strcmp(name, "--echo") == 0) return o->echo = true;
@@ -120,7 +156,8 @@ static bool read_option(const char *name, const char *value, options_t *o)
   if (strcmp(name, "--sizes") == 0) return read_sizes(value, o);
   if (strcmp(name, "--rekey-every") == 0) return (o->rekey_every = strtoul(value, NULL, 10)) > 0;
   if (strcmp(name, "--keepalive-ms") == 0) return (o->keepalive_ms = (uint32_t)strtoul(value, NULL, 10)) > 0;
-  return false;
+  if (strcmp(name, "--token-file") == 0) return read_token(value, o);
+  return read_tls_option(name, value, o);
 }
 
 static bool read_options(int argc, char **argv, options_t *o)
@@ -173,6 +210,18 @@ static int dial_mqtt(usmp_transport_t *transport, const options_t *o)
 }
 #endif
 
+#ifdef USMP_PEER_WS
+static int dial_ws(usmp_transport_t *transport, const options_t *o)
+{
+  static usmp_ws_t ws;
+  const usmp_ws_config_t config = {.url = o->connect, .ca = o->ca, .certificate = o->certificate, .key = o->key};
+
+  int err = usmp_transport_ws_init(transport, &ws, &config);
+  if (err == USMP_ERR_UNREACHABLE) fail("no WebSocket", usmp_ws_problem(&ws));
+  return err;
+}
+#endif
+
 static int dial(usmp_transport_t *transport, const options_t *o)
 {
   const char *address = o->connect;
@@ -186,6 +235,9 @@ static int dial(usmp_transport_t *transport, const options_t *o)
   if (strcmp(kind, "serial") == 0) return usmp_transport_serial_init(transport, host, number);
 #ifdef USMP_PEER_MQTT
   if (strcmp(kind, "mqtt") == 0) return dial_mqtt(transport, o);
+#endif
+#ifdef USMP_PEER_WS
+  if (strcmp(kind, "ws") == 0 || strcmp(kind, "wss") == 0) return dial_ws(transport, o);
 #endif
   if (strcmp(kind, "cobs-tcp") == 0) { /* a line whose other end is a socket, as an emulator offers it */
     int err = usmp_transport_tcp_init(transport, host, number);
@@ -364,10 +416,59 @@ static int run_server(options_t *o)
   }
 }
 
+#ifdef USMP_PEER_WS
+#define RELAY_PREFIX "relay+"
+
+static bool is_at_relay(const char *address)
+{
+  return address && strncmp(address, RELAY_PREFIX, strlen(RELAY_PREFIX)) == 0;
+}
+
+/* Until there is a session, or what cannot get better. */
+static int await_meeting(usmp_relay_t *relay, usmp_t *ctx)
+{
+  for (;;) {
+    int err = usmp_relay_meet(relay, ctx, (uint64_t)time(NULL), 1000);
+    if (err == USMP_ERR_NOT_CONNECTED) continue;
+    if (err == USMP_OK || err == USMP_ERR_INVALID_ARGUMENT || err == USMP_ERR_CRYPTO_FAILED) return err;
+    say("failed", usmp_err_name(err));
+    if (err == USMP_ERR_UNREACHABLE) fail("at the relay", usmp_ws_problem(&relay->ws));
+    usmp_port_delay_ms(MEETING_PAUSE_MS);
+  }
+}
+
+/* Side 1, the client, ends with its session; side 0 waits for the next one. The key of the command line is the pair key. */
+static int run_at_relay(const options_t *o)
+{
+  static usmp_relay_t relay;
+  const char *address = o->connect ? o->connect : o->listen;
+  const usmp_relay_config_t config = {
+    .ws = {.url = address + strlen(RELAY_PREFIX), .ca = o->ca, .certificate = o->certificate, .key = o->key},
+    .pair_key = o->psk,
+    .side = o->connect ? 1 : 0,
+    .token = o->token,
+    .token_len = o->token_len,
+  };
+
+  int err = o->psk_len == USMP_PAIR_KEY_SIZE ? usmp_relay_start(&relay, &config) : USMP_ERR_INVALID_ARGUMENT;
+  if (err != USMP_OK) return fail("cannot start", usmp_err_name(err));
+  do {
+    usmp_t ctx = {.keepalive_ms = o->keepalive_ms, .cipher_suite = o->suite};
+    err = await_meeting(&relay, &ctx);
+    if (err == USMP_OK) err = use_session(&ctx, o);
+  } while (o->listen && !o->once);
+  usmp_relay_stop(&relay);
+  return err < 0 && err != USMP_ERR_CLOSED;
+}
+#endif
+
 int main(int argc, char **argv)
 {
   options_t o;
 
   if (!read_options(argc, argv, &o)) return 2;
+#ifdef USMP_PEER_WS
+  if (is_at_relay(o.connect) || is_at_relay(o.listen)) return run_at_relay(&o);
+#endif
   return o.connect ? run_client(&o) : run_server(&o);
 }

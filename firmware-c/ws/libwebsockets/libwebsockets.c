@@ -1,5 +1,6 @@
 /* WebSockets on a host, by libwebsockets. Its functions are called in one thread, which belongs to this WebSocket; only
    lws_cancel_service may be called in others. */
+#include <arpa/inet.h>
 #include <libwebsockets.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -83,7 +84,19 @@ static int demand_address(const usmp_ws_t *ws, SSL_CTX *ssl)
   return X509_VERIFY_PARAM_set1_ip_asc(SSL_CTX_get0_param(ssl), ws->address.host) == 1 ? 0 : -1;
 }
 
-/* Reads no further until a slot is free. */
+/* Only to tell why: OpenSSL has decided. */
+static int certificate_checked(usmp_ws_t *ws, X509_STORE_CTX *check, bool good)
+{
+  char text[USMP_WS_PROBLEM_SIZE];
+
+  if (good) return 0;
+  snprintf(text, sizeof text, "the certificate of the server: %s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(check)));
+  usmp_ws_ended(ws, text);
+  return 0;
+}
+
+/* When there is no room, libwebsockets is told to pause outside of this callback (woken). In here it would store the rest of what it has
+   read, and it then hangs over that (4.1). */
 static int received(usmp_ws_t *ws, struct lws *wsi, const void *bytes, size_t len)
 {
   const usmp_ws_part_t part = {
@@ -96,7 +109,10 @@ static int received(usmp_ws_t *ws, struct lws *wsi, const void *bytes, size_t le
 
   unsigned result = usmp_ws_received(ws, &part);
   if (result == USMP_WS_GO_ON) return 0;
-  if (result == USMP_WS_PAUSE) return lws_rx_flow_control(wsi, 0) < 0 ? -1 : 0;
+  if (result == USMP_WS_PAUSE) {
+    lws_cancel_service(ws->port.context);
+    return 0;
+  }
   lws_close_reason(wsi, (enum lws_close_status)result, NULL, 0);
   return -1;
 }
@@ -141,7 +157,7 @@ static void gone(usmp_ws_t *ws, const char *problem)
   usmp_ws_ended(ws, problem);
 }
 
-/* The application's thread has something for this one. */
+/* The application's thread has something for this one, or a callback has. */
 static void woken(usmp_ws_t *ws)
 {
   struct lws *wsi = ws->port.wsi;
@@ -151,7 +167,7 @@ static void woken(usmp_ws_t *ws)
   bool reads = !ws->link.paused;
   bool writes = ws->port.count > 0 || ws->port.closing;
   usmp_ws_port_unlock(ws);
-  if (reads) lws_rx_flow_control(wsi, 1);
+  lws_rx_flow_control(wsi, reads);
   if (writes) lws_callback_on_writable(wsi);
 }
 
@@ -161,6 +177,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
   switch (reason) {
     case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_CLIENT_VERIFY_CERTS: return demand_address(ws, user);
+    case LWS_CALLBACK_OPENSSL_PERFORM_SERVER_CERT_VERIFICATION: return certificate_checked(ws, user, len != 0);
     case LWS_CALLBACK_CLIENT_ESTABLISHED:
       ws->port.opened = true;
       usmp_ws_opened(ws);
@@ -243,8 +260,7 @@ static struct lws_context *make_context(usmp_ws_t *ws)
   info.port = CONTEXT_PORT_NO_LISTEN;
   info.protocols = protocols;
   info.user = ws;
-  info.gid = (gid_t)-1;
-  info.uid = (uid_t)-1;
+  info.gid = info.uid = -1; /* privileges stay */
   info.http_proxy_address = ""; /* and not that of the environment */
   info.timeout_secs = (ws->config.connect_ms ? ws->config.connect_ms : USMP_WS_CONNECT_MS) / 1000u + 1;
   if (ws->address.tls) {

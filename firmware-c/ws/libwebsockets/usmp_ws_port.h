@@ -11,6 +11,9 @@
 
 /* Frames that may wait for the thread of the WebSocket; those of the longest message fit. */
 #define USMP_WS_TX_SLOTS 4
+/* What libwebsockets hands over after it was told to pause: a record of TLS has up to 16 KB, and a second one may have been begun. */
+#define USMP_WS_READ_AHEAD 33792
+#define USMP_WS_PORT_BUFFER 40960
 
 struct lws;
 struct lws_context;

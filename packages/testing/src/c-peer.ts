@@ -26,11 +26,12 @@ export function buildCPeers(): void {
  * it must never be an argument, as other users of the machine see those.
  */
 export class CPeer {
+  /** What it said on the standard error. */
+  log = ''
   readonly #child: ChildProcess
   readonly #secrets: string
   readonly #lines: string[] = []
   #wake: (() => void) | undefined
-  #log = ''
 
   constructor(backend: keyof typeof cPrograms, psk: Uint8Array, args: readonly string[]) {
     this.#secrets = mkdtempSync(join(tmpdir(), 'usmp-c-'))
@@ -41,7 +42,7 @@ export class CPeer {
       this.#lines.push(line)
       this.#wake?.()
     })
-    this.#child.stderr!.on('data', (chunk) => (this.#log += chunk))
+    this.#child.stderr!.on('data', (chunk) => (this.log += chunk))
     this.#child.on('close', () => this.#wake?.())
   }
 
@@ -52,7 +53,7 @@ export class CPeer {
       const index = this.#lines.findIndex((line) => line === word || line.startsWith(`${word} `))
       if (index >= 0) return this.#lines.splice(index, 1)[0]!.slice(word.length + 1)
       if (this.#child.exitCode !== null || Date.now() > deadline) {
-        throw new Error(`the C program never said "${word}"; it said ${JSON.stringify(this.#lines)}\n${this.#log}`)
+        throw new Error(`the C program never said "${word}"; it said ${JSON.stringify(this.#lines)}\n${this.log}`)
       }
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, WAIT)
