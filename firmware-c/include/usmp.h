@@ -148,11 +148,11 @@ typedef struct usmp {
   uint8_t cipher_suite; /* USMP_CIPHER_...; 0: USMP_CIPHER_DEFAULT */
   bool allow_weak_psk;  /* takes a PSK that usmp_psk_check calls weak; never one under 16 bytes */
   bool drop_late;       /* UDP: no message that is older than the last one read; for commands (usmp/config.h) */
+  void *scratch;        /* aligned as for any object, or null */
+  size_t scratch_len;
   /* Client: the id that this session shows, USMP_DEVICE_ID_LEN bytes that stay the caller's until it is connected; null: that of
      usmp_port_get_device_id. */
   const uint8_t *own_device_id;
-  void *scratch;        /* aligned as for any object, or null */
-  size_t scratch_len;
 
   /* To be read. */
   bool established;

@@ -15,7 +15,8 @@
 
 /* ---- what a pair key gives ---- */
 
-static int derive(const usmp_crypto_t *crypto, const uint8_t *pair_key, const char *label, const char *day, uint8_t *out, size_t len)
+static int derive(const usmp_crypto_t *crypto, const uint8_t *pair_key, const char *label, const char *day, uint8_t *out,
+                  size_t len)
 {
   static const uint8_t no_salt[1] = {0};
   char info[USMP_HKDF_INFO_MAX];
@@ -32,7 +33,8 @@ static int derive(const usmp_crypto_t *crypto, const uint8_t *pair_key, const ch
   return err;
 }
 
-int usmp_pair_day(const usmp_crypto_t *crypto, const uint8_t pair_key[USMP_PAIR_KEY_SIZE], const char *day, usmp_pair_day_t *out)
+int usmp_pair_day(const usmp_crypto_t *crypto, const uint8_t pair_key[USMP_PAIR_KEY_SIZE], const char *day,
+                  usmp_pair_day_t *out)
 {
   int err = derive(crypto, pair_key, "usmp-relay route v1", day, out->route, sizeof out->route);
 

@@ -4,7 +4,7 @@
 
 #include "usmp/frame.h"
 
-#define LENGTH_AT 8u /* of a frame's payload, in its header (specification, section 1.1) */
+#define LENGTH_AT 8u   /* of a frame's payload, in its header (specification, section 1.1) */
 #define LENGTH_SIZE 2u /* in front of each message in the ring */
 #define MAX_PATH 120u
 /* What a relay says (specification, section 12.1). */

@@ -90,7 +90,8 @@ static int certificate_checked(usmp_ws_t *ws, X509_STORE_CTX *check, bool good)
   char text[USMP_WS_PROBLEM_SIZE];
 
   if (good) return 0;
-  snprintf(text, sizeof text, "the certificate of the server: %s", X509_verify_cert_error_string(X509_STORE_CTX_get_error(check)));
+  snprintf(text, sizeof text, "the certificate of the server: %s",
+           X509_verify_cert_error_string(X509_STORE_CTX_get_error(check)));
   usmp_ws_ended(ws, text);
   return 0;
 }
@@ -260,7 +261,7 @@ static struct lws_context *make_context(usmp_ws_t *ws)
   info.port = CONTEXT_PORT_NO_LISTEN;
   info.protocols = protocols;
   info.user = ws;
-  info.gid = info.uid = -1; /* privileges stay */
+  info.gid = info.uid = -1;     /* privileges stay */
   info.http_proxy_address = ""; /* and not that of the environment */
   info.timeout_secs = (ws->config.connect_ms ? ws->config.connect_ms : USMP_WS_CONNECT_MS) / 1000u + 1;
   if (ws->address.tls) {
@@ -278,7 +279,8 @@ int usmp_ws_port_open(usmp_ws_t *ws)
   usmp_ws_port_t *port = &ws->port;
   const usmp_ws_config_t *config = &ws->config;
 
-  if (!is_readable(config->ca) || !is_readable(config->certificate) || !is_readable(config->key)) return USMP_ERR_INVALID_ARGUMENT;
+  if (!is_readable(config->ca) || !is_readable(config->certificate) || !is_readable(config->key))
+    return USMP_ERR_INVALID_ARGUMENT;
   port->first = port->count = 0;
   port->closing = port->abandoned = port->over = port->opened = false;
   port->wsi = NULL;
