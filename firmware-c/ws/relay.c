@@ -8,6 +8,8 @@
 
 #define LONGEST_WAIT_MS 250u /* between two feedings of the watchdog */
 #define SECONDS_A_DAY 86400u
+/* Of every pair: what every peer has, and what leaks nothing by its time in plain JavaScript. */
+#define SUITE USMP_CIPHER_CHACHA20_POLY1305
 #define JOIN_HEAD 21u /* "UR", version, flags, route, length of the token */
 #define DEFAULT_PATH "/relay"
 /* A peer that is alone joins again after this time: the connection may be dead without anybody having told. */
@@ -210,6 +212,7 @@ static int find_pair(void *context, const uint8_t device_id[USMP_DEVICE_ID_LEN],
   if (!usmp_equal(device_id, relay->today.device_id, USMP_DEVICE_ID_LEN)) return USMP_ERR_UNKNOWN_DEVICE;
   found->psk = relay->psk;
   found->psk_len = sizeof relay->psk;
+  found->suite = SUITE;
   return USMP_OK;
 }
 
@@ -220,6 +223,7 @@ static int shake_hands(usmp_relay_t *relay, usmp_t *ctx)
   if (relay->config.side == 0) return usmp_accept(&relay->listener, ctx, 0);
   ctx->psk = relay->psk;
   ctx->psk_len = sizeof relay->psk;
+  ctx->cipher_suite = SUITE;
   ctx->own_device_id = relay->today.device_id;
   usmp_ws_as_transport(&transport, &relay->ws);
   return usmp_connect(ctx, &transport);
@@ -249,7 +253,7 @@ int usmp_relay_start(usmp_relay_t *relay, const usmp_relay_config_t *config)
 
   if (!relay || !config || !config->pair_key || config->side > 1) return USMP_ERR_INVALID_ARGUMENT;
   if (config->token_len > USMP_RELAY_MAX_TOKEN || (config->token_len > 0 && !config->token)) return USMP_ERR_INVALID_ARGUMENT;
-  if (!crypto) return USMP_ERR_CRYPTO_FAILED;
+  if (!crypto || !usmp_suite_available(SUITE)) return USMP_ERR_CRYPTO_FAILED;
   memset(&relay->listener, 0, sizeof relay->listener);
   relay->listener.accept = accept_circuit;
   relay->listener.fd = -1;

@@ -79,11 +79,12 @@ typedef struct usmp_relay {
 } usmp_relay_t;
 
 /* Connects to nothing yet. `relay` is zeroed, or was stopped. Returns 0, USMP_ERR_INVALID_ARGUMENT, USMP_ERR_WEAK_PSK (a pair key that
-   is not random), USMP_ERR_CRYPTO_FAILED, USMP_ERR_RANDOM_FAILED or USMP_ERR_UNREACHABLE (no lock). */
+   is not random), USMP_ERR_CRYPTO_FAILED (also: this build is without ChaCha20-Poly1305, the suite of every pair),
+   USMP_ERR_RANDOM_FAILED or USMP_ERR_UNREACHABLE (no lock). */
 int usmp_relay_start(usmp_relay_t *relay, const usmp_relay_config_t *config);
 
-/* Waits up to wait_ms for the other peer, and then for the handshake, in which ctx has the role of our side. It sets ctx->psk and
-   ctx->own_device_id. `unix_seconds` is the time, which may be wrong by USMP_RELAY_MARGIN_S. The session of `ctx` is over, or there was none yet.
+/* Waits up to wait_ms for the other peer, and then for the handshake, in which ctx has the role of our side. It sets ctx->psk,
+   ctx->cipher_suite and ctx->own_device_id. `unix_seconds` is the time, which may be wrong by USMP_RELAY_MARGIN_S. The session of `ctx` is over, or there was none yet.
    Returns 0: there is a session; USMP_ERR_NOT_CONNECTED: the other peer is not there, call again at once, the place at the relay is
    kept; USMP_ERR_UNREACHABLE: no relay, or it closed (usmp_ws_problem, usmp_ws_close_code tell why), call again after a pause; or
    why the handshake failed, as usmp_connect and usmp_accept: after a pause as well. */

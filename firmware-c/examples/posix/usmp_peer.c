@@ -431,8 +431,8 @@ static int await_meeting(usmp_relay_t *relay, usmp_t *ctx)
     int err = usmp_relay_meet(relay, ctx, (uint64_t)time(NULL), 1000);
     if (err == USMP_ERR_NOT_CONNECTED) continue;
     if (err == USMP_OK || err == USMP_ERR_INVALID_ARGUMENT || err == USMP_ERR_CRYPTO_FAILED) return err;
-    say("failed", usmp_err_name(err));
     if (err == USMP_ERR_UNREACHABLE) fail("at the relay", usmp_ws_problem(&relay->ws));
+    say("failed", usmp_err_name(err));
     usmp_port_delay_ms(MEETING_PAUSE_MS);
   }
 }
