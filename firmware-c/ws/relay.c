@@ -1,4 +1,4 @@
-#include "relay.h"
+#include "usmp_relay.h"
 
 #include <string.h>
 

@@ -12,7 +12,7 @@
 #include "usmp_mqtt.h"
 #endif
 #ifdef USMP_PEER_WS
-#include "relay.h"
+#include "usmp_relay.h"
 #endif
 #include "usmp_posix.h"
 

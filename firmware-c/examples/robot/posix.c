@@ -1,4 +1,4 @@
-/* robolink-robot: the robot as a program of this machine, a client of a RoboLink hub over TCP, UDP or a serial line.
+/* robolink-robot: the robot as a program of this machine, a client of a RoboLink hub over TCP, UDP, a WebSocket or a serial line.
    It comes back by itself when it loses the hub. Exit codes: 2 for a mistake in the command line, 5 when the hub does
    not take its key or says goodbye. */
 #include <signal.h>
@@ -10,6 +10,9 @@
 #include "key_file.h"
 #include "robot_session.h"
 #include "usmp_posix.h"
+#ifdef ROBOT_WS
+#include "usmp_ws.h"
+#endif
 
 #define FIRST_BACKOFF_MS 250u
 #define LONGEST_BACKOFF_MS 2000u
@@ -27,7 +30,8 @@ enum { EXIT_USAGE = 2, EXIT_REFUSED = 5 };
 
 typedef struct options {
   char kind[16];
-  char host[USMP_HOST_MAX];
+  char host[USMP_HOST_MAX]; /* of a WebSocket the whole address */
+  const char *ca;           /* wss: a file with the certificate that is trusted; null: the system's */
   int number; /* port or baud */
   uint8_t psk[MAX_PSK];
   size_t psk_len;
@@ -77,9 +81,19 @@ static int parse_number(const char *text, long most)
   return end == text || *end || value < 0 || value > most ? -1 : (int)value;
 }
 
-/* "tcp:HOST:PORT", "udp:HOST:PORT", "serial:PATH" or "serial:PATH:BAUD". */
+/* "ws://..." and "wss://...": the rest is read by usmp_transport_ws_init. */
+static bool read_url(const char *url, options_t *o)
+{
+  if (strlen(url) >= sizeof o->host) return false;
+  strcpy(o->kind, "websocket");
+  strcpy(o->host, url);
+  return true;
+}
+
+/* "tcp:HOST:PORT", "udp:HOST:PORT", "serial:PATH" or "serial:PATH:BAUD", or the address of a WebSocket. */
 static bool read_address(const char *address, options_t *o)
 {
+  if (strncmp(address, "ws://", 5) == 0 || strncmp(address, "wss://", 6) == 0) return read_url(address, o);
   const char *rest = strchr(address, ':');
   size_t kind_len = rest ? (size_t)(rest - address) : sizeof o->kind;
 
@@ -111,8 +125,8 @@ static int usage(const char *what)
 {
   fprintf(stderr,
           "robolink-robot: %s\n"
-          "usage: robolink-robot --connect tcp:HOST:PORT | udp:HOST:PORT | serial:PATH[:BAUD]\n"
-          "                      --id AA:BB:CC:DD:EE:FF --psk-file FILE [--name NAME]\n"
+          "usage: robolink-robot --connect tcp:HOST:PORT | udp:HOST:PORT | serial:PATH[:BAUD] | wss://HOST[:PORT][/PATH]\n"
+          "                      --id AA:BB:CC:DD:EE:FF --psk-file FILE [--name NAME] [--ca FILE]\n"
           "FILE holds the key of this robot: hex digits, or 32 raw bytes.\n",
           what);
   return EXIT_USAGE;
@@ -124,6 +138,7 @@ static bool read_option(const char *name, const char *value, options_t *o, bool 
   if (strcmp(name, "--id") == 0) return *has_id = read_device_id(value);
   if (strcmp(name, "--psk-file") == 0) return read_psk(value, o);
   if (strcmp(name, "--name") == 0) return read_name(value, o);
+  if (strcmp(name, "--ca") == 0) return (o->ca = value)[0] != 0;
   return false;
 }
 
@@ -141,13 +156,31 @@ static int read_options(int argc, char **argv, options_t *o)
   if (!o->kind[0]) return usage("--connect is missing: where the hub is");
   if (!has_id) return usage("--id is missing: the device id of this robot");
   if (!o->psk_len) return usage("--psk-file is missing: the key of this robot");
+#ifndef ROBOT_WS
+  if (strcmp(o->kind, "websocket") == 0) return usage("WebSockets are not in this build: install libwebsockets-dev and build again");
+#endif
   return 0;
 }
 
 /* ---- sessions ---- */
 
+#ifdef ROBOT_WS
+static usmp_err_t dial_ws(usmp_transport_t *transport, const options_t *o)
+{
+  static usmp_ws_t ws;
+  const usmp_ws_config_t config = {.url = o->host, .ca = o->ca};
+
+  usmp_err_t error = (usmp_err_t)usmp_transport_ws_init(transport, &ws, &config);
+  if (error == USMP_ERR_UNREACHABLE) say("no WebSocket: %s", usmp_ws_problem(&ws));
+  return error;
+}
+#endif
+
 static usmp_err_t dial(usmp_transport_t *transport, const options_t *o)
 {
+#ifdef ROBOT_WS
+  if (strcmp(o->kind, "websocket") == 0) return dial_ws(transport, o);
+#endif
   if (strcmp(o->kind, "tcp") == 0) return (usmp_err_t)usmp_transport_tcp_init(transport, o->host, o->number);
   if (strcmp(o->kind, "udp") == 0) return (usmp_err_t)usmp_transport_udp_init(transport, o->host, o->number);
   return (usmp_err_t)usmp_transport_serial_init(transport, o->host, o->number);

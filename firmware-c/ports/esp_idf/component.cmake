@@ -8,6 +8,11 @@ if(CONFIG_USMP_MQTT)
   list(APPEND usmp_sources ${usmp_mqtt_sources})
   list(APPEND usmp_includes ${usmp_root}/mqtt ${usmp_root}/mqtt/esp_idf)
 endif()
+if(CONFIG_USMP_WS)
+  file(GLOB usmp_ws_sources ${usmp_root}/ws/*.c ${usmp_root}/ws/esp_idf/*.c)
+  list(APPEND usmp_sources ${usmp_ws_sources})
+  list(APPEND usmp_includes ${usmp_root}/ws ${usmp_root}/ws/esp_idf)
+endif()
 # What is required cannot depend on Kconfig. esp-mqtt came with ESP-IDF up to 5; for 6 the manifest names it.
 set(usmp_requires mbedtls lwip esp_timer esp_hw_support log esp_event tcp_transport)
 if("${IDF_VERSION_MAJOR}" LESS 6)
@@ -33,6 +38,11 @@ target_compile_definitions(${COMPONENT_LIB} PUBLIC
   USMP_HANDSHAKE_MS=${CONFIG_USMP_HANDSHAKE_MS}u
   USMP_KEEPALIVE_MS=${CONFIG_USMP_KEEPALIVE_MS}u
   USMP_IDLE_MS=${CONFIG_USMP_IDLE_MS}u)
+# The project brings the client of WebSockets (Kconfig), by either name: so nobody else has to load it.
+if(CONFIG_USMP_WS)
+  idf_component_optional_requires(PRIVATE espressif__esp_websocket_client esp_websocket_client)
+  target_compile_definitions(${COMPONENT_LIB} PUBLIC USMP_WS_BUFFER=${CONFIG_USMP_WS_BUFFER})
+endif()
 if(CONFIG_USMP_MQTT)
   target_compile_definitions(${COMPONENT_LIB} PUBLIC USMP_MQTT_SLOTS=${CONFIG_USMP_MQTT_SLOTS})
 endif()

@@ -6,6 +6,7 @@ build=$ROOT/tests/esp_stubs/build.sh
 out=$BUILD/esp_stubs
 status=0
 mqtt=(USMP_MQTT=y USMP_MQTT_SLOTS=8 MBEDTLS_CERTIFICATE_BUNDLE=y EXAMPLE_MQTT=y EXAMPLE_BROKER_USER=me)
+ws=(USMP_WS=y USMP_CHACHA20_POLY1305=y MBEDTLS_CERTIFICATE_BUNDLE=y)
 others=(USMP_AES_GCM=n USMP_CHACHA20_POLY1305=y USMP_DATAGRAM=n USMP_SERIAL=y USMP_TX_FRAMES=1 USMP_POOL_SESSIONS=2
   USMP_STEP_MS=3000 USMP_HANDSHAKE_MS=20000 USMP_KEEPALIVE_MS=10000 USMP_IDLE_MS=30000)
 
@@ -74,6 +75,7 @@ check "the package" "$ROOT/tests/esp_stubs/package.sh"
 for target in rv32 xtensa; do
   check "compiled for $target with the defaults" "$build" $target "$out/$target"
   check "compiled for $target with MQTT" "$build" $target "$out/$target-mqtt" "${mqtt[@]}"
+  check "compiled for $target with WebSockets" "$build" $target "$out/$target-ws" "${ws[@]}"
   check "compiled for $target with the other options" "$build" $target "$out/$target-others" "${others[@]}"
 done
 
@@ -93,6 +95,16 @@ run_mqtt_test() {
   return 1
 }
 
+# The transport over a WebSocket, in the same way.
+run_ws_test() {
+  local folder=$out/host-ws
+  CFLAGS=$1 "$build" host "$folder" USMP_WS=y USMP_CHACHA20_POLY1305=y &&
+    timeout 120 "$folder/build/test_ws_port" >"$folder/test.log" 2>&1 && return
+  cat "$folder/test.log" >&2
+  return 1
+}
+
+check "WebSocket: connection, back pressure, sessions, a relay" run_ws_test -fsanitize=address,undefined
 check "MQTT: connection, hints, a session" run_mqtt_test -fsanitize=address,undefined
 check "five ids of five chips, and addresses of peers" run_port_test ""
 check "the same without Wi-Fi, as the ESP32-H2" run_port_test -DSTUB_NO_WIFI

@@ -10,7 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "relay.h"
+#include "usmp_relay.h"
 #include "ws_port.h"
 
 /* ---- waiting ---- */

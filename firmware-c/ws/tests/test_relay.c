@@ -1,6 +1,6 @@
 /* A peer at a relay: what a pair key gives, days, the JOIN, and how it waits. The port is played here, with a clock that goes on only
    while somebody waits. */
-#include "relay.h"
+#include "usmp_relay.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
