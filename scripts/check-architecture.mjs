@@ -16,6 +16,7 @@ const FOLDERS = [
   'firmware-c/ports',
   'firmware-c/rpc',
   'firmware-c/mqtt',
+  'firmware-c/ws',
   'scripts',
 ]
 const WITHOUT_TWIN = 'Without a twin'

@@ -76,10 +76,11 @@ const c = ['compiler', 'cmake', 'mbedtls', 'bearssl', 'jsmn']
 const chip = [...c, 'riscv', 'sources']
 const wasm = ['webassembly', 'sources', 'python']
 const peers = ['python', 'venv']
-/** One cross-play of each kind: C over a stream, datagrams and a serial line, and the published peers. */
+/** One cross-play of each kind: C over a stream, a WebSocket, datagrams and a serial line, and the published peers. */
 const interop = {
   'c-core.test.ts': c,
   'c-udp.test.ts': c,
+  'c-ws.test.ts': [...c, 'libwebsockets'],
   'c-mqtt.test.ts': [...c, 'mosquitto', 'libmosquitto'],
   'c-robot-serial.test.ts': c,
   'published-peers.test.ts': peers,
@@ -138,6 +139,7 @@ const steps = {
     const files = {
       'robolink/serial.test.ts': ['python'],
       'robolink/c-robot.test.ts': c,
+      'robolink/c-robot-ws.test.ts': [...c, 'libwebsockets'],
       'robolink/stop.test.ts': [...c, 'python'],
       'npm-start.test.ts': c,
     }
@@ -159,6 +161,7 @@ const steps = {
     vitest('conformance', {
       files: {
         'c-*.test.ts': c,
+        'c-relay.test.ts': ['libwebsockets'],
         'c-sensor-mqtt.test.ts': ['mosquitto', 'libmosquitto'],
         'udp-restart.test.ts': c,
         'differential.test.ts': wasm,

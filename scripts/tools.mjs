@@ -55,6 +55,7 @@ export const tools = {
     has: () => succeeds('sh', ['-c', 'PATH="$PATH:/usr/sbin"; command -v mosquitto && command -v mosquitto_sub']),
     packages: ['mosquitto', 'mosquitto-clients'],
   },
+  libwebsockets: { has: header('libwebsockets.h'), packages: ['libwebsockets-dev', 'libssl-dev'] },
   libmosquitto: { has: header('mosquitto.h'), packages: ['libmosquitto-dev'] },
   maude: { has: command('maude'), packages: ['maude'] },
 }

@@ -2,7 +2,7 @@
 # The C core on a Debian machine. usage: check.sh host|all [WORK_DIR]
 # `host`: unit tests and vectors with gcc. `all`: everything that can be run.
 # It takes a compiler, CMake, Python, libmbedtls-dev and libbearssl-dev. Checks that take more are left out, and named, where
-# that is missing: clang clang-format libclang-rt-14-dev libcmocka-dev libjsmn-dev libmosquitto-dev valgrind cppcheck, and cross compilers for the sizes.
+# that is missing: clang clang-format libclang-rt-14-dev libcmocka-dev libjsmn-dev libmosquitto-dev libwebsockets-dev valgrind cppcheck, and cross compilers for the sizes.
 # USMP_PEER_PYTHON names a python that has the published package usmp 1.2.2, for the cross-play.
 set -u
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -56,7 +56,7 @@ build_and_test() {
 
 uninitialised() { # the tests that need no crypto library, as that is not compiled with the sanitizer
   tests="test_connection_toy test_datagram_toy test_handshake_toy test_keepalive_toy test_rekey_toy test_faults_toy"
-  tests="$tests test_callbacks_toy test_cookie_toy test_lockout_toy test_psk_toy test_usmp test_mqtt"
+  tests="$tests test_callbacks_toy test_cookie_toy test_lockout_toy test_psk_toy test_usmp test_mqtt test_ws"
   cmake -S "$here" -B "$work/memory" -G "$generator" -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS="-fsanitize=memory" || return 1
   # shellcheck disable=SC2086
   cmake --build "$work/memory" --target $tests || return 1
@@ -76,7 +76,9 @@ fuzz() { # TARGET: both corpora, then ten seconds of new inputs
 headers_in_cpp() {
   printf '#include "usmp.h"\n#include "usmp_handshake.h"\n#include "usmp_posix.h"\n#include "usmp_rpc.h"\n#include "usmp_mqtt.h"\nint main() { return 0; }\n' > "$work/headers.cc"
   g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" \
-    -fsyntax-only "$work/headers.cc"
+    -fsyntax-only "$work/headers.cc" || return 1
+  printf '#include "usmp_relay.h"\nint main() { return 0; }\n' > "$work/headers_ws.cc"
+  g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ws" -I"$here/ws/libwebsockets" -fsyntax-only "$work/headers_ws.cc"
 }
 
 formatted() { # the headers of tests/esp_stubs/include look like those that they stand for
@@ -92,17 +94,18 @@ psa_names() { # the PSA back end and its user know no name that is mbedTLS's own
 
 analyse() {
   cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
-    -I"$here/include" -I"$here/rpc" -I"$here/ports/posix" -I"$here/mqtt" -I"$here/mqtt/mosquitto" \
+    -I"$here/include" -I"$here/rpc" -I"$here/ports/posix" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" \
     "$here/src" "$here/api" "$here/crypto" "$here/ports/posix" "$here"/mqtt/*.c "$here"/mqtt/mosquitto/*.c \
+    "$here"/ws/*.c "$here"/ws/libwebsockets/*.c \
     "$here"/rpc/*.c "$here"/examples/robot/robot.c "$here"/examples/robot/robot_session.c "$here"/examples/robot/posix.c "$here"/examples/posix/key_file.c \
     "$here"/examples/sensor/sensor.c "$here"/examples/sensor/options.c "$here"/examples/sensor/posix.c
 }
 
 # Without -fno-pie a constant table of functions would count as data, which a loader relocates; firmware has none.
-no_heap_no_globals() { # core, JSON-RPC and what MQTT's ports share have neither a reference to the heap or to printf, nor a byte of static memory
+no_heap_no_globals() { # core, JSON-RPC and what the ports of MQTT and WebSockets share have neither a reference to the heap or to printf, nor a byte of static memory
   mkdir -p "$work/objects"
-  for source in "$here"/src/*.c "$here"/rpc/*.c "$here"/mqtt/*.c; do
-    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
+  for source in "$here"/src/*.c "$here"/rpc/*.c "$here"/mqtt/*.c "$here"/ws/*.c; do
+    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
   done
   nm "$work"/objects/*.o > "$work/symbols"
   ! grep -E ' U (malloc|calloc|realloc|free|.*printf)$| [bBdDC] ' "$work/symbols"

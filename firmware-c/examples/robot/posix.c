@@ -32,7 +32,7 @@ typedef struct options {
   char kind[16];
   char host[USMP_HOST_MAX]; /* of a WebSocket the whole address */
   const char *ca;           /* wss: a file with the certificate that is trusted; null: the system's */
-  int number; /* port or baud */
+  int number;               /* port or baud */
   uint8_t psk[MAX_PSK];
   size_t psk_len;
   char name[MAX_NAME + 1];
@@ -157,7 +157,8 @@ static int read_options(int argc, char **argv, options_t *o)
   if (!has_id) return usage("--id is missing: the device id of this robot");
   if (!o->psk_len) return usage("--psk-file is missing: the key of this robot");
 #ifndef ROBOT_WS
-  if (strcmp(o->kind, "websocket") == 0) return usage("WebSockets are not in this build: install libwebsockets-dev and build again");
+  if (strcmp(o->kind, "websocket") == 0)
+    return usage("WebSockets are not in this build: install libwebsockets-dev and build again");
 #endif
   return 0;
 }
