@@ -54,3 +54,10 @@ test('without the package of the gateway the command says how to install it', as
   expect(run.output).toContain('the package @usmp/gateway is not installed')
   expect(run.output).toContain('npx -p @usmp/cli -p @usmp/gateway usmp gateway')
 })
+
+test('without the package of the relay the command says how to install it', async () => {
+  const run = folder.start('npx --yes -p @usmp/cli usmp relay serve --open')
+  expect(await run.ended).toBe(2)
+  expect(run.output).toContain('the package @usmp/relay is not installed')
+  expect(run.output).toContain('npx -p @usmp/cli -p @usmp/relay usmp relay')
+})
