@@ -12,7 +12,7 @@ import {
 } from '@usmp/core/options'
 import { MAX_CHANNEL_MESSAGE } from './cell.js'
 import type { ChannelOptions, SendOptions, TrySendOptions } from './channel.js'
-import { MAX_RATE, MIN_RATE } from './cover.js'
+import { type Cover, MAX_RATE, MIN_RATE } from './cover.js'
 
 const mode: OptionRule = /* @__PURE__ */ Object.assign(oneOf('off', 'schedule', 'noise'), { required: true })
 const rate: OptionRule = {
@@ -36,6 +36,11 @@ export const channelTable: TableOf<ChannelOptions> = {
   maxMessages: /* @__PURE__ */ integer(1, MOST),
   maxBytes: /* @__PURE__ */ integer(MAX_CHANNEL_MESSAGE, MOST),
   onUnconfirmed: callback,
+}
+
+/** Of `setCover` of a channel. */
+export const coverTable: TableOf<{ readonly cover: Cover }> = {
+  cover: /* @__PURE__ */ Object.assign({ required: true } as const, cover),
 }
 
 /** Of `send` of a channel. */

@@ -27,7 +27,8 @@ export interface ChannelParts {
   readonly clock: Clock
   readonly lifetime: LifetimeClock
   readonly random: RandomSource
-  readonly cover: Cover
+  /** Of a session that begins now. */
+  cover(): Cover
   readonly incoming: IncomingMessages
   readonly outgoing: OutgoingMessages
   /** What this end says of itself in a new session. */
@@ -65,7 +66,8 @@ export class ChannelRun implements TickHandler {
   #ackSent = 0
 
   constructor(session: Session, parts: ChannelParts) {
-    const { cover, clock, random, lifetime } = parts
+    const { clock, random, lifetime } = parts
+    const cover = parts.cover()
     this.#session = session
     this.#parts = parts
     this.#ticker = new CoverTicker(cover, clock, random, this)

@@ -11,7 +11,7 @@ import {
 } from '@usmp/core'
 import { abortableTable, checkOptions } from '@usmp/core/options'
 import { type Hello, INSTANCE_SIZE, MAX_CHANNEL_MESSAGE } from './cell.js'
-import { channelTable, sendTable, trySendTable } from './channel-options.js'
+import { channelTable, coverTable, sendTable, trySendTable } from './channel-options.js'
 import { type ChannelParts, ChannelRun, knowsOf } from './channel-run.js'
 import { type Cover, meanDelay } from './cover.js'
 import { type IncomingListener, IncomingMessages } from './incoming-messages.js'
@@ -111,7 +111,7 @@ export class Channel extends EventTarget implements AsyncIterable<Uint8Array> {
   readonly #incoming: IncomingMessages
   readonly #outgoing: OutgoingMessages
   readonly #parts: ChannelParts
-  readonly #closeTimeout: number
+  #cover: Cover
   readonly #instance: Uint8Array
   /** The last instance of the peer; zeros before the first. */
   #peer: Uint8Array = new Uint8Array(INSTANCE_SIZE)
@@ -150,12 +150,12 @@ export class Channel extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#instance = drawBytes(random, INSTANCE_SIZE)
     this.#incoming = new IncomingMessages(this.#incomingListener())
     this.#outgoing = new OutgoingMessages(maxMessages, maxBytes, this.#fateListener())
-    this.#closeTimeout = CLOSE_TIMEOUT + CLOSE_GAPS * meanDelay(cover)
+    this.#cover = cover
     this.#parts = {
       clock: this.#clock,
       lifetime: this.#lifetime,
       random,
-      cover,
+      cover: () => this.#cover,
       incoming: this.#incoming,
       outgoing: this.#outgoing,
       hello: () => this.#hello(),
@@ -213,6 +213,15 @@ export class Channel extends EventTarget implements AsyncIterable<Uint8Array> {
     // The peer has closed the channel: nobody comes again.
     if (this.#peerHasEnded) this.#finish(this.#closing!)
     return reason
+  }
+
+  /**
+   * Another cover, from the next session on: the one that is attached keeps what it has begun with.
+   * @throws UsmpError INVALID_ARGUMENT
+   */
+  setCover(cover: Cover): void {
+    checkOptions('setCover', { cover }, coverTable)
+    this.#cover = cover
   }
 
   #hello(): Hello {
@@ -418,6 +427,10 @@ export class Channel extends EventTarget implements AsyncIterable<Uint8Array> {
     this.#flushes.rejectAll(reason)
     this.#run?.leave(reason)
     this.#resolveClosed(reason)
+  }
+
+  get #closeTimeout(): number {
+    return CLOSE_TIMEOUT + CLOSE_GAPS * meanDelay(this.#cover)
   }
 
   /** Why nothing can be sent any more; undefined while it can. */

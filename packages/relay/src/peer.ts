@@ -1,7 +1,7 @@
-import { type Abortable, asUsmpError, onAbort, UsmpError } from '@usmp/core'
+import { type Abortable, asUsmpError, onAbort, type Session, UsmpError } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import { Channel, type ChannelOptions } from './channel.js'
-import { type Cover, sessionTiming } from './cover.js'
+import { type Cover, type SessionTiming, sessionTiming } from './cover.js'
 import { relayPeerTable } from './peer-options.js'
 import { type RelaySessionsOptions, relaySessions } from './relay-sessions.js'
 import type { RelayState, RelayStatus } from './relay-status.js'
@@ -43,16 +43,29 @@ export class RelayPeer extends EventTarget {
   readonly channel: Channel
   readonly #stop = new AbortController()
   readonly #ended: Promise<UsmpError>
+  #cover: Cover
+  /** Of which the timing of the newest session is. */
+  #coverOfSession: Cover
+  #session: Session | undefined
   #status: RelayStatus = { state: 'connecting' }
 
   private constructor({ cover = { mode: 'off' }, signal, ...options }: RelayPeerOptions) {
     super()
     const { maxMessages, maxBytes, onUnconfirmed, ...meeting } = options
     const { clock, now, random } = meeting
+    this.#cover = cover
+    this.#coverOfSession = cover
     this.channel = new Channel({ clock, now, random, cover, maxMessages, maxBytes, onUnconfirmed })
+    const timing = () => this.#timing()
     this.#ended = this.#run({
       ...meeting,
-      ...sessionTiming(cover),
+      // Read anew for each session.
+      get keepalive() {
+        return timing().keepalive
+      },
+      get idleTimeout() {
+        return timing().idleTimeout
+      },
       signal: this.#stop.signal,
       onState: (status) => this.#onState(status),
     })
@@ -94,6 +107,17 @@ export class RelayPeer extends EventTarget {
   }
 
   /**
+   * Another cover. The session that there is ends, and the next one has it: a cover that begins in the middle of a session would tell what
+   * went before. Messages wait meanwhile, and none is lost or comes twice.
+   * @throws UsmpError INVALID_ARGUMENT
+   */
+  setCover(cover: Cover): void {
+    this.channel.setCover(cover)
+    this.#cover = cover
+    void this.#session?.close()
+  }
+
+  /**
    * Closes the channel, at both ends if the other peer is there: what was accepted is sent and confirmed first, in the time that
    * `close` of the channel gives it. Never rejects.
    */
@@ -121,11 +145,23 @@ export class RelayPeer extends EventTarget {
     // Who has just called `start` can listen to the first event.
     await undefined
     try {
-      for await (const session of relaySessions(options)) await this.channel.attach(session)
+      for await (const session of relaySessions(options)) {
+        // The cover was changed during the handshake: the next one.
+        if (this.#coverOfSession !== this.#cover) continue
+        this.#session = session
+        await this.channel.attach(session)
+        this.#session = undefined
+      }
     } catch (error) {
       this.channel.abort(asUsmpError(error, 'TRANSPORT_FAILED'))
     }
     return this.channel.closed
+  }
+
+  /** For a session that begins. */
+  #timing(): SessionTiming {
+    this.#coverOfSession = this.#cover
+    return sessionTiming(this.#cover)
   }
 
   #onState(status: RelayStatus): void {

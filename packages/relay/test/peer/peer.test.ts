@@ -159,6 +159,50 @@ describe('a peer', () => {
     expect([...sizes]).toEqual([492])
     expect([second.received, first.errors, second.errors]).toEqual([['hidden'], [], []])
   })
+
+  test('the cover changes while both talk: the next session has it, and no message is lost or comes twice', async () => {
+    const relay = new MemoryRelay()
+    const [first, second, clock] = pairAt(relay)
+    await advanceUntil(clock, () => online(first, second))
+    const sent = Promise.all([sendNumbered(first, 'a', 600), sendNumbered(second, 'b', 600)])
+    await advanceUntil(clock, () => first.received.length >= 200)
+    first.peer.setCover({ mode: 'schedule', rate: 100, gaps: 'grid' })
+    // Again, in the middle of the next handshake.
+    await advanceUntil(clock, () => first.peer.state === 'handshaking')
+    first.peer.setCover({ mode: 'schedule', rate: 50, gaps: 'grid' })
+    await advanceUntil(clock, () => first.received.length === 600 && second.received.length === 600)
+    await sent
+    expect([second.received, first.received]).toEqual([numbered('a', 600), numbered('b', 600)])
+
+    // From now on the ticks alone make a cell leave.
+    let cells = 0
+    relay.alter = (message, side) => {
+      if (side === 0) cells++
+      return [message]
+    }
+    for (let passed = 0; passed < 2_000; passed += 20) {
+      if (passed === 1_000) await first.peer.channel.send('hidden')
+      clock.advance(20)
+      await turns(2)
+    }
+    expect(cells).toBe(100)
+    first.peer.setCover({ mode: 'off' })
+    await advanceUntil(clock, () => first.peer.state === 'handshaking')
+    await advanceUntil(clock, () => online(first, second))
+    // Hellos and the last acknowledgement leave.
+    for (let passed = 0; passed < 200; passed += 20) {
+      clock.advance(20)
+      await turns(3)
+    }
+    cells = 0
+    for (let passed = 0; passed < 2_000; passed += 20) {
+      clock.advance(20)
+      await turns(2)
+    }
+    expect(cells).toBe(0)
+    expect(second.received.at(-1)).toBe('hidden')
+    expect(() => first.peer.setCover({ mode: 'schedule', rate: 0 })).toThrow('cells a second')
+  })
 })
 
 test('requests of @usmp/rpc go over the channel, also while the relay is away', async () => {
