@@ -1,4 +1,4 @@
-import { type Clock, onAbort, systemClock, type Transport, throwIfAborted, UsmpError, wipe } from '@usmp/core'
+import { onAbort, systemClock, type Transport, throwIfAborted, UsmpError, wipe } from '@usmp/core'
 import { checkOptions } from '@usmp/core/options'
 import { tell } from './callback.js'
 import { openCircuit } from './circuit.js'
@@ -7,6 +7,7 @@ import { hostPairing, joinPairing, type PairedPeer, type PairingOptions } from '
 import type { PairingCode } from './pairing-code.js'
 import { assertPeerName } from './peer-name.js'
 import { pairByCodeTable } from './peer-options.js'
+import { sleep } from './sleep.js'
 import type { Side } from './wire.js'
 
 /** Between two attempts to reach the relay before anybody has used the code, ms. */
@@ -98,18 +99,4 @@ function burnt(code: PairingCode, error: unknown): unknown {
 
 function tooLate(cause: unknown): UsmpError {
   return new UsmpError('PAIRING_FAILED', 'the other end did not come within ten minutes', { cause })
-}
-
-/** Waits, or returns early when the signal aborts. */
-function sleep(delay: number, clock: Clock, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal?.aborted) return resolve()
-    const timer = clock.setTimer(done, delay)
-    const forgetSignal = onAbort(signal, done)
-    function done(): void {
-      clock.clearTimer(timer)
-      forgetSignal()
-      resolve()
-    }
-  })
 }

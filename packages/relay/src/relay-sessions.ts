@@ -22,6 +22,7 @@ import type { PairKeys } from './pair-keys.js'
 import { relaySessionsTable } from './peer-options.js'
 import { drawBytes, platformRandom } from './random.js'
 import { type RelayStatus, StatusTeller } from './relay-status.js'
+import { sleep } from './sleep.js'
 
 /** A person waits for the peer to come back, so pauses stay short, ms. */
 const LONGEST_PAUSE = 8_000
@@ -67,6 +68,8 @@ export async function* relaySessions(options: RelaySessionsOptions): AsyncGenera
   const { clock = systemClock, random = platformRandom, signal } = options
   const status = new StatusTeller(options.onState)
   const meeting = new Meeting(options, status)
+  // Who was on the route is no matter of the relay, though a handshake that is refused looks like one to the core.
+  const pauseOf = (pause: number) => (meeting.reached ? Math.min(pause, LONGEST_PAUSE) : pause)
   let error: UsmpError | undefined
   try {
     const sessions = reconnecting(() => meeting.nextSession(), {
@@ -75,7 +78,8 @@ export async function* relaySessions(options: RelaySessionsOptions): AsyncGenera
       signal,
       longestPause: LONGEST_PAUSE,
       longestRefusalPause: LONGEST_REFUSAL_PAUSE,
-      onRetry: (reason, pause) => status.tell(meeting.reached ? 'connecting' : 'away', { error: reason, pause }),
+      onRetry: (reason, pause) => meeting.onFailed(reason, pauseOf(pause)),
+      sleep: (pause) => sleep(pauseOf(pause), clock, signal),
     })
     for await (const session of sessions) {
       status.tell('online')
@@ -101,6 +105,10 @@ class Meeting {
     this.#options = options
     this.#status = status
     this.#days = new MeetingDays(options.keys.side, options.now ?? Date.now)
+  }
+
+  onFailed(error: UsmpError, pause: number): void {
+    this.#status.tell(this.reached ? 'connecting' : 'away', { error, pause })
   }
 
   /** @throws UsmpError of the relay, the handshake or the transport; ABORTED */

@@ -75,6 +75,17 @@ test('the relay stops and starts again: the peers are told, and meet again', asy
   await until(() => peers.every(({ sessions }) => sessions.length === 2), 'both are back', 20_000)
 })
 
+test('a third peer on a route: the one that it replaces and the other side are told', async () => {
+  const relay = await start()
+  const peers = [peerAt(relay, 0), peerAt(relay, 1)]
+  await until(() => peers.every(({ sessions }) => sessions.length === 1))
+  // The relay lets nobody be replaced twice within a second.
+  const third = peerAt(relay, 1)
+  await until(() => peers.every(({ errors }) => errors.length > 0), 'both are told', 20_000)
+  expect(peers[1]!.errors).toContain('REPLACED')
+  await until(() => third.states.includes('waiting') || third.sessions.length > 0, 'the third is there', 20_000)
+})
+
 test('a second guest of a pairing: the host and both guests are told', async () => {
   const relay = await start()
   const [host, guest] = await Promise.all([circuitAt(relay, 0), circuitAt(relay, 1)])
