@@ -1,9 +1,11 @@
+import { createHash, X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CipherSuite, Session } from '@usmp/core'
 import { nodeRandom } from '@usmp/node'
 import { type Identity, openCircuit } from '@usmp/relay'
 import { nodeDial, readIdentityFile } from '@usmp/relay/node'
+import { makeCertificate } from '@usmp/testing/certificate'
 import { describe, expect, test } from 'vitest'
 import { onTerminal } from './terminal-run.js'
 import { deserted, directory, done, file, keyFile, OTHER_KEY, type Run, usmp } from './usmp.js'
@@ -11,7 +13,7 @@ import { deserted, directory, done, file, keyFile, OTHER_KEY, type Run, usmp } f
 /** A relay that runs; its URL. */
 async function relay(listen = '127.0.0.1:0', ...args: readonly string[]): Promise<Run & { url: string }> {
   const run = usmp('relay', 'serve', '--listen', listen, ...(args.length > 0 ? args : ['--open'])).end()
-  const [, url] = await run.says('stderr', /listening on (ws:\S+)/)
+  const [, url] = await run.says('stderr', /listening on (wss?:\S+)/)
   return Object.assign(run, { url: url! })
 }
 
@@ -103,6 +105,19 @@ describe('two people at terminals', () => {
     const shown = await done('relay', 'identity', ...args)
     expect(shown.stdout).toMatch(/^[\da-f]{64}\n.*sealed by a passphrase\n$/)
   })
+})
+
+test('an identity is sealed at its first use, sealed anew, and opened for good, by passphrases in files', async () => {
+  const { bank } = await two('ws://127.0.0.1:1')
+  const [first, second] = await Promise.all(['first words\n', 'second words'].map((text) => file(text)))
+  const run = (...args: string[]) => done('relay', 'identity', ...args, '--identity', bank.identity)
+  const shown = (await run('show', '--passphrase-file', first!, '--json')).objects()
+  expect(shown).toMatchObject([{ event: 'identity', sealed: true }])
+  expect((await run('passwd', '--passphrase-file', first!, '--new-passphrase-file', second!)).code).toBe(0)
+  expect((await run('passwd', '--passphrase-file', first!, '--remove')).code).toBe(5)
+  expect((await run('passwd', '--passphrase-file', second!, '--remove')).code).toBe(0)
+  expect((await run('--json')).objects()).toEqual([{ ...shown[0], sealed: false }])
+  expect((await stat(bank.identity)).mode & 0o777).toBe(0o600)
 })
 
 describe('who is who', () => {
@@ -299,6 +314,31 @@ describe('the relay', () => {
     const later = await done('relay', 'peer', ...bank.args, '--to', 'customer', '--token-file', forged)
     expect(later.code).toBe(5)
     expect(later.stderr).toContain('[RELAY_REFUSED]')
+  })
+
+  test('over TLS: its authority or its key, and a certificate for a relay that asks for one', async () => {
+    const [own, ours] = await Promise.all([makeCertificate(), makeCertificate()])
+    const [cert, key, ourCert, ourKey] = await Promise.all(
+      [own.cert, own.key, ours.cert, ours.key].map((pem) => file(pem)),
+    )
+    const { url } = await relay(
+      '127.0.0.1:0',
+      ...['--open', '--tls-cert', cert!, '--tls-key', key!, '--client-ca', ourCert!],
+    )
+    const { bank, customer } = await two(url)
+    const spki = new X509Certificate(own.cert).publicKey.export({ type: 'spki', format: 'der' })
+    const pin = createHash('sha256').update(spki).digest('hex')
+    const client = ['--cert', ourCert!, '--key', ourKey!]
+    const host = peer(bank, '--new-code', '--ca', cert!, ...client, ...named(bank))
+    const [, code] = await host.says('stderr', CODE)
+    const guest = peer(customer, '--code', code!, '--pin', pin, ...client, ...named(customer))
+    await guest.says('stderr', /online with bank/)
+    await host.says('stderr', /online with customer/)
+    for (const trust of [['--pin', 'ab'.repeat(32)], []]) {
+      const refused = await done('relay', 'peer', ...customer.args, '--to', 'bank', ...trust, ...client)
+      expect(refused.stderr).toContain('[UNTRUSTED_CERTIFICATE]')
+      expect(refused.code).toBe(6)
+    }
   })
 
   test('that is not there is told, and SIGINT ends the wait', async () => {

@@ -56,10 +56,17 @@ function definePeer(relay: Command, { longAction }: Actions): void {
     .addOption(new Option('--side <0|1>', 'which end of that pair this is').argParser(parseSide))
     .option('--name <NAME>', 'the own name, told at a pairing (default: your user name)')
     .addOption(
-      new Option('--cover <RATE>', 'hide when you write: "off", cells a second, or "noise"').argParser(parseCover),
+      new Option(
+        '--cover <RATE>',
+        'hide when you write: cells a second; "off"; or "noise", which a relay can tell apart',
+      ).argParser(parseCover),
     )
     .option('--no-channel', 'plain sessions, for devices: what is under way when one breaks is lost')
-    .option('--api <HOST:PORT>', 'also take messages by HTTP on this machine', addressWithPort(API_PORT))
+    .option(
+      '--api <HOST:PORT>',
+      'take messages by HTTP from programs on this machine, not from stdin',
+      addressWithPort(API_PORT),
+    )
     .option('--api-token-file <FILE>', 'the bearer token for it; made if it is not there')
   addIdentityOptions(peer)
     .addOption(jsonOption())

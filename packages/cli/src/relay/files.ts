@@ -19,5 +19,10 @@ export function knownPeersFile(identityFile: string): string {
 
 /** Under which other ends know us, unless told. */
 export function defaultName(): string {
-  return userInfo().username
+  try {
+    return userInfo().username
+  } catch {
+    // In a container the user may have no entry.
+    return 'peer'
+  }
 }

@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { UsmpError } from '@usmp/core'
+import { MAX_MESSAGE } from '@usmp/core/constants'
 import { writeSecretFile } from '@usmp/node/key-files'
 import type { Cover, RelayStatus } from '@usmp/relay'
 import { ExitCode } from '../exit-code.js'
@@ -19,6 +21,10 @@ import { type Way, wayTo } from './way.js'
 
 /** Bytes of a token of the API. */
 const TOKEN_SIZE = 32
+/** Bytes; as in the channel of @usmp/relay, which is loaded only when it is needed. */
+const MAX_CHANNEL_MESSAGE = 65_536
+/** Between two conversations of a service, ms: the other end must not make it turn in circles. */
+const BETWEEN_CONVERSATIONS = 500
 
 /** Talks with another end over a relay. */
 export async function relayPeerCommand(flags: PeerFlags, output: Output, stop: Stop): Promise<number> {
@@ -99,7 +105,10 @@ class Peer {
     this.#api = await this.#startApi()
     try {
       // A service is there for the next conversation too.
-      while (!this.#stop.signal.aborted) await this.#converse()
+      while (!this.#stop.signal.aborted) {
+        await this.#converse()
+        await sleep(BETWEEN_CONVERSATIONS, undefined, { signal: this.#stop.signal }).catch(() => {})
+      }
       return ExitCode.OK
     } finally {
       await this.#api.close()
@@ -146,7 +155,7 @@ class Peer {
       listen: api!,
       token: await apiToken(apiTokenFile!),
       peer: {
-        maxMessage: MAX_API_MESSAGE,
+        maxMessage: this.#flags.channel ? MAX_CHANNEL_MESSAGE : MAX_MESSAGE,
         trySend: (message, options) => this.#line?.trySend(message, options) ?? false,
         state: () => ({ state: this.#report.state, peer: this.#other.name }),
       },
@@ -159,9 +168,6 @@ class Peer {
     return running
   }
 }
-
-/** Bytes; as long as a message of a channel may be. */
-const MAX_API_MESSAGE = 65_536
 
 /** The token in a file, which is made if it is not there. */
 async function apiToken(file: string): Promise<string> {
