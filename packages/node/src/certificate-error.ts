@@ -34,3 +34,12 @@ export function certificateError(url: URL, cause: unknown): UsmpError | undefine
   const fault = FAULTS[(cause as NodeJS.ErrnoException).code ?? '']
   return fault && new UsmpError('UNTRUSTED_CERTIFICATE', `${url}: ${fault[0]}`, { cause, hint: fault[1] })
 }
+
+/** TLS alerts with which a server refuses the certificate of a client, or that there is none (RFC 8446, section 6.2). */
+const REFUSALS_OF_CLIENTS = /alert (?:certificate required|handshake failure|bad certificate|unknown ca)/
+
+/** What to do about a TLS connection that the server has refused because of this client's certificate; undefined if that was not why. */
+export function clientCertificateHint(cause: unknown): string | undefined {
+  if (!REFUSALS_OF_CLIENTS.test((cause as Error).message)) return undefined
+  return 'The server wants a certificate of this client that it knows: options `cert` and `key`, or `--cert` and `--key` of the command.'
+}

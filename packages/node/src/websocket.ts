@@ -2,7 +2,7 @@ import { connect as connectNet, isIP, type Socket, type TcpNetConnectOpts } from
 import { connect as connectTls, type TLSSocket } from 'node:tls'
 import { type Abortable, MAX_FRAME, type Transport, type TransportSink, UsmpError } from '@usmp/core'
 import { WebSocket } from 'ws'
-import { certificateError } from './certificate-error.js'
+import { certificateError, clientCertificateHint } from './certificate-error.js'
 import { assertPin, checkPin } from './certificate-pin.js'
 import { formatAddress } from './tcp.js'
 
@@ -157,11 +157,16 @@ export async function connectWebSocket(url: URL, options: WebSocketClientOptions
     socket.on('error', () => {})
     socket.terminate()
     if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
-    throw certificateError(url, cause) ?? new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause })
+    throw certificateError(url, cause) ?? unreachable(url, cause)
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', abort)
   }
+}
+
+function unreachable(url: URL, cause: unknown): UsmpError {
+  const hint = clientCertificateHint(cause)
+  return new UsmpError('UNREACHABLE', `${url}: ${(cause as Error).message}`, { cause, ...(hint ? { hint } : {}) })
 }
 
 /** @throws UsmpError INVALID_ARGUMENT */

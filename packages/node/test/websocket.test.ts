@@ -142,7 +142,9 @@ describe('a WebSocket server', () => {
 
   test('a client shows its certificate to a server that asks for one', async () => {
     const client = await makeCertificate()
-    const https = createHttpsServer({ ...tls, requestCert: true, ca: client.cert }).listen(0, LOOPBACK)
+    // From version 1.3 on the client hears of it later, and the end of the connection may come before the reason.
+    const options = { ...tls, requestCert: true, ca: client.cert, maxVersion: 'TLSv1.2' } as const
+    const https = createHttpsServer(options).listen(0, LOOPBACK)
     await once(https, 'listening')
     onTestFinished(() => void https.close())
     await startWebSocketServer({ server: https, path: '/usmp' })
@@ -150,7 +152,8 @@ describe('a WebSocket server', () => {
     const shown = { ...device, ca: tls.cert, ...client }
     await (await connect(url, shown)).ping()
     expect(await codeOf(connect(url, { ...shown, key: undefined as never }))).toBe('INVALID_ARGUMENT')
-    expect(await codeOf(connect(url, { ...device, ca: tls.cert })), 'without one').toBe('UNREACHABLE')
+    const refused = await failureOf(connect(url, { ...device, ca: tls.cert }))
+    expect([refused.code, refused.hint]).toEqual(['UNREACHABLE', expect.stringContaining('`cert` and `key`')])
   })
 
   test('wrong key and lockout are told as over TCP', async () => {
