@@ -132,7 +132,10 @@ const steps = {
     }),
   playground: () => vitest('playground'),
   // Its tests mostly wait for programs, as those of the demos.
-  cli: () => vitest('cli', { files: { 'places.test.ts': ['python'] }, args: ['--maxWorkers=3'] }),
+  cli: () => {
+    const files = { 'places.test.ts': ['python'], 'relay-terminal.test.ts': ['python'] }
+    vitest('cli', { files, args: ['--maxWorkers=3'] })
+  },
   // The guide of the gateway calls its API by curl.
   consumer: () => vitest('consumer', { files: { 'gateway.test.ts': ['chromium'], 'documents.test.ts': ['curl'] } }),
   demos: () => {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { MessageLog } from '../src/relay/api/message-log.js'
 import { type ApiPeer, PeerApi } from '../src/relay/api/server.js'
@@ -161,6 +162,19 @@ describe('what came', () => {
     await reader.cancel()
   })
 
+  test('a reader that takes nothing is cut off, and loses nobody else anything', async () => {
+    const { api, call } = await started()
+    const { hostname, port } = new URL(api.url)
+    const socket = connect(Number(port), hostname).on('error', () => {})
+    socket.write(`GET /events HTTP/1.1\r\nHost: ${hostname}:${port}\r\nAuthorization: Bearer ${TOKEN}\r\n\r\n`)
+    await once(socket, 'readable')
+    const closed = once(socket, 'close')
+    for (let n = 0; n < 300; n++) api.received(new Uint8Array(60_000))
+    socket.resume()
+    await closed
+    expect(await (await call('/messages')).json()).toMatchObject({ missed: true })
+  })
+
   test('not more than eight read events at once', async () => {
     const { call } = await started()
     const streams = await Promise.all(Array.from({ length: 8 }, () => call('/events')))
@@ -172,6 +186,7 @@ describe('what came', () => {
     const { call } = await started()
     expect(await (await call('/state')).json()).toEqual({ state: 'online' })
     expect((await call('/elsewhere')).status).toBe(404)
+    expect((await call('//')).status).toBe(400)
   })
 })
 

@@ -129,7 +129,9 @@ export class PeerApi {
   }
 
   #route(request: IncomingMessage, response: ServerResponse): void | Promise<void> {
-    const { pathname, searchParams } = new URL(request.url ?? '/', this.url)
+    const target = request.url ?? ''
+    if (!URL.canParse(target, this.url)) throw new ApiFault(400, 'BAD_REQUEST', 'the target of the request is no path')
+    const { pathname, searchParams } = new URL(target, this.url)
     switch (`${request.method} ${pathname}`) {
       case 'POST /messages':
         return this.#send(request, response)
