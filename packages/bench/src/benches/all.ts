@@ -3,6 +3,7 @@ import { browserSessions } from './browser.js'
 import { idleSessions } from './idle.js'
 import { memoryHandshakes, memoryMessages } from './memory.js'
 import { mqttBenches } from './mqtt.js'
+import { relayBenches } from './relay.js'
 import { scaleCost, scaleMemory, storm } from './scale.js'
 import { bundleSizes, coldConnect, importTimes } from './size.js'
 import { tcpBenches } from './tcp.js'
@@ -20,6 +21,7 @@ export const benches: readonly Bench[] = [
   scaleCost,
   storm,
   ...mqttBenches,
+  ...relayBenches,
   bundleSizes,
   importTimes,
   coldConnect,

@@ -16,10 +16,19 @@ export interface Child {
 }
 
 export function startChild(program: string, ...args: readonly string[]): Child {
+  return startIn([process.execPath, '--expose-gc'], program, args)
+}
+
+/** Starts it in another runtime than this one, by its path. */
+export function startForeignChild(runtime: string, program: string): Child {
+  return startIn([runtime], program, [])
+}
+
+function startIn(runtime: readonly string[], program: string, args: readonly string[]): Child {
   const path = fileURLToPath(new URL(`./children/${program}.js`, import.meta.url))
   // A shell raises the limit of open sockets, as far as it may; Node has no call for it.
   const raise = `ulimit -n ${DESCRIPTORS} 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$0" "$@"`
-  const child = spawn('sh', ['-c', raise, process.execPath, '--expose-gc', path, ...args], {
+  const child = spawn('sh', ['-c', raise, ...runtime, path, ...args], {
     stdio: ['pipe', 'pipe', 'inherit'],
     env: { ...process.env, USMP_BENCH_PSK: Buffer.from(psk).toString('hex'), USMP_BENCH_CA: certificate.cert },
   })

@@ -27,14 +27,10 @@ function checkJoin(bytes: Uint8Array): void {
 /** A WebSocket and the socket below it, without a network. */
 class FakeWebSocket extends EventEmitter {
   readonly CLOSING = 2
+  readonly OPEN = 1
   readonly below = new FakeSocket()
   readyState = 1
-  readonly sent: string[] = []
   code: number | undefined
-
-  send(message: Uint8Array): void {
-    this.sent.push(Buffer.from(message).toString('hex'))
-  }
 
   close(code: number, reason: string): void {
     must(Buffer.byteLength(reason) <= 123, `a reason that is too long: ${reason}`)
@@ -61,10 +57,23 @@ class FakeWebSocket extends EventEmitter {
 }
 
 class FakeSocket extends EventEmitter {
-  writableLength = 0
+  readonly writableLength = 0
   readonly writableNeedDrain = false
-  cork(): void {}
-  uncork(): void {}
+  /** Messages, in hex. */
+  readonly sent: string[] = []
+
+  /** Takes frames apart again. */
+  write(frames: Buffer): void {
+    for (let at = 0; at < frames.length; ) {
+      const isLong = frames[at + 1] === 126
+      must(frames[at] === 0x82 && frames[at + 1]! <= 126, 'no binary frame of a server')
+      const start = at + (isLong ? 4 : 2)
+      const end = start + (isLong ? frames.readUInt16BE(at + 2) : frames[at + 1]!)
+      must(end > start && end <= frames.length, 'a frame of another length')
+      this.sent.push(frames.toString('hex', start, end))
+      at = end
+    }
+  }
 }
 
 class FakeClock {
@@ -109,8 +118,15 @@ class Scene {
   })
   readonly #webSockets: FakeWebSocket[] = []
 
-  /** One action. */
-  step(input: Choices): void {
+  /** One action, and what follows from it. */
+  async step(input: Choices): Promise<void> {
+    this.#act(input)
+    // What a tick sends is written at its end.
+    await new Promise<void>((resolve) => process.nextTick(resolve))
+    this.#check()
+  }
+
+  #act(input: Choices): void {
     const action = input.byte()
     const peer = this.#webSockets[action % PEERS]
     const kind = Math.floor(action / PEERS) % 6
@@ -121,7 +137,6 @@ class Scene {
     else if (kind === 3) this.#pass(input.number())
     else if (kind === 4) peer.emit(input.byte() & 1 ? 'ping' : 'pong', Buffer.alloc(0))
     else peer.emit('message', Buffer.alloc(1 + (input.number() % 600), action), true)
-    this.#check()
   }
 
   /** When all have gone, nothing of them is left. */
@@ -159,9 +174,15 @@ class Scene {
     must(sockets === open.length, `${sockets} sockets are counted, ${open.length} are there`)
     must(waiting + circuits === this.#relay.routes.size, 'routes and what is on them differ')
     must(waiting + 2 * circuits <= open.length, 'more is joined than there is')
-    const passed = open.reduce((sum, { sent }) => sum + sent.filter((message) => !isOfRelay(message)).length, 0)
+    const passed = open.reduce(
+      (sum, { below: { sent } }) => sum + sent.filter((message) => !isOfRelay(message)).length,
+      0,
+    )
     must(passed <= messages, 'a message came twice')
-    for (const { sent } of open) checkOrder(sent)
+    for (const {
+      below: { sent },
+    } of open)
+      checkOrder(sent)
   }
 }
 
@@ -186,14 +207,14 @@ export const relayJoin: Target = {
     // Time passes over a socket that says nothing, and over one that waits.
     Uint8Array.of(1, 0, 1, 0, 2, 18, 0xff, 0xff, 18, 0xff, 0xff, 18, 0xff, 0xff),
   ],
-  run(input) {
+  async run(input) {
     const choices = new Choices(input)
     if ((choices.byte() & 1) === 0) {
       checkJoin(choices.bytes(choices.left))
       return
     }
     const scene = new Scene()
-    while (choices.left > 0) scene.step(choices)
+    while (choices.left > 0) await scene.step(choices)
     scene.end()
   },
 }

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { WebSocket } from 'ws'
 import { CloseCode, MAX_RELAYED } from '../wire.js'
 import type { AddressEntry } from './address-table.js'
+import { frameHeader } from './binary-frame.js'
 import type { RelayClock } from './clock.js'
 import { MESSAGE_COST, type RelayLimits } from './limits.js'
 
@@ -15,7 +16,6 @@ export const DRAIN_TIMEOUT = 30_000
 export const CLOSE_TIMEOUT = 2_000
 /** A socket that has used up its bytes rests at least so long, ms, so that it is not stopped for each message. */
 const MIN_REST = 50
-const BINARY = { binary: true } as const
 
 /** Why the relay does not read from a socket. */
 const Hold = { PARTNER: 1, RATE: 2 } as const
@@ -58,7 +58,8 @@ export class RelaySocket {
   #closingSince: number | undefined
   #expiry = Number.POSITIVE_INFINITY
   #expiryReason: CloseReason | undefined
-  #isCorked = false
+  /** Frames of this tick, in parts. */
+  #gathered: Uint8Array[] = []
   /** Of {@link Hold}. */
   #holds = 0
   #blockedSince: number | undefined
@@ -116,15 +117,25 @@ export class RelaySocket {
     this.#nextPing = this.#clock.now() + PING_INTERVAL
   }
 
-  /** Sends a message; all those of one tick leave in one write. */
+  /** Sends a message of 1 to 492 bytes; all those of one tick leave in one write. */
   send(message: Uint8Array): void {
     if (this.#closingSince !== undefined) return
-    if (!this.#isCorked) {
-      this.#isCorked = true
-      this.#below.cork()
-      process.nextTick(uncork, this)
-    }
-    this.#webSocket.send(message, BINARY)
+    if (this.#gathered.length === 0) process.nextTick(flush, this)
+    this.#gathered.push(frameHeader(message.length), message)
+  }
+
+  /** Writes what was gathered. Then the system has it, or not all of it. */
+  flush(): void {
+    if (this.#gathered.length === 0) return
+    const frames = Buffer.concat(this.#gathered)
+    this.#gathered = []
+    // Whoever has begun to close takes no messages any more, nor may any follow our own close.
+    if (this.#webSocket.readyState !== this.#webSocket.OPEN) return
+    this.#below.write(frames)
+    if (this.#blockedSince !== undefined || this.#below.writableLength === 0) return
+    if (!this.#below.writableNeedDrain) return
+    this.#blockedSince = this.#clock.now()
+    if (this.#closingSince === undefined) this.#handler.onBlocked?.()
   }
 
   /** Reads nothing, until {@link release}. */
@@ -140,6 +151,7 @@ export class RelaySocket {
   close({ code, text }: CloseReason): void {
     if (this.#closingSince !== undefined) return
     this.#noteClose(code)
+    this.flush()
     this.#webSocket.close(code, text)
     this.#beginClosing()
   }
@@ -218,16 +230,6 @@ export class RelaySocket {
 
   // ─── writing ───
 
-  /** The system has what this tick sent, or not all of it. */
-  uncork(): void {
-    this.#isCorked = false
-    this.#below.uncork()
-    if (this.#blockedSince !== undefined || this.#below.writableLength === 0) return
-    if (!this.#below.writableNeedDrain) return
-    this.#blockedSince = this.#clock.now()
-    if (this.#closingSince === undefined) this.#handler.onBlocked?.()
-  }
-
   #onDrain(): void {
     if (this.#blockedSince === undefined) return
     this.#blockedSince = undefined
@@ -265,6 +267,6 @@ export class RelaySocket {
   }
 }
 
-function uncork(socket: RelaySocket): void {
-  socket.uncork()
+function flush(socket: RelaySocket): void {
+  socket.flush()
 }
