@@ -8,7 +8,7 @@ import { nodeDial, readIdentityFile } from '@usmp/relay/node'
 import { makeCertificate } from '@usmp/testing/certificate'
 import { describe, expect, test } from 'vitest'
 import { acquainted, CODE, named, paired, peer, relay, two } from './relay-people.js'
-import { deserted, directory, done, file, keyFile, OTHER_KEY, usmp } from './usmp.js'
+import { deserted, directory, done, file, keyFile, OTHER_KEY } from './usmp.js'
 
 test('an identity is sealed at its first use, sealed anew, and opened for good, by passphrases in files', async () => {
   const { bank } = await two('ws://127.0.0.1:1')
