@@ -1,6 +1,7 @@
 // Usage: node main.js NAME … [--short] [--seed N] [--minutes N] [--document FILE]
 import { parseArgs } from 'node:util'
 import { writeBetweenMarks } from '@usmp/testing/markdown'
+import { coverTorture } from './cover/cover.js'
 import { faultsTorture } from './faults.js'
 import { gatewayTorture } from './gateway.js'
 import { hostile } from './hostile/hostile.js'
@@ -9,7 +10,7 @@ import { loss } from './loss.js'
 import { soak } from './soak.js'
 import type { Torture } from './torture.js'
 
-const tortures: readonly Torture[] = [loss, hostile, load, faultsTorture, gatewayTorture, soak]
+const tortures: readonly Torture[] = [loss, hostile, load, faultsTorture, gatewayTorture, coverTorture, soak]
 
 const usage = `Usage: pnpm torture NAME … [--short] [--seed N] [--minutes N] [--document FILE]
 
