@@ -18,7 +18,7 @@ ${tortures.map(({ name, what }) => `  ${name.padEnd(10)}${what}`).join('\n')}
 
   --short          the form that the tests run
   --seed N         the first seed of everything random, 1 when left out
-  --minutes N      how long the soak goes on, 10 when left out
+  --minutes N      how long the soak goes on, and what cover does in real time, 10 when left out
   --document FILE  writes the figures between the marks of FILE as well (docs/reliability.md)
 `
 
