@@ -48,17 +48,22 @@ static const char *name_fault(int err)
   }
 }
 
+/* With the lock. Returns USMP_WS_GO_ON or the status to close with. Behind a fault nothing is taken any more. */
+static unsigned take_part(usmp_ws_t *ws, const usmp_ws_part_t *part)
+{
+  if (ws->ended) return USMP_WS_CLOSE_PROTOCOL_ERROR;
+  int err = usmp_ws_link_receive(&ws->link, part);
+  if (err == USMP_OK) return USMP_WS_GO_ON;
+  tell_problem(ws, name_fault(err));
+  ws->ended = true;
+  return err == USMP_ERR_TRAILING_BYTES ? USMP_WS_CLOSE_TOO_LONG : USMP_WS_CLOSE_PROTOCOL_ERROR;
+}
+
 unsigned usmp_ws_received(usmp_ws_t *ws, const usmp_ws_part_t *part)
 {
-  unsigned result = USMP_WS_GO_ON;
-
   usmp_ws_port_lock(ws);
-  int err = usmp_ws_link_receive(&ws->link, part);
-  if (err != USMP_OK) {
-    tell_problem(ws, name_fault(err));
-    ws->ended = true;
-    result = err == USMP_ERR_TRAILING_BYTES ? USMP_WS_CLOSE_TOO_LONG : USMP_WS_CLOSE_PROTOCOL_ERROR;
-  } else if (!usmp_ws_link_has_room(&ws->link)) {
+  unsigned result = take_part(ws, part);
+  if (result == USMP_WS_GO_ON && !usmp_ws_link_has_room(&ws->link)) {
     ws->link.paused = true;
     result = USMP_WS_PAUSE;
   }

@@ -262,6 +262,7 @@ static struct lws_context *make_context(usmp_ws_t *ws)
   info.protocols = protocols;
   info.user = ws;
   info.gid = info.uid = -1;     /* privileges stay */
+  info.fd_limit_per_thread = 8; /* one connection; by default it takes memory for all that the system allows */
   info.http_proxy_address = ""; /* and not that of the environment */
   info.timeout_secs = (ws->config.connect_ms ? ws->config.connect_ms : USMP_WS_CONNECT_MS) / 1000u + 1;
   if (ws->address.tls) {
