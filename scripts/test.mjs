@@ -125,7 +125,14 @@ const steps = {
     }
     vitest('gateway', { files, args: ['--maxWorkers=2'] })
   },
-  relay: () => vitest('relay', { files: { 'peer/chromium.test.ts': ['chromium'] }, args: ['--maxWorkers=2'] }),
+  relay: () => {
+    const files = {
+      'peer/chromium.test.ts': ['chromium'],
+      'peer/firefox.test.ts': ['firefox'],
+      'peer/webkit.test.ts': ['webkit'],
+    }
+    vitest('relay', { files, args: ['--maxWorkers=2'] })
+  },
   browser: () =>
     vitest('browser', {
       files: { 'chromium.test.ts': ['chromium'], 'c-serial.test.ts': ['chromium', 'python', ...c] },

@@ -1,14 +1,9 @@
-import { nodeProvider } from '@usmp/node'
 import { bundle, launch, openPage, servePage } from '@usmp/testing/chromium'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { Identity } from '../../src/identity.ts'
-import { nodeDial } from '../../src/node-dial.ts'
-import { hostByCode } from '../../src/pair-by-code.ts'
-import { PairingCode } from '../../src/pairing-code.ts'
-import { RelayPeer } from '../../src/peer.ts'
 import { type RelayOptions, startRelay } from '../../src/server.ts'
 import type { PageGlobals } from './page.ts'
+import { talkWithPage } from './talk-with-page.ts'
 
 // What the page has, for the functions below that run in it.
 declare const pairAndTalk: PageGlobals['pairAndTalk']
@@ -39,28 +34,12 @@ async function start(options: RelayOptions = { open: true }): Promise<URL> {
   return relay.url
 }
 
-test('a page pairs with a program in Node by a code, and they talk over the relay', async () => {
-  const relay = await start()
-  const code = PairingCode.generate()
-  const identity = Identity.generate()
-  const inPage = (await page()).evaluate(([url, words]) => pairAndTalk(url!, words!), [relay.href, code.toString()])
-  const dial = nodeDial()
-  const paired = await hostByCode({ relay, dial, code, identity, name: 'Bank', provider: nodeProvider })
-  expect(paired.name).toBe('Page')
-  const peer = RelayPeer.start({ relay, dial, keys: identity.pairWith(paired.publicKey), provider: nodeProvider })
-  const received: string[] = []
-  const said = ['', 'pay 10 euro', 'x'.repeat(2_000)]
-  for (const message of said) await peer.channel.send(message)
-  while (received.length < 1 + said.length) {
-    received.push(Buffer.from((await peer.channel.receive())!).toString())
-  }
-  await peer.close()
-  expect(received).toEqual(['hello', ...said])
-  const there = await inPage
-  expect(there.peer).toBe('Bank')
-  expect(there.received).toEqual(said)
-  expect(there.states).toContain('online')
-  expect(there.states.at(-1)).toBe('ended')
+test('a page pairs with a program by a code, and they talk over the relay', async () => {
+  const opened = await page()
+  await talkWithPage((search) => {
+    const [relay, code] = ['relay', 'code'].map((name) => new URLSearchParams(search).get(name)!)
+    return opened.evaluate(([url, words]) => pairAndTalk(url!, words!), [relay, code])
+  })
   expect(faults).toEqual([])
 })
 

@@ -35,3 +35,11 @@ async function refusal(url: string): Promise<{ code: string; message: string }> 
 export type PageGlobals = typeof globals
 const globals = { pairAndTalk, refusal }
 Object.assign(globalThis, globals)
+
+// In a browser that nobody leads: the address says what to do, and the site is told what came of it.
+const { searchParams } = new URL(location.href)
+const relay = searchParams.get('relay')
+if (relay) {
+  const report = (outcome: object) => fetch('/report', { method: 'POST', body: JSON.stringify(outcome) })
+  void pairAndTalk(relay, searchParams.get('code') ?? '').then(report, (error) => report({ fault: String(error) }))
+}
