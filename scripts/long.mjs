@@ -10,6 +10,11 @@ const long = {
   load: { minutes: 10, what: '10,000 sessions at once', command: ['torture', 'load', ...reliability] },
   faults: { minutes: 15, what: 'processes killed, stopped, cut off', command: ['torture', 'faults', ...reliability] },
   soak: { minutes: 60, what: 'an hour of everything', command: ['torture', 'soak', '--minutes', '60', ...reliability] },
+  cover: {
+    minutes: 15,
+    what: 'messages told from cover',
+    command: ['torture', 'cover', '--document', 'docs/relay.md'],
+  },
   fuzz: {
     minutes: 20,
     what: 'both cores, alone and side by side',
