@@ -144,6 +144,20 @@ describe('messages', () => {
     expect(host.stdout).toBe('from the other side\n')
   })
 
+  test('an end before the other one has everything is no good end', async () => {
+    const { url } = await relay()
+    const { bank, customer } = await two(url)
+    const [host, guest] = await paired(bank, customer)
+    guest.child.kill('SIGKILL')
+    await host.says('stderr', /online with customer[\s\S]*waiting for customer/)
+    // The second line is refused, which tells that the first one was taken.
+    host.write(`are you there?\n${'x'.repeat(2000)}\n`)
+    await host.says('stderr', /line 2 of stdin has 2000 bytes/)
+    host.child.kill('SIGINT')
+    expect(await host.exit()).toBe(3)
+    expect(host.stderr).toMatch(/not confirmed by customer.*: are you there\?/)
+  })
+
   test('cover, as JSON', async () => {
     const { url } = await relay()
     const { bank, customer } = await two(url)

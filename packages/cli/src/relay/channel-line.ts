@@ -10,6 +10,7 @@ const SHOWN = 40
 /** The channel of a peer: what is under way when a session breaks goes over the next one. */
 export class ChannelLine implements MessageLine {
   readonly #peer: RelayPeer
+  #undelivered = 0
 
   /** @param name of the other end, for what is told */
   constructor(peer: RelayPeer, name: string, output: Output) {
@@ -21,10 +22,15 @@ export class ChannelLine implements MessageLine {
     })
     const tell = (event: 'expired' | 'unconfirmed', text: string) =>
       channel.addEventListener(event, ({ data }) => {
+        if (event === 'unconfirmed') this.#undelivered++
         output.status(`${text}: ${printableBytes(data).slice(0, SHOWN)}`, { event, peer: name, bytes: data.length })
       })
     tell('expired', 'too old, and not delivered')
     tell('unconfirmed', `not confirmed by ${name}, so it may have arrived or not`)
+  }
+
+  get undelivered(): number {
+    return this.#undelivered
   }
 
   get maxMessage(): number {

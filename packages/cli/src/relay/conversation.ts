@@ -53,6 +53,7 @@ export class Conversation {
       await line.abort()
     }
     if (this.#failure) throw this.#failure.error
+    if (line.undelivered > 0) return ExitCode.UNREACHABLE
     return this.#refusedLines > 0 ? ExitCode.USAGE : ExitCode.OK
   }
 

@@ -2,6 +2,8 @@
 export interface MessageLine {
   /** Bytes. */
   readonly maxMessage: number
+  /** Messages that were taken and of which nobody knows whether they arrived. */
+  readonly undelivered: number
   /** What comes from the other end, until the line is over. Throws what has ended it, if that is an error. */
   messages(): AsyncIterable<Uint8Array>
   /** Takes a message, or waits until there is room for it. */

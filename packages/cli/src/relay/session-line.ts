@@ -9,6 +9,8 @@ import type { MessageLine } from './message-line.js'
  */
 export class SessionLine implements MessageLine {
   readonly maxMessage = MAX_MESSAGE
+  /** Plain sessions confirm nothing. */
+  readonly undelivered = 0
   readonly #sessions: AsyncIterable<Session>
   readonly #end: AbortController
   readonly #current = new Latch<Session>()
