@@ -221,8 +221,8 @@ export class ChannelRun implements TickHandler {
     this.#greeted = true
     this.#ackSent = 0
     this.send()
-    // What was taken since the last session.
-    if (this.#parts.incoming.ack > 0) this.#armAck()
+    // What was taken since the last session; with a schedule a tick takes it along.
+    if (this.#parts.incoming.ack > 0) this.acknowledge()
   }
 
   /** ms of the own lifetime clock. */

@@ -117,6 +117,23 @@ describe('a schedule', () => {
     expect(new Set(silent.map(([, , size]) => size))).toEqual(new Set([492]))
   })
 
+  test('the frames of the next session are the same too, whether something was said before or not', async () => {
+    const framesOfNext = async (isTalkative: boolean) => {
+      const world = new TwoChannels({ cover: { mode: 'schedule', rate: 1, gaps: 'grid' } })
+      for (const channel of world.channels) new Reader(channel)
+      await world.connect()
+      if (isTalkative) for (const channel of world.channels) await channel.send('a word')
+      await world.pass(10_000)
+      const [before, begin] = [world.frames.length, world.clock.now()]
+      await world.connect()
+      await world.pass(10_000)
+      return world.frames.slice(before).map(({ from, at, size }) => [from, at - begin, size])
+    }
+    const silent = await framesOfNext(false)
+    expect(silent.length).toBeGreaterThan(20)
+    expect(await framesOfNext(true)).toEqual(silent)
+  })
+
   test('messages arrive, are confirmed, and a close takes its ticks', async () => {
     const world = new TwoChannels({ cover })
     const reader = new Reader(world.channels[1])
