@@ -70,6 +70,30 @@ describe('a circuit', () => {
     expect(atB.received).toEqual([1, 2, 3, 4, 5, 2])
   })
 
+  test('nothing is read between PEER and `open`, so that a peer that floods is slowed down', async () => {
+    const relay = new MemoryRelay()
+    const calls: string[] = []
+    const dial: CircuitOptions['dial'] = async (url, options) => {
+      const below = await relay.dial(url, options)
+      const { pause, resume } = below
+      below.pause = () => {
+        calls.push('pause')
+        pause.call(below)
+      }
+      below.resume = () => {
+        calls.push('resume')
+        resume.call(below)
+      }
+      return below
+    }
+    const [a] = await Promise.all([open(relay, 0, { dial }), open(relay, 1)])
+    await turns()
+    const before = calls.filter((call) => call === 'pause').length
+    expect([before, calls.at(-1)]).toEqual([1, 'pause'])
+    listen(a)
+    expect(calls.at(-1)).toBe('resume')
+  })
+
   test('a transport below that goes on though it is paused is bounded', async () => {
     const relay = new MemoryRelay()
     const [, b] = await Promise.all([open(relay, 0), open(relay, 1)])
@@ -105,12 +129,18 @@ describe('a circuit', () => {
     b.resume()
     await until(() => received.length === 3)
     const [c, d] = await Promise.all([open(relay, 0), open(relay, 1)])
+    const [belowD] = [...relay.sockets]
+      .filter(({ join, peer: other }) => join?.side === 1 && other?.join?.side === 0)
+      .slice(-1)
+    belowD!.pause = () => {}
+    belowD!.resume()
     c.write([Uint8Array.of(1), Uint8Array.of(2)])
     let calls = 0
     const leave = () => {
       calls++
       d.abort()
     }
+    await turns()
     d.open({ receive: leave, drain() {}, end: () => void calls++ })
     await turns()
     expect(calls).toBe(1)

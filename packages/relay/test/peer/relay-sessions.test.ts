@@ -75,7 +75,9 @@ describe('the sessions of a pair', () => {
     await until(() => peers.every(({ sessions }) => sessions.length === 1))
     relay.kill()
     for (const end = clock.now() + 60_000; clock.now() < end; clock.advance(100)) await turns(1)
-    for (const { told } of peers) {
+    for (const { told, states } of peers) {
+      // What a person sees does not flicker.
+      expect(new Set(states.slice(states.indexOf('away')))).toEqual(new Set(['away']))
       const pauses = told.flatMap(({ pause }) => pause ?? [])
       expect(Math.max(...pauses)).toBeLessThanOrEqual(8_000)
       expect(pauses.length).toBeGreaterThan(7)
