@@ -113,4 +113,10 @@ export const list: readonly About[] = [
       (name) => `packages/relay/src/${name}.ts`,
     ),
   },
+  {
+    name: 'relay-channel',
+    what: 'cells, and the lists of a channel with a peer that says anything: nothing twice, no gaps, all of it bounded',
+    maxLength: 500,
+    covers: ['cell', 'outgoing-messages', 'incoming-messages'].map((name) => `packages/relay/src/${name}.ts`),
+  },
 ]

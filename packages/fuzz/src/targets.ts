@@ -5,6 +5,7 @@ import { gatewayHttp } from './targets/gateway-http.js'
 import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
 import { mqtt } from './targets/mqtt.js'
+import { relayChannel } from './targets/relay-channel.js'
 import { relayJoin } from './targets/relay-join.js'
 import { relayPairing } from './targets/relay-pairing.js'
 import { rpcMessages } from './targets/rpc.js'
@@ -22,4 +23,5 @@ export const targets: Readonly<Record<string, Target>> = {
   'gateway-telemetry': gatewayTelemetry,
   'relay-join': relayJoin,
   'relay-pairing': relayPairing,
+  'relay-channel': relayChannel,
 }

@@ -15,6 +15,7 @@ const REACHES: Readonly<Record<string, number>> = {
   'gateway-telemetry': 0.6,
   'relay-join': 0.65,
   'relay-pairing': 0.6,
+  'relay-channel': 0.8,
 }
 
 let bundle: Bundle

@@ -1,8 +1,20 @@
 // For the tests and tools of this repository: parts that stand behind the API. Nothing here is promised to anybody; every release may
 // change or remove it.
+export {
+  type Cell,
+  CellKind,
+  decodeCell,
+  decodeCount,
+  decodeHello,
+  encodeCell,
+  encodeCount,
+  encodeHello,
+} from './cell.js'
 export { Identity } from './identity.js'
 export { openIdentity, readIdentityHeader, sealIdentity } from './identity-file.js'
+export { IncomingMessages } from './incoming-messages.js'
 export { KnownPeers } from './known-peers.js'
+export { OutgoingMessages } from './outgoing-messages.js'
 export { hostPairing } from './pairing.js'
 export { PairingCode } from './pairing-code.js'
 export {
