@@ -21,8 +21,8 @@ const HINT = 'A code is four English words, like "orbit-lemon-river-piano". The 
 
 /**
  * Four words that one person reads to another, once (specification, section 12.2). The first two say where to meet, and the relay may
- * learn them. The last two are the password, 22 bits, of which an attacker has one guess: a code is used up by one attempt, whatever
- * came of it, and after ten minutes.
+ * learn them. The last two are the password, 22 bits, of which an attacker has one guess at each end: a code is used up by one attempt,
+ * whatever came of it, and after ten minutes.
  */
 export class PairingCode {
   readonly #text: string

@@ -70,12 +70,16 @@ export function offersSubprotocol({ headers }: IncomingMessage): boolean {
   return offered.split(',').some((name) => name.trim() === SUBPROTOCOL)
 }
 
+/** An address with the port that some proxies write too: with it each connection would be an address of its own. */
+const WITH_PORT = /^\[(.+)\](?::\d+)?$|^([\d.]+):\d+$/
+
 /** Where a request comes from: the other end of the socket, or what a trusted proxy says of it. */
 export function addressOf({ headers, socket }: IncomingMessage, trustProxy: boolean): string {
   const own = socket.remoteAddress ?? 'unknown'
   if (!trustProxy) return own
   const forwarded = [headers['x-forwarded-for'] ?? ''].flat().join(',').split(',').at(-1)!.trim()
-  return forwarded === '' ? own : forwarded
+  const [, inBrackets, beforePort] = WITH_PORT.exec(forwarded) ?? []
+  return (inBrackets ?? beforePort ?? forwarded) || own
 }
 
 /** Refuses an upgrade. */

@@ -305,6 +305,23 @@ test('a relay that speaks with both ends itself learns that its guess was wrong,
   )
 })
 
+test('a relay in the middle has one guess at each end: a wrong one at the guest leaves it that at the host', async () => {
+  const clock = new SimulatedClock()
+  const [left, right] = [circuit(), circuit()]
+  const mallory = Identity.generate(random, nodeProvider)
+  const codeOf = (text: string) => ({ code: PairingCode.parse(text, clock), clock, provider: nodeProvider })
+  const wrong = await Promise.all([
+    settle(joinPairing({ ...codeOf(CODE), circuit: left.guest, identity: identities.guest, name: 'Anna' })),
+    settle(hostPairing({ ...codeOf('able-about-wolf-wrist'), circuit: left.host, identity: mallory, name: 'Bank' })),
+  ])
+  expect(wrong.map(isPeer)).toEqual([false, false])
+  const lucky = await Promise.all([
+    settle(joinPairing({ ...codeOf(CODE), circuit: right.guest, identity: mallory, name: 'Anna' })),
+    settle(hostPairing({ ...codeOf(CODE), circuit: right.host, identity: identities.host, name: 'Bank' })),
+  ])
+  expect(lucky.map(isPeer)).toEqual([true, true])
+})
+
 test('a relay that sends messages back to their sender gets nowhere', async () => {
   for (const end of BOTH) {
     const clock = new SimulatedClock()

@@ -103,6 +103,16 @@ test('behind a proxy the last address of X-Forwarded-For counts; a /64 is one ad
   await from('', undefined)
 })
 
+test('a proxy that writes the port too does not make each connection an address of its own', async () => {
+  relay = await startRelay({ port: 0, open: true, trustProxy: true, limits: { waitingPerAddress: 1 } })
+  for (const forwarded of ['192.0.2.1:4711', '192.0.2.1:4712', '[2001:db8::1]:4711', '[2001:db8::2]', '2001:db8::3']) {
+    const peer = await TestPeer.open(relay.url, { headers: { 'X-Forwarded-For': forwarded } })
+    peer.join({ route: newRoute(), side: 0 })
+    if (forwarded.endsWith('4711')) await peer.expect(RelayMessage.WAITING)
+    else expect((await peer.closed).code).toBe(CloseCode.LIMIT)
+  }
+})
+
 test('without a proxy the header says nothing', async () => {
   relay = await startRelay({ port: 0, open: true, limits: { waitingPerAddress: 1 } })
   await waits()
