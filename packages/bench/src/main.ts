@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { benches } from './benches/all.js'
+import { findBun } from './benches/relay.js'
 import { findWorse } from './check.js'
 import { describeMachine } from './machine.js'
 import { insertRun, renderReport, renderTable } from './markdown.js'
@@ -56,6 +57,8 @@ if (!process.env.USMP_PYTHON) {
     'the published Python package, as `USMP_PYTHON` does not name the interpreter of an environment that has it.',
   )
 }
+
+if (!findBun()) leftOut.push('the WebSocket server of Bun, as there is no program `bun` in PATH.')
 
 const report: Report = {
   date: new Date().toISOString(),

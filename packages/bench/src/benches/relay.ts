@@ -23,7 +23,7 @@ const names: Readonly<Record<Kind, string>> = {
 }
 
 /** Where the program `bun` is, if it is in PATH. */
-function findBun(): string | undefined {
+export function findBun(): string | undefined {
   const folders = (process.env.PATH ?? '').split(':')
   return folders.map((folder) => join(folder, 'bun')).find(existsSync)
 }
