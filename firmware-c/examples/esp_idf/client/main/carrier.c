@@ -2,6 +2,9 @@
 
 #include "sdkconfig.h"
 
+#if CONFIG_EXAMPLE_WS
+#include "usmp_ws.h"
+#endif
 #if CONFIG_EXAMPLE_MQTT
 
 #include "usmp_mqtt.h"
@@ -50,7 +53,11 @@ int carrier_start(void)
 
 int carrier_open(usmp_transport_t *transport)
 {
-#if CONFIG_EXAMPLE_UDP
+#if CONFIG_EXAMPLE_WS
+  static usmp_ws_t ws;
+  const usmp_ws_config_t config = {.url = CONFIG_EXAMPLE_WS_URL}; /* wss: ESP-IDF's bundle of certificates is trusted */
+  return usmp_transport_ws_init(transport, &ws, &config);
+#elif CONFIG_EXAMPLE_UDP
   return usmp_transport_udp_init(transport, CONFIG_EXAMPLE_SERVER, CONFIG_EXAMPLE_PORT);
 #else
   return usmp_transport_tcp_init(transport, CONFIG_EXAMPLE_SERVER, CONFIG_EXAMPLE_PORT);

@@ -1,4 +1,4 @@
-/* How this device reaches its gateway: TCP, UDP or an MQTT broker, as menuconfig says. */
+/* How this device reaches its gateway: TCP, UDP, a WebSocket or an MQTT broker, as menuconfig says. */
 #ifndef CARRIER_H
 #define CARRIER_H
 
