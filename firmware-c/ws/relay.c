@@ -247,6 +247,15 @@ int usmp_relay_meet(usmp_relay_t *relay, usmp_t *ctx, uint64_t unix_seconds, uin
 
 /* ---- start and end ---- */
 
+/* Without TLS anybody on the way reads the route and the token. */
+static bool is_private_way(const usmp_ws_address_t *address)
+{
+  const char *host = address->host;
+  bool ipv4_loopback = strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == strlen(host);
+
+  return address->tls || ipv4_loopback || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
+}
+
 int usmp_relay_start(usmp_relay_t *relay, const usmp_relay_config_t *config)
 {
   const usmp_crypto_t *crypto = usmp_port_crypto();
@@ -261,6 +270,7 @@ int usmp_relay_start(usmp_relay_t *relay, const usmp_relay_config_t *config)
   relay->turn = 0;
   int err = usmp_psk_check(config->pair_key, USMP_PAIR_KEY_SIZE, false);
   if (err == USMP_OK) err = usmp_ws_configure(&relay->ws, &config->ws, USMP_RELAY_SUBPROTOCOL);
+  if (err == USMP_OK && !is_private_way(&relay->ws.address)) err = USMP_ERR_INVALID_ARGUMENT;
   if (err == USMP_OK) err = usmp_pair_psk(crypto, config->pair_key, relay->psk);
   if (err == USMP_OK) err = usmp_listen(&relay->listener, find_pair, relay);
   if (err == USMP_OK) relay->config = *config;

@@ -57,7 +57,7 @@ void usmp_relay_day(uint64_t unix_seconds, char day[USMP_RELAY_DAY_SIZE]);
 
 /* What it points to stays the caller's, and valid until usmp_relay_stop. */
 typedef struct usmp_relay_config {
-  usmp_ws_config_t ws;     /* the relay's address; without a path it is /relay */
+  usmp_ws_config_t ws;     /* the relay's address: wss, or ws on this machine; without a path it is /relay */
   const uint8_t *pair_key; /* USMP_PAIR_KEY_SIZE bytes */
   uint8_t side;            /* 0: the server of their sessions; 1: the client */
   const uint8_t *token;    /* of the relay's operator; null: none */

@@ -246,7 +246,7 @@ static void frames_wait_while_the_client_has_no_room(void **state)
 static void start(uint8_t side, const uint8_t *token, size_t token_len)
 {
   const usmp_relay_config_t config = {
-    .ws = {.url = "ws://relay"}, .pair_key = vectors[0].pair_key, .side = side, .token = token, .token_len = token_len};
+    .ws = {.url = "wss://relay"}, .pair_key = vectors[0].pair_key, .side = side, .token = token, .token_len = token_len};
 
   usmp_relay_stop(&relay);
   memset(&played, 0, sizeof played);
@@ -299,7 +299,7 @@ static void paths_of_relays(void **state)
   static const struct {
     const char *url;
     const char *path;
-  } cases[] = {{"ws://relay/", "/relay?s=93"}, {"ws://relay/own", "/own?s=93"}, {"ws://relay/own?a=b", "/own?a=b&s=93"}};
+  } cases[] = {{"wss://relay/", "/relay?s=93"}, {"wss://relay/own", "/own?s=93"}, {"wss://relay/own?a=b", "/own?a=b&s=93"}};
 
   (void)state;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -395,10 +395,30 @@ static void relay_that_is_away_or_closes(void **state)
   assert_int_equal(usmp_ws_close_code(&relay.ws), 0);
 }
 
+/* As at a peer in TypeScript: without TLS anybody on the way reads the route and the token. */
+static void in_the_network_over_tls_alone(void **state)
+{
+  static const char *const refused[] = {"ws://relay", "ws://192.0.2.1", "ws://127.example.org", "ws://[2001:db8::1]",
+                                        "ws://localhost.example"};
+  static const char *const taken[] = {"wss://relay", "ws://127.0.0.1:8740", "ws://[::1]", "ws://localhost"};
+  usmp_relay_config_t config = {.pair_key = vectors[0].pair_key};
+
+  (void)state;
+  for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+    config.ws.url = refused[i];
+    assert_int_equal(usmp_relay_start(&relay, &config), USMP_ERR_INVALID_ARGUMENT);
+  }
+  for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+    config.ws.url = taken[i];
+    assert_int_equal(usmp_relay_start(&relay, &config), 0);
+    usmp_relay_stop(&relay);
+  }
+}
+
 static void mistakes(void **state)
 {
   static const uint8_t zeros[USMP_PAIR_KEY_SIZE] = {0};
-  const usmp_relay_config_t good = {.ws = {.url = "ws://relay"}, .pair_key = vectors[0].pair_key};
+  const usmp_relay_config_t good = {.ws = {.url = "wss://relay"}, .pair_key = vectors[0].pair_key};
   usmp_t ctx = {0};
 
   (void)state;
@@ -437,6 +457,7 @@ int main(void)
     cmocka_unit_test(client_says_hello_with_the_id_of_the_day),
     cmocka_unit_test(server_waits_for_a_hello_behind_the_peer),
     cmocka_unit_test(relay_that_is_away_or_closes),
+    cmocka_unit_test(in_the_network_over_tls_alone),
     cmocka_unit_test(mistakes),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
@@ -446,7 +467,7 @@ int main(void)
 
 static void without_its_suite_there_is_no_peer(void **state)
 {
-  const usmp_relay_config_t config = {.ws = {.url = "ws://relay"}, .pair_key = vectors[0].pair_key};
+  const usmp_relay_config_t config = {.ws = {.url = "wss://relay"}, .pair_key = vectors[0].pair_key};
 
   (void)state;
   assert_int_equal(usmp_relay_start(&relay, &config), USMP_ERR_CRYPTO_FAILED);
