@@ -1,4 +1,4 @@
-// The model-based tests of sessions and of a server, longer than `npm test` runs them: `pnpm properties`, or `pnpm properties 1000` runs each.
+// The model-based tests of sessions, of a server and of channels, longer than `npm test` runs them: `pnpm properties`, or `pnpm properties 1000` runs each.
 import { build, install, pnpm } from './pnpm.mjs'
 
 const runs = process.argv[2] ?? '150'
@@ -9,7 +9,11 @@ if (!/^[1-9]\d*$/.test(runs)) {
 
 install()
 build()
-const tests = { core: 'test/session.model.test.ts', node: 'test/server.model.test.ts' }
+const tests = {
+  core: 'test/session.model.test.ts',
+  node: 'test/server.model.test.ts',
+  relay: 'test/channel/channel.model.test.ts',
+}
 const failed = Object.entries(tests).filter(([folder, file]) => {
   const env = { ...process.env, USMP_MODEL_RUNS: runs }
   return pnpm(['--dir', `packages/${folder}`, 'exec', 'vitest', 'run', file], { mayFail: true, env }) !== 0
