@@ -16,8 +16,12 @@ export class Admission {
   constructor(limits: RelayLimits, metrics: Metrics, tokenKey: Uint8Array | undefined, date: () => Date) {
     this.#limits = limits
     this.#metrics = metrics
-    this.#tokenKey = tokenKey
+    this.#tokenKey = tokenKey?.slice()
     this.#date = date
+  }
+
+  wipe(): void {
+    this.#tokenKey?.fill(0)
   }
 
   /** Why a WebSocket of this address is closed at once. */

@@ -22,9 +22,16 @@ export const httpOptions = {
 } as const
 
 /** A page that can be read, by its path. */
-export type Pages = Readonly<Record<string, { readonly type: string; render(): string }>>
+export type Pages = Readonly<Record<string, Page>>
 
-export const plainText = (render: () => string) => ({ type: TEXT, render })
+interface Page {
+  readonly type: string
+  /** Programs in the pages of any site may read it. */
+  readonly isForPages?: boolean
+  render(): string
+}
+
+export const plainText = (render: () => string): Page => ({ type: TEXT, render })
 
 /** Answers requests that ask for no WebSocket. */
 export function servePages(server: Server, pages: Pages): void {
@@ -35,7 +42,9 @@ export function servePages(server: Server, pages: Pages): void {
     else if (!page) answer(response, 404, TEXT, 'There is nothing here.\n')
     else if (request.method !== 'GET' && request.method !== 'HEAD') {
       answer(response, 405, TEXT, 'This is to be read only.\n', { Allow: 'GET, HEAD' })
-    } else answer(response, 200, page.type, page.render())
+    } else {
+      answer(response, 200, page.type, page.render(), page.isForPages ? { 'Access-Control-Allow-Origin': '*' } : {})
+    }
   })
 }
 
@@ -51,8 +60,6 @@ function answer(response: ServerResponse, status: number, type: string, body: st
     'Content-Type': type,
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
-    // Limits are public, and pages ask for them too.
-    'Access-Control-Allow-Origin': '*',
     Connection: 'close',
     ...headers,
   })

@@ -39,7 +39,7 @@ export class PeerSockets {
     this.#limits = limits
     this.#clock = clock
     this.addresses = new AddressTable(limits)
-    this.#admission = new Admission(limits, this.metrics, tokenKey?.slice(), date)
+    this.#admission = new Admission(limits, this.metrics, tokenKey, date)
     this.routes = new RouteTable(this.#admission, limits, this.metrics)
   }
 
@@ -90,6 +90,11 @@ export class PeerSockets {
     this.#stopReason = reason
     this.routes.end(reason)
     for (const socket of this.#sockets) socket.close(reason)
+  }
+
+  /** Forgets the token key. Only when no socket is left. */
+  wipe(): void {
+    this.#admission.wipe()
   }
 
   #onFirstMessage(message: Buffer, socket: RelaySocket): void {

@@ -168,7 +168,7 @@ export class RelaySocket {
     if (this.#closingSince !== undefined) this.#checkClosing(now, this.#closingSince)
     else if (now >= this.#expiry) this.close(this.#expiryReason!)
     else if (this.#blockedSince !== undefined && now >= this.#blockedSince + DRAIN_TIMEOUT) this.#handler.onStuck?.()
-    else if (now >= this.#nextPing) this.#ping()
+    else if (now >= this.#nextPing) this.#ping(now)
   }
 
   // ─── reading ───
@@ -238,8 +238,10 @@ export class RelaySocket {
 
   // ─── signs of life, and the end ───
 
-  #ping(): void {
+  #ping(now: number): void {
     this.#nextPing += PING_INTERVAL
+    // After a stall of the process there is one ping, not all those that were missed.
+    if (this.#nextPing <= now) this.#nextPing = now + PING_INTERVAL
     // Who is not read from cannot show that it lives, and behind what waits a ping would not arrive.
     if (this.#holds !== 0 || this.#blockedSince !== undefined) return
     this.#misses = this.#wasHeard ? 0 : this.#misses + 1

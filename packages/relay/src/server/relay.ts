@@ -28,6 +28,8 @@ import { ClientPins, createTlsServer } from './tls.js'
 
 /** How often deadlines are looked at, ms. */
 const CHECK_INTERVAL = 500
+/** A timer that is so late, ms, tells that the process was held up. */
+const STALL = 1_000
 /** Connections of an address besides those that its limits allow: before JOIN, and while they close. */
 const SPARE_PER_ADDRESS = 64
 /** The same of all addresses. */
@@ -146,6 +148,7 @@ class RelayServer implements Relay {
     await stopped
     clearTimeout(cut)
     this.#clock.clearTimer(this.#timer)
+    this.#peers.wipe()
   }
 
   // ─── requests ───
@@ -154,7 +157,10 @@ class RelayServer implements Relay {
     const { tokenKey } = this.#options
     const limits = () =>
       `${JSON.stringify({ subprotocol: SUBPROTOCOL, token: tokenKey ? 'needed' : 'none', maxMessage: MAX_RELAYED, limits: this.limits })}\n`
-    return { '/limits': { type: 'application/json', render: limits }, '/healthz': plainText(() => 'ok\n') }
+    return {
+      '/limits': { type: 'application/json', isForPages: true, render: limits },
+      '/healthz': plainText(() => 'ok\n'),
+    }
   }
 
   #metricsPage(): Pages {
@@ -182,8 +188,11 @@ class RelayServer implements Relay {
   }
 
   #scheduleCheck(): void {
+    const due = this.#clock.now() + CHECK_INTERVAL
     this.#timer = this.#clock.setTimer(() => {
-      this.#peers.check()
+      // After a stall of the process, what has come in time is there and has not been read yet.
+      if (this.#clock.now() > due + STALL) setImmediate(() => this.#peers.check())
+      else this.#peers.check()
       this.#scheduleCheck()
     }, CHECK_INTERVAL)
   }

@@ -53,7 +53,9 @@ test('metrics exist where they are asked for, and tell no route and no address',
   first.send(Buffer.alloc(100))
   await second.next()
   await TestPeer.waiting(relay!.url, { route: newRoute(), side: 0 })
-  const text = await (await page('/metrics')).text()
+  const response = await page('/metrics')
+  expect(response.headers.get('access-control-allow-origin')).toBeNull()
+  const text = await response.text()
   expect(text).toBe(relay!.metrics())
   for (const line of ['sockets 3', 'waiting 1', 'circuits 1', 'joins_total 3', 'messages_total 1', 'bytes_total 100']) {
     expect(text).toContain(`usmp_relay_${line}\n`)

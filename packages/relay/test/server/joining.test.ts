@@ -1,4 +1,4 @@
-import { SimulatedClock } from '@usmp/testing'
+import { SimulatedClock, until } from '@usmp/testing'
 import { afterEach, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { type Relay, type RelayOptions, startRelay } from '../../src/server.ts'
@@ -210,4 +210,27 @@ test('a peer that does not answer a close is cut', async () => {
   await expect.poll(() => relay!.metrics(), { timeout: 60_000 }).toContain('usmp_relay_sockets 0')
   peer.webSocket.resume()
   await peer.closed
+})
+
+test('after a stall of the process there is one ping, and nobody is cut for the time', async () => {
+  let [ahead, checks] = [0, 0]
+  const clock = {
+    now: () => performance.now() + ahead,
+    setTimer: (callback: () => void) => {
+      checks++
+      return setTimeout(callback, 1)
+    },
+    clearTimer: (timer: unknown) => clearTimeout(timer as NodeJS.Timeout),
+  }
+  const { url } = await start({ clock })
+  const [first, second] = await circuit(url)
+  let pings = 0
+  first.webSocket.on('ping', () => pings++)
+  ahead = 200_000
+  const before = checks
+  await until(() => checks > before + 20)
+  await roundTrip(first)
+  expect(pings).toBe(1)
+  first.send(Uint8Array.of(7))
+  await second.expect(7)
 })

@@ -84,6 +84,11 @@ export class TestPeer {
     if (message.length !== 1 || message[0] !== byte) throw new Error(`${message.toString('hex')} instead of ${byte}`)
   }
 
+  /** Reads up to this byte. */
+  async until(byte: number): Promise<void> {
+    while ((await this.next())[0] !== byte);
+  }
+
   async close(): Promise<void> {
     this.webSocket.close()
     await this.closed

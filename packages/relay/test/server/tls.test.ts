@@ -1,6 +1,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { turns, until } from '@usmp/testing'
 import { makeCertificate } from '@usmp/testing/certificate'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { type ClientOptions, WebSocket } from 'ws'
@@ -80,6 +81,23 @@ test('a pin that is none is refused at the start', async () => {
   await start()
   const second = startRelay({ port: 0, open: true, tls: { ...own!, clientPins: ['sha256/abc'] } })
   await expect(second).rejects.toMatchObject({ code: 'INVALID_ARGUMENT', message: '"sha256/abc" is no pin' })
+})
+
+test('over TLS too a slow receiver gets all, in order', async () => {
+  await start({ clientPins: [pinOf(client!)] })
+  const options = { ca: own!.cert, ...client! }
+  const route = newRoute()
+  const peers = await Promise.all([TestPeer.open(relay.url, options), TestPeer.open(relay.url, options)])
+  for (const [side, peer] of peers.entries()) peer.join({ route, side: side as 0 | 1 })
+  const [sender, receiver] = peers
+  await until(() => relay.metrics().includes('usmp_relay_circuits 1\n'))
+  await Promise.all(peers.map((peer) => peer.until(RelayMessage.PEER)))
+  receiver.webSocket.pause()
+  const sent = Array.from({ length: 1_000 }, (_, index) => Buffer.alloc(200, index))
+  for (const message of sent) sender.send(message)
+  await turns(50)
+  receiver.webSocket.resume()
+  for (const message of sent) expect(await receiver.next()).toEqual(message)
 })
 
 test('who connects and says nothing does not keep the relay from stopping', async () => {
