@@ -1,6 +1,7 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { type Clock, concatBytes, type RandomSource, systemClock, UsmpError, wipe } from '@usmp/core'
+import { LifetimeClock } from './lifetime-clock.js'
 import { drawBytes, platformRandom, secretBytes } from './random.js'
 import { ROUTE_SIZE } from './wire.js'
 
@@ -28,7 +29,7 @@ export class PairingCode {
   readonly #text: string
   readonly #route: Uint8Array
   readonly #password: Uint8Array
-  readonly #clock: Clock
+  readonly #clock: LifetimeClock
   readonly #made: number
   #used = false
 
@@ -39,8 +40,9 @@ export class PairingCode {
     this.#password = secretBytes(password.length)
     this.#password.set(password)
     wipe(password)
-    this.#clock = clock
-    this.#made = clock.now()
+    // The platform's clock stands still while the machine sleeps, and the code must not.
+    this.#clock = new LifetimeClock(clock, clock === systemClock ? Date.now : () => clock.now())
+    this.#made = this.#clock.now()
   }
 
   /**

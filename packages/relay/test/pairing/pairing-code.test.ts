@@ -2,7 +2,7 @@ import { fc, test } from '@fast-check/vitest'
 import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { toHex } from '@usmp/core'
 import { codeThrownBy, SimulatedClock } from '@usmp/testing'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { CODE_LIFETIME, PairingCode } from '../../src/pairing-code.ts'
 import vectors from './vectors.json' with { type: 'json' }
 
@@ -93,6 +93,23 @@ test('a code is good for ten minutes', () => {
   clock.advance(1)
   expect(codeThrownBy(() => made[1]!.use())).toBe('PAIRING_FAILED')
   expect(made[1]!.password).toEqual(new Uint8Array(8))
+})
+
+test('a code grows old while the machine sleeps, and setting the wall clock back makes it no younger', () => {
+  const wall = vi.spyOn(Date, 'now')
+  try {
+    let time = 1_800_000_000_000
+    wall.mockImplementation(() => time)
+    const code = PairingCode.generate()
+    time += CODE_LIFETIME / 2
+    expect(code.remaining).toBeLessThanOrEqual(CODE_LIFETIME / 2)
+    time -= 24 * 3_600_000
+    expect(code.remaining).toBeLessThanOrEqual(CODE_LIFETIME / 2)
+    time += CODE_LIFETIME / 2
+    expect(code.remaining).toBe(0)
+  } finally {
+    wall.mockRestore()
+  }
 })
 
 test('a look at a code by a debugger shows no word of it', async () => {
