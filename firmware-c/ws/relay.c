@@ -220,7 +220,11 @@ static int shake_hands(usmp_relay_t *relay, usmp_t *ctx)
 {
   usmp_transport_t transport;
 
-  if (relay->config.side == 0) return usmp_accept(&relay->listener, ctx, 0);
+  if (relay->config.side == 0) {
+    /* No lockout: by it a stranger on the route could silence the pair, and 32 random bytes are not guessed. */
+    memset(relay->listener.failures, 0, sizeof relay->listener.failures);
+    return usmp_accept(&relay->listener, ctx, 0);
+  }
   ctx->psk = relay->psk;
   ctx->psk_len = sizeof relay->psk;
   ctx->cipher_suite = SUITE;
