@@ -324,7 +324,7 @@ static int answer_join(const char *data, int len)
 static void peer_at_a_relay(void)
 {
   static usmp_relay_t relay;
-  const usmp_relay_config_t config = {.ws.url = "ws://relay", .pair_key = psk, .side = 1};
+  const usmp_relay_config_t config = {.ws = {.url = "wss://relay", .ca = "CA"}, .pair_key = psk, .side = 1};
   usmp_t ctx = {0};
 
   memset(&stub_ws, 0, sizeof stub_ws);
