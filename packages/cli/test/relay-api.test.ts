@@ -67,6 +67,15 @@ describe('who may use it', () => {
     expect(await statusFor(api.url, { origin: api.url })).toBe(403)
   })
 
+  test('connections that ask for nothing give way to those that do', { timeout: 15_000 }, async () => {
+    const { api, call } = await started()
+    const hogs = Array.from({ length: 64 }, () => connect(Number(new URL(api.url).port), '127.0.0.1').resume())
+    await Promise.all(hogs.map((hog) => once(hog, 'connect')))
+    await expect(call('/state')).rejects.toThrow()
+    await Promise.all(hogs.map((hog) => once(hog, 'close')))
+    expect((await call('/state')).status).toBe(200)
+  })
+
   test('no other origin may read an answer', async () => {
     const { call } = await started()
     const asked = await call('/messages', { method: 'OPTIONS', headers: { 'access-control-request-method': 'POST' } })

@@ -12,6 +12,9 @@ const MAX_CONNECTIONS = 64
 const MAX_HEADERS = 8192
 /** A request has to be here within, ms. */
 const REQUEST_TIMEOUT = 10_000
+/** Its head, of a program on this machine: who only connects takes a place from those who have the token, ms. */
+const HEADERS_TIMEOUT = 2_000
+const CHECK_INTERVAL = 500
 /** Messages in one answer. */
 const PAGE = 100
 /** Base64 makes four characters of three bytes; JSON may escape each character of a text in six. */
@@ -73,7 +76,12 @@ export class PeerApi {
         hint: 'For example --api 127.0.0.1:8741. It has no TLS: for other machines, put a proxy with TLS in front.',
       })
     }
-    const server = createServer({ maxHeaderSize: MAX_HEADERS, requestTimeout: REQUEST_TIMEOUT })
+    const server = createServer({
+      maxHeaderSize: MAX_HEADERS,
+      headersTimeout: HEADERS_TIMEOUT,
+      requestTimeout: REQUEST_TIMEOUT,
+      connectionsCheckingInterval: CHECK_INTERVAL,
+    })
     server.maxConnections = MAX_CONNECTIONS
     server.listen(port, host)
     try {
