@@ -163,6 +163,8 @@ export class RelaySocket {
 
   /** Does what is due. */
   check(now: number): void {
+    // Else a long rest would count when the burst is spent, and give a second one.
+    this.#earn()
     // The peer has begun to close, and takes its time to end.
     if (this.#webSocket.readyState >= this.#webSocket.CLOSING) this.#beginClosing()
     if (this.#closingSince !== undefined) this.#checkClosing(now, this.#closingSince)

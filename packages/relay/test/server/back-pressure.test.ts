@@ -134,6 +134,19 @@ test('a circuit is as fast as its limit, each direction alone; nothing is droppe
   expect(seconds + more).toBeGreaterThanOrEqual(Math.floor((count * cost - byteBurst) / bytesPerSecond))
 })
 
+test('a circuit that was idle for long has one burst to spend, and not two', async () => {
+  const [byteBurst, cost] = [262_144, MAX_RELAYED + 32]
+  await start({ byteBurst })
+  const [sender, receiver] = await circuit(relay.url)
+  clock.advance(60_000)
+  receiver.send(Buffer.of(7))
+  await sender.expect(7)
+  send(sender, 1_500)
+  await until(() => metric('messages_total') * cost >= byteBurst)
+  await turns(100)
+  expect(metric('messages_total') * cost).toBeLessThanOrEqual(byteBurst + Math.ceil(65_536 / MAX_RELAYED) * cost + cost)
+})
+
 test('small messages cost 32 bytes more, and so do pings, so a flood of them is bounded too', async () => {
   await start({ bytesPerSecond: 1_000, byteBurst: 33_000 })
   const [sender, receiver] = await circuit(relay.url)
