@@ -171,6 +171,17 @@ describe('what came', () => {
     await reader.cancel()
   })
 
+  test('a reader of events that comes back by itself gets no message twice', async () => {
+    const { api, call } = await started()
+    for (const text of ['one', 'two', 'three']) api.received(bytes(text))
+    const stream = await call('/events?after=5001', { headers: { 'last-event-id': '5002' } })
+    const reader = stream.body!.pipeThrough(new TextDecoderStream()).getReader()
+    let text = ''
+    while (!text.includes('three')) text += (await reader.read()).value ?? expect.fail('ended early')
+    expect(text).not.toContain('two')
+    await reader.cancel()
+  })
+
   test('a reader that takes nothing is cut off, and loses nobody else anything', async () => {
     const { api, call } = await started()
     const { hostname, port } = new URL(api.url)

@@ -148,7 +148,8 @@ export class PeerApi {
       case 'GET /state':
         return answer(response, 200, this.#peer.state())
       case 'GET /events':
-        return this.#stream(response, searchParams.get('after') ?? request.headers['last-event-id']?.toString() ?? null)
+        // A reader that comes back asks for the same URL, and its header says what it has got meanwhile.
+        return this.#stream(response, request.headers['last-event-id']?.toString() || searchParams.get('after'))
       default:
         throw new ApiFault(404, 'NOT_FOUND', 'there are POST /messages and GET /messages, /state and /events')
     }
