@@ -58,7 +58,7 @@ export function pairKeysFrom(pairKey: Uint8Array, side: Side, provider: CryptoPr
 /** Keeps the pair key, and derives what is asked for: a day's route and device id are needed once a day. */
 class DerivedPairKeys implements PairKeys {
   readonly side: Side
-  readonly psk: Uint8Array
+  readonly #psk: Uint8Array
   readonly #pairKey = secretBytes(PAIR_KEY_SIZE)
   readonly #provider: CryptoProvider
   #wiped = false
@@ -67,7 +67,12 @@ class DerivedPairKeys implements PairKeys {
     this.side = side
     this.#pairKey.set(pairKey)
     this.#provider = provider
-    this.psk = this.#derive(PSK_LABEL, PAIR_KEY_SIZE)
+    this.#psk = this.#derive(PSK_LABEL, PAIR_KEY_SIZE)
+  }
+
+  /** Not a field: who prints or serializes the object must not print the key. */
+  get psk(): Uint8Array {
+    return this.#psk
   }
 
   route(day: string): Uint8Array {
@@ -83,7 +88,7 @@ class DerivedPairKeys implements PairKeys {
 
   wipe(): void {
     this.#wiped = true
-    wipe(this.#pairKey, this.psk)
+    wipe(this.#pairKey, this.#psk)
   }
 
   #derive(info: Uint8Array, length: number): Uint8Array {

@@ -115,6 +115,17 @@ test('what was wiped is gone, and derives nothing from zeros', () => {
   expect(code(() => identity.pairWith(peer))).toBe('INVALID_ARGUMENT')
 })
 
+test('who prints or serializes an identity or the keys of a pair shows no secret', async () => {
+  const { inspect } = await import('node:util')
+  const identity = identityOf(10)
+  const keys = identity.pairWith(identityOf(11).publicKey)
+  const shown = [identity, keys].map((object) => inspect(object, { depth: 5 }) + JSON.stringify(object)).join()
+  for (const secret of [keys.psk, identity.exportSecret()]) {
+    const [one, two, three] = secret
+    expect(shown).not.toMatch(new RegExp(`\\b${one},\\s*${two},\\s*${three}\\b|"0":${one},"1":${two},"2":${three}\\b`))
+  }
+})
+
 test('a secret key is copied on its way in and out', () => {
   const secret = new Uint8Array(32).map((_, index) => index + 1)
   const identity = Identity.fromSecret(secret)
