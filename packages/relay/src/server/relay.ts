@@ -32,7 +32,9 @@ const CHECK_INTERVAL = 500
 const STALL = 1_000
 /** Connections of an address besides those that its limits allow: before JOIN, and while they close. */
 const SPARE_PER_ADDRESS = 64
-/** The same of all addresses. */
+/** An address may open so many connections for each WebSocket: pages are read too, and some attempts fail. */
+const CONNECTIONS_A_JOIN = 4
+/** The same as {@link SPARE_PER_ADDRESS}, of all addresses. */
 const SPARE = 2_000
 /** Longer messages are not even read; shorter ones that are too long get a close with words. */
 const MAX_PAYLOAD = 2 * MAX_RELAYED
@@ -106,7 +108,9 @@ class RelayServer implements Relay {
     this.#peers = new PeerSockets({ limits: this.limits, clock, tokenKey, date })
     this.#pins = tls?.clientPins && new ClientPins(tls.clientPins)
     this.#http = tls ? createTlsServer(tls, httpOptions) : createServer(httpOptions)
-    this.#connections = new Connections(this.#http, options.trustProxy ? Number.POSITIVE_INFINITY : this.#maxPerAddress)
+    const perSecond = CONNECTIONS_A_JOIN * this.limits.joinsPerSecond
+    const connectionLimits = options.trustProxy ? undefined : { perAddress: this.#maxPerAddress, perSecond }
+    this.#connections = new Connections(this.#http, clock, connectionLimits)
     this.#http.maxConnections = 2 * this.limits.circuits + this.limits.waiting + SPARE
     servePages(this.#http, { ...this.#pages(), ...(metrics === true ? this.#metricsPage() : {}) })
     this.#http.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))

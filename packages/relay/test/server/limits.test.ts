@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { SimulatedClock } from '@usmp/testing'
 import { afterEach, expect, test } from 'vitest'
 import { AddressTable } from '../../src/server/address-table.ts'
@@ -129,6 +131,27 @@ test('connections of one address are bounded before they ask for anything', asyn
   )
   expect(codes.filter((code) => code === 0)).toHaveLength(66)
   expect(codes.filter((code) => code === 1006)).toHaveLength(14)
+})
+
+test('beginnings of connections of one address are bounded too, as each costs a handshake of TLS', async () => {
+  clock = new SimulatedClock()
+  const limits = { waitingPerAddress: 1, circuitsPerAddress: 1, joinsPerSecond: 1 }
+  relay = await startRelay({ port: 0, open: true, clock, limits })
+  const isServed = async () => {
+    const socket = connect(Number(relay.url.port), '127.0.0.1').on('error', () => {})
+    socket.write('GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n')
+    const [answer] = await Promise.race([once(socket, 'data'), once(socket, 'close').then(() => [''])])
+    if (!socket.closed) await once(socket.resume(), 'close')
+    return `${answer}`.startsWith('HTTP/1.1 200')
+  }
+  // One after another, so that none is refused because of those that are open.
+  let served = 0
+  while (await isServed()) served++
+  expect(served).toBe(66)
+  expect(await isServed()).toBe(false)
+  clock.advance(1_000)
+  for (let count = 0; count < 4; count++) expect(await isServed()).toBe(true)
+  expect(await isServed()).toBe(false)
 })
 
 test('an address is forgotten a minute after its last socket', () => {
