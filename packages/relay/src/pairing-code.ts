@@ -97,9 +97,9 @@ export class PairingCode {
     return this.#password
   }
 
-  /** How long the code can still be used, ms; 0 when it is too old or was used. */
+  /** How long the code can still be used, whole ms; 0 when it is too old or was used. */
   get remaining(): number {
-    return this.#used ? 0 : Math.max(0, this.#made + CODE_LIFETIME - this.#clock.now())
+    return this.#used ? 0 : Math.max(0, Math.floor(this.#made + CODE_LIFETIME - this.#clock.now()))
   }
 
   /**
