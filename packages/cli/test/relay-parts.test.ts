@@ -80,6 +80,14 @@ describe('the code', () => {
     expect(text()).toContain('usmp relay peer --relay ws://127.0.0.1:8740 --code one-two-three-four\n')
   })
 
+  test('on the same machine the other end needs an identity of its own', () => {
+    const { output, text } = recorded()
+    for (const relay of ['ws://localhost:1', 'ws://[::1]:1']) tellCode('a-b-c-d', { relay: parseRelay(relay) }, output)
+    expect(text().match(/ {2}On this same machine .* --identity second\.json\n/g)).toHaveLength(2)
+    tellCode('a-b-c-d', { relay: parseRelay('wss://relay.example') }, output)
+    expect(text().match(/--identity/g)).toHaveLength(2)
+  })
+
   test('the command names what else the other person needs, not our own files', () => {
     const { output, text } = recorded(true)
     const relay = parseRelay('wss://relay.example/there')
@@ -124,6 +132,36 @@ describe('states', () => {
     report.tell({ state: 'waiting' })
     expect(report.tell({ state: 'away', error: refused, pause: 500 })).toBeUndefined()
     expect(text()).toContain('relay.example is not reached; the relay refused: the token has expired [RELAY_REFUSED]')
+  })
+
+  test('a relay that is away is told with what to do, and then in a short line while the reason is the same', () => {
+    const { output, text } = recorded()
+    const report = new StateReport('bank', parseRelay('ws://127.0.0.1:1'), output)
+    const away = (reason: string) => {
+      const error = new UsmpError('UNREACHABLE', `ws://127.0.0.1:1/relay?s=b5: ${reason}`)
+      report.tell({ state: 'away', error, pause: 500 })
+    }
+    for (const reason of ['connect ECONNREFUSED', 'connect ECONNREFUSED', 'no route']) away(reason)
+    report.tell({ state: 'waiting' })
+    away('no route')
+    const hint = '  Is the relay running, and is its address right?'
+    expect(text().trimEnd().split('\n')).toEqual([
+      '127.0.0.1:1 is not reached; connect ECONNREFUSED [UNREACHABLE]; next attempt in 0.5 s',
+      hint,
+      '127.0.0.1:1 is still not reached; next attempt in 0.5 s',
+      '127.0.0.1:1 is not reached; no route [UNREACHABLE]; next attempt in 0.5 s',
+      hint,
+      'waiting for bank',
+      '127.0.0.1:1 is not reached; no route [UNREACHABLE]; next attempt in 0.5 s',
+      hint,
+    ])
+  })
+
+  test('a circuit that ended is told with the reason of the relay, without words about frames', () => {
+    const { output, text } = recorded()
+    const report = new StateReport('bank', parseRelay('ws://127.0.0.1:1'), output)
+    report.tell({ state: 'connecting', error: new UsmpError('TRUNCATED', 'the peer has left'), pause: 400 })
+    expect(text()).toMatch(/^the connection ended; the peer has left \[TRUNCATED\]; next attempt in 0\.4 s\n/)
   })
 
   test('a relay that is away is told with the reason, and as JSON', () => {

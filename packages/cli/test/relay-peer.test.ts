@@ -101,6 +101,8 @@ describe('who is who', () => {
       expect(exported.code).toBe(0)
     }
     expect((await done('relay', 'add', files.customer!, '--identity', bank.identity)).code).toBe(0)
+    const again = await done('relay', 'add', files.customer!, '--identity', bank.identity)
+    expect(again.stderr).toContain('customer is known already, with the same key')
     const receiver = peer(customer, '--peer-file', files.bank!)
     const sender = peer(bank, '--to', 'customer').end('by files\n')
     await receiver.says('stdout', /by files/)
@@ -118,6 +120,7 @@ describe('who is who', () => {
     for (const command of ['verify', 'forget', 'identity words']) {
       const unknown = await done('relay', ...command.split(' '), 'nobody', '--identity', bank.identity)
       expect(unknown.code, command).toBe(2)
+      expect(unknown.stderr, command).toContain(`usmp relay peers --identity ${bank.identity}`)
     }
     expect((await done('relay', 'add', bank.identity, '--identity', customer.identity)).code).toBe(2)
   })

@@ -22,6 +22,8 @@ describe('two people at terminals', () => {
     host.write('\x04')
     expect(await host.exit()).toBe(0)
     expect(await guest.exit()).toBe(0)
+    expect(guest.stdout).toContain('ended by bank')
+    expect(host.stdout).toMatch(/\bended\r\n/)
 
     for (const path of [bank.identity, bank.peers]) expect((await stat(path)).mode & 0o777).toBe(0o600)
     const again = peer(bank, '--to', 'customer')

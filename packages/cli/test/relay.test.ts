@@ -59,6 +59,20 @@ describe('usmp relay serve', () => {
     expect((await join(run.url, 0, await token('--token-key', key))).said).toEqual([1])
   })
 
+  test('behind a proxy, or on all addresses, the command for peers has no address that nobody can dial', async () => {
+    const run = await relay('--open', '--trust-proxy')
+    expect(run.stderr).toMatch(
+      /with the name in its certificate for NAME; .*\n {4}usmp relay peer --relay wss:\/\/NAME --/,
+    )
+    const own = await makeCertificate()
+    const tls = ['--tls-cert', await file(own.cert), '--tls-key', await file(own.key)]
+    const everywhere = usmp('relay', 'serve', '--open', '--listen', '0.0.0.0:0', ...tls).end()
+    await everywhere.says(
+      'stderr',
+      /listening on wss:\/\/0\.0\.0\.0:(\d+)\n[\s\S]*usmp relay peer --relay wss:\/\/NAME:\1 --/,
+    )
+  })
+
   test('over TLS, for peers with a certificate of an authority', async () => {
     const own = await makeCertificate()
     const peer = await makeCertificate()

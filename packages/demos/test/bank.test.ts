@@ -31,7 +31,7 @@ describe('a bank and its customer', () => {
         'bank: Done: 10 euro to the baker.',
       ])
     }
-    expect(withoutCover).toMatch(/│ \d\d:\d\d:\d\d\.\d {2}nothing$/m)
+    expect(withoutCover).toMatch(/│ \d\d:\d\d:\d\d\.\d nothing$/m)
     expect(withCover).toMatch(/→ 492/)
     expect(text()).toMatch(/\d+ messages have passed the relay\. It could read 0 of what was said\.\n$/)
   })

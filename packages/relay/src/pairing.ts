@@ -196,7 +196,7 @@ async function prove(start: Start, attempt: Attempt): Promise<Session> {
 
 /** Faults of our own platform stay what they are. */
 function failure(detail: string, cause: unknown): UsmpError {
-  if (cause instanceof UsmpError && cause.family === 'platform') return cause
+  if (cause instanceof UsmpError && (cause.family === 'platform' || cause.code === 'PAIRING_FAILED')) return cause
   return new UsmpError('PAIRING_FAILED', detail, { cause })
 }
 
@@ -247,6 +247,11 @@ function sessionKey(provider: CryptoProvider, runId: Uint8Array, key: Uint8Array
 async function introduce(session: Session, { identity, name, provider, signal }: Attempt): Promise<PairedPeer> {
   await session.send(encodeIntroduction({ publicKey: identity.publicKey, name }), { signal })
   const peer = decodeIntroduction(await next(session, signal))
+  if (equalBytes(peer.publicKey, identity.publicKey)) {
+    throw new UsmpError('PAIRING_FAILED', 'both ends have the same identity', {
+      hint: 'Two peers on one machine need an identity each (`--identity FILE` of the command). Make a new code.',
+    })
+  }
   const macs = confirmations(identity, peer, provider)
   try {
     await session.send(encodeConfirmation(macs.own), { signal })

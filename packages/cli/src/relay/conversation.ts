@@ -30,6 +30,11 @@ export class Conversation {
     this.#options = options
   }
 
+  /** Whether it was over before this end has closed. */
+  get endedByPeer(): boolean {
+    return !this.#closing
+  }
+
   /** Ends the conversation because of an error, which {@link run} throws. */
   fail(error: unknown): void {
     this.#failure ??= { error }

@@ -18,18 +18,25 @@ import { addCommand, forgetCommand, peersCommand, verifyCommand } from './peers.
 const API_PORT = 8741
 
 const PEER_HELP = `
-Each line on stdin is a message, each message of the other end is a line on stdout; states are told on stderr.
-Lines wait while the other end or the relay is away, and none is lost or comes twice as long as both programs run.
-At the end of stdin the channel is closed once everything has arrived; with nothing on stdin it only receives, until the other end closes it.
+Each line on stdin is a message, each message of the other end is a line on
+stdout; states are told on stderr. Lines wait while the other end or the relay
+is away, and none is lost or comes twice as long as both programs run.
+At the end of stdin (Ctrl-D) the channel is closed once everything has arrived,
+and both programs end. With nothing on stdin it only receives, until the other
+end closes it.
 
 One of these says who the other end is:
-  --new-code         show a code; who types it within ten minutes becomes a known peer
-  --code WORDS       the code that the other end shows. A wrong code is used up: exit code 5
-  --to NAME          a peer that is known already: \`usmp relay peers\` lists them
-  --peer-file FILE   what \`usmp relay identity export\` wrote there. Then compare the words: \`usmp relay identity words NAME\`
-  --pair-key-file FILE --side 0|1   a device that got its key when it was set up
+  --new-code         show a code; who types it within ten minutes becomes known
+  --code WORDS       the code that the other end shows. A wrong code is used up:
+                     exit code 5
+  --to NAME          a peer that is known: \`usmp relay peers\` lists them
+  --peer-file FILE   what \`usmp relay identity export\` wrote there. Then compare
+                     the words: \`usmp relay identity words NAME\`
+  --pair-key-file FILE --side 0|1
+                     a device that got its key when it was set up
 
-If a known name comes with another identity, nothing is shown, sent or changed, and the exit code is 6.`
+If a known name comes with another identity, nothing is shown, sent or changed,
+and the exit code is 6.`
 
 /** Adds the commands of those who meet at a relay. */
 export function definePeerCommands(relay: Command, actions: Actions): void {

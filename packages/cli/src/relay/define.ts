@@ -13,16 +13,20 @@ A first look, on one machine in three terminals:
   usmp relay peer --relay ws://127.0.0.1:8740 --new-code
   usmp relay peer --relay ws://127.0.0.1:8740 --code WORDS --identity second.json
 
-The relay passes on what it cannot read. The two peers meet by a code of four words once, and know each other from then on:
+The relay passes on what it cannot read. The two peers meet by a code of four
+words once, and know each other from then on:
   usmp relay peer --relay ws://127.0.0.1:8740 --to NAME`
 
 const SERVE_HELP = `
-It is on this machine alone unless --listen says more; then it needs TLS, its own or that of a proxy in front (--trust-proxy).
-Who may meet there shows a token, which \`usmp relay token\` makes with the same key. It stores nothing, so it can be killed at any time.
-It needs no terminal. SIGTERM ends it in order, with exit code 0.
+It is on this machine alone unless --listen says more; then it needs TLS, its
+own or that of a proxy in front (--trust-proxy). Who may meet there shows a
+token, which \`usmp relay token\` makes with the same key. It stores nothing, so
+it can be killed at any time. It needs no terminal. SIGTERM ends it in order,
+with exit code 0.
 
   usmp keygen psk --out relay.key
-  usmp relay serve --listen 0.0.0.0:443 --tls-cert cert.pem --tls-key key.pem --token-key relay.key
+  usmp relay serve --listen 0.0.0.0:443 --tls-cert cert.pem \\
+    --tls-key key.pem --token-key relay.key
   usmp relay token --token-key relay.key --days 30`
 
 /** Adds the commands that need the package @usmp/relay. */

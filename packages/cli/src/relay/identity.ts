@@ -5,7 +5,7 @@ import type { Output } from '../output.js'
 import { defaultName, type IdentityFlags } from './files.js'
 import { loadRelay } from './package.js'
 import { askNewPassphrase } from './passphrase.js'
-import { unknownPeer } from './peers.js'
+import { knownPeer } from './peers.js'
 import { formatPublicIdentity } from './public-identity.js'
 import { OwnStore, quoted } from './store.js'
 
@@ -76,8 +76,7 @@ export async function identityPasswordCommand(flags: PasswordFlags, output: Outp
 /** Words of both identities, for two people who compare them. */
 export async function identityWordsCommand(name: string, flags: IdentityFlags, output: Output): Promise<number> {
   const store = new OwnStore(flags, output)
-  const peer = (await store.peers()).get(name)
-  if (!peer) throw unknownPeer(name)
+  const peer = await knownPeer(name, store)
   const words = await wordsWith(store, peer.publicKey)
   await output.result(words.join('\n'), { event: 'words', peer: name, words, verified: peer.verified })
   output.status(

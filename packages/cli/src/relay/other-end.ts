@@ -6,8 +6,9 @@ import { tellCode } from './code.js'
 import { defaultName } from './files.js'
 import type { PeerFlags } from './flags.js'
 import { loadRelay, type RelayModule } from './package.js'
-import { compareWords, tellLearnt, unknownPeer } from './peers.js'
+import { compareWords, knownPeer, tellLearnt } from './peers.js'
 import { readPublicIdentity } from './public-identity.js'
+import { reasonOf, relayHint } from './relay-reason.js'
 import { OwnStore, quoted } from './store.js'
 import type { Way } from './way.js'
 
@@ -23,12 +24,14 @@ export interface OtherEnd {
  * @throws UsmpError INVALID_ARGUMENT, PAIRING_FAILED, IDENTITY_CHANGED, ABORTED, and what the relay refuses with
  */
 export async function otherEnd(flags: PeerFlags, way: Way, output: Output, signal: AbortSignal): Promise<OtherEnd> {
-  const { pairKeyFile, side } = flags
+  const { pairKeyFile, side, to } = flags
   if (pairKeyFile !== undefined) return ofPairKey(pairKeyFile, side!)
   const store = new OwnStore(flags, output)
+  // Before an identity is made, or a passphrase asked for, in vain.
+  const known = to === undefined ? undefined : await knownPeer(to, store)
   const identity = await store.identity()
   try {
-    const peer = await peerOf(flags, { way, output, signal, store, identity })
+    const peer = known ?? (await newPeer(flags, { way, output, signal, store, identity }))
     return { name: peer.name, keys: identity.pairWith(peer.publicKey) }
   } finally {
     identity.wipe()
@@ -53,18 +56,14 @@ interface Surroundings {
   readonly identity: Identity
 }
 
-async function peerOf(flags: PeerFlags, around: Surroundings): Promise<KnownPeer> {
-  const { to, peerFile } = flags
+/** A peer of a file, or of a pairing. */
+async function newPeer(flags: PeerFlags, around: Surroundings): Promise<KnownPeer> {
+  const { peerFile } = flags
   const { store, output } = around
-  if (to !== undefined) {
-    const known = (await store.peers()).get(to)
-    if (!known) throw unknownPeer(to)
-    return known
-  }
   if (peerFile === undefined) return pair(flags, around)
-  const peer = await store.learn(await readPublicIdentity(peerFile))
-  tellLearnt(peer, output, compareWords(peer, store))
-  return peer
+  const learnt = await store.learn(await readPublicIdentity(peerFile))
+  tellLearnt(learnt, output, compareWords(learnt.peer, store))
+  return learnt.peer
 }
 
 /** Meets the other end by a code, as host or as guest. */
@@ -83,11 +82,21 @@ async function pair(flags: PeerFlags, { way, output, signal, store, identity }: 
     name,
     signal,
     onWaiting: () => output.status('waiting for the other end', { event: 'pairing', state: 'waiting' }),
-    onRetry: ({ code, message }: UsmpError) => {
-      output.status(`${message} [${code}]; trying again`, { event: 'pairing', state: 'away', code, message })
-    },
+    onRetry: retryTeller(way.relay, output),
   })
-  const known = await store.learn(peer)
-  tellLearnt(known, output, `The next time, without a code: --to ${quoted(known.name)}`)
-  return known
+  const learnt = await store.learn(peer)
+  tellLearnt(learnt, output, `The next time, without a code: --to ${quoted(learnt.peer.name)}`)
+  return learnt.peer
+}
+
+/** Tells people each reason once, and programs each attempt. */
+function retryTeller(relay: URL, output: Output): (error: UsmpError) => void {
+  let told = ''
+  return (error) => {
+    const text = `${relay.host} is not reached; ${reasonOf(error)}; trying again`
+    if (text === told && !output.json) return
+    told = text
+    const { code, message } = error
+    output.status(text, { event: 'pairing', state: 'away', code, message }, relayHint(error))
+  }
 }

@@ -118,7 +118,7 @@ class Peer {
   async #converse(): Promise<number> {
     const line = await this.#open()
     this.#line = line
-    this.#conversation = new Conversation({
+    const conversation = new Conversation({
       line,
       peer: this.#other.name,
       output: this.#output,
@@ -126,9 +126,11 @@ class Peer {
       ...(this.#api ? { input: undefined } : { input: process.stdin }),
       onMessage: (message) => this.#api?.received(message),
     })
-    const exitCode = await this.#conversation.run()
+    this.#conversation = conversation
+    const exitCode = await conversation.run()
     if (this.#stop.signal.aborted && !this.#report.hasBeenOnline) return this.#stop.exitCode
-    this.#output.status('ended', { event: 'ended', peer: this.#other.name })
+    const { name } = this.#other
+    this.#output.status(conversation.endedByPeer ? `ended by ${name}` : 'ended', { event: 'ended', peer: name })
     return exitCode
   }
 

@@ -4,14 +4,18 @@ import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
 import type { IdentityFlags } from './files.js'
 import { readPublicIdentity } from './public-identity.js'
-import { OwnStore, quoted } from './store.js'
+import { type Learnt, OwnStore, quoted } from './store.js'
 
 /** Lists the known peers. */
 export async function peersCommand(flags: IdentityFlags, output: Output): Promise<number> {
   const peers = (await new OwnStore(flags, output).peers()).list()
   for (const peer of peers) await output.result(lineOf(peer), { event: 'peer', ...fieldsOf(peer) })
   if (peers.length === 0) {
-    output.status('no peer is known', { event: 'no-peers' }, 'One becomes known by a code: usmp relay peer --new-code')
+    output.status(
+      'no peer is known',
+      { event: 'no-peers' },
+      'One becomes known by a code: usmp relay peer --relay URL --new-code',
+    )
   }
   return ExitCode.OK
 }
@@ -19,22 +23,25 @@ export async function peersCommand(flags: IdentityFlags, output: Output): Promis
 /** Remembers the peer of a file. */
 export async function addCommand(file: string, flags: IdentityFlags, output: Output): Promise<number> {
   const store = new OwnStore(flags, output)
-  const peer = await store.learn(await readPublicIdentity(file))
-  tellLearnt(peer, output, compareWords(peer, store))
+  const learnt = await store.learn(await readPublicIdentity(file))
+  tellLearnt(learnt, output, compareWords(learnt.peer, store))
   return ExitCode.OK
 }
 
 /** Notes that the words were compared. */
 export async function verifyCommand(name: string, flags: IdentityFlags, output: Output): Promise<number> {
-  const peer = await new OwnStore(flags, output).change((peers) => peers.verify(name))
+  const store = new OwnStore(flags, output)
+  const peer = await store.change((peers) => (peers.get(name) ? peers.verify(name) : undefined))
+  if (!peer) throw unknownPeer(name, store)
   output.status(`${peer.name} is verified`, { event: 'verified', ...fieldsOf(peer) })
   return ExitCode.OK
 }
 
 /** Forgets a peer. */
 export async function forgetCommand(name: string, flags: IdentityFlags, output: Output): Promise<number> {
-  const isKnown = await new OwnStore(flags, output).change((peers) => peers.forget(name))
-  if (!isKnown) throw unknownPeer(name)
+  const store = new OwnStore(flags, output)
+  const isKnown = await store.change((peers) => peers.forget(name))
+  if (!isKnown) throw unknownPeer(name, store)
   const text = `${name} is forgotten`
   output.status(
     text,
@@ -44,9 +51,11 @@ export async function forgetCommand(name: string, flags: IdentityFlags, output: 
   return ExitCode.OK
 }
 
-/** Says that a peer is known from now on, and what follows from that. */
-export function tellLearnt(peer: KnownPeer, output: Output, advice: string): void {
-  output.status(`${peer.name} is known from now on`, { event: 'known', ...fieldsOf(peer) }, advice)
+/** Says that a peer is known, and what follows from that. */
+export function tellLearnt({ peer, isNew, callsItself }: Learnt, output: Output, advice: string): void {
+  const known = isNew ? 'is known from now on' : 'is known already, with the same key'
+  const name = callsItself === peer.name ? '' : `; it calls itself ${callsItself} now`
+  output.status(`${peer.name} ${known}${name}`, { event: 'known', ...fieldsOf(peer) }, advice)
 }
 
 /** What to do about a key that came by a file. */
@@ -55,9 +64,16 @@ export function compareWords({ name, verified }: KnownPeer, store: OwnStore): st
   return `Who could change the file can be in between. Compare the words: ${store.command(`identity words ${quoted(name)}`)}`
 }
 
-export function unknownPeer(name: string): UsmpError {
+/** @throws UsmpError INVALID_ARGUMENT */
+export async function knownPeer(name: string, store: OwnStore): Promise<KnownPeer> {
+  const peer = (await store.peers()).get(name)
+  if (!peer) throw unknownPeer(name, store)
+  return peer
+}
+
+function unknownPeer(name: string, store: OwnStore): UsmpError {
   return new UsmpError('INVALID_ARGUMENT', `no peer is known as ${JSON.stringify(name)}`, {
-    hint: '`usmp relay peers` lists them. A new one becomes known by a code: `usmp relay peer --new-code`.',
+    hint: `\`${store.command('peers')}\` lists them. A new one becomes known by a code: \`${store.command('peer --relay URL --new-code')}\`.`,
   })
 }
 

@@ -8,6 +8,8 @@ import type { Stop } from '../stop.js'
 import type { ServeFlags, TokenFlags } from './flags.js'
 import { loadServer } from './package.js'
 
+/** Where a relay listens, and nobody can dial. */
+const EVERYWHERE = /\/\/(0\.0\.0\.0|\[::\])/
 const DAY = 24 * 60 * 60_000
 
 /** Runs a relay until it is stopped. */
@@ -96,10 +98,11 @@ function check({ tlsCert, tlsKey, clientCa, tokenKey, open }: ServeFlags): void 
 
 function tellStarted(
   { url, metricsUrl, limits }: Relay,
-  { tokenKey, clientCa, open }: ServeFlags,
+  { tokenKey, clientCa, open, trustProxy }: ServeFlags,
   output: Output,
 ): void {
   const address = url.pathname === '/relay' ? url.href.slice(0, -'/relay'.length) : url.href
+  const dialed = trustProxy ? 'wss://NAME' : address.replace(EVERYWHERE, '//NAME')
   output.status(
     `listening on ${address}`,
     { event: 'listening', url: address, metrics: metricsUrl?.href ?? null, limits },
@@ -108,8 +111,8 @@ function tellStarted(
       ...(clientCa === undefined ? [] : ['It takes peers with a certificate of your authority.']),
       ...(open ? ['It takes everybody who can reach it.'] : ['Peers need a token. This makes one:']),
       ...(tokenKey === undefined ? [] : [`  usmp relay token --token-key ${tokenKey} --days 30`]),
-      'Two peers meet here; the second command is shown by the first:',
-      `  usmp relay peer --relay ${address}${tokenKey === undefined ? '' : ' --token-file FILE'} --new-code`,
+      `Two peers meet here${dialed === address ? '' : ', with the name in its certificate for NAME'}; the second command is shown by the first:`,
+      `  usmp relay peer --relay ${dialed}${tokenKey === undefined ? '' : ' --token-file FILE'} --new-code`,
     ].join('\n  '),
   )
 }

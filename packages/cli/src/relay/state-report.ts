@@ -1,7 +1,8 @@
 import { UsmpError } from '@usmp/core'
 import type { RelayStatus } from '@usmp/relay'
-import { endOf, errorFields } from '../describe.js'
+import { errorFields } from '../describe.js'
 import type { Output } from '../output.js'
+import { reasonOf, relayHint } from './relay-reason.js'
 
 /** Somebody on the route does not hold the key of the pair. */
 const WRONG_PROOF: readonly UsmpError['code'][] = ['AUTH_FAILED', 'UNKNOWN_DEVICE']
@@ -18,6 +19,8 @@ export class StateReport {
   #hasBeenOnline = false
   #hasReachedRelay = false
   #state: RelayStatus['state'] = 'connecting'
+  /** Why the relay was not reached at the last attempt, as it was told. */
+  #toldReason: string | undefined
 
   constructor(peer: string, relay: URL, output: Output) {
     this.#peer = peer
@@ -56,9 +59,14 @@ export class StateReport {
     })
   }
 
+  /** An attempt that failed as the one before is one short line, so that a conversation is not drowned. */
   #show({ state, error, pause }: RelayStatus): void {
+    const reason = error && this.#reasonOf(error)
+    const isRepeated = state === 'away' && reason !== undefined && reason === this.#toldReason
+    this.#toldReason = state === 'away' ? reason : undefined
+    const what = isRepeated ? [`${this.#relay} is still not reached`] : [this.#textOf(state, error)]
     this.#output.status(
-      [this.#textOf(state), ...(error ? [this.#reasonOf(error)] : []), ...pauseText(pause)].join('; '),
+      [...what, ...(reason === undefined || isRepeated ? [] : [reason]), ...pauseText(pause)].join('; '),
       {
         event: 'state',
         state,
@@ -66,14 +74,14 @@ export class StateReport {
         ...(error ? errorFields(error) : {}),
         ...(pause === undefined ? {} : { pause_ms: pause }),
       },
-      error?.hint,
+      error && !isRepeated ? relayHint(error) : '',
     )
   }
 
-  #textOf(state: RelayStatus['state']): string {
+  #textOf(state: RelayStatus['state'], error: UsmpError | undefined): string {
     switch (state) {
       case 'connecting':
-        return `connecting to ${this.#relay}`
+        return error ? 'the connection ended' : `connecting to ${this.#relay}`
       case 'waiting':
         return `waiting for ${this.#peer}`
       case 'handshaking':
@@ -90,7 +98,7 @@ export class StateReport {
   }
 
   #reasonOf(error: UsmpError): string {
-    if (!WRONG_PROOF.includes(error.code)) return endOf(error)
+    if (!WRONG_PROOF.includes(error.code)) return reasonOf(error)
     return `somebody who is not ${this.#peer} was there [${error.code}]`
   }
 }

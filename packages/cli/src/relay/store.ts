@@ -10,6 +10,14 @@ import { askPassphrase } from './passphrase.js'
 /** Bytes; more than any identity file has. */
 const MAX_FILE = 4096
 
+/** A peer that was paired with, or came by a file. */
+export interface Learnt {
+  readonly peer: KnownPeer
+  readonly isNew: boolean
+  /** One whose key is known keeps its name, whatever it calls itself. */
+  readonly callsItself: string
+}
+
 /** The own identity, which is made at its first use, and the peers that it knows. */
 export class OwnStore {
   readonly file: string
@@ -79,9 +87,13 @@ export class OwnStore {
    * Remembers a peer. One whose key is known already keeps its name.
    * @throws UsmpError IDENTITY_CHANGED, with the command that mends it, if another key is known under this name
    */
-  async learn(peer: PairedPeer): Promise<KnownPeer> {
+  async learn(peer: PairedPeer): Promise<Learnt> {
     try {
-      return await this.change((peers) => peers.learn(peer, new Date()))
+      return await this.change((peers) => {
+        const before = peers.list().length
+        const known = peers.learn(peer, new Date())
+        return { peer: known, isNew: peers.list().length > before, callsItself: peer.name }
+      })
     } catch (error) {
       if (!(error instanceof UsmpError && error.code === 'IDENTITY_CHANGED')) throw error
       throw new UsmpError(

@@ -47,13 +47,13 @@ async function show(meeting: Meeting): Promise<void> {
   const pair = await pairByCode(meeting, (code) =>
     console.log(`The bank shows a code, and its customer types it: ${code}`),
   )
-  console.log('They have paired. From now on each knows the other by its key, and needs no code.')
-  console.log(`The relay saw messages of ${sizes(seen)} bytes, such as ${hexOf(seen[0]!)} …\n`)
+  console.log('They have paired: each knows the other by its key now, and needs no code.')
+  console.log(`The relay saw messages of ${sizes(seen)} bytes,\nsuch as ${hexOf(seen[0]!)} …\n`)
   shown = seen.length
   console.log(`Without cover: the relay sees when somebody writes.\n${heading()}`)
   await talk(meeting, pair, { mode: 'off' }, false)
   console.log(
-    '\nWith cover: each sends 5 messages of one size a second, at times that have nothing to do with what is said.',
+    '\nWith cover: each sends 5 messages of one size a second, at times that have\nnothing to do with what is said.',
   )
   console.log(heading())
   await talk(meeting, pair, COVER, !options.once)

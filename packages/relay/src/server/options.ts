@@ -50,7 +50,7 @@ export function checkOptions({ host = DEFAULT_HOST, port, tls, tokenKey, open, t
   throw new RelayError(
     'INVALID_ARGUMENT',
     `without TLS the relay listens on this machine only, not on ${host}`,
-    'Give a certificate and its key, or put a proxy before the relay that ends TLS, and say that it is trusted.',
+    'Give a certificate and its key (`--tls-cert`, `--tls-key`), or say that a proxy in front speaks TLS (`--trust-proxy`).',
   )
 }
 

@@ -128,6 +128,14 @@ test('confirmations are those of the vectors', async () => {
   expect(confirmations.sort()).toEqual([...vector!.confirmations].sort())
 })
 
+test('two ends with the same identity are told so, both', async () => {
+  const result = await ends(attempt(undefined, { host: { identity: identities.guest } }))
+  for (const end of BOTH) {
+    expect(result[end]).toMatchObject({ code: 'PAIRING_FAILED', hint: expect.stringContaining('--identity FILE') })
+    expect((result[end] as UsmpError).message).toContain('both ends have the same identity')
+  }
+})
+
 test('a wrong password fails at both ends, is told, and uses the code up', async () => {
   const run = attempt(undefined, { codes: ['able-about-zoo-zero', CODE] })
   const result = await ends(run)
@@ -441,7 +449,6 @@ test.each<[string, Uint8Array]>([
   ['a name with a space at its end', introduction(anna, 'Anna ')],
   ['flags', introduction(anna, 'Anna', 1)],
   ['another message', introduction(anna, 'Anna', 0, 3)],
-  ['the host’s own key', introduction(identities.host.publicKey, 'Anna')],
   ['a key of low order', introduction(new Uint8Array(32), 'Anna')],
   ['a key in another form', introduction(flippedTop, 'Anna')],
   ['a message of two frames', introduction(anna, 'x'.repeat(900))],
