@@ -131,7 +131,7 @@ describe('states', () => {
     expect(report.tell({ state: 'away', error: refused, pause: 500 })).toBe(refused)
     report.tell({ state: 'waiting' })
     expect(report.tell({ state: 'away', error: refused, pause: 500 })).toBeUndefined()
-    expect(text()).toContain('relay.example is not reached; the relay refused: the token has expired [RELAY_REFUSED]')
+    expect(text()).toContain('not connected to relay.example; the relay refused: the token has expired [RELAY_REFUSED]')
   })
 
   test('a relay that is away is told with what to do, and then in a short line while the reason is the same', () => {
@@ -146,13 +146,13 @@ describe('states', () => {
     away('no route')
     const hint = '  Is the relay running, and is its address right?'
     expect(text().trimEnd().split('\n')).toEqual([
-      '127.0.0.1:1 is not reached; connect ECONNREFUSED [UNREACHABLE]; next attempt in 0.5 s',
+      'not connected to 127.0.0.1:1; connect ECONNREFUSED [UNREACHABLE]; next attempt in 0.5 s',
       hint,
-      '127.0.0.1:1 is still not reached; next attempt in 0.5 s',
-      '127.0.0.1:1 is not reached; no route [UNREACHABLE]; next attempt in 0.5 s',
+      'still not connected to 127.0.0.1:1; next attempt in 0.5 s',
+      'not connected to 127.0.0.1:1; no route [UNREACHABLE]; next attempt in 0.5 s',
       hint,
       'waiting for bank',
-      '127.0.0.1:1 is not reached; no route [UNREACHABLE]; next attempt in 0.5 s',
+      'not connected to 127.0.0.1:1; no route [UNREACHABLE]; next attempt in 0.5 s',
       hint,
     ])
   })

@@ -138,7 +138,7 @@ describe('messages', () => {
     first.child.kill('SIGKILL')
     await first.exit()
     host.write(`${lines.slice(100, 200).join('\n')}\n`)
-    await host.says('stderr', /is not reached/)
+    await host.says('stderr', /not connected to/)
     await relay(new URL(first.url).host)
     host.end(`${lines.slice(200).join('\n')}\n`)
     expect(await host.exit()).toBe(0)

@@ -93,7 +93,7 @@ async function pair(flags: PeerFlags, { way, output, signal, store, identity }: 
 function retryTeller(relay: URL, output: Output): (error: UsmpError) => void {
   let told = ''
   return (error) => {
-    const text = `${relay.host} is not reached; ${reasonOf(error)}; trying again`
+    const text = `not connected to ${relay.host}; ${reasonOf(error)}; trying again`
     if (text === told && !output.json) return
     told = text
     const { code, message } = error

@@ -2,7 +2,7 @@ import { UsmpError } from '@usmp/core'
 import { endOf } from '../describe.js'
 
 /** Codes whose general sentence speaks of a peer or a frame, where the relay is meant. */
-const OF_THE_RELAY: readonly UsmpError['code'][] = ['UNREACHABLE', 'TRUNCATED']
+const OF_THE_RELAY: readonly UsmpError['code'][] = ['UNREACHABLE', 'TRUNCATED', 'REPLACED']
 const UNREACHABLE = new UsmpError('UNREACHABLE')
 /** The address of the relay is told beside it. */
 const ADDRESS = /^wss?:\/\/\S+: /

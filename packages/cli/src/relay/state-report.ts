@@ -64,7 +64,7 @@ export class StateReport {
     const reason = error && this.#reasonOf(error)
     const isRepeated = state === 'away' && reason !== undefined && reason === this.#toldReason
     this.#toldReason = state === 'away' ? reason : undefined
-    const what = isRepeated ? [`${this.#relay} is still not reached`] : [this.#textOf(state, error)]
+    const what = isRepeated ? [`still not connected to ${this.#relay}`] : [this.#textOf(state, error)]
     this.#output.status(
       [...what, ...(reason === undefined || isRepeated ? [] : [reason]), ...pauseText(pause)].join('; '),
       {
@@ -89,7 +89,7 @@ export class StateReport {
       case 'online':
         return `online with ${this.#peer}`
       case 'away':
-        return `${this.#relay} is not reached`
+        return `not connected to ${this.#relay}`
       case 'ended':
         return 'ended'
       default:
