@@ -16,6 +16,14 @@ export default defineConfig([
     clean: true,
   },
   {
+    entry: { main: 'src/relay/main.ts' },
+    outDir: 'dist/relay',
+    format: ['esm'],
+    target: 'es2022',
+    // The page is built after it.
+    clean: true,
+  },
+  {
     entry: {
       main: 'src/robolink/main.ts',
       hub: 'src/robolink/hub/main.ts',

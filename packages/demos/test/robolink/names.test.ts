@@ -4,7 +4,7 @@ import { connect } from '@usmp/node'
 import { rpc } from '@usmp/rpc'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { robotApi, robotHubApi } from '../../src/robolink/contract.ts'
-import { looksLike, plainText } from '../../src/robolink/plain-text.ts'
+import { looksLike, plainText } from '../../src/shared/plain-text.ts'
 import { dist, type HubProgram, type Program, ROBOT, TERMINAL, worlds } from './world.ts'
 
 const world = worlds()

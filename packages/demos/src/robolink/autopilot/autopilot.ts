@@ -1,9 +1,9 @@
 import { UsmpError } from '@usmp/core'
 import { RpcError } from '@usmp/rpc'
+import { plainText } from '../../shared/plain-text.js'
 import type { Output } from '../command.js'
 import { DRIVE_TTL, RoboLinkError, type RobotInfo, type Watched } from '../contract.js'
 import type { HubPeer } from '../operator/hub-link.js'
-import { plainText } from '../plain-text.js'
 import type { Pursuit } from './pursuit.js'
 
 /** Nobody steers by telemetry that is older, ms. */

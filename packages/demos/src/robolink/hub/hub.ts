@@ -3,13 +3,13 @@ import { createServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { type Session, UsmpError } from '@usmp/core'
 import { type ListenOptions, listen, type Server, serialPort } from '@usmp/node'
+import { looksLike, plainText } from '../../shared/plain-text.js'
+import { site } from '../../shared/site.js'
 import type { RobotInfo, Said } from '../contract.js'
-import { looksLike, plainText } from '../plain-text.js'
 import type { Certificate } from './certificate.js'
 import type { Keys } from './keys.js'
 import { type Fleet, noSuchRobot, OperatorSession } from './operator-session.js'
 import { RobotSession } from './robot-session.js'
-import { site } from './site.js'
 
 /** An address to listen on; port 0 takes a free one. */
 export interface Address {

@@ -5,9 +5,9 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { assertPsk, fromHex, UsmpError } from '@usmp/core'
 import * as v from 'valibot'
+import { looksLike } from '../../shared/plain-text.js'
 import { readJson, writeSecret } from '../command.js'
 import { deviceId } from '../contract.js'
-import { looksLike } from '../plain-text.js'
 
 /** Somebody whom the hub knows. */
 export interface Known {

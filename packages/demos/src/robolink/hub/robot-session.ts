@@ -1,5 +1,6 @@
 import { type Session, UsmpError } from '@usmp/core'
 import { type Peer, RpcCode, RpcError, rpc } from '@usmp/rpc'
+import { plainText } from '../../shared/plain-text.js'
 import {
   type Description,
   DRIVE_TTL,
@@ -11,7 +12,6 @@ import {
   type Velocity,
   type Watched,
 } from '../contract.js'
-import { plainText } from '../plain-text.js'
 import { chatBudget, paced } from './budget.js'
 import { ControlLease } from './control-lease.js'
 import type { Known } from './keys.js'

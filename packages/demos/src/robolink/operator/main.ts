@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { createInterface, type Interface } from 'node:readline'
 import { UsmpError } from '@usmp/core'
+import { plainText } from '../../shared/plain-text.js'
 import {
   ExitCode,
   type Output,
@@ -15,7 +16,6 @@ import {
   type Stop,
 } from '../command.js'
 import type { RobotInfo, Said } from '../contract.js'
-import { plainText } from '../plain-text.js'
 import { HELP, parseCommand, parseRobot } from './commands.js'
 import { Console, type Print } from './console.js'
 import { CsvLog } from './csv.js'

@@ -1,5 +1,5 @@
 import uPlot from 'uplot'
-import { colour } from './dom.ts'
+import { colour } from '../../shared/dom.ts'
 import { fixed } from './numbers.ts'
 
 /** One line of a chart. */

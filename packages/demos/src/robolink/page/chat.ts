@@ -1,4 +1,4 @@
-import { byId, say } from './dom.ts'
+import { byId, say } from '../../shared/dom.ts'
 
 /** Older lines leave. */
 const MOST_LINES = 200

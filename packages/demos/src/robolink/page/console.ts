@@ -1,5 +1,7 @@
 import type { Session } from '@usmp/browser'
 import { type Peer, rpc } from '@usmp/rpc'
+import { byId, say } from '../../shared/dom.ts'
+import { plainText } from '../../shared/plain-text.ts'
 import {
   DRIVE_TTL,
   operatorApi,
@@ -10,10 +12,8 @@ import {
   type Velocity,
   type Watched,
 } from '../contract.ts'
-import { plainText } from '../plain-text.ts'
 import { TimeChart } from './chart.ts'
 import { Chat } from './chat.ts'
-import { byId, say } from './dom.ts'
 import { Driving } from './driving.ts'
 import { EmergencyStop } from './emergency-stop.ts'
 import { History } from './history.ts'

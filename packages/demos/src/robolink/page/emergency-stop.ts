@@ -1,4 +1,4 @@
-import { byId } from './dom.ts'
+import { byId } from '../../shared/dom.ts'
 import { ago } from './numbers.ts'
 
 /** What an emergency stop can do at this moment. */

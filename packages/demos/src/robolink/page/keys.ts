@@ -1,4 +1,4 @@
-import { takesText } from './dom.ts'
+import { takesText } from '../../shared/dom.ts'
 import type { Ask } from './stick.ts'
 
 /** Keys by their place on the board, so that W, A, S and D are where they are on any layout. */

@@ -1,5 +1,5 @@
 import type { UsmpError } from '@usmp/core'
-import { byId, say } from './dom.ts'
+import { byId, say } from '../../shared/dom.ts'
 import type { LinkState } from './link.ts'
 import { ago, fixed } from './numbers.ts'
 

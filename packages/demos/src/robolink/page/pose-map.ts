@@ -1,4 +1,4 @@
-import { colour } from './dom.ts'
+import { colour } from '../../shared/dom.ts'
 import { fixed } from './numbers.ts'
 
 /** Where a robot is and how it moves: metres, radians, m/s, rad/s. */

@@ -1,5 +1,5 @@
+import { byId, say } from '../../shared/dom.ts'
 import type { Watched } from '../contract.ts'
-import { byId, say } from './dom.ts'
 import { ago, degrees, fixed } from './numbers.ts'
 
 /** Telemetry that is older than this is shown as what it is: old, ms. */

@@ -1,5 +1,5 @@
+import { byId } from '../../shared/dom.ts'
 import type { RobotInfo } from '../contract.ts'
-import { byId } from './dom.ts'
 import { fixed } from './numbers.ts'
 
 const KINDS: Readonly<Record<string, string>> = { c: 'C', ts: 'TypeScript', rv32: 'RISC-V' }

@@ -1,7 +1,7 @@
 import type { UsmpError } from '@usmp/core'
 import { asUsmpError } from '@usmp/core'
+import { byId } from '../../shared/dom.ts'
 import { type Credentials, checked } from './address.ts'
-import { byId } from './dom.ts'
 
 const HEADINGS: Partial<Record<string, string>> = {
   INVALID_ARGUMENT: 'This cannot be right',

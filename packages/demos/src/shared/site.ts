@@ -15,8 +15,8 @@ const TYPES: Readonly<Record<string, string>> = {
   '.woff2': 'font/woff2',
 }
 
-/** Nothing but the page's own files, and no address but its own hub. No HSTS: other programs on this host may speak plain HTTP. */
-const HEADERS = {
+/** Nothing but the page's own files, and no address but those of `policy`. No HSTS: other programs on this host may speak plain HTTP. */
+const headersOf = (policy: readonly string[]) => ({
   'Cache-Control': 'no-cache',
   'Content-Security-Policy': [
     "default-src 'none'",
@@ -24,11 +24,11 @@ const HEADERS = {
     "style-src 'self'",
     "img-src 'self' data:",
     "font-src 'self'",
-    "connect-src 'self'",
     "manifest-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
+    ...policy,
   ].join('; '),
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
@@ -36,7 +36,7 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
   'X-Frame-Options': 'DENY',
-}
+})
 
 interface File {
   readonly type: string
@@ -45,9 +45,14 @@ interface File {
 
 /**
  * Serves the files of a folder. They are read once, so that no request reaches the file system; `/` is `index.html`.
+ * @param policy what the page needs of its Content-Security-Policy besides its own files; default: its own origin for WebSockets
  * @throws the system's error if the folder cannot be read
  */
-export function site(folder: string): (request: IncomingMessage, response: ServerResponse) => void {
+export function site(
+  folder: string,
+  policy: readonly string[] = ["connect-src 'self'"],
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const common = headersOf(policy)
   const files = new Map<string, File>()
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile()) continue
@@ -58,19 +63,18 @@ export function site(folder: string): (request: IncomingMessage, response: Serve
   }
   return ({ method, url = '' }, response) => {
     if (method !== 'GET' && method !== 'HEAD')
-      return answer(response, 405, 'only GET is served here', { Allow: 'GET, HEAD' })
+      return answer(response, 405, 'only GET is served here', { ...common, Allow: 'GET, HEAD' })
     const file = files.get(url.split('?', 1)[0]!)
-    if (!file) return answer(response, 404, 'there is nothing here')
-    const headers = { ...HEADERS, 'Content-Type': file.type, 'Content-Length': file.body.length }
+    if (!file) return answer(response, 404, 'there is nothing here', common)
+    const headers = { ...common, 'Content-Type': file.type, 'Content-Length': file.body.length }
     response.writeHead(200, headers).end(method === 'HEAD' ? undefined : file.body)
   }
 }
 
-function answer(response: ServerResponse, status: number, text: string, headers: Record<string, string> = {}): void {
+function answer(response: ServerResponse, status: number, text: string, headers: Record<string, string>): void {
   const body = `${text}\n`
   response
     .writeHead(status, {
-      ...HEADERS,
       ...headers,
       'Content-Type': 'text/plain; charset=utf-8',
       'Content-Length': body.length,
