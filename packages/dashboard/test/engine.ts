@@ -1,30 +1,12 @@
+import type { Engine, Handle } from '@usmp/testing/internal'
 import { expect } from 'vitest'
 import { newKey, PASSWORD, type World } from './world.ts'
-
-/** Something in a page that can be used. */
-export interface Handle {
-  click(): Promise<void>
-  type(text: string): Promise<void>
-}
-
-/** A browser as far as the tests of all engines need it. */
-export interface Engine {
-  goto(address: string): Promise<void>
-  /** The first visible element that fits, and has this text in it or in its name; null: there is none now. */
-  find(selector: string, text: string): Promise<Handle | null>
-}
 
 /** The name that the setup suggests for the first user. */
 const SUGGESTED = 'admin'
 const ID = '02:00:00:00:00:01'
 /** For what happens by itself, ms; a busy machine takes its time. */
 const PATIENCE = { timeout: 60_000 }
-
-/** In the page: what {@link Engine.find} looks for. */
-export function findInPage(selector: string, text: string): Element | null {
-  const fits = (element: Element) => `${element.textContent} ${element.getAttribute('aria-label') ?? ''}`.includes(text)
-  return [...document.querySelectorAll(selector)].find((element) => element.checkVisibility() && fits(element)) ?? null
-}
 
 /** Setup, log-in and approval: what has to work in every browser. */
 export async function logInAndApprove(engine: Engine, home: World): Promise<void> {

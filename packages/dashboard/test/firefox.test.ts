@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process'
+import { findInPage } from '@usmp/testing/internal'
 import puppeteer, { type Browser, type ElementHandle } from 'puppeteer-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
-import { findInPage, logInAndApprove } from './engine.ts'
+import { logInAndApprove } from './engine.ts'
 import { World } from './world.ts'
 
 let browser: Browser

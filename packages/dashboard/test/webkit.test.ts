@@ -1,6 +1,6 @@
+import { startWebKit } from '@usmp/testing/internal'
 import { onTestFinished, test } from 'vitest'
 import { logInAndApprove } from './engine.ts'
-import { startWebKit } from './webkit.ts'
 import { World } from './world.ts'
 
 test('log-in and approval in WebKit', async () => {

@@ -17,6 +17,9 @@ export interface Surroundings {
   readonly listener: ConversationListener
 }
 
+/** How long a page that is between two sessions waits for the next one, so that it can tell the other end that it leaves, ms. */
+const LAST_CHANCE = 3_000
+
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The conversation with one peer, over any number of sessions. */
@@ -25,19 +28,25 @@ export class Conversation {
   readonly #around: Surroundings
   /** Lines of ours whose fate is not known. */
   readonly #underWay = new Set<OwnLine>()
+  /** There is a session, and it is not about to end. */
+  #online = false
   #leaving = false
 
   /** @param name of the peer, as it is shown */
   constructor(options: RelayPeerOptions, name: string, around: Surroundings) {
     this.#around = around
     this.#peer = RelayPeer.start(options)
-    this.#peer.addEventListener('state', ({ status }) => around.listener.onState(status))
+    this.#peer.addEventListener('state', ({ status }) => {
+      this.#online = status.state === 'online'
+      around.listener.onState(status)
+    })
     this.#peer.channel.addEventListener('peerrestarted', () => around.chat.addNote(`${name} has started again`))
     void this.#listen()
     void this.#end(options)
   }
 
   setCover(cover: Cover): void {
+    this.#online = false
     this.#peer.setCover(cover)
   }
 
@@ -59,8 +68,20 @@ export class Conversation {
 
   /** Ends it at both ends, after what was said has arrived. */
   async leave(): Promise<void> {
+    if (this.#leaving) return
     this.#leaving = true
+    await this.#untilOnline()
     await this.#peer.close()
+  }
+
+  /** Or until it takes too long. */
+  #untilOnline(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#online) return resolve()
+      setTimeout(resolve, LAST_CHANCE)
+      // The channel takes the session over right after the event.
+      this.#peer.addEventListener('state', ({ status }) => status.state === 'online' && setTimeout(resolve))
+    })
   }
 
   async #listen(): Promise<void> {

@@ -11,7 +11,10 @@ const TALLEST = 512
 /** CSS pixels. */
 const LANE = 46
 const FOOT = 20
-const BAR = 3
+/** Of a bar; narrower where a minute has less room. */
+const BAR = 2
+const NARROW_BAR = 1.5
+const NARROW = 480
 const DOT = 4
 const GRID_STEP = 10_000
 
@@ -62,6 +65,7 @@ class Picture {
   readonly #now: number
   readonly #axis: number
   readonly #reach: number
+  readonly #bar: number
   readonly #colours: Readonly<Record<Direction, string>> = { out: colour('--out'), in: colour('--in') }
 
   constructor(context: CanvasRenderingContext2D, width: number, height: number, now: number) {
@@ -71,6 +75,7 @@ class Picture {
     this.#now = now
     this.#axis = LANE + (height - LANE - FOOT) / 2
     this.#reach = (height - LANE - FOOT) / 2 - 4
+    this.#bar = width < NARROW ? NARROW_BAR : BAR
     context.font = `11px ${colour('--sans')}`
   }
 
@@ -102,7 +107,7 @@ class Picture {
     const height = Math.max(2, (Math.min(size, TALLEST) / TALLEST) * this.#reach)
     this.#context.fillStyle = this.#colours[direction]
     const top = direction === 'out' ? this.#axis - 1 - height : this.#axis + 1
-    this.#context.fillRect(Math.round(this.#x(at)) - BAR / 2, top, BAR, height)
+    this.#context.fillRect(this.#x(at) - this.#bar / 2, top, this.#bar, height)
   }
 
   spoken(at: number, direction: Direction): void {

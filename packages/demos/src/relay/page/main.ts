@@ -33,7 +33,7 @@ class App {
   readonly #problem = new ProblemPanel()
   readonly #code = new CodeCard(() => this.#pairing?.abort())
   readonly #chat = new Chat((text) => void this.#conversation?.say(text))
-  readonly #peerCard = new PeerCard({ verified: () => this.#verify(), different: () => this.#tellDifference() })
+  readonly #peerCard = new PeerCard({ verified: () => void this.#verify(), different: () => this.#tellDifference() })
   readonly #view = new RelayView(this.#log, (cover) => this.#conversation?.setCover(cover))
   #pairing: AbortController | undefined
   #conversation: Conversation | undefined
@@ -216,10 +216,10 @@ class App {
     byId('again').focus()
   }
 
-  #verify(): void {
+  async #verify(): Promise<void> {
     this.#peer = this.#own.peers.verify(this.#peer!.name)
+    await this.#save()
     this.#peerCard.show(this.#peer, this.#own.identity)
-    void this.#save()
   }
 
   #tellDifference(): void {

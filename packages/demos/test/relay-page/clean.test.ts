@@ -1,0 +1,135 @@
+import axe from 'axe-core'
+import type { Page } from 'playwright-core'
+import { expect, test } from 'vitest'
+import {
+  delivered,
+  enterCode,
+  heading,
+  lines,
+  ownRelay,
+  PATIENCE,
+  pairOfPages,
+  rigs,
+  say,
+  showCode,
+  state,
+} from './rig.ts'
+
+const rig = rigs()
+const WIDE = { width: 1440, height: 900 }
+const NARROW = { width: 390, height: 844 }
+/** What a scheme can break; everything else is the same in both. */
+const COLOURS = ['color-contrast', 'link-in-text-block']
+
+/** What axe finds wrong with a page: rules, and where. */
+async function faults(page: Page, rules: readonly string[] | null): Promise<string[]> {
+  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source)
+  return page.evaluate(async (values) => {
+    const { run } = (globalThis as unknown as { axe: typeof axe }).axe
+    const only = values && { runOnly: { type: 'rule' as const, values: [...values] } }
+    const { violations } = await run(document, { resultTypes: ['violations'], ...only })
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`))
+  }, rules)
+}
+
+/** The page is without fault in both schemes and at both widths, and nothing of it is cut off. */
+async function isClean(page: Page, what: string): Promise<void> {
+  for (const [colorScheme, size, rules] of [
+    ['light', WIDE, null],
+    ['dark', WIDE, COLOURS],
+    ['dark', NARROW, null],
+    ['light', NARROW, COLOURS],
+  ] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await page.setViewportSize(size)
+    expect(await faults(page, rules), `${what}, ${colorScheme}, ${size.width}`).toEqual([])
+    const width = await page.evaluate(() => document.documentElement.scrollWidth)
+    expect(width, `${what} fits ${size.width}`).toBeLessThanOrEqual(size.width)
+  }
+  await page.setViewportSize(WIDE)
+}
+
+test('axe finds nothing, light or dark, wide or narrow, and everything fits', async () => {
+  const relay = await ownRelay()
+  const host = await rig().open(relay)
+  await host.getByText('Relay: ').click()
+  await host.getByText('What else does it learn?').click()
+  await isClean(host, 'before')
+  const code = await showCode(host)
+  await isClean(host, 'a code')
+  const guest = await rig().open(relay)
+  await enterCode(guest, code.replace(/\w+$/, 'nonsense'))
+  await guest.getByText('did you mean').waitFor()
+  await isClean(guest, 'a word that is none')
+  await enterCode(guest, code)
+  await Promise.all([state(host, 'online'), state(guest, 'online')])
+  await say(guest, 'hello')
+  await say(host, 'https://example.org/'.padEnd(400, 'x'))
+  await expect.poll(() => lines(guest), PATIENCE).toHaveLength(2)
+  await host.getByText('Compare safety words').click()
+  await host.getByRole('button', { name: 'They are not the same' }).click()
+  await heading(host, 'Say nothing more here')
+  await isClean(host, 'a conversation with a problem')
+  await host.getByRole('button', { name: 'Close' }).click()
+  await host.getByRole('button', { name: 'End the conversation' }).click()
+  await guest.getByText('has ended the conversation').waitFor()
+  await isClean(guest, 'the end')
+  await guest.getByRole('button', { name: 'Back' }).click()
+  await isClean(guest, 'known peers')
+})
+
+/** Goes on by the tabulator until this has the focus. */
+async function tabTo(page: Page, name: string): Promise<void> {
+  const focused = () =>
+    page.evaluate(() => {
+      const element = document.activeElement
+      const label = element instanceof HTMLInputElement ? [...(element.labels ?? [])].map((one) => one.textContent) : []
+      return [element?.getAttribute('aria-label') ?? '', ...label, element?.textContent ?? ''].join(' ')
+    })
+  for (let count = 0; count < 30; count++) {
+    if ((await focused()).includes(name)) return
+    await page.keyboard.press('Tab')
+  }
+  throw new Error(`the tabulator does not reach ${name}`)
+}
+
+test('everything can be done by keys alone', async () => {
+  const relay = await ownRelay()
+  const host = await rig().open(relay)
+  const guest = await rig().open(relay)
+  await tabTo(host, 'Show a code')
+  await host.keyboard.press('Enter')
+  await state(host, 'waiting')
+  await tabTo(guest, 'The code that it shows')
+  await guest.keyboard.type((await host.locator('#code').textContent())!)
+  await guest.keyboard.press('Enter')
+  await Promise.all([state(host, 'online'), state(guest, 'online')])
+  // The field for messages has the focus already.
+  await guest.keyboard.type('by keys')
+  await guest.keyboard.press('Enter')
+  await expect.poll(() => lines(host), PATIENCE).toEqual(['by keys'])
+  await tabTo(host, 'Compare safety words')
+  await host.keyboard.press('Enter')
+  await tabTo(host, 'Compared: they are the same')
+  await host.keyboard.press('Enter')
+  await expect.poll(() => host.locator('#verified').textContent(), PATIENCE).toBe('words compared')
+  await tabTo(host, 'Off')
+  await host.keyboard.press('ArrowRight')
+  await expect.poll(() => host.locator('input[name=cover][value="1"]').isChecked(), PATIENCE).toBe(true)
+  await tabTo(host, 'End the conversation')
+  await host.keyboard.press('Enter')
+  // So has the button to go on with.
+  await guest.getByText('has ended the conversation').waitFor()
+  await expect.poll(() => guest.evaluate(() => document.activeElement?.id), PATIENCE).toBe('again')
+  await guest.keyboard.press('Enter')
+  await state(guest, 'waiting')
+})
+
+test('who wants less motion gets a calm page', async () => {
+  const [host, guest] = await pairOfPages(rig(), await ownRelay())
+  await host.emulateMedia({ reducedMotion: 'reduce' })
+  await say(host, 'calm')
+  await expect.poll(() => delivered(host), PATIENCE).toBe(1)
+  expect(await host.evaluate(() => document.getAnimations().length)).toBe(0)
+  expect(await lines(guest)).toEqual(['calm'])
+})
