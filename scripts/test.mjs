@@ -153,9 +153,13 @@ const steps = {
       'robolink/stop.test.ts': [...c, 'python'],
       'npm-start.test.ts': c,
     }
-    vitest('demos', { files, args: ['--maxWorkers=2', '--exclude', 'test/page/**'] })
+    vitest('demos', { files, args: ['--maxWorkers=2', '--exclude', 'test/page/**', '--exclude', 'test/relay-page/**'] })
   },
   page: () => vitest('demos', { files: { 'page/c-robot.test.ts': c }, args: ['test/page'] }),
+  'relay-page': () => {
+    const files = { 'relay-page/firefox.test.ts': ['firefox'], 'relay-page/webkit.test.ts': ['webkit'] }
+    vitest('demos', { files, args: ['test/relay-page', '--maxWorkers=2'] })
+  },
   dashboard: () => {
     const files = { 'firefox.test.ts': ['firefox'], 'webkit.test.ts': ['webkit'] }
     vitest('dashboard', { files, args: ['--maxWorkers=2'] })
@@ -205,6 +209,7 @@ const tiers = { first, second: Object.keys(steps).filter((name) => !first.includ
 const needs = {
   playground: ['chromium'],
   page: ['chromium'],
+  'relay-page': ['chromium'],
   dashboard: ['chromium'],
   'c-host': ['compiler', 'cmake', 'mbedtls', 'bearssl', 'jsmn', 'cmocka', 'python'],
   c: ['compiler', 'cmake', 'mbedtls', 'bearssl', 'python'],

@@ -2,7 +2,9 @@
 // Usage: node main.js [--page-port PORT] [--relay-port PORT]
 import { once } from 'node:events'
 import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startRelay } from '@usmp/relay/server'
@@ -25,7 +27,7 @@ try {
   server.listen(Number(values['page-port'] ?? PAGE_PORT), '127.0.0.1')
   await once(server, 'listening')
   const address = `ws://${relay.url.host}`
-  const program = fileURLToPath(new URL('../../../cli/bin/usmp.js', import.meta.url))
+  const program = join(dirname(createRequire(import.meta.url).resolve('@usmp/cli/package.json')), 'bin/usmp.js')
   console.log(`
   The page:
     http://127.0.0.1:${(server.address() as AddressInfo).port}/#relay=${address}

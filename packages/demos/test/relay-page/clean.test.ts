@@ -82,7 +82,7 @@ test('axe finds nothing, light or dark, wide or narrow, and everything fits', as
 async function tabTo(page: Page, name: string): Promise<void> {
   const focused = () =>
     page.evaluate(() => {
-      const element = document.activeElement
+      const element = document.activeElement === document.body ? null : document.activeElement
       const label = element instanceof HTMLInputElement ? [...(element.labels ?? [])].map((one) => one.textContent) : []
       return [element?.getAttribute('aria-label') ?? '', ...label, element?.textContent ?? ''].join(' ')
     })

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { startRelay } from '@usmp/relay/server'
 import { launch } from '@usmp/testing/chromium'
@@ -9,7 +10,7 @@ import { afterAll, afterEach, beforeAll, expect, onTestFinished, vi } from 'vite
 import { Program } from '../robolink/world.ts'
 
 const DEMO = fileURLToPath(new URL('../../dist/relay/main.js', import.meta.url))
-const USMP = fileURLToPath(new URL('../../../cli/bin/usmp.js', import.meta.url))
+const USMP = join(dirname(createRequire(import.meta.url).resolve('@usmp/cli/package.json')), 'bin/usmp.js')
 
 /** For what happens by itself, ms; a busy machine takes its time. */
 export const PATIENCE = { timeout: 60_000 }
