@@ -42,6 +42,7 @@ export class Graph {
     for (const { at, opened } of this.#log.marks) picture.mark(at, opened)
     for (const { at, direction, size } of this.#log.frames) picture.frame(at, direction, size)
     for (const { at, direction } of this.#log.spoken) picture.spoken(at, direction)
+    picture.labels()
   }
 
   /** The size in CSS pixels, after the canvas got as many as the screen has. */
@@ -89,10 +90,14 @@ class Picture {
     context.fillStyle = colour('--axis')
     context.fillRect(0, this.#axis - 0.5, this.#width, 1)
     this.#text('what you two say: only you see this', 8, 14, 'left')
-    this.#text('to the relay', 8, LANE + 12, 'left', this.#colours.out)
-    this.#text('from the relay', 8, this.#height - FOOT - 4, 'left', this.#colours.in)
     this.#text('one minute ago', 8, this.#height - 5, 'left')
     this.#text('now', this.#width - 8, this.#height - 5, 'right')
+  }
+
+  /** On top of all bars. */
+  labels(): void {
+    this.#label('to the relay', LANE + 12, this.#colours.out)
+    this.#label('from the relay', this.#height - FOOT - 5, this.#colours.in)
   }
 
   /** Where the WebSocket begins and ends. */
@@ -129,6 +134,13 @@ class Picture {
     context.moveTo(Math.round(x) + 0.5, from)
     context.lineTo(Math.round(x) + 0.5, to)
     context.stroke()
+  }
+
+  #label(text: string, y: number, style: string): void {
+    const context = this.#context
+    context.fillStyle = colour('--card')
+    context.fillRect(2, y - 12, context.measureText(text).width + 12, 17)
+    this.#text(text, 8, y, 'left', style)
   }
 
   #text(text: string, x: number, y: number, align: CanvasTextAlign, style = colour('--dim')): void {
