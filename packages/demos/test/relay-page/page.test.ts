@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { formatToken, issueToken } from '@usmp/relay/server'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import {
@@ -141,6 +142,22 @@ test('the relay is killed and comes back: the pages say so, and no message is lo
     ['two', 'five'],
     ['two', 'five'],
   ])
+})
+
+test('a relay that wants a token: the page says so, and takes one', async () => {
+  const key = new Uint8Array(32).fill(7)
+  const relay = await ownRelay({ tokenKey: key })
+  const page = await rig().open(relay)
+  await page.getByRole('button', { name: 'Show a code' }).click()
+  await heading(page, 'The relay refuses you')
+  await page.getByText('Relay: ').click()
+  const token = page.getByLabel('Token, if the relay asks for one')
+  await token.fill('no token!')
+  await page.getByRole('button', { name: 'Show a code' }).click()
+  await heading(page, 'This cannot be right')
+  await token.fill(formatToken(issueToken(key, { expires: new Date(Date.now() + 60_000) })))
+  await showCode(page)
+  expect(await page.locator('#command').textContent()).toContain('--token-file FILE')
 })
 
 test('a hostile name and hostile lines are shown as they are, and do nothing', async () => {

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startRelay } from '@usmp/relay/server'
+import { type RelayOptions, startRelay } from '@usmp/relay/server'
 import { launch } from '@usmp/testing/chromium'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, vi } from 'vitest'
@@ -103,10 +103,10 @@ export function folder(): string {
 }
 
 /** A relay of this test alone. */
-export async function ownRelay(): Promise<string> {
+export async function ownRelay(access: Pick<RelayOptions, 'open' | 'tokenKey'> = { open: true }): Promise<string> {
   // All the people of the tests have one address.
   const limits = { pairingJoinsPerMinute: 1_000, joinBurst: 1_000 }
-  const relay = await startRelay({ port: 0, open: true, limits })
+  const relay = await startRelay({ port: 0, ...access, limits })
   onTestFinished(() => relay.close())
   return `ws://${relay.url.host}`
 }

@@ -22,6 +22,9 @@ type Screen = (typeof SCREENS)[number]
 /** Somebody on the route does not hold the key of the pair. */
 const WRONG_PROOF: readonly UsmpError['code'][] = ['AUTH_FAILED', 'UNKNOWN_DEVICE']
 
+/** It goes on by itself only when somebody does something. */
+const A_PERSON_HELPS: readonly UsmpError['code'][] = ['RELAY_REFUSED', 'REPLACED']
+
 /** The page: one pairing or one conversation at a time. */
 class App {
   readonly #own: PageIdentity
@@ -193,8 +196,13 @@ class App {
   }
 
   #onState({ state, error, pause }: RelayStatus): void {
-    this.#state.show(state, pause)
-    if (!error || !WRONG_PROOF.includes(error.code)) return
+    this.#state.show(error?.code === 'RELAY_REFUSED' ? 'refused' : state, pause)
+    if (!error) return
+    if (WRONG_PROOF.includes(error.code)) this.#tellImpostor(error)
+    else if (A_PERSON_HELPS.includes(error.code)) this.#problem.show(problemOf(error))
+  }
+
+  #tellImpostor(error: UsmpError): void {
     const name = isolated(this.#peer!.name)
     this.#problem.show({
       title: `Somebody who is not ${name} was there`,

@@ -29,6 +29,8 @@ export function problemOf(error: UsmpError): Problem {
       }
     case 'RELAY_REFUSED':
       return { title: 'The relay refuses you', text, advice: hint }
+    case 'REPLACED':
+      return { title: 'Another program has taken your place', text, advice: hint }
     case 'UNREACHABLE':
     case 'TRANSPORT_FAILED':
       return { title: 'The relay is not reached', text, advice: hint }

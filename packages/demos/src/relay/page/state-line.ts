@@ -1,8 +1,8 @@
 import type { RelayStatus } from '@usmp/relay'
 import { byId } from '../../shared/dom.ts'
 
-/** Of the line, which also has the states of a page that does nothing. */
-export type LineState = RelayStatus['state'] | 'idle'
+/** Of the line: also that of a page that does nothing, and of one that the relay turns away. */
+export type LineState = RelayStatus['state'] | 'idle' | 'refused'
 
 const TEXTS: Readonly<Record<LineState, string>> = {
   idle: 'Not connected',
@@ -11,6 +11,7 @@ const TEXTS: Readonly<Record<LineState, string>> = {
   handshaking: 'Somebody is here: checking who',
   online: 'Connected end to end',
   away: 'The relay is not reached',
+  refused: 'The relay refuses',
   ended: 'The conversation has ended',
 }
 
