@@ -109,7 +109,7 @@ const rules: Readonly<Record<number, (cell: Cell) => boolean>> = {
 /** The error of a cell that no honest peer sends. */
 export function violation(detail: string): UsmpError {
   return new UsmpError('INVALID_RESPONSE', `the peer breaks the rules of the channel: ${detail}`, {
-    hint: 'The peer is faulty, hostile, or speaks no channel.',
+    hint: 'The peer is faulty, hostile, or speaks no channel (`--no-channel` of the command).',
   })
 }
 

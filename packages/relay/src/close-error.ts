@@ -19,7 +19,7 @@ const MEANINGS: Readonly<Record<number, Meaning>> = {
   [CloseCode.TAKEN]: [
     'REPLACED',
     'a newer connection has this side of the route',
-    'Does a second program use the same identity towards the same peer? Stop one of them.',
+    'Does a second program use the same identity towards the same peer, or the same side of a pair key? Stop one of them.',
   ],
   [CloseCode.TOKEN]: [
     'RELAY_REFUSED',

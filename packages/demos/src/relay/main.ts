@@ -21,11 +21,11 @@ const { values } = parseArgs({ options: { 'page-port': text, 'relay-port': text 
 const stop = new AbortController()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
 
-const relay = await startRelay({ port: Number(values['relay-port'] ?? RELAY_PORT), open: true })
+const relay = await startRelay({ port: Number(values['relay-port'] ?? RELAY_PORT), open: true }).catch(portTaken)
 const server = createServer(site(fileURLToPath(new URL('./page', import.meta.url)), POLICY))
 try {
   server.listen(Number(values['page-port'] ?? PAGE_PORT), '127.0.0.1')
-  await once(server, 'listening')
+  await once(server, 'listening').catch(portTaken)
   const address = `ws://${relay.url.host}`
   const program = join(dirname(createRequire(import.meta.url).resolve('@usmp/cli/package.json')), 'bin/usmp.js')
   console.log(`
@@ -41,6 +41,14 @@ try {
   server.close()
   server.closeAllConnections()
   await relay.close()
+}
+
+/** Most likely a relay of the guide, or this program, runs already. */
+function portTaken(error: Error): never {
+  console.error(
+    `${error.message}\nIf something else has that port, end it, or take others: npm run relay-page -- --relay-port 8742 --page-port 8752`,
+  )
+  process.exit(1)
 }
 
 /** For a shell. */
