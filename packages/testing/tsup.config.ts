@@ -12,6 +12,7 @@ export default defineConfig({
     'src/cable.ts',
     'src/certificate.ts',
     'src/chromium.ts',
+    'src/engines.ts',
     'src/internal.ts',
     'src/manual-peer.ts',
     'src/markdown.ts',

@@ -1,4 +1,4 @@
-import type { Engine, Handle } from '@usmp/testing/internal'
+import type { Engine, Handle } from '@usmp/testing/engines'
 import { expect } from 'vitest'
 import { newKey, PASSWORD, type World } from './world.ts'
 

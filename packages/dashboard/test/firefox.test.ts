@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { findInPage } from '@usmp/testing/internal'
+import { findInPage } from '@usmp/testing/engines'
 import puppeteer, { type Browser, type ElementHandle } from 'puppeteer-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { logInAndApprove } from './engine.ts'

@@ -1,4 +1,4 @@
-import type { Engine, Handle } from '@usmp/testing/internal'
+import type { Engine, Handle } from '@usmp/testing/engines'
 import { expect } from 'vitest'
 import { demo, PATIENCE, terminal } from './rig.ts'
 

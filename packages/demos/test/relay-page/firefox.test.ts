@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { findInPage } from '@usmp/testing/internal'
+import { findInPage } from '@usmp/testing/engines'
 import puppeteer, { type Browser, type ElementHandle } from 'puppeteer-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { pairAndTalk } from './engine.ts'

@@ -1,4 +1,4 @@
-import { startWebKit } from '@usmp/testing/internal'
+import { startWebKit } from '@usmp/testing/engines'
 import { onTestFinished, test } from 'vitest'
 import { pairAndTalk } from './engine.ts'
 
