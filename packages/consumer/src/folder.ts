@@ -51,9 +51,9 @@ export class Folder {
     return writeFile(join(this.path, name), text)
   }
 
-  /** Starts a script of a shell here, or in another folder. */
-  start(script: string, cwd = this.path): Running {
-    const program = new Program(script, cwd, this.#environment)
+  /** Starts a script of a shell here. */
+  start(script: string): Running {
+    const program = new Program(script, this.path, this.#environment)
     this.#running.push(program)
     return program
   }
@@ -62,8 +62,8 @@ export class Folder {
    * Runs a script of a shell to its end.
    * @throws Error with its output if it fails
    */
-  async run(script: string, cwd = this.path): Promise<string> {
-    const program = this.start(script, cwd)
+  async run(script: string): Promise<string> {
+    const program = this.start(script)
     const code = await program.ended
     if (code !== 0) throw new Error(`exit code ${code} of\n${script}\n${program.output}`)
     return program.output
@@ -76,11 +76,15 @@ export class Folder {
   }
 }
 
-function environment(home: string): NodeJS.ProcessEnv {
-  // Nothing of the runner of these tests, which pnpm and vitest put there.
+/** What was there before the runner of these tests: nothing that pnpm and vitest put there. */
+export function ownEnvironment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|VITEST|TEST$|PNPM)/.test(name))
+  return Object.fromEntries(own)
+}
+
+function environment(home: string): NodeJS.ProcessEnv {
   return {
-    ...Object.fromEntries(own),
+    ...ownEnvironment(),
     PATH: [join(home, 'global', 'bin'), process.env.PATH].join(delimiter),
     // What a program keeps for its user.
     HOME: home,

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -46,8 +46,8 @@ export interface Registry {
 }
 
 /**
- * Serves packages of ours and all of others that the lock file has brought, and nothing else, as npm also asks for packages that nobody
- * needs: optional peers of peers. The one exception is pnpm, which a checkout fetches where it is not installed.
+ * Serves packages of ours and all of others that the lock file has brought, and nothing else: npm also asks for packages that nobody
+ * needs, such as optional peers of peers.
  * @param own none, as long as nothing is published
  */
 export async function serveRegistry(own: readonly Package[]): Promise<Registry> {
@@ -56,15 +56,10 @@ export async function serveRegistry(own: readonly Package[]): Promise<Registry> 
     const { name } = one.manifest
     known.set(name, [...(known.get(name) ?? []), one])
   }
-  const upstream = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim()
   const server: Server = createServer((request, response) => {
     const path = decodeURIComponent(request.url ?? '')
     const [, name = '', tarball] = /^\/((?:@[^/]+\/)?[^/]+)(?:\/-\/(.*)\.tgz)?$/.exec(path) ?? []
     const versions = known.get(name)
-    if (name === 'pnpm') {
-      response.writeHead(302, { location: new URL(request.url!.slice(1), upstream).href }).end()
-      return
-    }
     const one = versions?.find(({ manifest }) => manifest.version === tarball)
     if (one)
       one.tarball().then(

@@ -1,9 +1,13 @@
+import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { publicPackages } from '../../../scripts/pack.mjs'
 import { root } from '../../../scripts/pnpm.mjs'
-import { Folder } from '../src/folder.ts'
+import { Folder, ownEnvironment } from '../src/folder.ts'
 import { type Registry, serveRegistry } from '../src/packages.ts'
+
+const run = promisify(execFile)
 
 let registry: Registry
 let folder: Folder
@@ -18,7 +22,9 @@ afterAll(async () => {
 })
 
 test('the packages that `npm run pack` packs can be installed by the command that it prints', async () => {
-  const command = /npm install .*$/m.exec(await folder.run('npm run pack', root))![0]
+  // In the checkout, which was installed from the registry of this machine.
+  const { stdout } = await run('npm', ['run', 'pack'], { cwd: root, env: ownEnvironment() })
+  const command = /npm install .*$/m.exec(stdout)![0]
   await folder.run(command)
   expect(readdirSync(folder.file('project/node_modules/@usmp')).sort()).toEqual(
     publicPackages()
