@@ -35,8 +35,9 @@ export function askHidden(question: string): Promise<string> {
       if (line.end === 'interrupt') process.kill(process.pid, 'SIGINT')
       reject(new UsmpError('ABORTED', `no ${question} was typed`))
     }
-    stderr.write(`${question}: `)
+    // First of all: who sees the question may type at once, and the terminal would show it.
     stdin.setRawMode(true)
+    stderr.write(`${question}: `)
     stdin.on('data', onData).resume()
   })
 }
