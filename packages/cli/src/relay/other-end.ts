@@ -5,6 +5,7 @@ import type { Output } from '../output.js'
 import { tellCode } from './code.js'
 import { defaultName } from './files.js'
 import type { PeerFlags } from './flags.js'
+import { nodeCrypto } from './node-crypto.js'
 import { loadRelay, type RelayModule } from './package.js'
 import { compareWords, knownPeer, tellLearnt } from './peers.js'
 import { readPublicIdentity } from './public-identity.js'
@@ -77,6 +78,7 @@ async function pair(flags: PeerFlags, { way, output, signal, store, identity }: 
   const meet = typed === undefined ? hostByCode : joinByCode
   const peer = await meet({
     ...way,
+    ...(await nodeCrypto()),
     code,
     identity,
     name,

@@ -13,6 +13,7 @@ import { ChannelLine } from './channel-line.js'
 import { Conversation } from './conversation.js'
 import type { CoverFlag, PeerFlags } from './flags.js'
 import type { MessageLine } from './message-line.js'
+import { nodeCrypto } from './node-crypto.js'
 import { type OtherEnd, otherEnd } from './other-end.js'
 import { loadRelay } from './package.js'
 import { SessionLine } from './session-line.js'
@@ -137,7 +138,7 @@ class Peer {
   async #open(): Promise<MessageLine> {
     const { RelayPeer, relaySessions } = await loadRelay()
     const { relay, dial, token } = this.#way
-    const options = { relay, dial, keys: this.#other.keys, ...(token ? { token } : {}) }
+    const options = { relay, dial, keys: this.#other.keys, ...(await nodeCrypto()), ...(token ? { token } : {}) }
     const onState = (status: RelayStatus) => this.#onState(status)
     if (!this.#flags.channel) return new SessionLine((signal) => relaySessions({ ...options, onState, signal }))
     const peer = RelayPeer.start({ ...options, cover: coverOf(this.#flags.cover) })
