@@ -154,7 +154,8 @@ test('a removed device is gone with its history, and comes back by a knock alone
   await until(() => gateway.device(ID).readings.n !== undefined)
   await pass(made, 120_000)
   const all = { from: 0, to: Number.MAX_SAFE_INTEGER }
-  expect(await store.telemetry.read(ID, 'n', all)).toHaveLength(1)
+  // The time is simulated, and the disk is not.
+  await expect.poll(() => store.telemetry.read(ID, 'n', all), { timeout: 60_000 }).toHaveLength(1)
   await gateway.remove(ADMIN, ID, { rev: gateway.device(ID).rev })
   expect(await codeOf(Promise.resolve().then(() => gateway.device(ID)))).toBe('NOT_FOUND')
   expect(await store.telemetry.read(ID, 'n', all)).toEqual([])
