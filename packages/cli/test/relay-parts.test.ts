@@ -144,7 +144,7 @@ describe('states', () => {
     for (const reason of ['connect ECONNREFUSED', 'connect ECONNREFUSED', 'no route']) away(reason)
     report.tell({ state: 'waiting' })
     away('no route')
-    const hint = '  Is the relay running, and is its address right?'
+    const hint = '  Is the relay running, and is its address right? With TLS it begins with wss://, without with ws://.'
     expect(text().trimEnd().split('\n')).toEqual([
       'not connected to 127.0.0.1:1; connect ECONNREFUSED [UNREACHABLE]; next attempt in 0.5 s',
       hint,

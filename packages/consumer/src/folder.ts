@@ -31,6 +31,7 @@ export class Folder {
     this.#environment = environment(home)
   }
 
+  /** @param registry its address, for all packages */
   static async create(registry: string): Promise<Folder> {
     const home = await mkdtemp(join(tmpdir(), 'usmp-user-'))
     const path = join(home, 'project')

@@ -36,7 +36,7 @@ async function read(folder: string): Promise<Package> {
   return { manifest, tarball: () => (packed ??= pack(folder)) }
 }
 
-// Files of the same content are one file in pnpm's store.
+/** Files of the same content are one file in pnpm's store, so without dereferencing they would be links, which npm leaves out. */
 async function pack(folder: string): Promise<Buffer> {
   const options = { encoding: 'buffer', maxBuffer: MAX_TARBALL } as const
   const { stdout } = await run(

@@ -16,5 +16,7 @@ export function reasonOf(error: UsmpError): string {
 
 /** What to do about it. */
 export function relayHint({ hint }: UsmpError): string {
-  return hint === UNREACHABLE.hint ? 'Is the relay running, and is its address right?' : hint
+  return hint === UNREACHABLE.hint
+    ? 'Is the relay running, and is its address right? With TLS it begins with wss://, without with ws://.'
+    : hint
 }
