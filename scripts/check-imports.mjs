@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { root } from './pnpm.mjs'
 
-/** What the sources of a package may import. Arrows run down only: gateway → mqtt, rpc → node → core. */
+/** What the sources of a package may import. Arrows run down only: gateway → mqtt, rpc, ota, discovery → node → core. */
 const SOURCES = {
   core: [],
   node: ['core'],
@@ -14,17 +14,19 @@ const SOURCES = {
   rpc: ['core'],
   testing: ['core', 'node'],
   mqtt: ['core', 'node'],
-  gateway: ['core', 'node', 'rpc', 'mqtt'],
+  ota: ['core', 'rpc'],
+  discovery: ['core', 'node'],
+  gateway: ['core', 'node', 'rpc', 'mqtt', 'ota', 'discovery'],
   dashboard: ['gateway'],
   // Its entry for servers imports nothing of the others; a test holds it to that.
   relay: ['core', 'node', 'browser'],
-  // The gateway and the relay as optional peers, which are loaded when a command needs them.
-  cli: ['core', 'node', 'gateway', 'relay'],
+  // All above node as optional peers, which are loaded when a command needs them.
+  cli: ['core', 'node', 'ota', 'discovery', 'gateway', 'relay'],
   demos: ['core', 'node', 'browser', 'rpc', 'relay', 'cli'],
   playground: ['core', 'browser'],
-  bench: ['core', 'node', 'browser', 'mqtt', 'relay', 'testing', 'cli'],
-  torture: ['core', 'node', 'rpc', 'mqtt', 'gateway', 'relay', 'testing'],
-  fuzz: ['core', 'node', 'rpc', 'mqtt', 'gateway', 'relay', 'testing'],
+  bench: ['core', 'node', 'browser', 'rpc', 'mqtt', 'ota', 'relay', 'testing', 'cli'],
+  torture: ['core', 'node', 'rpc', 'mqtt', 'ota', 'gateway', 'relay', 'testing'],
+  fuzz: ['core', 'node', 'rpc', 'mqtt', 'ota', 'discovery', 'gateway', 'relay', 'testing'],
   conformance: ['core', 'node', 'browser', 'rpc', 'testing'],
   consumer: [],
 }
@@ -35,13 +37,15 @@ const TESTS = {
   browser: ['node', 'testing'],
   rpc: ['node', 'testing'],
   mqtt: ['testing'],
+  ota: ['node', 'mqtt', 'testing'],
+  discovery: ['testing'],
   gateway: ['testing'],
   dashboard: ['testing'],
   relay: ['rpc', 'testing'],
   cli: ['testing'],
   demos: ['testing'],
   playground: ['testing'],
-  conformance: ['demos', 'mqtt', 'gateway', 'relay'],
+  conformance: ['demos', 'mqtt', 'ota', 'discovery', 'gateway', 'relay'],
 }
 
 /** Imports as Biome formats them: static, for side effects, dynamic, and paths of files beside the module. */

@@ -116,6 +116,8 @@ const steps = {
       exclude: ['embedded-adapter.test.ts'],
     }),
   'mqtt-embedded': () => vitest('mqtt', { args: ['test/embedded-adapter.test.ts'] }),
+  ota: () => vitest('ota', { files: { 'mosquitto-*.test.ts': ['mosquitto'] } }),
+  discovery: () => vitest('discovery', { files: { 'namespaces.test.ts': ['namespaces'] } }),
   gateway: () => {
     const files = {
       '**/mosquitto-*.test.ts': ['mosquitto'],
@@ -197,6 +199,8 @@ const first = [
   'node',
   'rpc',
   'mqtt',
+  'ota',
+  'discovery',
   'gateway',
   'relay',
   'cli',

@@ -57,6 +57,12 @@ export const tools = {
   },
   libwebsockets: { has: header('libwebsockets.h'), packages: ['libwebsockets-dev', 'libssl-dev'] },
   libmosquitto: { has: header('mosquitto.h'), packages: ['libmosquitto-dev'] },
+  // Network namespaces of its own.
+  namespaces: {
+    has: () => succeeds('unshare', ['--map-root-user', '--net', 'ip', 'link']),
+    packages: ['util-linux', 'iproute2'],
+  },
+  libsodium: { has: header('sodium.h'), packages: ['libsodium-dev'] },
   maude: { has: command('maude'), packages: ['maude'] },
 }
 

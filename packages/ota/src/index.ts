@@ -1,0 +1,1 @@
+export { OtaCode, type OtaState, otaDeviceApi, otaGatewayApi, otaState } from './contract.js'
