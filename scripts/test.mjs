@@ -233,8 +233,10 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
-/** These need no package of ours. In a run of a tier a process of their own takes them meanwhile. */
-const besides = ['c-host', 'c', 'cross']
+/** Compilers and emulators; they need no package of ours. */
+const withoutPackages = ['c-host', 'c', 'cross']
+/** In a run of a tier a process of their own takes these meanwhile, one after another; both processes have about as much to do. */
+const besides = [...withoutPackages, 'bench', 'torture', 'fuzz']
 
 /** Starts steps in a process of their own; the result prints what it said, and counts. */
 function startBesides(names) {
@@ -243,6 +245,7 @@ function startBesides(names) {
   const output = openSync(path, 'w')
   const child = spawn(process.execPath, [fileURLToPath(import.meta.url), ...names], {
     stdio: ['ignore', output, output],
+    env: { ...process.env, USMP_BUILT: 'yes' },
   })
   const ended = once(child, 'exit')
   closeSync(output)
@@ -255,6 +258,8 @@ function startBesides(names) {
     passed += Number(counts?.[1] ?? 0)
     failed += Number(counts?.[2] ?? 0)
     if (status !== 0 && !Number(counts?.[2])) failed++
+    const told = /\nFailed:\n {2}([\s\S]*?)\n\n/.exec(said)?.[1]
+    if (told) red.push(told)
   }
 }
 
@@ -263,11 +268,11 @@ for (const name of possible) if (wants[name]) has(`${name}, in part`, wants[name
 const isTier = wanted.every((name) => name in tiers)
 const meanwhile = isTier ? possible.filter((name) => besides.includes(name)) : []
 const here = possible.filter((name) => !meanwhile.includes(name))
-const finishBesides = meanwhile.length > 0 ? startBesides(meanwhile) : undefined
-if (here.some((name) => !besides.includes(name))) {
+if (!process.env.USMP_BUILT && possible.some((name) => !withoutPackages.includes(name))) {
   install()
   build()
 }
+const finishBesides = meanwhile.length > 0 ? startBesides(meanwhile) : undefined
 const begun = Date.now()
 for (const name of here) {
   const before = failed
