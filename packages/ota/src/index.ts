@@ -1,7 +1,9 @@
 export { type Bundle, joinBundle, splitBundle } from './bundle.js'
+export { ByteRate, type ByteRateOptions } from './byte-rate.js'
 export { OtaCode, type OtaState, otaDeviceApi, otaGatewayApi, otaState } from './contract.js'
 export { publicKeyOf, verifySignature } from './ed25519.js'
 export { type OtaCodeName, OtaError, otaCodeName } from './errors.js'
+export { type ImageReader, type ImageSource, imageOf, VerifiedImage } from './image-source.js'
 export { judgeManifest, type UpdateTarget } from './judge.js'
 export {
   attachSignature,
@@ -18,5 +20,14 @@ export {
   verifyManifest,
 } from './manifest.js'
 export { assertPublisherKey, keyIdOf } from './publisher-key.js'
+export {
+  type SenderPeer,
+  type SentUpdate,
+  type Update,
+  type UpdateEvent,
+  UpdateSender,
+  type UpdateSenderOptions,
+} from './sender.js'
+export { TransferError, type TransferErrorCode } from './transfer-error.js'
 export { applyConfirmed, findKey, MAX_TRUSTED_KEYS, type TrustRecord } from './trust-record.js'
 export { dayOf, formatDay, formatVersion, parseDay, parseVersion } from './version.js'

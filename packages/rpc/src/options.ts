@@ -57,6 +57,7 @@ export function rpcTable(serves: unknown): OptionTable {
     notifications: group(namesOf(notifications, callback)),
     streams: group(namesOf(streams, stream)),
     limits: group(limitsTable),
+    onBinary: callback,
     onFault: callback,
     clock,
   }

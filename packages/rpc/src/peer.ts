@@ -1,5 +1,6 @@
 import { type Abortable, abortError, asUsmpError, type Clock, onAbort, systemClock, UsmpError } from '@usmp/core'
 import { checkOptions, isObject } from '@usmp/core/options'
+import { assertBinary, BINARY_MARK } from './binary.js'
 import { checkAnswer, checkSent } from './check.js'
 import { CHUNK_MARK, ChunkAssembler } from './chunks.js'
 import { RpcCode, RpcError } from './codes.js'
@@ -47,6 +48,8 @@ interface CommonOptions<S, C> {
   /** Functions for notifications of `serves`. */
   readonly notifications?: NotificationHandlers<S>
   readonly limits?: Partial<Limits>
+  /** Takes binary messages of the peer, which begin with 0xFE; without it they are refused as what is not JSON. It may keep the bytes. */
+  readonly onBinary?: (message: Uint8Array) => void
   /** Told of faults that no promise tells: faults of handlers, messages that were refused, answers to no request. */
   readonly onFault?: (fault: Error) => void
   /** Where the session clock and timeouts come from; default the platform's. */
@@ -97,6 +100,7 @@ export class Peer<C> {
   readonly #calls: Contract
   readonly #limits: Limits
   readonly #report: (fault: Error) => void
+  readonly #onBinary: ((message: Uint8Array) => void) | undefined
   readonly #sender: MessageSender
   readonly #assembler: ChunkAssembler
   readonly #outgoing: OutgoingRequests
@@ -113,7 +117,8 @@ export class Peer<C> {
     this.#established = this.#clock.now()
     this.#calls = contract((options.calls ?? {}) as Contract)
     this.#limits = completeLimits(options.limits)
-    const { onFault } = options
+    const { onFault, onBinary } = options
+    this.#onBinary = onBinary
     // What it throws must not end the reading.
     this.#report = (fault) => onFault && queueMicrotask(() => onFault(fault))
     this.#sender = new MessageSender(session, this.#limits.message)
@@ -193,6 +198,27 @@ export class Peer<C> {
   tryNotify<M extends NotificationName<C>>(method: M, params: NotificationParams<C, M>): boolean {
     checkSent(method, definitionOf(this.#calls.notifications, method), params)
     return this.#sender.trySend(formatCall({ method, params }))
+  }
+
+  /**
+   * Sends a message beside JSON-RPC, for `onBinary` of the peer. Resolves when it is handed to the session, waits while that is full.
+   * @param message begins with 0xFE; at most `maxMessage` of the session, 1808 bytes. Copied where it has to wait
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE, ABORTED, QUEUE_FULL; the reason of the end if the session has ended
+   */
+  async sendBinary(message: Uint8Array, options: Abortable = {}): Promise<void> {
+    checkOptions('sendBinary', options, notifyTable)
+    assertBinary(message)
+    return this.#session.send(message, options)
+  }
+
+  /**
+   * Sends a message beside JSON-RPC if the session takes it right now.
+   * @returns false if it was dropped, because the session is full or has ended
+   * @throws UsmpError INVALID_ARGUMENT, MESSAGE_TOO_LARGE
+   */
+  trySendBinary(message: Uint8Array): boolean {
+    assertBinary(message)
+    return this.#session.trySend(message)
   }
 
   /**
@@ -278,11 +304,21 @@ export class Peer<C> {
 
   #receive(bytes: Uint8Array): void {
     try {
+      if (bytes[0] === BINARY_MARK && this.#onBinary) return this.#takeBinary(this.#onBinary, bytes)
       const whole = bytes[0] === CHUNK_MARK ? this.#assembler.push(bytes) : bytes
       if (whole) this.#handle(parseMessage(whole))
     } catch (error) {
       if (!(error instanceof RejectedMessage)) throw error
       this.#rejectMessage(error)
+    }
+  }
+
+  /** What the application's function throws must not end the reading. */
+  #takeBinary(onBinary: (message: Uint8Array) => void, bytes: Uint8Array): void {
+    try {
+      onBinary(bytes)
+    } catch (error) {
+      this.#report(error instanceof Error ? error : new Error('onBinary threw no error', { cause: error }))
     }
   }
 
