@@ -10,6 +10,13 @@ void usmp_rpc_init(usmp_rpc_t *rpc, const usmp_rpc_method_t *methods, size_t cou
   *rpc = (usmp_rpc_t){.methods = methods, .count = count, .context = context};
 }
 
+void usmp_rpc_extend(usmp_rpc_t *rpc, const usmp_rpc_method_t *methods, size_t count, void *context)
+{
+  rpc->more_methods = methods;
+  rpc->more_count = count;
+  rpc->more_context = context;
+}
+
 void usmp_rpc_begin(usmp_rpc_t *rpc, uint32_t now)
 {
   rpc->clock = 0;
@@ -101,12 +108,22 @@ static const char *usual_reason(int code)
 
 /* ---- requests ---- */
 
-static const usmp_rpc_method_t *find_method(const usmp_rpc_t *rpc, int name)
+static const usmp_rpc_method_t *find_in(const usmp_json_t *json, int name, const usmp_rpc_method_t *methods, size_t count)
 {
-  for (size_t i = 0; i < rpc->count; i++) {
-    if (usmp_json_equals(&rpc->json, name, rpc->methods[i].name)) return &rpc->methods[i];
+  for (size_t i = 0; i < count; i++) {
+    if (usmp_json_equals(json, name, methods[i].name)) return &methods[i];
   }
   return NULL;
+}
+
+/* Also gives the call the context of its table. */
+static const usmp_rpc_method_t *find_method(const usmp_rpc_t *rpc, int name, usmp_rpc_call_t *call)
+{
+  const usmp_rpc_method_t *method = find_in(&rpc->json, name, rpc->methods, rpc->count);
+
+  if (method) return method;
+  call->context = rpc->more_context;
+  return find_in(&rpc->json, name, rpc->more_methods, rpc->more_count);
 }
 
 /* False when the member is there and cannot be an id. */
@@ -151,7 +168,7 @@ static int check_request(usmp_rpc_t *rpc, usmp_rpc_call_t *call)
 
 static int run_method(usmp_rpc_t *rpc, usmp_rpc_call_t *call)
 {
-  const usmp_rpc_method_t *method = find_method(rpc, usmp_json_member(&rpc->json, 0, "method"));
+  const usmp_rpc_method_t *method = find_method(rpc, usmp_json_member(&rpc->json, 0, "method"), call);
   return method ? method->run(call) : USMP_RPC_METHOD_NOT_FOUND;
 }
 

@@ -42,7 +42,7 @@ typedef enum usmp_rpc_error {
 #define USMP_RPC_ERROR_SIZE (USMP_RPC_ID_MAX + 6 * USMP_RPC_REASON_SIZE + 64)
 
 typedef struct usmp_rpc_call {
-  void *context;          /* as given to usmp_rpc_init */
+  void *context;          /* as given to usmp_rpc_init, or to usmp_rpc_extend with the table of this method */
   uint32_t now;           /* as given to usmp_rpc_receive */
   usmp_json_out_t result; /* within the result object: put its members here */
   const usmp_json_t *json;
@@ -60,6 +60,9 @@ typedef struct usmp_rpc {
   const usmp_rpc_method_t *methods;
   size_t count;
   void *context;
+  const usmp_rpc_method_t *more_methods; /* usmp_rpc_extend */
+  size_t more_count;
+  void *more_context;
   uint64_t clock;  /* ms since the session was established */
   uint32_t now;    /* as the caller said last */
   bool has_offset; /* a message with an age has come on this session */
@@ -70,6 +73,10 @@ typedef struct usmp_rpc {
 
 /* `methods` must stay valid. */
 void usmp_rpc_init(usmp_rpc_t *rpc, const usmp_rpc_method_t *methods, size_t count, void *context);
+
+/* A second table with a context of its own, for methods that a library brings (ota/usmp_ota.h). It must stay valid too. The
+   first table goes first where both have a name; one table at a time: a later call replaces it. */
+void usmp_rpc_extend(usmp_rpc_t *rpc, const usmp_rpc_method_t *methods, size_t count, void *context);
 
 /* A session was established at `now` (milliseconds of any clock that never steps; may wrap). What was learnt of the
    clock of the last session's peer is forgotten. */

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Turns the JSON vectors into one C file, so that they run where there is no file system.
 
-usage: vectors_to_c.py VECTORS_DIR OUTPUT.c
+usage: vectors_to_c.py VECTORS_DIR OUTPUT.c [TOPIC]
+
+Without a topic it takes those of the core.
 
 The C file holds the cases as text, one "key value" a line; lists are numbered ("steps.0.do receive",
 "steps.# 3"), the parameters of a group stand in front of each of its cases, and an empty line ends a case.
@@ -10,6 +12,10 @@ The C file holds the cases as text, one "key value" a line; lists are numbered (
 import json
 import pathlib
 import sys
+
+
+# Topics of parts beside the core; the tests of these parts run them.
+OF_OTHER_PARTS = {"discovery"}
 
 
 def flatten(prefix, value):
@@ -34,8 +40,11 @@ def case_lines(topic, params, test):
 
 def main():
     vectors, output = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    wanted = sys.argv[3] if len(sys.argv) > 3 else None
     lines = []
     for path in sorted(vectors.glob("*.json")):
+        if path.stem in OF_OTHER_PARTS if wanted is None else path.stem != wanted:
+            continue
         document = json.loads(path.read_text())
         for group in document["groups"]:
             for test in group["tests"]:

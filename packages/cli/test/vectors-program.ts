@@ -40,6 +40,7 @@ import {
   wireVersion2,
 } from '@usmp/core/internal'
 import { wireVersion1 } from '@usmp/core/wire-version-1'
+import { decodeAnswer, decodeQuery, encodeAnswer, encodeQuery } from '@usmp/discovery/internal'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a call carries depends on its name, and the table below knows.
 type Input = any
@@ -180,6 +181,26 @@ const calls: Record<string, (input: Input) => Answer> = {
   },
   device_psk: ({ master, device_id }) => ({ psk: toHex(deriveDevicePsk(fromHex(master), fromHex(device_id))) }),
   fingerprint: ({ psk, device_id }) => ({ fingerprint: pskFingerprint(fromHex(psk), fromHex(device_id)) }),
+  query_encode: ({ nonce, wanted }) => {
+    const roles = (['gateway', 'device'] as const).filter((_, bit) => wanted & (1 << bit))
+    return { query: toHex(encodeQuery({ nonce: fromHex(nonce), roles })) }
+  },
+  query_decode: ({ query }) => {
+    const asked = decodeQuery(fromHex(query))
+    if (!asked) return { error: 'DROPPED' }
+    const bits = { gateway: 1, device: 2 }
+    return { nonce: toHex(asked.nonce), wanted: asked.roles.reduce((sum, role) => sum | bits[role], 0) }
+  },
+  answer_encode: ({ nonce, join_open, device_id, ...facts }) => {
+    const id = device_id === '' ? {} : { deviceId: device_id }
+    return { answer: toHex(encodeAnswer({ ...facts, ...id, nonce: fromHex(nonce), joinOpen: join_open === 1 })) }
+  },
+  answer_decode: ({ answer }) => {
+    const said = decodeAnswer(fromHex(answer))
+    if (!said) return { error: 'DROPPED' }
+    const { nonce, joinOpen, deviceId = '', ...facts } = said
+    return { ...facts, nonce: toHex(nonce), join_open: joinOpen ? 1 : 0, device_id: deviceId }
+  },
 }
 
 /** The code that a call fails with, or nothing. */

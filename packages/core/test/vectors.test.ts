@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { codeThrownBy as codeOf } from '@usmp/testing'
 import { providerOps } from '@usmp/testing/provider-suite'
 import { type Case, caseName, countOf, countsInReadme, groupsOf, opsOf, topics } from '@usmp/testing/vectors'
@@ -21,8 +22,13 @@ const plainOps: Record<string, readonly string[]> = {
   fingerprint: ['fingerprint'],
 }
 
+/** Topics of other packages, each with the test that runs it. */
+const elsewhere: Record<string, string> = {
+  discovery: 'packages/discovery/test/vectors.test.ts',
+}
+
 describe('the runner', () => {
-  test.each(topics)('runs every operation of vectors/%s.json', (topic) => {
+  test.each(topics.filter((topic) => !(topic in elsewhere)))('runs every operation of vectors/%s.json', (topic) => {
     const run = [...(plainOps[topic] ?? []), ...(providerOps[topic] ?? [])]
     expect(opsOf(topic).filter((op) => !run.includes(op))).toEqual([])
   })
@@ -32,8 +38,10 @@ describe('the runner', () => {
   })
 
   test('knows no topic that is not there', () => {
-    const known = [...Object.keys(plainOps), ...Object.keys(providerOps)]
+    const known = [...Object.keys(plainOps), ...Object.keys(providerOps), ...Object.keys(elsewhere)]
     expect(known.filter((topic) => !topics.includes(topic))).toEqual([])
+    for (const file of Object.values(elsewhere))
+      expect(existsSync(new URL(`../../../${file}`, import.meta.url))).toBe(true)
   })
 })
 

@@ -164,7 +164,21 @@ const operations: Record<string, Calls> = {
   'fingerprint/fingerprint': (_, test) => [
     call('fingerprint', pick(test, 'psk', 'device_id'), outcome(test, 'fingerprint')),
   ],
+
+  'discovery/query': (_, test) => [
+    call('query_encode', pick(test, 'nonce', 'wanted'), pick(test, 'query')),
+    call('query_decode', pick(test, 'query'), pick(test, 'nonce', 'wanted')),
+  ],
+  'discovery/query_decode': (_, test) => [call('query_decode', pick(test, 'query'), fault(test))],
+  'discovery/answer': (_, test) => [
+    call('answer_encode', pick(test, ...ANSWER_FACTS), pick(test, 'answer')),
+    call('answer_decode', pick(test, 'answer'), pick(test, ...ANSWER_FACTS)),
+  ],
+  'discovery/answer_decode': (_, test) => [call('answer_decode', pick(test, 'answer'), fault(test))],
 }
+
+/** What an answer of discovery says. */
+const ANSWER_FACTS = ['nonce', 'role', 'instance', 'join_open', 'carriers', 'site', 'path', 'device_id'] as const
 
 const call = (name: string, input: Fields, answer: Fields): Call => ({ call: name, input, answer })
 

@@ -1,0 +1,78 @@
+/* What updates ask of a crypto library: Ed25519 (RFC 8032) and SHA-256, as one small table. The sessions' own table
+   (usmp/crypto.h) has neither. Take one of each:
+
+     Ed25519   usmp_ota_monocypher_verify (ota/crypto/monocypher.c), usmp_ota_sodium_verify (ota/crypto/sodium.c)
+     SHA-256   usmp_ota_psa_sha256 (ota/crypto/psa.c), usmp_ota_bearssl_sha256 (ota/crypto/bearssl.c)
+
+   The functions must not call the state machine back, and must not keep a pointer that they were given. */
+#ifndef USMP_OTA_CRYPTO_H
+#define USMP_OTA_CRYPTO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "usmp/bytes.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes. */
+#define USMP_ED25519_KEY_SIZE 32
+#define USMP_ED25519_SIGNATURE_SIZE 64
+#define USMP_SHA256_SIZE 32
+
+/* Memory for a hash under way, in place of the library's own type. */
+#ifndef USMP_SHA256_STATE_SIZE
+#define USMP_SHA256_STATE_SIZE 320
+#endif
+typedef union usmp_sha256_state {
+  uint64_t align;
+  void *align_pointer;
+  uint8_t bytes[USMP_SHA256_STATE_SIZE];
+} usmp_sha256_state_t;
+
+/* Each returns 0, or anything else when the library failed. After `begin`, `finish` is always called, once, so that the library
+   can give back what it took; a null `digest` throws the hash away. */
+typedef struct usmp_sha256 {
+  int (*begin)(usmp_sha256_state_t *state);
+  int (*update)(usmp_sha256_state_t *state, const uint8_t *data, size_t len);
+  int (*finish)(usmp_sha256_state_t *state, uint8_t *digest);
+} usmp_sha256_t;
+
+typedef struct usmp_ota_crypto {
+  /* 0: `signature` is one of `key` over `message`, by the cofactored equation of RFC 8032, section 5.1.7. Anything else: it is
+     not. Called by usmp_ed25519_verify only, which has seen already that the key and S are as strict as they must be. */
+  int (*ed25519_verify)(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
+                        const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
+  const usmp_sha256_t *sha256;
+} usmp_ota_crypto_t;
+
+/* True for the 32 bytes of a key that may be trusted: y is less than 2^255 - 19, and the point is not one of the eight of small
+   order, for which anybody can make signatures. */
+USMP_MUST_CHECK bool usmp_ed25519_key_is_strict(const uint8_t key[USMP_ED25519_KEY_SIZE]);
+
+/* The one way in which the table's function is called. True: `signature` is good, and in its only form: the key is strict, R is
+   encoded as it must be, S is less than the order of the group. Every back end gives the same verdict, and so does packages/ota. */
+USMP_MUST_CHECK bool usmp_ed25519_verify(const usmp_ota_crypto_t *crypto, const uint8_t key[USMP_ED25519_KEY_SIZE],
+                                         const uint8_t *message, size_t len,
+                                         const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
+
+/* 0, or anything else when the library failed: then nothing of `digest` may be used. */
+USMP_MUST_CHECK int usmp_sha256(const usmp_ota_crypto_t *crypto, const uint8_t *data, size_t len,
+                                uint8_t digest[USMP_SHA256_SIZE]);
+
+/* ---- back ends: each is there when its file is compiled in ---- */
+
+int usmp_ota_monocypher_verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
+                               const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
+int usmp_ota_sodium_verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
+                           const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
+extern const usmp_sha256_t usmp_ota_psa_sha256;
+extern const usmp_sha256_t usmp_ota_bearssl_sha256;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
