@@ -1,0 +1,174 @@
+#include "ota_slots.h"
+
+#include <string.h>
+
+#include "record_store.h"
+#include "slot_table.h"
+
+#define FAILED (-1)
+
+void usmp_ota_slots_init(usmp_ota_slots_t *slots, const usmp_flash_t *flash, int running)
+{
+  memset(slots, 0, sizeof *slots);
+  slots->flash = flash;
+  slots->running = running == 0 ? 0 : 1;
+}
+
+static usmp_flash_area_t other_slot(const usmp_ota_slots_t *slots)
+{
+  return slots->running == 0 ? USMP_FLASH_SLOT_1 : USMP_FLASH_SLOT_0;
+}
+
+/* ---- the image ---- */
+
+static int begin(void *ctx, uint32_t size, uint32_t from)
+{
+  usmp_ota_slots_t *slots = ctx;
+  uint32_t sector = slots->flash->sector;
+
+  slots->size = 0;
+  slots->finished = false;
+  if (size == 0 || size > slots->flash->slot_size || from > size) return FAILED;
+  /* First of all, so that no power cut starts what is half written. */
+  if (usmp_slots_forget_other(slots->flash, slots->running) != 0) return FAILED;
+  slots->size = size;
+  /* A sector that is begun keeps what stands in it: behind `from` it is blank, or holds the same bytes. */
+  slots->erased_to = from / sector * sector + (from % sector != 0 ? sector : 0);
+  return 0;
+}
+
+static int erase_up_to(usmp_ota_slots_t *slots, uint32_t end)
+{
+  const usmp_flash_t *flash = slots->flash;
+
+  while (slots->erased_to < end) {
+    if (flash->erase(flash->ctx, other_slot(slots), slots->erased_to) != 0) return FAILED;
+    slots->erased_to += flash->sector;
+  }
+  return 0;
+}
+
+static bool is_in_flash(const usmp_ota_slots_t *slots, uint32_t offset, const uint8_t *data, size_t len)
+{
+  uint8_t part[64];
+
+  for (size_t at = 0; at < len;) {
+    size_t n = len - at < sizeof part ? len - at : sizeof part;
+    uint32_t where = offset + (uint32_t)at;
+    if (slots->flash->read(slots->flash->ctx, other_slot(slots), where, part, n) != 0) return false;
+    if (memcmp(part, data + at, n) != 0) return false;
+    at += n;
+  }
+  return true;
+}
+
+static int write_part(void *ctx, uint32_t offset, const uint8_t *data, size_t len)
+{
+  usmp_ota_slots_t *slots = ctx;
+  const usmp_flash_t *flash = slots->flash;
+
+  if (offset > slots->size || len > slots->size - offset) return FAILED;
+  if (erase_up_to(slots, offset + (uint32_t)len) != 0) return FAILED;
+  if (flash->program(flash->ctx, other_slot(slots), offset, data, len) != 0) return FAILED;
+  return is_in_flash(slots, offset, data, len) ? 0 : FAILED;
+}
+
+static int read_part(void *ctx, uint32_t offset, uint8_t *data, size_t len)
+{
+  const usmp_ota_slots_t *slots = ctx;
+  uint32_t size = slots->flash->slot_size;
+
+  if (offset > size || len > size - offset) return FAILED;
+  return slots->flash->read(slots->flash->ctx, other_slot(slots), offset, data, len) == 0 ? 0 : FAILED;
+}
+
+static int finish(void *ctx)
+{
+  usmp_ota_slots_t *slots = ctx;
+
+  if (slots->size == 0) return FAILED;
+  slots->finished = usmp_flash_area_crc(slots->flash, other_slot(slots), slots->size, &slots->crc) == 0;
+  return slots->finished ? 0 : FAILED;
+}
+
+static int activate(void *ctx)
+{
+  const usmp_ota_slots_t *slots = ctx;
+
+  if (!slots->finished) return FAILED;
+  return usmp_slots_set_boot(slots->flash, slots->running, slots->size, slots->crc) == 0 ? 0 : FAILED;
+}
+
+/* ---- the slots ---- */
+
+static uint8_t state_of(const usmp_slot_table_t *table, int slot)
+{
+  int index = usmp_slots_find(table, slot);
+
+  if (index < 0) return USMP_OTA_SLOT_UNDEFINED;
+  switch (table->entry[index].state) {
+    case USMP_SLOT_NEW: return USMP_OTA_SLOT_NEW;
+    case USMP_SLOT_PENDING_VERIFY: return USMP_OTA_SLOT_PENDING;
+    case USMP_SLOT_VALID: return USMP_OTA_SLOT_VALID;
+    case USMP_SLOT_INVALID: return USMP_OTA_SLOT_INVALID;
+    case USMP_SLOT_ABORTED: return USMP_OTA_SLOT_ABORTED;
+    case USMP_SLOT_UNDEFINED: break;
+  }
+  return USMP_OTA_SLOT_UNDEFINED;
+}
+
+static int state(void *ctx, usmp_ota_slot_t *running, usmp_ota_slot_t *other)
+{
+  const usmp_ota_slots_t *slots = ctx;
+  uint8_t next = slots->running == 0 ? 1 : 0;
+  usmp_slot_table_t table;
+
+  if (usmp_slots_read(slots->flash, &table) != 0) return FAILED;
+  *running = (usmp_ota_slot_t){slots->running, state_of(&table, slots->running), slots->flash->slot_size};
+  *other = (usmp_ota_slot_t){next, state_of(&table, next), slots->flash->slot_size};
+  return 0;
+}
+
+static int confirm(void *ctx)
+{
+  const usmp_ota_slots_t *slots = ctx;
+  return usmp_slots_mark(slots->flash, slots->running, USMP_SLOT_VALID) == 0 ? 0 : FAILED;
+}
+
+/* Only where the other slot may boot: a device that gives up its last image would be dead. */
+static int revert(void *ctx)
+{
+  const usmp_ota_slots_t *slots = ctx;
+
+  if (!usmp_slots_may_go_back(slots->flash, slots->running)) return FAILED;
+  return usmp_slots_mark(slots->flash, slots->running, USMP_SLOT_INVALID) == 0 ? 0 : FAILED;
+}
+
+/* ---- the record ---- */
+
+static int load(void *ctx, uint8_t *record, size_t len)
+{
+  const usmp_ota_slots_t *slots = ctx;
+  int result = usmp_record_load(slots->flash, record, len);
+
+  return result == USMP_RECORD_NONE ? USMP_OTA_NO_RECORD : result == 0 ? 0 : FAILED;
+}
+
+static int store(void *ctx, const uint8_t *record, size_t len)
+{
+  const usmp_ota_slots_t *slots = ctx;
+  return usmp_record_store(slots->flash, record, len) == 0 ? 0 : FAILED;
+}
+
+const usmp_ota_port_t usmp_ota_slots_port = {
+  .begin = begin,
+  .write = write_part,
+  .read = read_part,
+  .finish = finish,
+  .activate = activate,
+  .state = state,
+  .confirm = confirm,
+  .revert = revert,
+  .load = load,
+  .store = store,
+};

@@ -1,0 +1,37 @@
+/* The port of the update's state machine (usmp_ota.h) for two slots in any flash: slot table, slots and record.
+
+     static usmp_ota_slots_t slots;
+     usmp_ota_slots_init(&slots, &flash, slot_that_runs);     the loader says which
+     config.port = &usmp_ota_slots_port;
+     config.ctx = &slots;
+
+   For a veto of the application or a date, copy the table and set may_update and today. Sectors are erased as the image
+   reaches them. No restart is made here: usmp_ota_restart_wanted says when. */
+#ifndef USMP_OTA_SLOTS_H
+#define USMP_OTA_SLOTS_H
+
+#include "ota_flash.h"
+#include "usmp_ota.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct usmp_ota_slots {
+  const usmp_flash_t *flash;
+  uint8_t running;    /* 0 or 1: the slot that this program was started from */
+  uint32_t size;      /* of the image that comes, bytes; 0: none */
+  uint32_t erased_to; /* from here on the other slot is not erased yet */
+  uint32_t crc;       /* of the image, as it is in the flash; since `finish` */
+  bool finished;
+} usmp_ota_slots_t;
+
+/* `flash` stays valid. */
+void usmp_ota_slots_init(usmp_ota_slots_t *slots, const usmp_flash_t *flash, int running);
+
+extern const usmp_ota_port_t usmp_ota_slots_port;
+
+#ifdef __cplusplus
+}
+#endif
+#endif
