@@ -17,6 +17,7 @@ const FOLDERS = [
   'firmware-c/rpc',
   'firmware-c/mqtt',
   'firmware-c/ws',
+  'firmware-c/discovery',
   'firmware-c/ota',
   'scripts',
 ]

@@ -57,9 +57,17 @@ def rpc(_vectors):
         yield bytes(1) + text.encode()
 
 
+def discovery(vectors):
+    ours = b"n" * 8  # the nonce that fuzz_discovery.c asks with
+    for operation, field in (("query", "query"), ("query_decode", "query"), ("answer", "answer"), ("answer_decode", "answer")):
+        for _, test in tests(vectors, "discovery", operation):
+            datagram = bytes.fromhex(test[field])
+            yield bytes([1, len(datagram)]) + datagram[:6] + (ours if len(datagram) >= 14 else datagram[6:14]) + datagram[14:]
+
+
 def main():
     vectors, output = map(pathlib.Path, sys.argv[1:3])
-    for make in (deframer, handshake, session, rpc):
+    for make in (deframer, handshake, session, rpc, discovery):
         folder = output / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(make(vectors)):
