@@ -15,7 +15,7 @@ import sys
 
 
 # Topics of parts beside the core; the tests of these parts run them.
-OF_OTHER_PARTS = {"discovery"}
+OF_OTHER_PARTS = {"discovery", "ota-manifest"}
 
 
 def flatten(prefix, value):

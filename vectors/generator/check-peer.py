@@ -395,6 +395,7 @@ LEFT_OUT = {
     "rekey scripts": "the peer switches at once in both directions and keeps no old key",
     "device-psk": "the peer derives no keys for devices",
     "fingerprint": "the peer shows no fingerprint of a key",
+    "ota-manifest": "the peer has no updates",
     "discovery": "the peer has none",
     "handshake steps on datagrams": "the peer's rules are in its socket layer, and one bad datagram ends its handshake",
 }

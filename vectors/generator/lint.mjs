@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { faults, load } from './schema.mjs'
 
 const ROOT = new URL('../', import.meta.url)
-const MAX_BYTES = 1_200_000
+const MAX_BYTES = 1_500_000
 
 const problems = []
 const json = (folder) => readdirSync(new URL(folder, ROOT)).filter((name) => name.endsWith('.json'))

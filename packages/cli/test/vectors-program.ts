@@ -41,6 +41,16 @@ import {
 } from '@usmp/core/internal'
 import { wireVersion1 } from '@usmp/core/wire-version-1'
 import { decodeAnswer, decodeQuery, encodeAnswer, encodeQuery } from '@usmp/discovery/internal'
+import {
+  applyConfirmed,
+  assertPublisherKey,
+  judgeManifest,
+  keyIdOf,
+  OtaError,
+  otaCodeName,
+  parseManifest,
+  verifySignature,
+} from '@usmp/ota'
 
 // biome-ignore lint/suspicious/noExplicitAny: what a call carries depends on its name, and the table below knows.
 type Input = any
@@ -181,6 +191,39 @@ const calls: Record<string, (input: Input) => Answer> = {
   },
   device_psk: ({ master, device_id }) => ({ psk: toHex(deriveDevicePsk(fromHex(master), fromHex(device_id))) }),
   fingerprint: ({ psk, device_id }) => ({ fingerprint: pskFingerprint(fromHex(psk), fromHex(device_id)) }),
+  ota_parse: ({ manifest }) => {
+    const read = parseManifest(fromHex(manifest))
+    return {
+      key_id: read.keyId,
+      product: read.product,
+      chip: read.chip,
+      version: read.version,
+      counter: read.counter,
+      least_version: read.leastVersion,
+      size: read.size,
+      sha256: toHex(read.sha256),
+      not_after: read.notAfter,
+      name: read.name,
+      next_key: read.nextKey ? toHex(read.nextKey) : '',
+      revoked_keys: read.revokedKeys,
+    }
+  },
+  ota_key: ({ public_key }) => {
+    const key = fromHex(public_key)
+    return codeOf(() => assertPublisherKey(key)) === '' ? { key_id: keyIdOf(key) } : { error: 'MALFORMED' }
+  },
+  ota_verify: ({ public_key, message, signature }) =>
+    verifySignature(fromHex(public_key), fromHex(message), fromHex(signature)) ? {} : { error: 'BAD_SIGNATURE' },
+  ota_judge: ({ device, manifest }) => {
+    const { product, chip, version, counter, keys, revoked, slot_size, today, busy, veto } = device
+    const record = { counter, keys: keys.map(fromHex), revoked }
+    const target = { product, chip, version, record, slotSize: slot_size, today: today || undefined, busy }
+    const read = parseManifest(fromHex(manifest))
+    const code = judgeManifest(read, { ...target, mayUpdate: () => !veto })
+    if (code !== undefined) return { error: otaCodeName(code) }
+    const after = applyConfirmed(record, read)
+    return { record: { ...after, keys: after.keys.map((key) => toHex(key)) } }
+  },
   query_encode: ({ nonce, wanted }) => {
     const roles = (['gateway', 'device'] as const).filter((_, bit) => wanted & (1 << bit))
     return { query: toHex(encodeQuery({ nonce: fromHex(nonce), roles })) }
@@ -396,7 +439,7 @@ function answer({ call, ...input }: Input): Answer {
     if (call === faulty) return { error: 'WRONG_ON_PURPOSE' }
     return calls[call]?.(input) ?? { unsupported: `no call "${call}"` }
   } catch (error) {
-    if (error instanceof UsmpError) return { error: error.code }
+    if (error instanceof UsmpError || error instanceof OtaError) return { error: error.code }
     throw error
   }
 }

@@ -25,6 +25,7 @@ const plainOps: Record<string, readonly string[]> = {
 /** Topics of other packages, each with the test that runs it. */
 const elsewhere: Record<string, string> = {
   discovery: 'packages/discovery/test/vectors.test.ts',
+  'ota-manifest': 'packages/ota/test/vectors.test.ts',
 }
 
 describe('the runner', () => {

@@ -165,6 +165,13 @@ const operations: Record<string, Calls> = {
     call('fingerprint', pick(test, 'psk', 'device_id'), outcome(test, 'fingerprint')),
   ],
 
+  'ota-manifest/parse': (_, test) => [call('ota_parse', pick(test, 'manifest'), outcome(test, ...MANIFEST_FIELDS))],
+  'ota-manifest/key': (_, test) => [call('ota_key', pick(test, 'public_key'), outcome(test, 'key_id'))],
+  'ota-manifest/verify': (_, test) => [
+    call('ota_verify', pick(test, 'public_key', 'message', 'signature'), outcome(test)),
+  ],
+  'ota-manifest/judge': (_, test) => [call('ota_judge', pick(test, 'device', 'manifest'), outcome(test, 'record'))],
+
   'discovery/query': (_, test) => [
     call('query_encode', pick(test, 'nonce', 'wanted'), pick(test, 'query')),
     call('query_decode', pick(test, 'query'), pick(test, 'nonce', 'wanted')),
@@ -176,6 +183,22 @@ const operations: Record<string, Calls> = {
   ],
   'discovery/answer_decode': (_, test) => [call('answer_decode', pick(test, 'answer'), fault(test))],
 }
+
+/** What a manifest of an update says. */
+const MANIFEST_FIELDS = [
+  'key_id',
+  'product',
+  'chip',
+  'version',
+  'counter',
+  'least_version',
+  'size',
+  'sha256',
+  'not_after',
+  'name',
+  'next_key',
+  'revoked_keys',
+] as const
 
 /** What an answer of discovery says. */
 const ANSWER_FACTS = ['nonce', 'role', 'instance', 'join_open', 'carriers', 'site', 'path', 'device_id'] as const
