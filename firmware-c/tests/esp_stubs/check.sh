@@ -106,6 +106,12 @@ run_ws_test() {
 
 check "WebSocket: connection, back pressure, sessions, a relay" run_ws_test -fsanitize=address,undefined
 check "MQTT: connection, hints, a session" run_mqtt_test -fsanitize=address,undefined
+# The port of updates over partitions that this test plays; built by the check before.
+run_ota_test() {
+  timeout 120 "$out/host-mqtt/build/test_ota_port"
+}
+
+check "updates: app partitions, states of the boot loader, the record in NVS" run_ota_test
 check "five ids of five chips, and addresses of peers" run_port_test ""
 check "the same without Wi-Fi, as the ESP32-H2" run_port_test -DSTUB_NO_WIFI
 check "the same without radio, as the ESP32-P4" run_port_test -DSTUB_NO_RADIO

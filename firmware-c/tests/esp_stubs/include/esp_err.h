@@ -7,6 +7,7 @@
 
 typedef int esp_err_t;
 #define ESP_OK 0
+#define ESP_ERR_NOT_FOUND 0x105
 #define ESP_ERROR_CHECK(call) \
   do {                        \
     if ((call) != ESP_OK) abort(); \
