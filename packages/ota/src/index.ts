@@ -1,6 +1,8 @@
 export { type Bundle, joinBundle, splitBundle } from './bundle.js'
 export { ByteRate, type ByteRateOptions } from './byte-rate.js'
 export { OtaCode, type OtaState, otaDeviceApi, otaGatewayApi, otaState } from './contract.js'
+export { type DevicePeer, OtaDevice, type OtaDeviceOptions } from './device.js'
+export type { DevicePort, Slot, SlotState } from './device-port.js'
 export { publicKeyOf, verifySignature } from './ed25519.js'
 export { type OtaCodeName, OtaError, otaCodeName } from './errors.js'
 export { type ImageReader, type ImageSource, imageOf, VerifiedImage } from './image-source.js'
@@ -19,6 +21,7 @@ export {
   signManifest,
   verifyManifest,
 } from './manifest.js'
+export { MemorySlots, type MemorySlotsOptions } from './memory-slots.js'
 export { assertPublisherKey, keyIdOf } from './publisher-key.js'
 export {
   type SenderPeer,

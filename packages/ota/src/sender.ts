@@ -85,7 +85,7 @@ export interface SentUpdate {
  * The sending end of updates on one session.
  *
  * The owner of the session makes it, then the peer: `rpc(session, { serves: otaGatewayApi, notifications: sender.notifications, onBinary:
- * (message) => sender.onBinary(message), … })`. Then `send` offers an image and serves what the device asks for, one transfer at a time.
+ * sender.onBinary, … })`. Then `send` offers an image and serves what the device asks for, one transfer at a time.
  *
  * The sender owns what is owed to the device. A device must never get it to read outside the image, to owe more than 64 chunks, to send
  * faster than its rate, or to keep a transfer without coming further. At most one chunk waits in the session, so that requests and
@@ -125,7 +125,7 @@ export class UpdateSender {
   }
 
   /** For `onBinary` of the peer. What is no request of a transfer that is under way is ignored. */
-  onBinary(message: Uint8Array): void {
+  readonly onBinary = (message: Uint8Array): void => {
     const request = parseTransferMessage(message)
     if (request?.kind === 'request') this.#transfer?.onRequest(request.offset, request.count)
   }
