@@ -9,6 +9,7 @@ type Of<S extends keyof typeof contract> = (typeof contract)[S] extends {
   : never
 
 const device = (id: string, act = '') => `devices/${encodeURIComponent(id)}${act === '' ? '' : `/${act}`}`
+const rollout = (id: string, act = '') => `rollouts/${encodeURIComponent(id)}${act === '' ? '' : `/${act}`}`
 
 /** Every call of the HTTP API that the page makes. All throw Failure. */
 export const api = {
@@ -41,6 +42,17 @@ export const api = {
   openJoin: (body: Of<'openJoin'>) => ask<Of<'joinWindow'>>('POST', 'join', body),
   closeJoin: () => ask<Of<'joinWindow'>>('DELETE', 'join'),
   system: () => ask<Of<'systemInfo'>>('GET', 'system'),
+
+  images: () => ask<Of<'imageList'>>('GET', 'images'),
+  addImage: (bundle: Blob) => ask<Of<'image'>>('POST', 'images', bundle),
+  removeImage: (id: string) => ask<void>('DELETE', `images/${encodeURIComponent(id)}`),
+  rollouts: () => ask<Of<'rolloutList'>>('GET', 'rollouts'),
+  rollout: (id: string) => ask<Of<'rolloutDetail'>>('GET', rollout(id)),
+  startRollout: (body: Of<'startRollout'>) => ask<Of<'rollout'>>('POST', 'rollouts', body),
+  pauseRollout: (id: string, body: Of<'pauseRollout'>) => ask<Of<'rollout'>>('POST', rollout(id, 'pause'), body),
+  resumeRollout: (id: string, body: Of<'resumeRollout'>) => ask<Of<'rollout'>>('POST', rollout(id, 'resume'), body),
+  abortRollout: (id: string, body: Of<'abortRollout'>) => ask<Of<'rollout'>>('POST', rollout(id, 'abort'), body),
+  retryRollout: (id: string, body: Of<'retryRollout'>) => ask<Of<'rollout'>>('POST', rollout(id, 'retry'), body),
 
   brokerAcl: (broker: Of<'aclQuery'>['broker']) => ask<Of<'accessList'>>('GET', `acl?broker=${broker}`),
 

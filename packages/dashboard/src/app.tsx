@@ -6,8 +6,10 @@ import { DevicePage } from './pages/device.js'
 import { DevicesPage } from './pages/devices.js'
 import { LoginPage } from './pages/login.js'
 import { MissingPage } from './pages/missing.js'
+import { RolloutPage } from './pages/rollout.js'
 import { SetupPage } from './pages/setup.js'
 import { SystemPage } from './pages/system.js'
+import { UpdatesPage } from './pages/updates.js'
 import { UsersPage } from './pages/users.js'
 import { AddDialog } from './parts/add-dialog.js'
 import { ApproveDialog } from './parts/approve-dialog.js'
@@ -17,12 +19,16 @@ import { FormFault } from './parts/field.js'
 import { Frame } from './parts/frame.js'
 import { Notices } from './parts/notices.js'
 import { Skeleton } from './parts/page.js'
+import { AbortDialog, RemoveImageDialog } from './parts/rollout-dialogs.js'
+import { StartDialog } from './parts/start-dialog.js'
 import { StepUpDialog } from './parts/step-up-dialog.js'
 import { OwnPasswordDialog } from './parts/user-dialogs.js'
 import { path } from './router.js'
 import { forgetDevices } from './state/devices.js'
 import { closeDialog, openDialog } from './state/dialogs.js'
+import { images } from './state/images.js'
 import { startLive, stopLive } from './state/live-socket.js'
+import { forgetRollouts } from './state/rollouts.js'
 import { me } from './state/session.js'
 import { stepUpAsked } from './state/step-up.js'
 
@@ -37,6 +43,8 @@ export function App() {
       closeDialog()
       stepUpAsked.value?.(false)
       forgetDevices()
+      forgetRollouts()
+      images.value = null
     }
   }, [name])
 
@@ -99,6 +107,9 @@ function Place() {
   const device = /^\/d\/((?:[0-9a-f]{2}){6})(?:\/(\w+))?$/.exec(at)
   if (device) return <DevicePage key={device[1]} id={device[1]!.match(/../g)!.join(':')} tab={device[2] ?? 'live'} />
   if (at === '/' || at === '/setup') return <DevicesPage />
+  if (at === '/updates') return <UpdatesPage />
+  const rollout = /^\/updates\/([\w-]{1,32})$/.exec(at)?.[1]
+  if (rollout) return <RolloutPage key={rollout} id={rollout} />
   if (at === '/audit') return <AuditPage />
   if (at === '/system') return <SystemPage />
   if (at === '/users') return <UsersPage />
@@ -125,6 +136,12 @@ function OneDialog() {
     case 'block':
     case 'replace':
       return <DangerDialog kind={dialog.kind} id={dialog.id} />
+    case 'start-rollout':
+      return <StartDialog image={dialog.image} />
+    case 'remove-image':
+      return <RemoveImageDialog id={dialog.image} />
+    case 'abort-rollout':
+      return <AbortDialog id={dialog.id} />
     case 'own-password':
       return <OwnPasswordDialog />
     default:

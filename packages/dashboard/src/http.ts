@@ -3,13 +3,14 @@ import { Failure } from './failure.js'
 import { loggedOut } from './state/session.js'
 import { askStepUp } from './state/step-up.js'
 
-/** Without an answer for so long the page says so, ms. A request to a device may take a minute. */
+/** Without an answer for so long the page says so, ms. A request to a device may take a minute, and a file over a slow line more. */
 const PATIENCE = 70_000
+const FILE_PATIENCE = 15 * 60_000
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 
 /**
- * Asks the gateway. When it wants the password again, the user is asked for it and the request is repeated.
+ * Asks the gateway; a body is sent as JSON, a file as its bytes. When it wants the password again, the user is asked for it and the request is repeated.
  * @throws Failure with the code of the gateway, `UNREACHABLE`, or `CANCELLED` if the password was not given
  */
 export async function ask<T>(method: Method, path: string, body?: unknown): Promise<T> {
@@ -27,9 +28,8 @@ async function once<T>(method: Method, path: string, body: unknown): Promise<T> 
   try {
     response = await fetch(`/api/${path}`, {
       method,
-      headers: body === undefined ? {} : { 'Content-Type': 'application/json' },
-      body: body === undefined ? null : JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE),
+      ...contentOf(body),
+      signal: AbortSignal.timeout(body instanceof Blob ? FILE_PATIENCE : PATIENCE),
     })
   } catch {
     throw new Failure(
@@ -40,6 +40,12 @@ async function once<T>(method: Method, path: string, body: unknown): Promise<T> 
   }
   if (response.ok) return (response.status === 204 ? undefined : await response.json()) as T
   throw await failureOf(response)
+}
+
+function contentOf(body: unknown): Pick<RequestInit, 'body' | 'headers'> {
+  if (body === undefined) return {}
+  if (body instanceof Blob) return { headers: { 'Content-Type': 'application/octet-stream' }, body }
+  return { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }
 }
 
 async function failureOf(response: Response): Promise<Failure> {

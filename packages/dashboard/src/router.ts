@@ -26,6 +26,8 @@ export const query = (name: string): string | null => url.value.searchParams.get
 
 export const deviceAddress = (id: string): string => `/d/${id.replaceAll(':', '')}`
 
+export const rolloutAddress = (id: string): string => `/updates/${encodeURIComponent(id)}`
+
 /** Links of the page itself change the page in place. */
 export function startRouter(): void {
   window.addEventListener('popstate', () => {

@@ -92,7 +92,10 @@ export function valueText(value: number | boolean | string): string {
 }
 
 export function bytes(count: number): string {
-  return count < 1024 * 1024 ? `${whole(count / 1024)} KiB` : `${whole(count / 1024 / 1024)} MiB`
+  if (count < 1024) return `${whole(count)} bytes`
+  if (count < 1024 * 1024) return `${whole(count / 1024)} KiB`
+  const mebibytes = count / 1024 / 1024
+  return `${mebibytes < 10 ? ONE.format(mebibytes) : whole(mebibytes)} MiB`
 }
 
 export function plural(count: number, one: string, many = `${one}s`): string {

@@ -13,6 +13,7 @@ import { now } from '../state/clock.js'
 import { loaded, type Row, rowOf } from '../state/devices.js'
 import { openDialog } from '../state/dialogs.js'
 import { ago, milliseconds, nameOf, placeText, shown, span } from '../text.js'
+import { DeviceFirmware } from './device-firmware.js'
 import { DeviceLive } from './device-live.js'
 import { DeviceRequests } from './device-requests.js'
 import { DeviceSecurity } from './device-security.js'
@@ -21,6 +22,7 @@ import { DeviceSettings } from './device-settings.js'
 const TABS = [
   { tab: 'live', word: 'Live' },
   { tab: 'requests', word: 'Requests' },
+  { tab: 'firmware', word: 'Firmware' },
   { tab: 'security', word: 'Security' },
   { tab: 'settings', word: 'Settings' },
 ] as const
@@ -81,6 +83,7 @@ function Known({ row, tab }: { row: Row; tab: string }) {
       </nav>
       {tab === 'live' && <DeviceLive row={row} />}
       {tab === 'requests' && <DeviceRequests row={row} />}
+      {tab === 'firmware' && <DeviceFirmware device={device} />}
       {tab === 'security' && <DeviceSecurity device={device} />}
       {tab === 'settings' && <DeviceSettings key={row.id} device={device} />}
     </Page>

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { path } from '../router.js'
 import { allRows } from '../state/devices.js'
+import { pausedRollouts } from '../state/rollouts.js'
 import { me } from '../state/session.js'
 import { shown } from '../text.js'
 import { Banners } from './banner.js'
@@ -11,6 +12,7 @@ import { UserMenu } from './user-menu.js'
 
 const PLACES: readonly { readonly to: string; readonly word: string; readonly icon: IconName }[] = [
   { to: '/', word: 'Devices', icon: 'devices' },
+  { to: '/updates', word: 'Updates', icon: 'updates' },
   { to: '/audit', word: 'Audit', icon: 'audit' },
   { to: '/system', word: 'System', icon: 'system' },
   { to: '/users', word: 'Users', icon: 'users' },
@@ -38,6 +40,7 @@ export function Frame({ children }: { children: ComponentChildren }) {
             <Icon name={icon} />
             <span>{word}</span>
             {to === '/' && <Waiting />}
+            {to === '/updates' && <Count count={pausedRollouts.value} word="paused" />}
           </a>
         ))}
       </nav>
@@ -56,11 +59,15 @@ function isHere(to: string): boolean {
 /** How many devices wait for somebody. */
 function Waiting() {
   const count = allRows.value.filter((row) => row.device.peek().state === 'waiting').length
+  return <Count count={count} word="waiting" />
+}
+
+function Count({ count, word }: { count: number; word: string }) {
   if (count === 0) return null
   return (
     <span class="count">
       {count}
-      <span class="sr"> waiting</span>
+      <span class="sr"> {word}</span>
     </span>
   )
 }

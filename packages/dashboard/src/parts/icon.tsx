@@ -1,6 +1,7 @@
 /** Lines on a grid of 16; drawn with the colour of the text. */
 const PATHS = {
   devices: 'M5 2.5h6v11H5zM7 11.5h2M2 5v6M14 5v6',
+  updates: 'M8 9.500v-7M5 5.500l3-3 3 3M2.5 9v4.500h11V9',
   audit: 'M4 2.5h8v11H4zM6 5.5h4M6 8h4M6 10.5h2',
   system: 'M2 8h2.5l2-4.5 3 9 2-4.5H14',
   users: 'M8 8a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5zM3 13.5c.5-2.5 2.5-3.5 5-3.5s4.5 1 5 3.5',

@@ -7,6 +7,9 @@ export type OpenDialog =
   | { readonly kind: 'revoke' | 'remove' | 'block' | 'replace'; readonly id: string }
   | { readonly kind: 'new-user' | 'new-token' | 'own-password' }
   | { readonly kind: 'change-user' | 'remove-user'; readonly name: string }
+  | { readonly kind: 'start-rollout'; readonly image: string | null }
+  | { readonly kind: 'remove-image'; readonly image: string }
+  | { readonly kind: 'abort-rollout'; readonly id: string }
 
 export const openDialog = signal<OpenDialog | null>(null)
 

@@ -2,8 +2,10 @@ import { batch } from '@preact/signals'
 import type { LiveMessage } from '@usmp/gateway/contract'
 import { setServerTime } from './clock.js'
 import { removeDevice, takeDevice, takeReading, takeSnapshot } from './devices.js'
+import { images } from './images.js'
 import { broker, join, knocksWhileClosed, store } from './link.js'
 import { takeOutcome } from './requests.js'
+import { takeRollout, takeRolloutDevices, takeRollouts } from './rollouts.js'
 
 /** A page that nobody sees gets no frames; its messages are taken in by a timer, ms. */
 const HIDDEN_PAUSE = 500
@@ -64,6 +66,15 @@ function take(message: LiveMessage): void {
       return takeOutcome(message.id, message.outcome)
     case 'knocks':
       knocksWhileClosed.value = message.whileClosed
+      return
+    case 'rollouts':
+      return takeRollouts(message.rollouts)
+    case 'rollout':
+      return takeRollout(message.rollout)
+    case 'rolloutDevices':
+      return takeRolloutDevices(message.id, message.devices)
+    case 'images':
+      images.value = message.images
       return
     case 'heartbeat':
       return

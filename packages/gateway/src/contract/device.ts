@@ -79,6 +79,25 @@ export type Reading = v.InferOutput<typeof reading>
 /** Told by the device itself when its session begins: unproven but for its key, and shown as text. */
 export const firmware = v.object({ product: text(64), version: text(64), chip: v.nullable(text(32)) })
 
+/** What a device with updates tells of its firmware when its session begins. Unproven but for its key. */
+export const deviceUpdates = v.object({
+  product: v.pipe(v.string(), v.maxLength(16)),
+  chip: v.pipe(v.string(), v.maxLength(8)),
+  version: text(16),
+  counter: count,
+  /** Of the image that runs; all zeros where the device does not know. */
+  sha256: text(64),
+  /** `pending`: on trial, until it is confirmed or goes back. */
+  state: v.picklist(['confirmed', 'pending']),
+  /** Whether the boot loader goes back from an image that is not confirmed. */
+  rollback: v.boolean(),
+  /** Ids of the keys that it trusts. */
+  keys: v.array(text(16)),
+  /** The roll-out that it is in, the newest. */
+  rollout: v.nullable(text(32)),
+})
+export type DeviceUpdates = v.InferOutput<typeof deviceUpdates>
+
 /** The longest silence that an alarm waits for, ms: 14 days. Timers cannot wait for a month. */
 export const MAX_ALARM_AFTER = 14 * 24 * 3600_000
 /** A threshold on a reading, or silence. */
@@ -123,6 +142,8 @@ export const device = v.object({
   attempts: v.nullable(attempts),
   session: v.nullable(sessionInfo),
   firmware: v.nullable(firmware),
+  /** Left out: it has not told anything since the gateway was started. Null: it takes no updates. */
+  updates: v.optional(v.nullable(deviceUpdates)),
   /** Methods that the device says it answers. */
   methods: v.array(text(64)),
   readings: v.record(text(64), reading),

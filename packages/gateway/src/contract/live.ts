@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { joinWindow, requestOutcome } from './commands.js'
 import { device, reading } from './device.js'
+import { image, rollout, rolloutDevice } from './rollouts.js'
 import { brokerLink, storeLink } from './system.js'
 import { count, deviceId, text, time } from './text.js'
 
@@ -41,6 +42,14 @@ export const liveMessage = v.variant('type', [
   v.object({ type: v.literal('request'), id: deviceId, outcome: requestOutcome }),
   /** Knocks of unknown devices while the join window was closed, since the start. */
   v.object({ type: v.literal('knocks'), whileClosed: count }),
+  /** All roll-outs, newest first: after each snapshot, and when one is gone. */
+  v.object({ type: v.literal('rollouts'), rollouts: v.array(rollout) }),
+  /** One roll-out has begun or changed. */
+  v.object({ type: v.literal('rollout'), rollout }),
+  /** Devices of a roll-out that have changed, at most four times a second; `id` is that of the roll-out. */
+  v.object({ type: v.literal('rolloutDevices'), id: text(32), devices: v.array(rolloutDevice) }),
+  /** All images: after each snapshot, and when one came or went. */
+  v.object({ type: v.literal('images'), images: v.array(image) }),
   v.object({ type: v.literal('heartbeat'), now: time }),
 ])
 export type LiveMessage = v.InferOutput<typeof liveMessage>

@@ -1,6 +1,11 @@
 import * as v from 'valibot'
 import { count, deviceId, name, span, text, time } from './text.js'
 
+/** The largest image, bytes. */
+export const MAX_IMAGE = 16 * 1024 * 1024
+/** The largest bundle: a signed manifest, and the image. */
+export const MAX_BUNDLE = MAX_IMAGE + 512
+
 const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in lower-case hex'))
 
 /** A signed image that the gateway keeps. Its id is the SHA-256 of the signed manifest, as two manifests may name one image. */

@@ -1,0 +1,42 @@
+import type { Rollout, RolloutDevice } from '@usmp/gateway/contract'
+import type { ComponentChildren } from 'preact'
+import { now } from '../state/clock.js'
+import { doubtful } from '../state/link.js'
+import { DEVICE_WORDS, percentOf, STATE_WORDS } from '../state/rollout-progress.js'
+import { countdown } from '../text.js'
+
+function Badge({ look, sign, children }: { look: string; sign: string; children: ComponentChildren }) {
+  return (
+    <span class={`badge ${look}${doubtful.value ? ' doubtful' : ''}`}>
+      <span aria-hidden="true" class="sign">
+        {sign}
+      </span>
+      {children}
+    </span>
+  )
+}
+
+/** The state of a roll-out; of a wave which one, and of a soak how long it still takes. */
+export function RolloutBadge({ rollout }: { rollout: Rollout }) {
+  const { state, stage, settings, soakUntil } = rollout
+  const { look, sign, word } = STATE_WORDS[state]
+  return (
+    <Badge look={look} sign={sign}>
+      {word}
+      {state === 'wave' && ` ${stage} of ${settings.waves.length}`}
+      {state === 'soaking' && soakUntil !== null && ` ${countdown(soakUntil - now.value)}`}
+    </Badge>
+  )
+}
+
+/** The state of one device in a roll-out; of a transfer how far it is. */
+export function UpdateBadge({ device, size }: { device: RolloutDevice; size: number }) {
+  const { look, sign, word } = DEVICE_WORDS[device.state]
+  const percent = percentOf(device, { size })
+  return (
+    <Badge look={look} sign={sign}>
+      {word}
+      {percent !== null && ` ${percent} %`}
+    </Badge>
+  )
+}
