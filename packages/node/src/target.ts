@@ -37,6 +37,11 @@ export function parseTarget(address: string | URL): Target {
     case 'serial:':
       return { kind: 'serial', url }
   }
+  if (url?.protocol === 'usmp+mdns:') {
+    throw new UsmpError('INVALID_ARGUMENT', 'usmp+mdns: addresses need the package @usmp/discovery', {
+      hint: 'Install it, and take `connect` and `sessions` from @usmp/discovery: they take every address that this package takes.',
+    })
+  }
   throw new UsmpError(
     'INVALID_ARGUMENT',
     `the address must look like usmp://host:${DEFAULT_PORT}, usmp+udp://host:${DEFAULT_PORT}, ws://host/, wss://host/ or serial:///dev/ttyUSB0, not ${text.replace(/\/\/[^/]*@/, '//…@')}`,

@@ -1,0 +1,91 @@
+import type { Socket } from 'node:dgram'
+import { decode, encode, type Packet } from 'dns-packet'
+import type { Link } from './network-links.js'
+import { contains, isLinkLocal6, type Network } from './networks.js'
+import { closeSocket, openSocket, sendTo } from './sockets.js'
+
+export const MDNS_PORT = 5353
+const GROUPS = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' } as const
+/** RFC 6762, section 11: what has come over a router has less. */
+const TTL = 255
+
+/** Who sent a packet. */
+export interface Sender {
+  readonly address: string
+  readonly port: number
+}
+
+/** Told of each packet that a host of the link's network has sent; our own ones come too. */
+export type OnPacket = (packet: Packet, from: Sender, link: MdnsLink) => void
+
+/** Networks in which there is mDNS: of IPv6 only the link itself. */
+export function hasMdns({ family, address }: Network): boolean {
+  return family === 'IPv4' || isLinkLocal6(address)
+}
+
+/**
+ * mDNS in one network: a socket that has joined the group there, and sends there. A socket hears what others of the same machine have joined
+ * too, so what comes from another network is dropped here.
+ */
+export class MdnsLink implements Link {
+  readonly network: Network
+  readonly port: number
+  readonly #socket: Socket
+  readonly #group: string
+
+  private constructor(network: Network, port: number, socket: Socket) {
+    this.network = network
+    this.port = port
+    this.#socket = socket
+    this.#group = groupOf(network)
+  }
+
+  /** @throws the error of the system: the port is taken by somebody who does not share it, or the interface takes no multicasts */
+  static async open(network: Network, port: number, onPacket: OnPacket): Promise<MdnsLink> {
+    const { family, name, address } = network
+    let link: MdnsLink | undefined
+    const host = family === 'IPv4' ? '0.0.0.0' : '::'
+    const socket = await openSocket(family, { host, port, shared: true }, (bytes, from) => {
+      const packet = contains(network, from.address) ? read(bytes) : undefined
+      if (packet && link) onPacket(packet, from, link)
+    })
+    try {
+      const own = family === 'IPv4' ? address : `::%${name}`
+      socket.addMembership(GROUPS[family], own)
+      socket.setMulticastInterface(own)
+      socket.setMulticastTTL(TTL)
+      socket.setMulticastLoopback(true)
+    } catch (error) {
+      await closeSocket(socket)
+      throw error
+    }
+    link = new MdnsLink(network, port, socket)
+    return link
+  }
+
+  /** To all of the network. What the system says against it is returned. */
+  send(packet: Packet): Promise<Error | undefined> {
+    return this.sendTo(packet, { address: this.#group, port: this.port })
+  }
+
+  sendTo(packet: Packet, { address, port }: Sender): Promise<Error | undefined> {
+    return sendTo(this.#socket, encode(packet), port, address)
+  }
+
+  close(): Promise<void> {
+    return closeSocket(this.#socket)
+  }
+}
+
+function groupOf({ family, name }: Network): string {
+  return family === 'IPv4' ? GROUPS.IPv4 : `${GROUPS.IPv6}%${name}`
+}
+
+/** Undefined if the bytes are no DNS message. */
+export function read(bytes: Uint8Array): Packet | undefined {
+  try {
+    return decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+  } catch {
+    return undefined
+  }
+}
