@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { BrokerOptions } from '@usmp/mqtt'
 import { readPskTable } from '@usmp/node'
 import { writeSecretFile } from '@usmp/node/key-files'
+import { MAX_TRUSTED_KEYS } from '@usmp/ota'
 import type { Actor } from '../actor.js'
 import type { Operations } from '../operations.js'
 import { connectOverMqtt } from '../simulator/connect.js'
@@ -32,6 +33,7 @@ export interface Demo {
 
 /**
  * Starts the sensors; at the first start with this folder their keys are made, and two of them are registered.
+ * @param publisherKeys whose updates they take; without any they take none
  * @throws GatewayError EXISTS if there is a device with one of their ids, STORE_FAILED
  */
 export async function startDemo(
@@ -39,6 +41,7 @@ export async function startDemo(
   operations: Operations,
   broker: BrokerOptions,
   site: string,
+  publisherKeys: readonly Uint8Array[] = [],
 ): Promise<Demo> {
   const keys = await keysOf(join(folder, 'demo-keys.json'), operations)
   const stop = new AbortController()
@@ -51,6 +54,8 @@ export async function startDemo(
     ],
     interval: INTERVAL,
     connect: connector.connect,
+    // As a factory would give them.
+    ...(publisherKeys.length > 0 ? { updates: { keys: publisherKeys.slice(0, MAX_TRUSTED_KEYS) } } : {}),
     signal: stop.signal,
   })
   return {

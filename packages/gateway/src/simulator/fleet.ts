@@ -2,6 +2,7 @@ import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RpcSession } from '@usmp/rpc'
 import { type Place, placeNames } from './climate.js'
+import type { SensorUpdates } from './firmware.js'
 import { runSensor, type SensorEvent } from './sensor.js'
 
 /** Sensors begin one after another, so that they do not all knock, and later report, in the same moment; ms. */
@@ -29,6 +30,8 @@ export interface FleetOptions {
   readonly interval?: number
   /** The sessions of a sensor, one after another until `signal` aborts; as `sessions` of @usmp/node or `mqttSessions` of @usmp/mqtt. */
   readonly connect: (sensor: FleetSensor, signal: AbortSignal) => AsyncIterable<RpcSession>
+  /** Left out: the sensors take no updates. */
+  readonly updates?: SensorUpdates
   readonly onEvent?: (event: FleetEvent) => void
   /** Ends the fleet. */
   readonly signal: AbortSignal
@@ -44,7 +47,7 @@ export interface Fleet {
 
 /** Starts simulated sensors; each goes on until `signal` aborts. */
 export function startFleet(options: FleetOptions): Fleet {
-  const { sensors, interval = 5000, signal, onEvent } = options
+  const { sensors, interval = 5000, updates, signal, onEvent } = options
   const online = new Set<string>()
   // Every sensor listens to it.
   setMaxListeners(0, signal)
@@ -59,7 +62,14 @@ export function startFleet(options: FleetOptions): Fleet {
     }
     try {
       await sleep(index * step, undefined, { signal })
-      const end = await runSensor(options.connect(sensor, signal), { deviceId, place, interval, onEvent: tell })
+      const end = await runSensor(options.connect(sensor, signal), {
+        deviceId,
+        place,
+        interval,
+        signal,
+        onEvent: tell,
+        ...(updates ? { updates } : {}),
+      })
       if (!signal.aborted) onEvent?.({ deviceId, type: 'failed', error: end })
     } catch (error) {
       if (!signal.aborted) onEvent?.({ deviceId, type: 'failed', error })
