@@ -78,35 +78,43 @@ typedef struct usmp_manifest {
    outside of `bytes`, whatever they are, and takes time in proportion to `len`. */
 USMP_MUST_CHECK int usmp_manifest_parse(usmp_manifest_t *manifest, const uint8_t *bytes, size_t len);
 
-/* What a device trusts, as its record keeps it. */
+/* What a device keeps about its publishers. It changes when an image is confirmed, and never else (specification, section 13.5). */
 typedef struct usmp_ota_trust {
-  uint32_t counter; /* security counter */
-  uint8_t key_count;
+  uint32_t counter;  /* security counter */
+  uint8_t key_count; /* 1 to USMP_OTA_KEYS_MAX */
   uint8_t keys[USMP_OTA_KEYS_MAX][USMP_ED25519_KEY_SIZE];
   uint8_t revoked_count;
-  uint8_t revoked[USMP_REVOKED_MAX]
-                 [USMP_KEY_ID_SIZE]; /* the last ones: only so that REVOKED_KEY can be told from UNKNOWN_KEY */
+  uint8_t revoked[USMP_REVOKED_MAX][USMP_KEY_ID_SIZE]; /* the last ones, in the order of their revocation */
 } usmp_ota_trust_t;
 
-/* What the device is. */
-typedef struct usmp_ota_identity {
-  const char *product; /* 1 to 16 bytes of printable ASCII */
-  const char *chip;    /* 1 to 8 */
-  uint32_t version;    /* of the firmware that runs */
-  uint32_t slot_size;  /* of the slot that would take the image, bytes */
-  uint32_t today;      /* days since 2020-01-01; 0: not known, and not_after is not looked at */
-} usmp_ota_identity_t;
+/* A device to which a manifest is offered. */
+typedef struct usmp_ota_target {
+  const char *product;
+  const char *chip;
+  uint32_t version; /* of the firmware that runs */
+  const usmp_ota_trust_t *trust;
+  uint32_t slot_size; /* bytes that an image may have */
+  uint32_t today;     /* days since 2020-01-01; 0: not known, and not_after is not looked at */
+  bool busy;          /* a running image waits for its confirmation, or another transfer is under way */
+  int (*may_update)(void *ctx, const usmp_manifest_t *manifest); /* usmp_ota_port_t; null: always */
+  void *ctx;
+} usmp_ota_target_t;
 
-/* The order of checks (specification, section 13.4), first fault wins: parses `bytes`, then key revoked, key known, signature,
-   product, chip, counter, least version, last day, size. 0, or a usmp_ota_code_t; USMP_OTA_FLASH when the crypto library failed.
-   Only after 0 may `manifest` be believed. About 2.8 KB of stack with Monocypher. */
+/* The key id of a public key: the first bytes of its SHA-256. 0, or anything else when the crypto library failed. */
+USMP_MUST_CHECK int usmp_ota_key_id(const usmp_ota_crypto_t *crypto, const uint8_t key[USMP_ED25519_KEY_SIZE],
+                                    uint8_t id[USMP_KEY_ID_SIZE]);
+
+/* Parses `bytes`, and decides about them by the rules of specification 13.4, in their order: the first one that does not hold refuses.
+   0, or a usmp_ota_code_t (USMP_OTA_FLASH also when the crypto library failed). Only after 0 may `manifest` be believed. It is the one
+   caller of usmp_manifest_parse on a device. About 3 KB of stack with Monocypher. */
 USMP_MUST_CHECK int usmp_manifest_judge(usmp_manifest_t *manifest, const uint8_t *bytes, size_t len,
-                                        const usmp_ota_crypto_t *crypto, const usmp_ota_trust_t *trust,
-                                        const usmp_ota_identity_t *device);
+                                        const usmp_ota_crypto_t *crypto, const usmp_ota_target_t *target);
 
-/* What becomes of `trust` when the image of `manifest` is confirmed: the counter rises, revoked keys go, the next key comes. The
-   manifest has been judged with this trust. */
-void usmp_manifest_confirm(usmp_ota_trust_t *trust, const usmp_manifest_t *manifest, const usmp_ota_crypto_t *crypto);
+/* `after`: what `trust` becomes when the image of `manifest` is confirmed. The counter rises, revoked keys go, the next key comes. 0;
+   USMP_OTA_MALFORMED: the keys cannot change so (the next key is not trustworthy, or is revoked, or there is no room for it);
+   USMP_OTA_FLASH: the crypto library failed. `after` and `trust` are not the same. */
+USMP_MUST_CHECK int usmp_ota_rotate(usmp_ota_trust_t *after, const usmp_ota_trust_t *trust, const usmp_manifest_t *manifest,
+                                    const usmp_ota_crypto_t *crypto);
 
 #ifdef __cplusplus
 }

@@ -29,6 +29,7 @@
 #ifndef USMP_OTA_H
 #define USMP_OTA_H
 
+#include "usmp/errors.h"
 #include "usmp_manifest.h"
 #include "usmp_rpc.h"
 
@@ -84,7 +85,7 @@ typedef struct usmp_ota_slot {
 
 /* Bytes of the record: security counter, keys, how far a transfer is, the image on trial. Little-endian, with a format of its own: it
    survives updates of the firmware. */
-#define USMP_OTA_RECORD_SIZE 448
+#define USMP_OTA_RECORD_SIZE 512
 
 /* All return 0; anything else is a failure, whatever its type or sign (usmp/callbacks.h), except where said. All may block. They must
    not call the state machine back. ctx: usmp_ota_config_t.ctx. */
@@ -127,7 +128,7 @@ typedef struct usmp_ota_config {
   uint8_t key_count;
   uint8_t window;             /* chunks under way at most; 0: 8 */
   uint32_t counter;           /* security counter of a device that has no record yet */
-  uint32_t confirm_within_ms; /* how long an image may be on trial, from usmp_ota_init; 0: 300 000 (5 min) */
+  uint32_t confirm_within_ms; /* how long an image may be on trial, from usmp_ota_init; 0: 300 000; at most a day */
   const usmp_ota_crypto_t *crypto;
   const usmp_ota_port_t *port;
   void *ctx; /* given to the port's functions */
@@ -136,57 +137,59 @@ typedef struct usmp_ota_config {
 /* Private: what is kept over restarts (ota_record.c). */
 typedef struct usmp_ota_record {
   usmp_ota_trust_t trust;
-  uint8_t phase; /* of the image below: usmp_ota_phase_t */
-  uint8_t slot;  /* where it is */
-  bool rollback_seen;
-  bool has_next_key;
-  uint8_t revoked_count;
-  uint32_t offset; /* received: in flash, a multiple of USMP_OTA_SECTOR */
-  uint32_t size;   /* of the image */
+  usmp_ota_trust_t next; /* what it becomes when the image below is confirmed */
+  uint8_t phase;         /* of that image: usmp_ota_phase_t */
+  uint8_t slot;          /* where it is */
+  uint8_t running_slot;  /* where the image of running_sha256 is */
+  bool rollback_seen;    /* the boot loader has once started an image on trial */
+  uint32_t offset;       /* received: in flash, a multiple of USMP_OTA_SECTOR */
+  uint32_t size;         /* bytes of the image */
   uint32_t version;
-  uint32_t counter;
+  uint32_t running_version;
   uint8_t manifest_sha256[USMP_SHA256_SIZE];
   uint8_t sha256[USMP_SHA256_SIZE];
-  uint8_t next_key[USMP_ED25519_KEY_SIZE];
-  uint8_t revoked[USMP_REVOKED_MAX][USMP_KEY_ID_SIZE];
-  uint8_t running_sha256[USMP_SHA256_SIZE]; /* of the confirmed image; zeros: not known */
+  uint8_t running_sha256[USMP_SHA256_SIZE]; /* of the image that was confirmed last */
   uint8_t rolled_back[USMP_SHA256_SIZE];    /* zeros: none */
 } usmp_ota_record_t;
 
 /* Static or for as long as the program runs: about 1 KB. All of it is private. */
 typedef struct usmp_ota {
   const usmp_ota_config_t *config;
-  usmp_ota_record_t record;
-  bool usable;      /* the record and the slots could be read */
-  bool on_trial;    /* the running image is not confirmed yet */
-  bool self_tested; /* the application's self-test passed */
+  usmp_ota_record_t record; /* as it is stored */
+  usmp_ota_slot_t running;
+  usmp_ota_slot_t other;
+  bool usable; /* the record and the slots could be read */
   bool in_session;
-  bool restart;
-  uint8_t running; /* index of the slot that runs */
-  uint8_t other;
-  uint32_t slot_size;
-  uint32_t deadline; /* of the trial */
+  bool restart; /* wanted */
+
+  bool on_trial;    /* the running image is not confirmed yet */
+  bool self_tested; /* the application's self-test passed; or failed: */
+  bool test_failed;
+  bool kept; /* the port has confirmed it; the record does not say so yet */
+  uint32_t deadline;
+  uint32_t retry_at; /* of a confirmation that failed */
 
   uint8_t transfer;     /* usmp_ota_transfer_t */
+  bool pulling;         /* the gateway of this session has offered the image of the record */
+  bool asked;           /* chunks are under way */
   uint32_t offset;      /* bytes of the image that are written */
-  uint32_t asked_until; /* chunks up to here are under way */
-  uint32_t ask_at;      /* ask again, if nothing comes until then */
+  uint32_t asked_until; /* chunks up to here were asked for */
+  uint32_t ask_at;      /* when nothing comes until then they are asked for again */
   uint32_t backoff_ms;
-  uint32_t hashed; /* bytes that were proven in flash */
+  uint32_t hashed; /* bytes that were read back */
   usmp_sha256_state_t hash;
-  uint8_t flash_failures; /* of the image of the record, since the start */
+  uint8_t failures; /* of this image, since the start */
 
-  uint8_t notices; /* what the gateway is still to be told: bits of usmp_ota_notice_t */
-  bool progress_told;
+  uint8_t notices; /* what the gateway is still to be told: usmp_ota_notice_t */
   uint32_t progress_at;
-  int16_t failure; /* the code of ota.failed */
+  int failure; /* of ota.failed */
   const char *failure_reason;
   uint8_t failed_sha256[USMP_SHA256_SIZE];
 } usmp_ota_t;
 
 /* Reads the record and the slots, and sees how the last update ended. `now` starts the time of an image on trial. 0,
-   USMP_ERR_INVALID_ARGUMENT: a field of config is wrong, or a key is not strict (usmp_ed25519_key_is_strict), and nothing else may be
-   called. USMP_ERR_CRYPTO_FAILED, USMP_ERR_TRANSPORT_FAILED: the crypto library, or the port: all functions may be called, and every
+   USMP_ERR_INVALID_ARGUMENT: a field of config is wrong, or a key is not trustworthy (usmp_ed25519_key_is_trustworthy), and nothing
+   else may be called. USMP_ERR_CRYPTO_FAILED, USMP_ERR_TRANSPORT_FAILED: the crypto library, or the port: all functions may be called, and every
    offer is refused with USMP_OTA_FLASH. */
 int usmp_ota_init(usmp_ota_t *ota, const usmp_ota_config_t *config, uint32_t now);
 
@@ -205,7 +208,7 @@ size_t usmp_ota_poll(usmp_ota_t *ota, uint32_t now, uint8_t *out, size_t size);
 uint32_t usmp_ota_next_deadline(const usmp_ota_t *ota, uint32_t now);
 
 /* What the application says of an image on trial, as often as it likes; for a confirmed image they do nothing. Passed: the image is
-   confirmed as soon as there is a session too. Failed: the device goes back at once. */
+   confirmed as soon as there is a session too. Failed: the device goes back with the next usmp_ota_poll. */
 void usmp_ota_self_test_passed(usmp_ota_t *ota);
 void usmp_ota_self_test_failed(usmp_ota_t *ota);
 

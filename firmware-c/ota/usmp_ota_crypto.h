@@ -1,8 +1,8 @@
 /* What updates ask of a crypto library: Ed25519 (RFC 8032) and SHA-256, as one small table. The sessions' own table
    (usmp/crypto.h) has neither. Take one of each:
 
-     Ed25519   usmp_ota_monocypher_verify (ota/crypto/monocypher.c), usmp_ota_sodium_verify (ota/crypto/sodium.c)
-     SHA-256   usmp_ota_psa_sha256 (ota/crypto/psa.c), usmp_ota_bearssl_sha256 (ota/crypto/bearssl.c)
+     Ed25519   usmp_ota_monocypher (ota/crypto/monocypher.c), usmp_ota_sodium (ota/crypto/sodium.c)
+     SHA-256   usmp_ota_psa_sha256 (ota/crypto/psa_sha256.c), usmp_ota_bearssl_sha256 (ota/crypto/bearssl_sha256.c)
 
    The functions must not call the state machine back, and must not keep a pointer that they were given. */
 #ifndef USMP_OTA_CRYPTO_H
@@ -41,20 +41,27 @@ typedef struct usmp_sha256 {
   int (*finish)(usmp_sha256_state_t *state, uint8_t *digest);
 } usmp_sha256_t;
 
+typedef struct usmp_ed25519 {
+  /* 0: `signature` is one of `key` over `message`, by the equation of RFC 8032 (section 5.1.7) with the cofactor: 8*S*B is 8*R + 8*h*A.
+     Anything else: it is not. Called by usmp_ed25519_verify only, which has seen that A (the key), R and S are as strict as they must be;
+     whether R is a point at all is for `verify` to see. */
+  int (*verify)(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
+                const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
+  /* 0: the bytes are the encoding of a point of the curve. */
+  int (*is_point)(const uint8_t key[USMP_ED25519_KEY_SIZE]);
+} usmp_ed25519_t;
+
 typedef struct usmp_ota_crypto {
-  /* 0: `signature` is one of `key` over `message`, by the cofactored equation of RFC 8032, section 5.1.7. Anything else: it is
-     not. Called by usmp_ed25519_verify only, which has seen already that the key and S are as strict as they must be. */
-  int (*ed25519_verify)(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
-                        const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
+  const usmp_ed25519_t *ed25519;
   const usmp_sha256_t *sha256;
 } usmp_ota_crypto_t;
 
-/* True for the 32 bytes of a key that may be trusted: y is less than 2^255 - 19, and the point is not one of the eight of small
-   order, for which anybody can make signatures. */
-USMP_MUST_CHECK bool usmp_ed25519_key_is_strict(const uint8_t key[USMP_ED25519_KEY_SIZE]);
+/* True for a key that may be trusted: the one encoding of a point of the curve, and none of the eight points of small order, under which
+   one signature is good for many messages. */
+USMP_MUST_CHECK bool usmp_ed25519_key_is_trustworthy(const usmp_ota_crypto_t *crypto, const uint8_t key[USMP_ED25519_KEY_SIZE]);
 
-/* The one way in which the table's function is called. True: `signature` is good, and in its only form: the key is strict, R is
-   encoded as it must be, S is less than the order of the group. Every back end gives the same verdict, and so does packages/ota. */
+/* The one way in which the table's `verify` is called. True: `signature` is good, and in its only form: S is less than the order of the
+   group, and key and R are canonical and not of small order. Every back end gives the same verdict, and so does packages/ota. */
 USMP_MUST_CHECK bool usmp_ed25519_verify(const usmp_ota_crypto_t *crypto, const uint8_t key[USMP_ED25519_KEY_SIZE],
                                          const uint8_t *message, size_t len,
                                          const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
@@ -65,10 +72,8 @@ USMP_MUST_CHECK int usmp_sha256(const usmp_ota_crypto_t *crypto, const uint8_t *
 
 /* ---- back ends: each is there when its file is compiled in ---- */
 
-int usmp_ota_monocypher_verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
-                               const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
-int usmp_ota_sodium_verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
-                           const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);
+extern const usmp_ed25519_t usmp_ota_monocypher;
+extern const usmp_ed25519_t usmp_ota_sodium;
 extern const usmp_sha256_t usmp_ota_psa_sha256;
 extern const usmp_sha256_t usmp_ota_bearssl_sha256;
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Turns the JSON vectors into one C file, so that they run where there is no file system.
 
-usage: vectors_to_c.py VECTORS_DIR OUTPUT.c [TOPIC]
+usage: vectors_to_c.py VECTORS_DIR OUTPUT [TOPIC]
 
-Without a topic it takes those of the core.
+Without a topic it takes those of the core. An output that does not end with .c gets the text alone.
 
 The C file holds the cases as text, one "key value" a line; lists are numbered ("steps.0.do receive",
 "steps.# 3"), the parameters of a group stand in front of each of its cases, and an empty line ends a case.
@@ -51,6 +51,9 @@ def main():
                 lines += case_lines(document["topic"], group["params"], test)
     if not lines:
         sys.exit(f"no vectors in {vectors}")
+    if output.suffix != ".c":
+        output.write_text("".join(line + "\n" for line in lines))
+        return
     with output.open("w") as out:
         out.write("/* Made from vectors/ by tools/vectors_to_c.py. */\n#include \"vectors.h\"\n\n")
         out.write("const char usmp_vectors[] =\n")

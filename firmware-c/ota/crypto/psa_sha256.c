@@ -1,0 +1,36 @@
+#include <psa/crypto.h>
+
+#include "usmp_ota_crypto.h"
+
+/* psa_crypto_init must have been called: crypto/psa.c says when. On an ESP32 the hash is made by hardware. */
+_Static_assert(sizeof(psa_hash_operation_t) <= sizeof(usmp_sha256_state_t), "raise USMP_SHA256_STATE_SIZE");
+
+static int begin(usmp_sha256_state_t *state)
+{
+  psa_hash_operation_t *operation = (psa_hash_operation_t *)state;
+
+  *operation = psa_hash_operation_init();
+  return psa_hash_setup(operation, PSA_ALG_SHA_256) == PSA_SUCCESS ? 0 : -1;
+}
+
+static int update(usmp_sha256_state_t *state, const uint8_t *data, size_t len)
+{
+  return psa_hash_update((psa_hash_operation_t *)state, data, len) == PSA_SUCCESS ? 0 : -1;
+}
+
+static int finish(usmp_sha256_state_t *state, uint8_t *digest)
+{
+  psa_hash_operation_t *operation = (psa_hash_operation_t *)state;
+  size_t written;
+
+  if (!digest) {
+    psa_hash_abort(operation);
+    return 0;
+  }
+  psa_status_t status = psa_hash_finish(operation, digest, USMP_SHA256_SIZE, &written);
+  if (status == PSA_SUCCESS && written == USMP_SHA256_SIZE) return 0;
+  psa_hash_abort(operation);
+  return -1;
+}
+
+const usmp_sha256_t usmp_ota_psa_sha256 = {.begin = begin, .update = update, .finish = finish};
