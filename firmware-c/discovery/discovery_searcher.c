@@ -128,7 +128,8 @@ int usmp_discovery_note_answer(usmp_discovery_searcher_t *searcher, const usmp_d
   if (!is_ours(searcher, bytes) || !is_wanted(&searcher->wish, &offer)) return USMP_ERR_UNEXPECTED_PACKET;
   int index = find(searcher, from, &offer, &full);
   if (index < 0 && full) return USMP_ERR_QUEUE_FULL;
+  uint32_t mark = index < 0 ? 0 : searcher->found[index].mark;
   if (index < 0) index = (int)searcher->count++;
-  searcher->found[index] = (usmp_discovery_found_t){.offer = offer, .address = *from, .seen = now};
+  searcher->found[index] = (usmp_discovery_found_t){.offer = offer, .address = *from, .seen = now, .mark = mark};
   return index;
 }

@@ -134,6 +134,7 @@ typedef struct usmp_discovery_found {
   usmp_discovery_address_t address; /* of who answered; its sessions are at offer.carriers[].port */
   uint32_t seen;                    /* ms: when it last answered. Never a sign that it is there now */
   uint8_t missed;                   /* queries since then */
+  uint32_t mark;                    /* the application's own, e.g. when it last tried; 0 when this was found */
 } usmp_discovery_found_t;
 
 typedef struct usmp_discovery_wish {

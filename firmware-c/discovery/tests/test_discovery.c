@@ -325,10 +325,13 @@ static void nobody_changes_what_another_one_said(void **state)
   closed.join_open = false;
   assert_true(queries(0));
   assert_int_equal(hears(&near, &a_gateway, 1), 0);
+  searcher.found[0].mark = 7;
   assert_int_equal(hears(&liar, &a_gateway, 2), 1); /* the same words from elsewhere */
   assert_int_equal(hears(&near, &changed, 3), 2);   /* other words from there */
   assert_int_equal(hears(&near, &closed, 4), 0);    /* the join window may close */
   assert_false(searcher.found[0].offer.join_open);
+  assert_int_equal(searcher.found[0].mark, 7);
+  assert_int_equal(searcher.found[1].mark, 0);
   assert_int_equal(usmp_discovery_port_of(&searcher.found[0].offer, USMP_CARRIER_TCP), 9000);
   assert_memory_equal(searcher.found[0].address.ip, near.ip, 4);
   assert_int_equal(searcher.count, 3);
