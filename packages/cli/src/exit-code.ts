@@ -1,5 +1,6 @@
 import { type ErrorCode, UsmpError } from '@usmp/core'
 import type { GatewayError } from '@usmp/gateway'
+import type { OtaError } from '@usmp/ota'
 import type { RelayError } from '@usmp/relay/server'
 
 /** What a script learns from the end of the program. */
@@ -17,6 +18,9 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 
 /** What the person who called a command did not cause. */
 const FAULTS_OF_GATEWAY: readonly GatewayError['code'][] = ['STORE_FAILED', 'INTERNAL']
+
+/** The bytes themselves are wrong, not what they ask for. */
+const NO_UPDATE: readonly OtaError['code'][] = ['MALFORMED', 'WRONG_IMAGE']
 
 /** A command did not get what it was run for, although no error happened. */
 export class Unanswered extends Error {
@@ -42,15 +46,16 @@ export class OutputFailed extends Error {
   }
 }
 
-/** The identity of a relay peer does not open. */
+/** A secret in a file does not open: the identity of a relay peer, the key of a publisher. */
 export class WrongPassphrase extends Error {
   override readonly name = 'WrongPassphrase'
   readonly code = 'WRONG_PASSPHRASE'
-  readonly hint =
-    'Try again. Without its passphrase an identity is lost: take another one, and pair anew with every peer.'
+  readonly hint: string
 
-  constructor(file: string, cause: Error) {
+  /** @param forgotten what can be done without the passphrase, a sentence */
+  constructor(file: string, forgotten: string, cause: Error) {
     super(`the passphrase of ${file} is wrong, or the file was changed`, { cause })
+    this.hint = `Try again. ${forgotten}`
   }
 }
 
@@ -64,11 +69,17 @@ export function isRelayError(error: unknown): error is RelayError {
   return error instanceof Error && error.name === 'RelayError'
 }
 
+/** Whether it is an error of the package @usmp/ota about an update itself. */
+export function isOtaError(error: unknown): error is OtaError {
+  return error instanceof Error && error.name === 'OtaError'
+}
+
 /** The exit code for whatever ended a command. */
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof Unanswered) return error.code === 'NO_ANSWER' ? ExitCode.TIMEOUT : ExitCode.UNREACHABLE
   if (error instanceof WrongPassphrase) return ExitCode.REFUSED
   if (isGatewayError(error)) return FAULTS_OF_GATEWAY.includes(error.code) ? ExitCode.INTERNAL : ExitCode.USAGE
+  if (isOtaError(error)) return NO_UPDATE.includes(error.code) ? ExitCode.PROTOCOL : ExitCode.REFUSED
   return error instanceof UsmpError || isRelayError(error) ? exitCodeOfCode(error.code) : ExitCode.INTERNAL
 }
 

@@ -3,6 +3,7 @@ import {
   type ExitCode,
   exitCodeOf,
   isGatewayError,
+  isOtaError,
   isRelayError,
   OutputFailed,
   Unanswered,
@@ -125,7 +126,7 @@ function isOwnError(error: unknown): error is Unanswered | OutputFailed | WrongP
 }
 
 function explainError(error: unknown): { code: string; message: string; hint: string | undefined } {
-  if (error instanceof UsmpError || isRelayError(error) || isOwnError(error)) return error
+  if (error instanceof UsmpError || isRelayError(error) || isOtaError(error) || isOwnError(error)) return error
   if (isGatewayError(error)) return { code: error.code, message: error.message, hint: error.hint ?? undefined }
   const message = error instanceof Error ? error.message : String(error)
   return { code: 'INTERNAL', message, hint: 'This is a fault of the program or of its surroundings; please report it.' }

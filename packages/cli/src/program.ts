@@ -22,6 +22,7 @@ import {
   serialOption,
   suiteOption,
 } from './options.js'
+import { defineOtaCommands } from './ota/define.js'
 import { Output } from './output.js'
 import { defineRelayCommands } from './relay/define.js'
 import { type Stop, stopOnSignals } from './stop.js'
@@ -174,6 +175,7 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
 
   defineGatewayCommands(program, { action, longAction, peerAction })
   defineRelayCommands(program, { action, longAction })
+  defineOtaCommands(program, { action, longAction })
 
   program
     .command('inspect')

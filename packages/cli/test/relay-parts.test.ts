@@ -1,10 +1,10 @@
 import { UsmpError } from '@usmp/core'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
+import { HiddenLine } from '../src/hidden-input.js'
 import { Output } from '../src/output.js'
 import { tellCode } from '../src/relay/code.js'
 import { knownPeersFile } from '../src/relay/files.js'
 import { parseCover, parsePin, parseRelay, parseSide } from '../src/relay/flags.js'
-import { HiddenLine } from '../src/relay/hidden-input.js'
 import { StateReport } from '../src/relay/state-report.js'
 
 /** An output whose stderr a test reads. */

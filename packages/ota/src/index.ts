@@ -22,6 +22,7 @@ export {
   verifyManifest,
 } from './manifest.js'
 export { MemorySlots, type MemorySlotsOptions } from './memory-slots.js'
+export { formatPublicKey, parsePublicKey } from './public-key-text.js'
 export { assertPublisherKey, keyIdOf } from './publisher-key.js'
 export {
   type SenderPeer,

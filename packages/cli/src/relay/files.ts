@@ -1,7 +1,7 @@
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { defaultFolder } from '../data-folder.js'
-import type { PassphraseFlags } from './passphrase.js'
+import type { PassphraseFlags } from '../passphrase.js'
 
 /** Of every command that needs the own identity. */
 export interface IdentityFlags extends PassphraseFlags {

@@ -3,10 +3,12 @@ import { readSecretFile } from '@usmp/node/key-files'
 import type { Identity, KnownPeer, KnownPeers, PairedPeer } from '@usmp/relay'
 import { WrongPassphrase } from '../exit-code.js'
 import type { Output } from '../output.js'
+import { askPassphrase } from '../passphrase.js'
 import { defaultIdentityFile, type IdentityFlags, knownPeersFile } from './files.js'
 import { loadNode, loadRelay } from './package.js'
-import { askPassphrase } from './passphrase.js'
 
+/** What somebody can do who has forgotten the passphrase. */
+const IDENTITY_LOST = 'Without its passphrase an identity is lost: take another one, and pair anew with every peer.'
 /** Bytes; more than any identity file has. */
 const MAX_FILE = 4096
 
@@ -44,9 +46,11 @@ export class OwnStore {
     const { readIdentityFile } = await loadNode()
     const { WrongPassphrase: Refused } = await loadRelay()
     try {
-      return (await readIdentityFile(this.file, () => askPassphrase(this.#flags))) ?? (await this.#make())
+      return (
+        (await readIdentityFile(this.file, () => askPassphrase(this.#flags, 'the identity'))) ?? (await this.#make())
+      )
     } catch (error) {
-      throw error instanceof Refused ? new WrongPassphrase(this.file, error as Error) : error
+      throw error instanceof Refused ? new WrongPassphrase(this.file, IDENTITY_LOST, error as Error) : error
     }
   }
 
@@ -112,7 +116,7 @@ export class OwnStore {
     const { writeIdentityFile } = await loadNode()
     const { passphraseFile } = this.#flags
     const identity = Identity.generate()
-    const passphrase = passphraseFile === undefined ? undefined : await askPassphrase(this.#flags)
+    const passphrase = passphraseFile === undefined ? undefined : await askPassphrase(this.#flags, 'the identity')
     await writeIdentityFile(this.file, identity, { passphrase })
     this.#output.status(
       `made a new identity in ${this.file}; only you can read it`,

@@ -1,18 +1,19 @@
 import { UsmpError } from '@usmp/core'
-import { readSecretText } from '../secret-text.js'
 import { askHidden } from './hidden-input.js'
+import { readSecretText } from './secret-text.js'
 
-/** Where the passphrase of an identity comes from: a file, or whoever sits at the terminal. Never the command line. */
+/** Where a passphrase comes from: a file, or the person at the terminal. Never the command line. */
 export interface PassphraseFlags {
   readonly passphraseFile?: string
 }
 
 /**
- * The passphrase that opens an identity.
+ * The passphrase that opens something.
+ * @param what it opens, for the question: `the identity`
  * @throws UsmpError INVALID_ARGUMENT, ABORTED
  */
-export async function askPassphrase({ passphraseFile }: PassphraseFlags): Promise<string> {
-  return passphraseFile === undefined ? askHidden('passphrase of the identity') : readSecretText(passphraseFile)
+export async function askPassphrase({ passphraseFile }: PassphraseFlags, what: string): Promise<string> {
+  return passphraseFile === undefined ? askHidden(`passphrase of ${what}`) : readSecretText(passphraseFile)
 }
 
 /**

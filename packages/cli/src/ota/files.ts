@@ -1,0 +1,128 @@
+import { open } from 'node:fs/promises'
+import { UsmpError } from '@usmp/core'
+import { fileError, readSecretFile } from '@usmp/node/key-files'
+import type { Manifest } from '@usmp/ota'
+import type { ImageFacts, PublisherKey } from '@usmp/ota/node'
+import { isOtaError, WrongPassphrase } from '../exit-code.js'
+import { askPassphrase, type PassphraseFlags } from '../passphrase.js'
+import { loadNode, loadOta } from './package.js'
+
+/** Bytes; more than any key in PEM has. */
+const MAX_KEY_FILE = 4096
+/** What somebody can do who has forgotten the passphrase. */
+const KEY_LOST = 'Without its passphrase a key is lost: sign with another one that the devices trust.'
+
+/**
+ * Opens the key of a publisher; asks for its passphrase if it has one. Warns if others can read or change the file.
+ * @throws UsmpError INVALID_ARGUMENT, ABORTED; WrongPassphrase
+ */
+export async function openKeyFile(path: string, flags: PassphraseFlags): Promise<PublisherKey> {
+  const { PublisherKey, WrongKeyPassphrase } = await loadNode()
+  const content = await readSecretFile(path, MAX_KEY_FILE)
+  const pem = content.toString('latin1')
+  content.fill(0)
+  try {
+    const passphrase = PublisherKey.isEncrypted(pem) ? await askPassphrase(flags, path) : undefined
+    return PublisherKey.fromPem(pem, passphrase)
+  } catch (error) {
+    if (error instanceof WrongKeyPassphrase) throw new WrongPassphrase(path, KEY_LOST, error)
+    throw inFile(path, error)
+  }
+}
+
+/**
+ * The public key in a file, 32 bytes.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export async function readPublicKeyFile(path: string): Promise<Uint8Array> {
+  const { parsePublicKey } = await loadOta()
+  const text = await readKeyText(path)
+  try {
+    return parsePublicKey(text)
+  } catch (error) {
+    throw inFile(path, error)
+  }
+}
+
+/** Size and SHA-256 of an image file. */
+export async function imageFacts(path: string): Promise<ImageFacts> {
+  const { hashImageFile } = await loadNode()
+  return reading(path, () => hashImageFile(path))
+}
+
+/**
+ * The manifest of a bundle whose image is right.
+ * @throws UsmpError INVALID_ARGUMENT; OtaError MALFORMED, WRONG_IMAGE
+ */
+export async function readBundle(path: string): Promise<Manifest> {
+  const { readBundleFile } = await loadNode()
+  return (await reading(path, () => readBundleFile(path))).manifest
+}
+
+/**
+ * The manifest at the beginning of a file.
+ * @throws UsmpError INVALID_ARGUMENT; OtaError MALFORMED
+ */
+export async function readManifest(path: string): Promise<Manifest> {
+  const { readManifestFile } = await loadNode()
+  return reading(path, () => readManifestFile(path))
+}
+
+/**
+ * Writes a bundle into a new file.
+ * @throws UsmpError INVALID_ARGUMENT; OtaError WRONG_IMAGE
+ */
+export async function writeBundle(path: string, manifest: Manifest, image: string): Promise<void> {
+  const { writeBundleFile } = await loadNode()
+  await writing(path, () => writeBundleFile(path, manifest, image))
+}
+
+/** What an action on a file fails with, told of this file. */
+export async function reading<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (error) {
+    throw isOwn(error) ? error : fileError('read', path, error)
+  }
+}
+
+/** The same for a new file. */
+export async function writing<T>(path: string, action: () => Promise<T>): Promise<T> {
+  try {
+    return await action()
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new UsmpError('INVALID_ARGUMENT', `${path} exists already and is not overwritten`, {
+        cause,
+        hint: 'Choose another name, or remove the file yourself.',
+      })
+    }
+    throw isOwn(cause) ? cause : fileError('write', path, cause)
+  }
+}
+
+/** A file of a key, as it stands there: the secret half, or the public one, which all may read. */
+export function readKeyText(path: string): Promise<string> {
+  return reading(path, async () => {
+    const file = await open(path)
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_KEY_FILE), 0, MAX_KEY_FILE, null)
+      return buffer.toString('latin1', 0, bytesRead)
+    } finally {
+      await file.close()
+    }
+  })
+}
+
+function isOwn(error: unknown): boolean {
+  return error instanceof UsmpError || isOtaError(error)
+}
+
+/** The same error, with the name of the file in front. */
+function inFile(path: string, error: unknown): unknown {
+  if (!(error instanceof UsmpError) || error.code !== 'INVALID_ARGUMENT') return error
+  return new UsmpError('INVALID_ARGUMENT', `${path}: ${error.message.replace(/^an argument is not usable: /, '')}`, {
+    cause: error,
+    hint: error.hint,
+  })
+}
