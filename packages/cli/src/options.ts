@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import { type CipherSuite, formatDeviceId, parseDeviceId, UsmpError } from '@usmp/core'
 import { type Command, Option } from 'commander'
+import { addPortOptions, type SearchFlags } from './discover/place.js'
 import { longNames, parseSuite, shortNames } from './suites.js'
 
 /** This machine alone, as the library has it: a server is in the network only where somebody says so. */
@@ -34,14 +35,15 @@ export interface PlaceOptions {
 }
 
 /** The options of every command that connects to a server as one device. */
-export interface PeerOptions extends PlaceOptions {
+export interface PeerOptions extends PlaceOptions, SearchFlags {
   readonly id: string
   readonly pskFile: string
   readonly suite?: CipherSuite
 }
 
 export function addPeerOptions(command: Command): Command {
-  return addPlaceOptions(command)
+  addPlaceOptions(command).option('--iface <NAME...>', 'for usmp+mdns://SITE: search on these interfaces only')
+  return addPortOptions(command)
     .requiredOption('--id <AA:BB:CC:DD:EE:FF>', 'the device id, six bytes', parseId)
     .requiredOption('--psk-file <FILE>', 'the key of this device: hex digits, or 32 raw bytes')
     .addOption(suiteOption())
@@ -50,7 +52,10 @@ export function addPeerOptions(command: Command): Command {
 
 export function addPlaceOptions(command: Command): Command {
   return command
-    .argument('[URL]', 'the server: usmp://HOST:PORT, usmp+udp://HOST:PORT, ws://…, wss://… or serial:///dev/…')
+    .argument(
+      '[URL]',
+      'the server: usmp://HOST:PORT, usmp+udp://HOST:PORT, usmp+mdns://SITE, ws://…, wss://… or serial:///dev/…',
+    )
     .addOption(
       new Option('--tcp <HOST:PORT>', '… or its host and port')
         .argParser(parseAddress)

@@ -8,6 +8,7 @@ import { type KeygenOptions, keygenCommand } from './commands/keygen.js'
 import { type PingCommandOptions, pingCommand } from './commands/ping.js'
 import { type ServeCommandOptions, serveCommand } from './commands/serve.js'
 import { type VectorsCheckOptions, vectorsCheckCommand } from './commands/vectors.js'
+import { defineDiscoverCommand } from './discover/define.js'
 import { ExitCode, OutputFailed } from './exit-code.js'
 import { defineGatewayCommands } from './gateway/define.js'
 import {
@@ -173,6 +174,7 @@ function build(finish: (exitCode: number) => void, output: Output): Command {
     .addOption(secondsOption('-W, --wait <SECONDS>', 'wait so long for the connection and for each answer', 5))
     .action(peerAction<PingCommandOptions>(pingCommand))
 
+  defineDiscoverCommand(program, { longAction })
   defineGatewayCommands(program, { action, longAction, peerAction })
   defineRelayCommands(program, { action, longAction })
   defineOtaCommands(program, { action, longAction })

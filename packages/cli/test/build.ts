@@ -11,7 +11,7 @@ const outside: NonNullable<Options['esbuildPlugins']>[number] = {
     onResolve({ filter: /^[^./]/ }, async ({ path, pluginData, ...args }) => {
       if (
         pluginData === 'seen' ||
-        !/packages.(gateway|mqtt|relay).src/.test(args.importer) ||
+        !/packages.(discovery|gateway|mqtt|relay).src/.test(args.importer) ||
         path.startsWith('@usmp/')
       )
         return

@@ -9,6 +9,7 @@ import {
 } from '@usmp/node'
 import { allowManyListeners } from '@usmp/node/adapters'
 import { discover, type Search } from './discover.js'
+import { factsKey } from './facts.js'
 import type { Found } from './found.js'
 import { type DiscoverOptions, discoverTable } from './options.js'
 import { whyNothing } from './why-nothing.js'
@@ -32,6 +33,8 @@ const SCHEME = 'usmp+mdns:'
 const CONNECT_TIMEOUT = 10_000
 /** After the first gateway others may still answer, ms: where it matters which ones there are. */
 const SETTLE = 1_000
+/** After a gateway that did not work, ms: another one may still answer. */
+const AFTER_FAILURE = 1_500
 /** The least that an attempt gets, ms, however little is left. */
 const LEAST_ATTEMPT = 500
 /** Of one attempt, ms: a forged answer must not use up all the time. */
@@ -96,11 +99,12 @@ function checkSearch(caller: string, search: SearchOptions | undefined): void {
 
 async function find(site: string, options: ConnectOptions, place: SearchOptions): Promise<Session> {
   const { connectTimeout = CONNECT_TIMEOUT, signal } = options
+  const enough = new AbortController()
   const search = discover({
     ...place,
     ...(site === '' ? {} : { site }),
     timeout: connectTimeout,
-    signal,
+    signal: signal ? AbortSignal.any([signal, enough.signal]) : enough.signal,
   })
   const until = connectTimeout === 0 ? Number.POSITIVE_INFINITY : Date.now() + connectTimeout
   const attempts = new Attempts(options, until)
@@ -111,6 +115,8 @@ async function find(site: string, options: ConnectOptions, place: SearchOptions)
     if (site === '') await settled(search, decideAt, signal)
     const session = await attempts.tryAll(site === '' ? search.found : [found])
     if (session) return session
+    // Others have had their time to answer too.
+    setTimeout(() => enough.abort(), AFTER_FAILURE).unref()
   }
   if (signal?.aborted) throw new UsmpError('ABORTED', undefined, { cause: signal.reason })
   throw attempts.failure ?? nothingFound(site, search)
@@ -143,7 +149,7 @@ class Attempts {
   readonly #options: ConnectOptions
   readonly #until: number
   readonly #tried = new Set<string>()
-  /** Hosts that refused, or could not prove themselves: the same key again by another way would only count as a guess. */
+  /** Gateways and hosts that refused, or could not prove themselves: the same key again by another way would only count as a guess. */
   readonly #refusing = new Set<string>()
   #failure: UsmpError | undefined
 
@@ -165,10 +171,11 @@ class Attempts {
     return undefined
   }
 
-  async #tryOne({ urls }: Found): Promise<Session | undefined> {
-    for (const url of urls) {
+  async #tryOne(found: Found): Promise<Session | undefined> {
+    for (const url of found.urls) {
+      const place = `${factsKey(found)} ${hostOf(url)}`
       const left = this.#until - Date.now()
-      if (this.#tried.has(url) || this.#refusing.has(hostOf(url)) || left <= 0) continue
+      if (this.#tried.has(url) || this.#refusing.has(place) || left <= 0) continue
       this.#tried.add(url)
       const time = Math.max(LEAST_ATTEMPT, Math.min(left, LONGEST_ATTEMPT))
       const { handshakeTimeout = time } = this.#options
@@ -180,7 +187,7 @@ class Attempts {
         })
       } catch (error) {
         if (!(error instanceof UsmpError) || error.family === 'usage' || error.family === 'platform') throw error
-        if (error.family === 'handshake') this.#refusing.add(hostOf(url))
+        if (error.family === 'handshake') this.#refusing.add(place)
         this.#note(url, error)
       }
     }

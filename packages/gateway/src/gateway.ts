@@ -227,6 +227,7 @@ export class Gateway implements Operations {
       now: time.now(),
       listeners: this.#listeners(),
       broker: broker.view(),
+      announced: this.#parts.announcement?.view() ?? null,
       store,
       devices: directory.counts,
       sessions: server.sessions.length,

@@ -2,6 +2,7 @@ import type { Clock } from '@usmp/core'
 import type { BrokerOptions } from '@usmp/mqtt'
 import type { ListenOptions } from '@usmp/node'
 import type { WebhookOptions } from './alarms/webhook.js'
+import type { AnnounceGatewayOptions } from './announcement.js'
 import type { Store } from './store/store.js'
 
 /** Options of {@link startGateway}. Without any place to listen the gateway takes only what {@link Gateway.accept} gets. */
@@ -14,6 +15,11 @@ export interface GatewayOptions extends Pick<ListenOptions, 'udp' | 'websocket' 
   readonly tcp?: Exclude<ListenOptions['tcp'], false>
   /** The broker by which devices come; left out: no MQTT. */
   readonly mqtt?: BrokerOptions
+  /**
+   * Lets devices and people find the gateway in the local network, by mDNS and by UDP queries; see @usmp/discovery. Default: off, as everybody
+   * there then knows that it is here.
+   */
+  readonly announce?: boolean | AnnounceGatewayOptions
   /** At least 32 random bytes: a device whose key is derived from it is approved without typing its key. Copied. */
   readonly masterKey?: Uint8Array
   /** Told of alarms. */

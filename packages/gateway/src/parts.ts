@@ -1,6 +1,7 @@
 import { listen, nodeClock, type Server } from '@usmp/node'
 import { type AlarmChange, Alarms } from './alarms/alarms.js'
 import { Webhook } from './alarms/webhook.js'
+import { GatewayAnnouncement } from './announcement.js'
 import { Broker } from './broker.js'
 import { type AlarmRule, type Device, MAX_IDLE_LIMIT, type Reading } from './contract/device.js'
 import type { StoreLink } from './contract/system.js'
@@ -62,6 +63,7 @@ export class GatewayParts implements DeviceServices {
   server!: Server
   sessions!: DeviceSessions
   broker!: Broker
+  announcement: GatewayAnnouncement | undefined
   store: StoreLink
   readonly #webhook: Webhook | undefined
   readonly #closed = new AbortController()
@@ -84,7 +86,7 @@ export class GatewayParts implements DeviceServices {
       onChange,
       onDismissed: (deviceId) => void this.disconnect(deviceId),
     })
-    this.join = new JoinWindow(time, () => this.live.onTopic('join'))
+    this.join = new JoinWindow(time, () => this.#onJoin())
     this.waiting = new WaitingList(time, (id) => this.directory.setWaits(id, this.waiting.has(id)))
     const { directory, join, waiting, keys } = this
     const onKnockWhileClosed = () => this.live.onTopic('knocks')
@@ -130,6 +132,7 @@ export class GatewayParts implements DeviceServices {
       onWill: (deviceId) => directory.find(deviceId)?.link?.presence.suspect(),
       onChange: () => this.#onBroker(),
     })
+    this.announcement = await GatewayAnnouncement.start(options, server, this.site, (message) => this.#warn(message))
     this.#cancels = [
       time.every(NOTE_PERIOD, () => void this.#note()),
       time.every(CLOCK_PERIOD, () => {
@@ -144,7 +147,8 @@ export class GatewayParts implements DeviceServices {
   async close(): Promise<void> {
     for (const cancel of this.#cancels) cancel()
     this.join.close()
-    // Neither is there after a start that failed.
+    // None of them is there after a start that failed.
+    await this.announcement?.close()
     await this.server?.close()
     await this.broker?.close()
     this.#noting?.()
@@ -206,6 +210,11 @@ export class GatewayParts implements DeviceServices {
     this.live.onDevice(deviceId)
     const name = this.directory.find(deviceId)?.name ?? ''
     this.#webhook?.send({ type, at: this.time.now(), site: this.site, device: { id: deviceId, name }, ...alarm })
+  }
+
+  #onJoin(): void {
+    this.live.onTopic('join')
+    this.announcement?.setJoinOpen(this.join.remaining > 0)
   }
 
   #onBroker(): void {

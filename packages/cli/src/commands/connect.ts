@@ -1,7 +1,10 @@
 import { cipherSuiteNames, type Session, type UsmpError } from '@usmp/core'
-import { type ConnectOptions, connect, readPskFile, type SessionsOptions, sessions } from '@usmp/node'
+import type { FindingConnectOptions } from '@usmp/discovery'
+import { readPskFile, type SessionsOptions } from '@usmp/node'
 import { readPemFile } from '@usmp/node/key-files'
 import { endOf, errorFields, sessionFields } from '../describe.js'
+import { connectorFor } from '../discover/package.js'
+import { searchOptions } from '../discover/place.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { IdleTimer } from '../idle-timer.js'
 import { Latch } from '../latch.js'
@@ -43,7 +46,7 @@ export async function connectCommand(options: ConnectCommandOptions, output: Out
 export async function connectOptions(
   options: PeerOptions & { readonly wait?: number },
   signal: AbortSignal,
-): Promise<ConnectOptions> {
+): Promise<FindingConnectOptions> {
   const wait = options.wait ?? Number.POSITIVE_INFINITY
   return {
     deviceId: options.id,
@@ -53,7 +56,13 @@ export async function connectOptions(
     signal,
     ...(options.suite ? { suite: options.suite } : {}),
     ...(options.ca === undefined ? {} : { ca: await readPemFile(options.ca) }),
+    // Other addresses have nothing to search for.
+    ...(isSearched(options) ? { search: searchOptions(options) } : {}),
   }
+}
+
+function isSearched(options: PeerOptions): boolean {
+  return /^usmp\+mdns:/i.test(options.url ?? '')
 }
 
 /** Says that a session is there. */
@@ -70,9 +79,10 @@ export function announce(session: Session, output: Output): void {
 /** One session, or with `onRetry` one after another. */
 async function* attempts(
   url: string,
-  settings: ConnectOptions,
+  settings: FindingConnectOptions,
   onRetry: SessionsOptions['onRetry'],
 ): AsyncGenerator<Session, void, undefined> {
+  const { connect, sessions } = await connectorFor(url)
   if (onRetry) yield* sessions(url, { ...settings, onRetry })
   else yield await connect(url, settings)
 }

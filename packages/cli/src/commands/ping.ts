@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Session } from '@usmp/core'
-import { connect } from '@usmp/node'
+import { connectorFor } from '../discover/package.js'
 import { Unanswered } from '../exit-code.js'
 import { type PeerOptions, urlOf } from '../options.js'
 import type { Output } from '../output.js'
@@ -20,6 +20,7 @@ export interface PingCommandOptions extends PeerOptions {
 export async function pingCommand(options: PingCommandOptions, output: Output, stop: Stop): Promise<number> {
   const url = urlOf(options)
   const settings = await connectOptions(options, stop.signal)
+  const { connect } = await connectorFor(url)
   let session: Session
   try {
     session = await connect(url, settings)

@@ -38,6 +38,10 @@ export interface GatewayFlags extends BrokerFlags {
   readonly homeAssistantCa?: string
   readonly homeAssistantPlaintext?: boolean
   readonly demo?: boolean
+  readonly announce?: boolean
+  readonly announceInterface?: readonly string[]
+  readonly discoveryPort?: number
+  readonly mdnsPort?: number
 }
 
 /** Nothing was said of devices, of a folder or of keys: somebody has a first look. */
@@ -80,6 +84,7 @@ export async function gatewayConfig(flags: GatewayFlags): Promise<GatewayConfig>
           webhook: { url: webhook, ...(webhookSecretFile ? { secret: await readSecretText(webhookSecretFile) } : {}) },
         }),
     ...(home ? { homeAssistant: home } : {}),
+    ...announcement(flags),
     demo,
     elseFreePorts: demo && flags.listen === undefined && flags.brokerListen === undefined,
   }
@@ -103,6 +108,10 @@ function check(flags: GatewayFlags): void {
       !external && (flags.brokerUser ?? flags.brokerPasswordFile ?? flags.brokerCa ?? flags.brokerCert) !== undefined,
       '--broker-user, --broker-password-file, --broker-ca and --broker-cert belong to --broker URL',
       'The embedded broker makes the password of the gateway by itself.',
+    ],
+    [
+      !flags.announce && (flags.announceInterface ?? flags.discoveryPort) !== undefined,
+      '--announce-interface and --discovery-port need --announce',
     ],
     [flags.webhookSecretFile !== undefined && flags.webhook === undefined, '--webhook-secret-file needs --webhook'],
     [
@@ -150,6 +159,22 @@ function places({ tcp, udp, ws, serial }: GatewayFlags): GatewayConfig['listen']
     ...(udp ? { udp } : {}),
     ...(ws ? { websocket: websocket(ws) } : {}),
     ...(serial ? { serial: serialPort(serial.path, serial.baudRate ? { baudRate: serial.baudRate } : {}) } : {}),
+  }
+}
+
+function announcement({
+  announce,
+  announceInterface,
+  discoveryPort,
+  mdnsPort,
+}: GatewayFlags): Pick<GatewayConfig, 'announce'> {
+  if (!announce) return {}
+  return {
+    announce: {
+      ...(announceInterface ? { interfaces: announceInterface } : {}),
+      ...(discoveryPort === undefined ? {} : { port: discoveryPort }),
+      ...(mdnsPort === undefined ? {} : { mdnsPort }),
+    },
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import { defaultFolder } from '../data-folder.js'
+import { addPortOptions } from '../discover/place.js'
 import {
   addPlaceOptions,
   addressWithPort,
@@ -98,6 +99,9 @@ function defineServe(gateway: Command, { longAction }: Actions): void {
       addressWithPort(BROKER_PORT),
     )
   addBrokerOptions(serve)
+    .option('--announce', 'let the gateway be found in the local network (usmp discover); everybody there sees it')
+    .option('--announce-interface <NAME...>', '… on these interfaces only, as eth0')
+  addPortOptions(serve)
     .option('--master-file <FILE>', 'a master key: devices whose key is derived from it need no key typed')
     .option('--webhook <URL>', 'post alarms there')
     .option('--webhook-secret-file <FILE>', 'signs them (HMAC-SHA256)')

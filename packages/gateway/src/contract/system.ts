@@ -33,6 +33,8 @@ export const systemInfo = v.object({
   now: time,
   listeners: v.array(v.object({ carrier: v.string(), address: v.string() })),
   broker: brokerLink,
+  /** What lets the gateway be found: the name of this start, and the interfaces; null if it does not announce itself. */
+  announced: v.nullable(v.object({ instance: v.string(), interfaces: v.array(v.string()) })),
   store: storeLink,
   devices: v.record(v.string(), count),
   sessions: count,

@@ -1,5 +1,6 @@
 import type { BrokerOptions } from '@usmp/mqtt'
 import type { WebhookOptions } from '../alarms/webhook.js'
+import type { AnnounceGatewayOptions } from '../announcement.js'
 import type { HomeAssistantBridgeOptions } from '../bridge/options.js'
 import type { GatewayOptions } from '../options.js'
 
@@ -38,6 +39,8 @@ export interface GatewayConfig {
   readonly listen: Pick<GatewayOptions, 'tcp' | 'udp' | 'websocket' | 'serial'>
   /** The broker over which devices connect; left out: none. */
   readonly broker?: { readonly embedded: EmbeddedBrokerConfig } | { readonly external: BrokerOptions }
+  /** Lets the gateway be found in the local network; left out: it does not. The embedded broker is announced with it. */
+  readonly announce?: Omit<AnnounceGatewayOptions, 'broker'>
   /** Derives the keys of devices. Wiped when the gateway is closed. */
   readonly masterKey?: Uint8Array
   readonly webhook?: WebhookOptions

@@ -48,7 +48,7 @@ export async function runGateway(config: GatewayConfig, reports: GatewayReports)
 }
 
 async function startParts(config: GatewayConfig, reports: GatewayReports, parts: Parts): Promise<RunningGateway> {
-  const { data, keyFile, site, page, listen, masterKey, webhook, homeAssistant } = config
+  const { data, keyFile, site, page, listen, masterKey, webhook, homeAssistant, announce } = config
   const { onWarning, onHomeBroker } = reports
   const store = await openStore(data, keyFile === undefined ? {} : { keyFile })
   parts.add(store)
@@ -64,6 +64,7 @@ async function startParts(config: GatewayConfig, reports: GatewayReports, parts:
     ...(broker ? { mqtt: broker } : {}),
     ...(masterKey ? { masterKey } : {}),
     ...(webhook ? { webhook } : {}),
+    ...(announce ? { announce: { ...announce, ...announcedBroker(embedded, config) } } : {}),
   })
   parts.add(gateway)
 
@@ -129,6 +130,12 @@ async function onPort<T>(
 
 function brokerOf({ broker }: GatewayConfig, embedded: EmbeddedBroker | undefined): BrokerOptions | undefined {
   return embedded?.gateway ?? (broker && 'external' in broker ? broker.external : undefined)
+}
+
+/** Where devices reach the embedded broker; nothing if it is another one, whose address is no business of ours. */
+function announcedBroker(embedded: EmbeddedBroker | undefined, { broker }: GatewayConfig) {
+  if (!embedded || !broker || !('embedded' in broker)) return {}
+  return { broker: { host: broker.embedded.host, port: Number(new URL(embedded.url).port) } }
 }
 
 /** In words for people, where a port of the page cannot be had. */

@@ -126,6 +126,7 @@ export function fakeOperations(): FakeOperations {
       messages: { in: 5, out: 7 },
       limits: { waiting: 2 },
       dropped: { stray: 4 },
+      announced: null,
       clockJumps: [],
       memory: 1000,
     }),
