@@ -706,6 +706,16 @@ function rotationTests() {
   ]
 }
 
+/** The worked example of the specification: the key of RFC 8032, 7.1, test 1 signs, and a device takes it that trusts no other. */
+function exampleTests() {
+  const secret = unhex(PRINTED[0][0])
+  const key = publicOf(secret)
+  const signer = { secret, key, id: keyId(key) }
+  const image = ascii('an image')
+  const changes = { size: image.length, sha256: sha256(image), name: 'spring' }
+  return [taken('the worked example', ['EXAMPLE'], { signer, device: { keys: [key] }, changes })]
+}
+
 export default function () {
   return topic({
     topic: 'ota-manifest',
@@ -713,6 +723,7 @@ export default function () {
     notes: {
       PLAIN: 'Nothing special.',
       PRINTED: 'A figure printed in RFC 8032.',
+      EXAMPLE: 'Printed in spec 13.8.',
       NUMBERS: 'All numbers have 32 bits without a sign, and are little-endian.',
       TEXT: 'Which texts there may be. Catches code that trusts a zero at the end, shows control characters, or takes UTF-8 that is none.',
       UNKNOWN: 'A field of an unknown type below 0x80 is skipped.',
@@ -753,7 +764,14 @@ export default function () {
       { params: { op: 'verify' }, tests: signatureTests() },
       {
         params: { op: 'judge' },
-        tests: [...flippedTests(), ...keyRuleTests(), ...ruleTests(), ...orderTests(), ...rotationTests()],
+        tests: [
+          ...flippedTests(),
+          ...keyRuleTests(),
+          ...ruleTests(),
+          ...orderTests(),
+          ...rotationTests(),
+          ...exampleTests(),
+        ],
       },
     ],
   })
