@@ -40,7 +40,7 @@ const TESTS = {
   ota: ['node', 'mqtt', 'testing'],
   discovery: ['testing'],
   gateway: ['testing'],
-  dashboard: ['testing'],
+  dashboard: ['ota', 'testing'],
   relay: ['rpc', 'testing'],
   cli: ['testing'],
   demos: ['testing'],

@@ -172,7 +172,7 @@ export class FakeUpdates {
     }
     if (path === 'images') return route.fulfill({ json: method === 'POST' ? this.images[0] : { images: this.images } })
     if (path.startsWith('images/')) return route.fulfill({ status: 204 })
-    const known = this.#rollouts.get(id ?? 'r1')
+    const known = this.#rollouts.get(id ?? [...this.#rollouts.keys()][0] ?? '')
     if (!known)
       return route.fulfill({
         status: 404,
