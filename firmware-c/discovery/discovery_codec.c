@@ -79,7 +79,7 @@ static bool carriers_are_good(const usmp_discovery_offer_t *offer)
   return true;
 }
 
-static bool is_good(const usmp_discovery_offer_t *offer)
+bool usmp_discovery_is_good(const usmp_discovery_offer_t *offer)
 {
   if (!texts_are_good(offer) || !carriers_are_good(offer)) return false;
   if (offer->role == USMP_DISCOVERY_DEVICE) return !offer->join_open && offer->site[0] == 0;
@@ -100,7 +100,7 @@ int usmp_discovery_write_answer(uint8_t answer[USMP_DISCOVERY_ANSWER_MAX], const
 {
   uint8_t *at = answer + HEAD_SIZE;
 
-  if (!is_good(offer)) return USMP_ERR_INVALID_ARGUMENT;
+  if (!usmp_discovery_is_good(offer)) return USMP_ERR_INVALID_ARGUMENT;
   memcpy(answer, answer_head, sizeof answer_head);
   memcpy(answer + USMP_DISCOVERY_NONCE_OFFSET, nonce, USMP_DISCOVERY_NONCE_SIZE);
   *at++ = offer->role;
@@ -192,7 +192,7 @@ int usmp_discovery_read_answer(const uint8_t *bytes, size_t len, usmp_discovery_
   size_t id_len = take_with_length(&in, offer->device_id, sizeof offer->device_id);
   offer->has_device_id = id_len > 0;
   bool whole = in.good && in.left == 0 && flags <= JOIN_OPEN && (id_len == 0 || id_len == sizeof offer->device_id);
-  return whole && is_good(offer) ? USMP_OK : USMP_ERR_BAD_PAYLOAD;
+  return whole && usmp_discovery_is_good(offer) ? USMP_OK : USMP_ERR_BAD_PAYLOAD;
 }
 
 /* ---- the rest ---- */

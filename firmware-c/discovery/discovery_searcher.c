@@ -118,18 +118,25 @@ static int find(const usmp_discovery_searcher_t *searcher, const usmp_discovery_
   return USMP_ERR_UNKNOWN_DEVICE;
 }
 
+int usmp_discovery_note_offer(usmp_discovery_searcher_t *searcher, const usmp_discovery_address_t *from,
+                              const usmp_discovery_offer_t *offer, uint32_t now)
+{
+  bool full = false;
+
+  if (!is_wanted(&searcher->wish, offer)) return USMP_ERR_UNEXPECTED_PACKET;
+  int index = find(searcher, from, offer, &full);
+  if (index < 0 && full) return USMP_ERR_QUEUE_FULL;
+  uint32_t mark = index < 0 ? 0 : searcher->found[index].mark;
+  if (index < 0) index = (int)searcher->count++;
+  searcher->found[index] = (usmp_discovery_found_t){.offer = *offer, .address = *from, .seen = now, .mark = mark};
+  return index;
+}
+
 int usmp_discovery_note_answer(usmp_discovery_searcher_t *searcher, const usmp_discovery_address_t *from, const uint8_t *bytes,
                                size_t len, uint32_t now)
 {
   usmp_discovery_offer_t offer;
-  bool full = false;
 
   if (usmp_discovery_read_answer(bytes, len, &offer) < 0) return USMP_ERR_BAD_PAYLOAD;
-  if (!is_ours(searcher, bytes) || !is_wanted(&searcher->wish, &offer)) return USMP_ERR_UNEXPECTED_PACKET;
-  int index = find(searcher, from, &offer, &full);
-  if (index < 0 && full) return USMP_ERR_QUEUE_FULL;
-  uint32_t mark = index < 0 ? 0 : searcher->found[index].mark;
-  if (index < 0) index = (int)searcher->count++;
-  searcher->found[index] = (usmp_discovery_found_t){.offer = offer, .address = *from, .seen = now, .mark = mark};
-  return index;
+  return is_ours(searcher, bytes) ? usmp_discovery_note_offer(searcher, from, &offer, now) : USMP_ERR_UNEXPECTED_PACKET;
 }

@@ -75,6 +75,8 @@ int usmp_discovery_write_query(uint8_t query[USMP_DISCOVERY_QUERY_SIZE], const u
 unsigned usmp_discovery_read_query(const uint8_t *bytes, size_t len);
 #define USMP_DISCOVERY_NONCE_OFFSET 6
 
+/* Whether 14.1 allows the offer: both messages and the TXT record hold to it. */
+bool usmp_discovery_is_good(const usmp_discovery_offer_t *offer);
 /* Returns the length, at most USMP_DISCOVERY_ANSWER_MAX, or USMP_ERR_INVALID_ARGUMENT for an offer that the format has no place for. */
 int usmp_discovery_write_answer(uint8_t answer[USMP_DISCOVERY_ANSWER_MAX], const uint8_t nonce[USMP_DISCOVERY_NONCE_SIZE],
                                 const usmp_discovery_offer_t *offer);
@@ -84,6 +86,41 @@ int usmp_discovery_read_answer(const uint8_t *bytes, size_t len, usmp_discovery_
 /* Two random bytes: another name at each start, so that nobody follows a device by it. To be made once in a start. Returns 0, or
    USMP_ERR_RANDOM_FAILED. */
 int usmp_discovery_make_instance(usmp_random_fn random, void *context, uint8_t instance[USMP_DISCOVERY_INSTANCE_SIZE]);
+
+/* ---- the same as a TXT record of mDNS (14.5) ---- */
+
+/* The services: gateways take sessions at these, devices want to be found by that one. */
+#define USMP_DISCOVERY_GATEWAY_SERVICE "_usmp"       /* "._udp" or "._tcp" */
+#define USMP_DISCOVERY_DEVICE_SERVICE "_usmp-device" /* "._udp" */
+#define USMP_DISCOVERY_INSTANCE_NAME 10              /* "usmp-8f3a" */
+#define USMP_DISCOVERY_NO_PORT 9                     /* discard: of a device that takes no sessions */
+
+#define USMP_DISCOVERY_MAX_TXT 8
+#define USMP_DISCOVERY_TXT_VALUE 56 /* "tcp:65535,udp:65535,ws:65535,mqtt:65535,wss:65535" */
+
+/* "t" and "udp:9000". */
+typedef struct usmp_discovery_txt {
+  const char *key;
+  char value[USMP_DISCOVERY_TXT_VALUE];
+} usmp_discovery_txt_t;
+
+/* Returns how many items there are; 0 for an offer that cannot be written. All of them take less than 200 bytes in a record. */
+size_t usmp_discovery_write_txt(const usmp_discovery_offer_t *offer, usmp_discovery_txt_t items[USMP_DISCOVERY_MAX_TXT]);
+void usmp_discovery_write_instance_name(const usmp_discovery_offer_t *offer, char name[USMP_DISCOVERY_INSTANCE_NAME]);
+
+/* Read an item at a time, in the order of the record; a key that comes again is not looked at. Then the end: returns 0, or
+   USMP_ERR_BAD_PAYLOAD when it was no offer of ours. `port` is that of the SRV record, for carriers that name none. */
+typedef struct usmp_discovery_txt_reader {
+  usmp_discovery_offer_t offer;
+  bool good;
+  uint16_t port;
+  uint32_t seen; /* a bit for each key */
+} usmp_discovery_txt_reader_t;
+
+void usmp_discovery_begin_txt(usmp_discovery_txt_reader_t *reader, uint16_t port);
+void usmp_discovery_read_txt(usmp_discovery_txt_reader_t *reader, const char *key, size_t key_len, const char *value,
+                             size_t len);
+int usmp_discovery_end_txt(const usmp_discovery_txt_reader_t *reader, usmp_discovery_offer_t *offer);
 
 /* ---- addresses ---- */
 
@@ -171,6 +208,9 @@ uint32_t usmp_discovery_query_due_in(const usmp_discovery_searcher_t *searcher, 
    its own, so that nobody can change what another one said. When there is no place, what is there stays. */
 int usmp_discovery_note_answer(usmp_discovery_searcher_t *searcher, const usmp_discovery_address_t *from, const uint8_t *bytes,
                                size_t len, uint32_t now);
+/* The same for an offer that came by another way, as mDNS. */
+int usmp_discovery_note_offer(usmp_discovery_searcher_t *searcher, const usmp_discovery_address_t *from,
+                              const usmp_discovery_offer_t *offer, uint32_t now);
 /* Takes one out, e.g. because it did not have the key. It is found again when it answers again. */
 void usmp_discovery_forget(usmp_discovery_searcher_t *searcher, size_t index);
 /* The port at which an offer takes sessions over `kind`; 0: it does not. */

@@ -9,6 +9,7 @@
 
 #include "discovery_port.h"
 #include "discovery_vectors.h"
+#include "mdns_responder.h"
 #include "usmp_port.h"
 
 static const uint8_t nonce[USMP_DISCOVERY_NONCE_SIZE] = {1, 2, 3, 4, 5, 6, 7, 8};
@@ -379,6 +380,129 @@ static void drops_who_misses_two_queries(void **state)
   assert_int_equal(searcher.count, 0);
 }
 
+/* ---- mDNS ---- */
+
+/* "v=2 r=d": items with a space between. */
+static int reads_txt(const char *text, usmp_discovery_offer_t *offer)
+{
+  usmp_discovery_txt_reader_t reader;
+
+  usmp_discovery_begin_txt(&reader, 7000);
+  while (*text) {
+    size_t len = strcspn(text, " "), key_len = strcspn(text, "=");
+    usmp_discovery_read_txt(&reader, text, key_len, text + key_len + 1, len - key_len - 1);
+    text += len + (text[len] == ' ');
+  }
+  return usmp_discovery_end_txt(&reader, offer);
+}
+
+static bool say_the_same(const usmp_discovery_offer_t *a, const usmp_discovery_offer_t *b)
+{
+  uint8_t answers[2][USMP_DISCOVERY_ANSWER_MAX];
+  int len = usmp_discovery_write_answer(answers[0], nonce, a);
+  return len > 0 && usmp_discovery_write_answer(answers[1], nonce, b) == len &&
+         memcmp(answers[0], answers[1], (size_t)len) == 0;
+}
+
+static void txt_records_there_and_back(void **state)
+{
+  usmp_discovery_offer_t longest = {.role = USMP_DISCOVERY_GATEWAY, .join_open = true, .carrier_count = 5};
+  usmp_discovery_offer_t with_id = a_device;
+
+  (void)state;
+  for (uint8_t i = 0; i < 5; i++) longest.carriers[i] = (usmp_discovery_carrier_t){(uint8_t)(i + 1), 65535};
+  memset(longest.site, 's', USMP_DISCOVERY_MAX_SITE);
+  memset(longest.path, '/', USMP_DISCOVERY_MAX_PATH);
+  with_id.has_device_id = true;
+  memset(with_id.device_id, 0xa5, sizeof with_id.device_id);
+  const usmp_discovery_offer_t *offers_of_all_kinds[] = {&a_device, &a_gateway, &longest, &with_id};
+  for (size_t i = 0; i < 4; i++) {
+    usmp_discovery_txt_t items[USMP_DISCOVERY_MAX_TXT];
+    char text[256] = "";
+    usmp_discovery_offer_t read;
+    size_t count = usmp_discovery_write_txt(offers_of_all_kinds[i], items), record = 0;
+    assert_true(count >= 3);
+    for (size_t k = 0; k < count; k++) {
+      size_t len = strlen(text);
+      snprintf(text + len, sizeof text - len, "%s%s=%s", k > 0 ? " " : "", items[k].key, items[k].value);
+      record += 1 + strlen(items[k].key) + 1 + strlen(items[k].value);
+    }
+    assert_true(record <= 200);
+    assert_int_equal(reads_txt(text, &read), 0);
+    assert_true(say_the_same(&read, offers_of_all_kinds[i]));
+  }
+  usmp_discovery_offer_t bad = a_device;
+  usmp_discovery_txt_t items[USMP_DISCOVERY_MAX_TXT];
+  bad.join_open = true;
+  assert_int_equal(usmp_discovery_write_txt(&bad, items), 0);
+}
+
+static void txt_records_of_strangers(void **state)
+{
+  static const char *const wrong[] = {"",
+                                      "v=2 r=d",
+                                      "v=2 n=8f3a",
+                                      "r=d n=8f3a",
+                                      "v=1 r=d n=8f3a",
+                                      "v=2 r=x n=8f3a",
+                                      "v=2 r=d n=8F3A",
+                                      "v=2 r=d n=8f3",
+                                      "v=2 r=d n=8f3a0",
+                                      "v=2 r=d n=8f3a s=home",
+                                      "v=2 r=d n=8f3a j=1",
+                                      "v=2 r=g n=8f3a j=2",
+                                      "v=2 r=g n=8f3a id=a5a5a5a5a5a5",
+                                      "v=2 r=d n=8f3a id=a5a5",
+                                      "v=2 r=d n=8f3a t=",
+                                      "v=2 r=d n=8f3a t=udp:",
+                                      "v=2 r=d n=8f3a t=udp:0",
+                                      "v=2 r=d n=8f3a t=udp:65536",
+                                      "v=2 r=d n=8f3a t=udp:090",
+                                      "v=2 r=d n=8f3a t=udp:9000,",
+                                      "v=2 r=d n=8f3a t=,udp:9000",
+                                      "v=2 r=d n=8f3a t=udp:9000,tcp:9000",
+                                      "v=2 r=d n=8f3a t=udp:1,udp:2",
+                                      "v=2 r=d n=8f3a t=tcp,udp,ws,mqtt,wss,tcp",
+                                      "v=2 r=d n=8f3a t=sctp:9000",
+                                      "v=2 r=g n=8f3a w=usmp",
+                                      "v=2 r=g n=8f3a s=h\xc3\xb6",
+                                      "v=2 r=g n=8f3a s=123456789012345678901234567890123"};
+  usmp_discovery_offer_t offer;
+
+  (void)state;
+  for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_int_equal(reads_txt(wrong[i], &offer), USMP_ERR_BAD_PAYLOAD);
+  /* Unknown keys mean nothing, of one that comes twice the first counts, and a kind without a port has that of the SRV record. */
+  assert_int_equal(reads_txt("x=1 v=2 r=d n=8f3a t=tcp,udp:9000 n=xxxx", &offer), 0);
+  assert_int_equal(usmp_discovery_port_of(&offer, USMP_CARRIER_TCP), 7000);
+  assert_int_equal(usmp_discovery_port_of(&offer, USMP_CARRIER_UDP), 9000);
+  assert_int_equal(usmp_discovery_port_of(&offer, USMP_CARRIER_WS), 0);
+}
+
+/* Of the responder that the tests have. */
+static void questions_of_strangers(void **state)
+{
+  static const char query[] = "\0\0\0\0\0\2\0\0\0\0\0\0"
+                              "\4_xyz\4_udp\5local\0"
+                              "\0\14\0\1"
+                              "\14_usmp-DEVICE\300\21"
+                              "\0\14\200\1";
+  static const char loop[] = "\0\0\0\0\0\1\0\0\0\0\0\0"
+                             "\300\14"
+                             "\0\14\0\1";
+  uint8_t bytes[sizeof query];
+
+  (void)state;
+  memcpy(bytes, query, sizeof bytes);
+  size_t len = sizeof query - 1;
+  assert_true(mdns_asks_for(bytes, len, "_usmp-device._udp.local", "i", "h"));
+  assert_false(mdns_asks_for(bytes, len, "_usmp._udp.local", "i", "h"));
+  bytes[2] = 0x84; /* a response */
+  assert_false(mdns_asks_for(bytes, len, "_usmp-device._udp.local", "i", "h"));
+  bytes[2] = 0;
+  for (size_t cut = 0; cut < len; cut++) assert_false(mdns_asks_for(bytes, cut, "_usmp-device._udp.local", "i", "h"));
+  assert_false(mdns_asks_for((const uint8_t *)loop, sizeof loop - 1, "", "i", "h"));
+}
+
 /* ---- addresses ---- */
 
 static void addresses_as_text(void **state)
@@ -464,6 +588,9 @@ int main(void)
     cmocka_unit_test_setup(nobody_changes_what_another_one_said, new_searcher),
     cmocka_unit_test_setup(a_flood_of_answers_leaves_room, new_searcher),
     cmocka_unit_test_setup(drops_who_misses_two_queries, new_searcher),
+    cmocka_unit_test(txt_records_there_and_back),
+    cmocka_unit_test(txt_records_of_strangers),
+    cmocka_unit_test(questions_of_strangers),
     cmocka_unit_test(addresses_as_text),
     cmocka_unit_test_setup(by_broadcast_or_group, new_responder),
     cmocka_unit_test_setup(by_the_address_of_a_host, new_responder),
