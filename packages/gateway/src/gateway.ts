@@ -6,13 +6,14 @@ import type { Actor } from './actor.js'
 import type * as commands from './contract/commands.js'
 import type { Device } from './contract/device.js'
 import type { LiveMessage } from './contract/live.js'
+import type { Image, Rollout, RolloutDetail } from './contract/rollouts.js'
 import type { SystemInfo } from './contract/system.js'
 import type { Resolution, Series } from './contract/telemetry.js'
 import { changesOf } from './devices/changes.js'
 import type { Link } from './devices/link.js'
 import type { DeviceRecord } from './devices/record.js'
 import { GatewayError } from './errors.js'
-import type { Body, Operations } from './operations.js'
+import type { Body, Operations, RolloutBody } from './operations.js'
 import type { GatewayOptions } from './options.js'
 import { GatewayParts } from './parts.js'
 
@@ -214,6 +215,48 @@ export class Gateway implements Operations {
         return join.view()
       },
     )
+  }
+
+  // ─── updates ───
+
+  images(): readonly Image[] {
+    return this.#parts.images.all
+  }
+
+  addImage(actor: Actor, bundle: AsyncIterable<Uint8Array>): Promise<Image> {
+    return this.#parts.images.add(actor, bundle)
+  }
+
+  removeImage(actor: Actor, id: string): Promise<void> {
+    return this.#parts.images.remove(actor, id)
+  }
+
+  rollouts(): readonly Rollout[] {
+    return this.#parts.rollouts.all
+  }
+
+  rollout(id: string): RolloutDetail {
+    return this.#parts.rollouts.detail(id)
+  }
+
+  startRollout(actor: Actor, body: RolloutBody<'startRollout'>): Promise<Rollout> {
+    return this.#parts.rollouts.start(actor, body)
+  }
+
+  pauseRollout(actor: Actor, id: string, body: RolloutBody<'pauseRollout'>): Promise<Rollout> {
+    return this.#parts.rollouts.pause(actor, id, body)
+  }
+
+  resumeRollout(actor: Actor, id: string, body: RolloutBody<'resumeRollout'>): Promise<Rollout> {
+    return this.#parts.rollouts.resume(actor, id, body)
+  }
+
+  abortRollout(actor: Actor, id: string, body: RolloutBody<'abortRollout'>): Promise<Rollout> {
+    return this.#parts.rollouts.abort(actor, id, body)
+  }
+
+  retryRollout(actor: Actor, id: string, body: RolloutBody<'retryRollout'>): Promise<Rollout> {
+    return this.#parts.rollouts.retry(actor, id, body)
   }
 
   // ─── all of it ───

@@ -15,8 +15,11 @@ export { type OpenedStore, openStore, type StoreOptions } from './store/open.js'
 export type { AuditEvent, Change, Entry, Registry } from './store/registry.js'
 export type {
   AuditLog,
+  ImageRecord,
   LoginRecord,
   MinuteOfReading,
+  RolloutDeviceRecord,
+  RolloutRecord,
   Store,
   TelemetryStore,
   TokenRecord,

@@ -1,6 +1,7 @@
 import type { RequestOutcome } from './contract/commands.js'
 import type { Reading } from './contract/device.js'
 import type { LiveMessage } from './contract/live.js'
+import type { Rollout, RolloutDevice } from './contract/rollouts.js'
 import type { Cancel, GatewayTime } from './time.js'
 
 /** Between two batches, ms: four a second. */
@@ -9,7 +10,7 @@ const BATCH_PERIOD = 250
 const MAX_WAITING = 4_096
 
 type Snapshot = Extract<LiveMessage, { type: 'snapshot' }>
-type Topic = 'join' | 'broker' | 'store' | 'knocks'
+type Topic = 'join' | 'broker' | 'store' | 'knocks' | 'rollouts' | 'images'
 
 /** What there is to say about each topic now. */
 export type LiveTopics = { readonly [T in Topic]: () => Extract<LiveMessage, { type: T }> }
@@ -20,6 +21,10 @@ interface LiveOptions {
   readonly snapshot: () => Snapshot
   /** The device as it is now; `removed` if there is none. */
   readonly describe: (deviceId: string) => Extract<LiveMessage, { type: 'device' | 'removed' }>
+  /** The roll-out as it is now; undefined if there is none. */
+  readonly rollout: (id: string) => Rollout | undefined
+  /** Devices of a roll-out as they are now. */
+  readonly rolloutDevices: (id: string, deviceIds: readonly string[]) => readonly RolloutDevice[]
 }
 
 /**
@@ -31,6 +36,9 @@ export class LiveFeed {
   readonly #readers = new Set<Reader>()
   readonly #devices = new Set<string>()
   readonly #topics = new Set<Topic>()
+  readonly #rollouts = new Set<string>()
+  /** By roll-out. */
+  #rolloutDevices = new Map<string, Set<string>>()
   #requests: Extract<LiveMessage, { type: 'request' }>[] = []
   /** By device and name. */
   #readings = new Map<string, Map<string, Reading>>()
@@ -61,6 +69,21 @@ export class LiveFeed {
     this.#plan()
   }
 
+  /** A roll-out has begun or changed. */
+  onRollout(id: string): void {
+    if (this.#readers.size === 0) return
+    this.#rollouts.add(id)
+    this.#plan()
+  }
+
+  /** A device of a roll-out has changed. */
+  onRolloutDevice(id: string, deviceId: string): void {
+    if (this.#readers.size === 0) return
+    const devices = this.#rolloutDevices.get(id) ?? new Set<string>()
+    this.#rolloutDevices.set(id, devices.add(deviceId))
+    this.#plan()
+  }
+
   onRequest(deviceId: string, outcome: RequestOutcome): void {
     if (this.#readers.size === 0) return
     this.#requests.push({ type: 'request', id: deviceId, outcome })
@@ -79,6 +102,8 @@ export class LiveFeed {
           // What waits for the next batch is in the snapshot; that it comes again does no harm.
           reader.begin()
           yield this.#options.snapshot()
+          yield this.#options.topics.rollouts()
+          yield this.#options.topics.images()
         }
         const message = reader.shift()
         if (message) yield message
@@ -106,6 +131,7 @@ export class LiveFeed {
       ...[...this.#devices].map((id) => this.#options.describe(id)),
       ...[...this.#topics].map((topic) => this.#options.topics[topic]()),
       ...this.#requests,
+      ...this.#flushRollouts(),
     ]
     this.#devices.clear()
     this.#topics.clear()
@@ -116,6 +142,20 @@ export class LiveFeed {
     this.#readings = new Map()
     if (changed.length > 0) messages.push({ type: 'readings', changed })
     for (const reader of this.#readers) for (const message of messages) reader.push(message)
+  }
+
+  #flushRollouts(): LiveMessage[] {
+    const { rollout, rolloutDevices } = this.#options
+    const rollouts = [...this.#rollouts].flatMap((id) => rollout(id) ?? [])
+    const devices = [...this.#rolloutDevices].map(([id, ids]) => ({ id, devices: [...rolloutDevices(id, [...ids])] }))
+    this.#rollouts.clear()
+    this.#rolloutDevices = new Map()
+    return [
+      ...rollouts.map((each): LiveMessage => ({ type: 'rollout', rollout: each })),
+      ...devices
+        .filter((each) => each.devices.length > 0)
+        .map((each): LiveMessage => ({ type: 'rolloutDevices', ...each })),
+    ]
   }
 }
 

@@ -3,6 +3,7 @@ import type { Actor } from './actor.js'
 import type * as commands from './contract/commands.js'
 import type { Device } from './contract/device.js'
 import type { LiveMessage } from './contract/live.js'
+import type * as rollouts from './contract/rollouts.js'
 import type { SystemInfo } from './contract/system.js'
 import type { Resolution, Series } from './contract/telemetry.js'
 
@@ -10,6 +11,9 @@ import type { Resolution, Series } from './contract/telemetry.js'
 export type Body<S extends keyof typeof commands> = (typeof commands)[S] extends GenericSchema
   ? InferOutput<(typeof commands)[S]>
   : never
+/** The body of a command, as `contract/rollouts.ts` has it. */
+export type RolloutBody<S extends 'startRollout' | 'pauseRollout' | 'resumeRollout' | 'abortRollout' | 'retryRollout'> =
+  InferOutput<(typeof rollouts)[S]>
 type Import = InferOutput<typeof commands.importResult>
 
 /**
@@ -44,6 +48,26 @@ export interface Operations {
   joinWindow(): commands.JoinWindow
   openJoin(actor: Actor, body: Body<'openJoin'>): Promise<commands.JoinWindow>
   closeJoin(actor: Actor): Promise<commands.JoinWindow>
+  /** Signed images that are kept, newest first. */
+  images(): readonly rollouts.Image[]
+  /**
+   * Takes a bundle: a signed manifest with its image behind it. One that is kept already is taken again, which repairs its file.
+   * @throws GatewayError INVALID, TOO_LARGE, WRONG_STATE if the gateway keeps no images or has no room, STORE_FAILED
+   */
+  addImage(actor: Actor, bundle: AsyncIterable<Uint8Array>): Promise<rollouts.Image>
+  /** @throws GatewayError NOT_FOUND, WRONG_STATE if a roll-out uses it */
+  removeImage(actor: Actor, id: string): Promise<void>
+  /** Newest first. */
+  rollouts(): readonly rollouts.Rollout[]
+  /** @throws GatewayError NOT_FOUND */
+  rollout(id: string): rollouts.RolloutDetail
+  /** @throws GatewayError NOT_FOUND if there is no such image, WRONG_STATE if another roll-out is for the same devices */
+  startRollout(actor: Actor, body: RolloutBody<'startRollout'>): Promise<rollouts.Rollout>
+  pauseRollout(actor: Actor, id: string, body: RolloutBody<'pauseRollout'>): Promise<rollouts.Rollout>
+  resumeRollout(actor: Actor, id: string, body: RolloutBody<'resumeRollout'>): Promise<rollouts.Rollout>
+  /** Offers and transfers end; devices that restart into the image already go on. */
+  abortRollout(actor: Actor, id: string, body: RolloutBody<'abortRollout'>): Promise<rollouts.Rollout>
+  retryRollout(actor: Actor, id: string, body: RolloutBody<'retryRollout'>): Promise<rollouts.Rollout>
   system(): SystemInfo
   /**
    * The access list for the broker by which devices come, as `usmp gateway acl` writes it, for the user that this gateway is there.

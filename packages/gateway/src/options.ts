@@ -22,6 +22,10 @@ export interface GatewayOptions extends Pick<ListenOptions, 'udp' | 'websocket' 
   readonly announce?: boolean | AnnounceGatewayOptions
   /** At least 32 random bytes: a device whose key is derived from it is approved without typing its key. Copied. */
   readonly masterKey?: Uint8Array
+  /** Folder of the signed images for updates, made with the first one; left out: no updates. */
+  readonly images?: string
+  /** Public keys of publishers, 32 bytes each: the gateway then refuses images that none of them has signed. Devices check in any case. */
+  readonly publisherKeys?: readonly Uint8Array[]
   /** Told of alarms. */
   readonly webhook?: WebhookOptions
   /** Told of what goes wrong without harm, for a log. */

@@ -15,7 +15,7 @@ import { DeviceKeys } from './devices/keys.js'
 import { Knocks } from './devices/knocks.js'
 import { Registration } from './devices/registration.js'
 import type { DeviceServices } from './devices/services.js'
-import { DeviceSessions } from './devices/sessions.js'
+import { DeviceSessions, type UpdateListener } from './devices/sessions.js'
 import { viewOf } from './devices/view.js'
 import { WaitingList } from './devices/waiting-list.js'
 import { Withdrawal } from './devices/withdrawal.js'
@@ -23,6 +23,9 @@ import { LiveFeed, type LiveTopics } from './live.js'
 import type { GatewayOptions } from './options.js'
 import { RequestConsole } from './requests/console.js'
 import { RequestHistory } from './requests/history.js'
+import { type DriverEvents, RolloutDriver } from './rollouts/driver.js'
+import { Images } from './rollouts/images.js'
+import { Rollouts } from './rollouts/rollouts.js'
 import { Telemetry } from './telemetry/telemetry.js'
 import { type Cancel, GatewayTime } from './time.js'
 
@@ -55,6 +58,9 @@ export class GatewayParts implements DeviceServices {
   readonly telemetry: Telemetry
   readonly alarms: Alarms
   readonly live: LiveFeed
+  readonly images: Images
+  readonly driver: RolloutDriver
+  readonly rollouts: Rollouts
   readonly console: RequestConsole
   readonly history = new RequestHistory()
   readonly approval: Approval
@@ -99,6 +105,18 @@ export class GatewayParts implements DeviceServices {
     })
     this.alarms = new Alarms(time, (change) => this.#onAlarm(change))
     this.live = this.#makeFeed()
+    this.images = new Images({
+      registry: store.images,
+      commands: this.commands,
+      time,
+      folder: options.images,
+      publisherKeys: options.publisherKeys ?? [],
+      isUsed: (id) => this.rollouts.isUsed(id),
+      onChange: () => this.live.onTopic('images'),
+    })
+    const { images, commands } = this
+    this.driver = new RolloutDriver({ store, time, directory, images, events: this.#rolloutEvents() })
+    this.rollouts = new Rollouts({ store, commands, time, images, driver: this.driver })
     this.console = new RequestConsole(time)
     this.approval = new Approval(this)
     this.registration = new Registration(this)
@@ -116,6 +134,8 @@ export class GatewayParts implements DeviceServices {
       .follow(this.#closed.signal)
       .catch((error) => this.#warn('changes of the store are not followed', error))
     await directory.load()
+    await this.images.load()
+    await this.driver.start()
     const lost = directory.all.filter(({ record }) => record?.state === 'approved' && record.keySource === 'master')
     if (lost.length > 0 && !options.masterKey) {
       this.#warn(`${lost.length} devices were approved by a master key, which is not given now: they cannot come in`)
@@ -126,7 +146,13 @@ export class GatewayParts implements DeviceServices {
     server.addEventListener('warning', ({ message, cause }) => this.#warn(message, cause))
     const onChange = (deviceId: string) => this.#onDevice(deviceId)
     const onEnded = () => this.#noteSoon()
-    this.sessions = new DeviceSessions({ server, time, directory, telemetry, limits, onChange, onEnded })
+    const { driver } = this
+    const updates: UpdateListener = {
+      onLink: (deviceId, link) => driver.onLink(deviceId, link),
+      onEnded: (deviceId, link) => driver.onEnded(deviceId, link),
+      onUpdate: (deviceId, link, event) => driver.onUpdate(deviceId, link, event),
+    }
+    this.sessions = new DeviceSessions({ server, time, directory, telemetry, limits, onChange, onEnded, updates })
     this.broker = new Broker(server, options.mqtt, this.site, time, {
       isKnown: (deviceId) => directory.find(deviceId)?.mayConnect ?? false,
       onWill: (deviceId) => directory.find(deviceId)?.link?.presence.suspect(),
@@ -147,6 +173,7 @@ export class GatewayParts implements DeviceServices {
   async close(): Promise<void> {
     for (const cancel of this.#cancels) cancel()
     this.join.close()
+    await this.driver.close()
     // None of them is there after a start that failed.
     await this.announcement?.close()
     await this.server?.close()
@@ -170,7 +197,8 @@ export class GatewayParts implements DeviceServices {
   view(device: ManagedDevice): Device {
     const { id } = device
     const [knock, readings] = [this.waiting.view(id), this.telemetry.readings(id)]
-    return viewOf(device, { knock, readings, alarms: [...this.alarms.active(id)] })
+    const updates = this.rollouts.updatesOf(id)
+    return viewOf(device, { knock, readings, alarms: [...this.alarms.active(id)], updates })
   }
 
   readonly disconnect = (deviceId: string): Promise<void> => this.server.disconnect(deviceId)
@@ -196,6 +224,7 @@ export class GatewayParts implements DeviceServices {
 
   #onDevice(deviceId: string): void {
     this.live.onDevice(deviceId)
+    this.driver.onDevice(deviceId)
     const device = this.directory.find(deviceId)
     this.alarms.onDevice({ id: deviceId, rules: rulesOf(device), state: device?.state ?? null })
   }
@@ -234,12 +263,26 @@ export class GatewayParts implements DeviceServices {
     this.live.onTopic('store')
   }
 
+  #rolloutEvents(): DriverEvents {
+    return {
+      onRollout: (id) => this.live.onRollout(id),
+      onDevice: (id, deviceId) => {
+        this.live.onRolloutDevice(id, deviceId)
+        this.live.onDevice(deviceId)
+      },
+      onRemoved: () => this.live.onTopic('rollouts'),
+      onWarning: (message, cause) => this.#warn(message, cause),
+    }
+  }
+
   #makeFeed(): LiveFeed {
     const topics: LiveTopics = {
       join: () => ({ type: 'join', join: this.join.view() }),
       broker: () => ({ type: 'broker', broker: this.broker.view() }),
       store: () => ({ type: 'store', store: this.store }),
       knocks: () => ({ type: 'knocks', whileClosed: this.knocks.whileClosed }),
+      rollouts: () => ({ type: 'rollouts', rollouts: [...this.rollouts.all] }),
+      images: () => ({ type: 'images', images: [...this.images.all] }),
     }
     return new LiveFeed({
       time: this.time,
@@ -253,6 +296,8 @@ export class GatewayParts implements DeviceServices {
         store: this.store,
         knocksWhileClosed: this.knocks.whileClosed,
       }),
+      rollout: (id) => this.rollouts.find(id),
+      rolloutDevices: (id, deviceIds) => this.rollouts.devices(id, deviceIds),
       describe: (id) => {
         const device = this.directory.find(id)
         return device?.state ? { type: 'device', device: this.view(device) } : { type: 'removed', id }

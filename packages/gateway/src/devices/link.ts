@@ -1,4 +1,5 @@
 import { cipherSuiteNames, type Session } from '@usmp/core'
+import { otaDeviceApi, otaGatewayApi, type UpdateEvent, UpdateSender } from '@usmp/ota'
 import { type Peer, rpc } from '@usmp/rpc'
 import type { InferOutput } from 'valibot'
 import type { Carrier, SessionInfo } from '../contract/device.js'
@@ -11,6 +12,10 @@ import { Presence } from './presence.js'
 const ROUND_TRIPS = 60
 /** What a device may take up in a session. A result of 32 KiB fits a message. */
 const LIMITS = { outgoingRequests: 16, incomingRequests: 8, streams: 1, message: 33 * 1024 } as const
+
+/** What the gateway takes and asks, with updates. */
+const SERVED = { notifications: { ...gatewayApi.notifications, ...otaGatewayApi.notifications } }
+const CALLED = { requests: { ...deviceApi.requests, ...otaDeviceApi.requests } }
 
 /** What a device tells of itself. */
 export type Description = InferOutput<typeof deviceApi.requests.describe.result>
@@ -26,6 +31,8 @@ interface LinkOptions {
   /** Something authentic came. */
   readonly onHeard: () => void
   readonly onTelemetry: (telemetry: Telemetry) => void
+  /** The device tells of an update. */
+  readonly onUpdate: (event: UpdateEvent) => void
   readonly onDescription: (description: Description) => void
   readonly onRoundTrip: () => void
   /** A message of the device was no JSON-RPC, or nothing that the gateway takes. */
@@ -41,7 +48,9 @@ interface LinkOptions {
 export class Link {
   readonly session: Session
   readonly carrier: Carrier
-  readonly peer: Peer<typeof deviceApi>
+  readonly peer: Peer<typeof CALLED>
+  /** Sends images on this session. */
+  readonly updates: UpdateSender
   readonly #time: GatewayTime
   readonly #presence: Presence
   readonly #since: number
@@ -50,7 +59,7 @@ export class Link {
   #isHeard = false
 
   constructor(session: Session, options: LinkOptions) {
-    const { carrier, time, totals, idleLimit, onHeard, onTelemetry, onRefused, onSilent } = options
+    const { carrier, time, totals, idleLimit, onHeard, onTelemetry, onUpdate, onRefused, onSilent } = options
     this.session = session
     this.carrier = carrier
     this.#time = time
@@ -59,10 +68,12 @@ export class Link {
       this.#isHeard = true
       onHeard()
     }
+    this.updates = new UpdateSender({ onEvent: onUpdate, clock: time.clock })
     this.peer = rpc(new CountedSession(session, [this.#counts, totals], heard), {
-      serves: gatewayApi,
-      calls: deviceApi,
-      notifications: { telemetry: onTelemetry },
+      serves: SERVED,
+      calls: CALLED,
+      notifications: { telemetry: onTelemetry, ...this.updates.notifications },
+      onBinary: (message) => this.updates.onBinary(message),
       clock: time.clock,
       limits: LIMITS,
       onFault: onRefused,

@@ -1,5 +1,6 @@
 import type { Session } from '@usmp/core'
 import type { Server } from '@usmp/node'
+import type { UpdateEvent } from '@usmp/ota'
 import type { Carrier } from '../contract/device.js'
 import type { Counters, Limit } from '../counters.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -9,6 +10,13 @@ import type { ManagedDevice } from './device.js'
 import type { DeviceDirectory } from './directory.js'
 import { Link } from './link.js'
 
+/** Who has to do with the updates of devices. */
+export interface UpdateListener {
+  readonly onLink: (deviceId: string, link: Link) => void
+  readonly onEnded: (deviceId: string, link: Link) => void
+  readonly onUpdate: (deviceId: string, link: Link, event: UpdateEvent) => void
+}
+
 interface SessionsOptions {
   readonly server: Server
   readonly time: GatewayTime
@@ -16,6 +24,8 @@ interface SessionsOptions {
   readonly telemetry: Telemetry
   readonly limits: Counters<Limit>
   readonly onChange: (deviceId: string) => void
+  /** Told of sessions and of what devices say of their updates. */
+  readonly updates: UpdateListener
   /** A session has ended. */
   readonly onEnded: () => void
 }
@@ -49,6 +59,7 @@ export class DeviceSessions {
       idleLimit: () => device.idleLimit,
       onHeard: () => this.#onHeard(device),
       onTelemetry: (sample) => this.#onTelemetry(device, link, sample),
+      onUpdate: (event) => this.#options.updates.onUpdate(deviceId, link, event),
       onDescription: (description) => {
         if (device.link !== link) return
         device.onDescription(description)
@@ -60,6 +71,7 @@ export class DeviceSessions {
     })
     this.#links.set(session, link)
     device.setLink(link)
+    this.#options.updates.onLink(deviceId, link)
     onChange(deviceId)
   }
 
@@ -83,7 +95,8 @@ export class DeviceSessions {
   }
 
   #endLink(device: ManagedDevice, link: Link): void {
-    const { telemetry, onChange, onEnded } = this.#options
+    const { telemetry, updates, onChange, onEnded } = this.#options
+    updates.onEnded(device.id, link)
     // One that was replaced leaves no gap.
     if (device.link === link || !device.link) telemetry.onSessionEnded(device.id)
     device.endLink(link)

@@ -2,10 +2,10 @@ import type { Device } from '../contract/device.js'
 import type { ManagedDevice } from './device.js'
 
 /** What others than the device itself know of it. */
-export type DeviceParts = Pick<Device, 'knock' | 'readings' | 'alarms'>
+export type DeviceParts = Pick<Device, 'knock' | 'readings' | 'alarms' | 'updates'>
 
 /** A device as people see it. Nothing of it is a secret. */
-export function viewOf(device: ManagedDevice, { knock, readings, alarms }: DeviceParts): Device {
+export function viewOf(device: ManagedDevice, { knock, readings, alarms, updates }: DeviceParts): Device {
   const { id, record, entry, state, since, link, description, lastSeenAt } = device
   return {
     id,
@@ -23,6 +23,7 @@ export function viewOf(device: ManagedDevice, { knock, readings, alarms }: Devic
     attempts: device.attempts,
     session: link?.view() ?? null,
     firmware: description.firmware ?? null,
+    ...(updates !== undefined && { updates }),
     methods: [...(description.methods ?? [])],
     readings,
     alarmRules: [...(record?.alarmRules ?? [])],

@@ -27,7 +27,7 @@ export function describe(routes: readonly Route[], version: string): Record<stri
       title: 'USMP gateway',
       version,
       description:
-        'Devices, approval, requests, telemetry and users of a USMP gateway. The WebSocket /api/live sends a snapshot and then each change, with the same login or token.',
+        'Devices, approval, requests, telemetry, updates and users of a USMP gateway. The WebSocket /api/live sends a snapshot and then each change, with the same login or token.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
@@ -52,6 +52,12 @@ function describeRoute(route: Route): Record<string, unknown> {
     ...(route.body && {
       requestBody: { required: true, content: { 'application/json': { schema: schemaOf(route.body) } } },
     }),
+    ...(route.upload && {
+      requestBody: {
+        required: true,
+        content: { [route.upload]: { schema: { type: 'string', format: 'binary', maxLength: route.maxBody } } },
+      },
+    }),
     responses: { ...success(route), ...failures(errorsOf(route)) },
   }
 }
@@ -65,10 +71,19 @@ function roleText({ role, person, stepUp }: Route): string {
 }
 
 /** All codes that a route can answer with. */
-export function errorsOf({ role, person, stepUp, params, query, body, errors = [] }: Route): GatewayErrorCode[] {
+export function errorsOf({
+  role,
+  person,
+  stepUp,
+  params,
+  query,
+  body,
+  upload,
+  errors = [],
+}: Route): GatewayErrorCode[] {
   const codes = new Set<GatewayErrorCode>(['FOREIGN_ORIGIN', 'INTERNAL', ...errors])
-  if (params || query || body) codes.add('INVALID')
-  if (body) codes.add('TOO_LARGE')
+  if (params || query || body || upload) codes.add('INVALID')
+  if (body || upload) codes.add('TOO_LARGE')
   if (role !== 'everybody') codes.add('UNAUTHENTICATED')
   if (person || role === 'operator' || role === 'admin') codes.add('FORBIDDEN')
   if (stepUp) codes.add('STEP_UP_REQUIRED')

@@ -8,6 +8,8 @@ export interface Call<P, Q, B> {
   readonly params: P
   readonly query: Q
   readonly body: B
+  /** The bytes of the body, of a route that takes a file. Their end is reached only by who may still call the route then. */
+  readonly upload: AsyncIterable<Uint8Array>
   /** @throws GatewayError UNAUTHENTICATED on a route for everybody, if nobody is logged in */
   readonly caller: Caller
   /** As `caller`, but null if nobody is logged in. */
@@ -36,6 +38,8 @@ interface Shape {
   readonly stepUp?: true
   /** Largest body, bytes; left out: {@link MAX_BODY}. */
   readonly maxBody?: number
+  /** Takes a file of `maxBody` bytes at most in place of JSON; its type. */
+  readonly upload?: string
   readonly answer: Answer
   /** Codes of its own; those that follow from role, body and the like are added. */
   readonly errors?: readonly GatewayErrorCode[]

@@ -65,16 +65,21 @@ async function answer(c: Context<Env>, route: Route, services: RouterServices): 
     return visitor
   }
   let visitor = await admit()
+  if (route.upload) checkType(c.env.incoming, route.upload)
   const params = route.params && parse(route.params, c.req.param(), 'the path')
   const query = route.query && parse(route.query, queryOf(c), 'the query')
   const body = route.body && parse(route.body, await bodyOf(c.env.incoming, route.maxBody ?? MAX_BODY), 'the body')
   // A body may come slowly, and rights may be gone by then.
   if (route.body) visitor = await admit()
+  const upload = uploadOf(c.env.incoming, route, admit)
 
   const call: Call<unknown, unknown, unknown> = {
     params,
     query,
     body,
+    get upload() {
+      return upload
+    },
     visitor,
     get caller() {
       if (!visitor) throw unauthenticated()
@@ -161,8 +166,19 @@ async function bodyOf(request: IncomingMessage, max: number): Promise<unknown> {
   return value
 }
 
+function checkType(request: IncomingMessage, wanted: string): void {
+  const type = (request.headers['content-type'] ?? '').split(';', 1)[0]!.trim().toLowerCase()
+  if (type === wanted) return
+  throw new GatewayError('INVALID', `The body must be ${wanted}.`, { hint: `Send \`Content-Type: ${wanted}\`.` })
+}
+
 async function readBody(request: IncomingMessage, max: number): Promise<string> {
   const chunks: Buffer[] = []
+  for await (const chunk of chunksOf(request, max)) chunks.push(chunk)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+async function* chunksOf(request: IncomingMessage, max: number): AsyncGenerator<Buffer, void, undefined> {
   let size = 0
   // The answer has to go out on the connection, so the rest of a body that is too large must not end it.
   const parts: AsyncIterator<Buffer> = request.iterator({ destroyOnReturn: false })
@@ -173,9 +189,19 @@ async function readBody(request: IncomingMessage, max: number): Promise<string> 
     if (done) break
     size += value.length
     if (size > max) throw new GatewayError('TOO_LARGE', `The body is larger than the ${max} bytes that this takes.`)
-    chunks.push(value)
+    yield value
   }
-  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** The file that a request brings. Rights may be gone when it is there: they are asked for again before its end. */
+async function* uploadOf(
+  request: IncomingMessage,
+  { upload, maxBody = MAX_BODY }: Route,
+  admit: () => Promise<unknown>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  if (upload === undefined) return
+  yield* chunksOf(request, maxBody)
+  await admit()
 }
 
 function isDeeperThan(value: unknown, depth: number): boolean {

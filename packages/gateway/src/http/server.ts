@@ -18,6 +18,7 @@ import { Page } from './page.js'
 import { credentialsOf, errorAnswer, type RouterServices } from './router.js'
 import { accessRoutes } from './routes/access.js'
 import { deviceRoutes } from './routes/devices.js'
+import { rolloutRoutes } from './routes/rollouts.js'
 import { systemRoutes } from './routes/system.js'
 import { type Certificate, certificateFingerprint, selfSignedCertificate } from './tls.js'
 
@@ -105,6 +106,7 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     routes: [
       ...accessRoutes(access, operations),
       ...deviceRoutes(operations),
+      ...rolloutRoutes(operations),
       ...systemRoutes(operations, store.audit),
     ],
     metrics: new Metrics(operations, () => sockets.size),

@@ -43,6 +43,8 @@ export interface GatewayConfig {
   readonly announce?: Omit<AnnounceGatewayOptions, 'broker'>
   /** Derives the keys of devices. Wiped when the gateway is closed. */
   readonly masterKey?: Uint8Array
+  /** Public keys of publishers, 32 bytes each: images that none of them has signed are refused. Left out: all are taken. */
+  readonly publisherKeys?: readonly Uint8Array[]
   readonly webhook?: WebhookOptions
   readonly homeAssistant?: HomeAssistantBridgeOptions
   /** Three simulated sensors for a first try: one registered, one that nobody has seen, one with a wrong key. */

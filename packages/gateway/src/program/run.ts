@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { UsmpError } from '@usmp/core'
 import type { BrokerOptions } from '@usmp/mqtt'
 import { type EmbeddedBroker, startEmbeddedBroker } from '@usmp/mqtt/embedded-broker'
@@ -48,7 +49,7 @@ export async function runGateway(config: GatewayConfig, reports: GatewayReports)
 }
 
 async function startParts(config: GatewayConfig, reports: GatewayReports, parts: Parts): Promise<RunningGateway> {
-  const { data, keyFile, site, page, listen, masterKey, webhook, homeAssistant, announce } = config
+  const { data, keyFile, site, page, listen, masterKey, publisherKeys, webhook, homeAssistant, announce } = config
   const { onWarning, onHomeBroker } = reports
   const store = await openStore(data, keyFile === undefined ? {} : { keyFile })
   parts.add(store)
@@ -60,6 +61,8 @@ async function startParts(config: GatewayConfig, reports: GatewayReports, parts:
     ...listen,
     store,
     site,
+    images: join(data, 'images'),
+    ...(publisherKeys ? { publisherKeys } : {}),
     onWarning,
     ...(broker ? { mqtt: broker } : {}),
     ...(masterKey ? { masterKey } : {}),

@@ -141,6 +141,9 @@ class EmbeddedStore implements OpenedStore {
   readonly users
   readonly tokens
   readonly logins
+  readonly images
+  readonly rollouts
+  readonly rolloutDevices
   readonly audit: LevelAuditLog
   readonly telemetry: LevelTelemetry
   readonly keys: FileKeySealing
@@ -162,6 +165,9 @@ class EmbeddedStore implements OpenedStore {
     this.users = new LevelRegistry('users', SCHEMAS.users, this.#commits)
     this.tokens = new LevelRegistry('tokens', SCHEMAS.tokens, this.#commits)
     this.logins = new LevelRegistry('logins', SCHEMAS.logins, this.#commits)
+    this.images = new LevelRegistry('images', SCHEMAS.images, this.#commits)
+    this.rollouts = new LevelRegistry('rollouts', SCHEMAS.rollouts, this.#commits)
+    this.rolloutDevices = new LevelRegistry('rolloutDevices', SCHEMAS.rolloutDevices, this.#commits)
     this.audit = new LevelAuditLog(database, this.#commits)
     this.telemetry = new LevelTelemetry(telemetry)
     this.keys = parts.sealing
@@ -210,7 +216,8 @@ class EmbeddedStore implements OpenedStore {
   async #close(): Promise<void> {
     const { files, database, telemetry, sealing } = this.#parts
     await this.#commits.idle()
-    for (const registry of [this.devices, this.users, this.tokens, this.logins]) registry.end()
+    const { devices, users, tokens, logins, images, rollouts, rolloutDevices } = this
+    for (const registry of [devices, users, tokens, logins, images, rollouts, rolloutDevices]) registry.end()
     await telemetry.close()
     await rm(files.pid, { force: true })
     await database.close()

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { apiToken, user } from '../contract/access.js'
 import { text, time } from '../contract/text.js'
 import { deviceRecord } from '../devices/record.js'
+import { imageRecord, rolloutDeviceRecord, rolloutRecord } from '../rollouts/records.js'
 
 const { name: _name, rev: _rev, ...userEntries } = user.entries
 /** A user as stored; the name is the id of the record. */
@@ -35,4 +36,12 @@ export const loginRecord = v.strictObject({
 export type LoginRecord = v.InferOutput<typeof loginRecord>
 
 /** By collection: what its records must be. */
-export const SCHEMAS = { devices: deviceRecord, users: userRecord, tokens: tokenRecord, logins: loginRecord } as const
+export const SCHEMAS = {
+  devices: deviceRecord,
+  users: userRecord,
+  tokens: tokenRecord,
+  logins: loginRecord,
+  images: imageRecord,
+  rollouts: rolloutRecord,
+  rolloutDevices: rolloutDeviceRecord,
+} as const

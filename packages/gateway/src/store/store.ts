@@ -1,10 +1,11 @@
 import type { AuditEntry } from '../contract/audit.js'
 import type { DeviceRecord } from '../devices/record.js'
+import type { ImageRecord, RolloutDeviceRecord, RolloutRecord } from '../rollouts/records.js'
 import type { KeySealing } from './key-sealing.js'
 import type { AuditEvent, Registry } from './registry.js'
 import type { LoginRecord, TokenRecord, UserRecord } from './schemas.js'
 
-export type { LoginRecord, TokenRecord, UserRecord }
+export type { ImageRecord, LoginRecord, RolloutDeviceRecord, RolloutRecord, TokenRecord, UserRecord }
 
 /** Append-only and hash-chained. */
 export interface AuditLog {
@@ -53,6 +54,9 @@ export interface Store {
   readonly users: Registry<UserRecord>
   readonly tokens: Registry<TokenRecord>
   readonly logins: Registry<LoginRecord>
+  readonly images: Registry<ImageRecord>
+  readonly rollouts: Registry<RolloutRecord>
+  readonly rolloutDevices: Registry<RolloutDeviceRecord>
   readonly audit: AuditLog
   readonly telemetry: TelemetryStore
   /** By the key file of this store. */

@@ -35,8 +35,12 @@ test('a reader gets a snapshot, then every change, put together four times a sec
   const key = newKey()
   const stop = new AbortController()
   const messages = follow(gateway.live(stop.signal))
-  await until(() => messages.length === 1)
+  await until(() => messages.length === 3)
   expect(messages[0]).toMatchObject({ type: 'snapshot', devices: [], join: { open: false }, broker: { state: 'none' } })
+  expect(messages.slice(1)).toEqual([
+    { type: 'rollouts', rollouts: [] },
+    { type: 'images', images: [] },
+  ])
   await knock(gateway, ID, key.psk)
   await turns()
   await pass(made, 250)
@@ -75,19 +79,27 @@ test('a reader that is too slow gets a new snapshot in place of what it missed',
   let snapshots = 0
   const feed = new LiveFeed({
     time: new GatewayTime(clock, () => clock.now()),
-    topics: {} as LiveTopics,
+    topics: {
+      rollouts: () => ({ type: 'rollouts', rollouts: [] }),
+      images: () => ({ type: 'images', images: [] }),
+    } as unknown as LiveTopics,
+    rollout: () => undefined,
+    rolloutDevices: () => [],
     snapshot: () => ({ type: 'snapshot', now: ++snapshots }) as Extract<LiveMessage, { type: 'snapshot' }>,
     describe: (id) => ({ type: 'removed', id }),
   })
   const reader = feed.read(new AbortController().signal)
   const next = async () => (await reader.next()).value
+  const lists = async () => [(await next())?.type, (await next())?.type]
   expect(await next()).toMatchObject({ type: 'snapshot', now: 1 })
+  expect(await lists()).toEqual(['rollouts', 'images'])
   feed.onDevice('a')
   clock.advance(250)
   expect(await next()).toEqual({ type: 'removed', id: 'a' })
   for (let n = 0; n < 5_000; n++) feed.onDevice(`${n}`)
   clock.advance(250)
   expect(await next()).toMatchObject({ type: 'snapshot', now: 2 })
+  expect(await lists()).toEqual(['rollouts', 'images'])
   feed.onDevice('b')
   clock.advance(250)
   expect(await next()).toEqual({ type: 'removed', id: 'b' })

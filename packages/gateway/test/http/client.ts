@@ -15,7 +15,7 @@ export interface Ask {
   /** Sent as JSON. */
   readonly body?: unknown
   /** Sent as it is. */
-  readonly raw?: string
+  readonly raw?: string | Uint8Array
 }
 
 /** One request with exactly these headers, on a connection of its own; certificates are not checked. */
@@ -76,6 +76,11 @@ export class Browser {
 
   send(method: string, path: string, body?: unknown): Promise<Answer> {
     return this.#send(method, path, body === undefined ? {} : { body })
+  }
+
+  /** Sends a file. */
+  upload(path: string, raw: Uint8Array): Promise<Answer> {
+    return this.#send('POST', path, { raw, headers: { 'content-type': 'application/octet-stream' } })
   }
 
   async #send(method: string, path: string, more: Ask): Promise<Answer> {

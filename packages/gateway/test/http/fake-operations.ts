@@ -1,5 +1,6 @@
 import type { Device } from '../../src/contract/device.js'
 import type { LiveMessage } from '../../src/contract/live.js'
+import { type Image, type Rollout, rolloutDeviceState } from '../../src/contract/rollouts.js'
 import { GatewayError } from '../../src/errors.js'
 import type { Operations } from '../../src/operations.js'
 
@@ -51,6 +52,37 @@ const BROKER = {
   nextTryAt: null,
 } as const
 const STORE = { state: 'ok', since: 1_800_000_000_000, reason: null } as const
+export const IMAGE: Image = {
+  id: '1a'.repeat(32),
+  sha256: '2b'.repeat(32),
+  size: 1000,
+  product: 'sensor',
+  chip: 'esp32c3',
+  version: '1.2.3',
+  counter: 1,
+  leastVersion: '0.0.0',
+  name: '=cmd()',
+  keyId: '3c'.repeat(8),
+  verified: true,
+  addedAt: 1_800_000_000_000,
+  addedBy: 'anna',
+}
+export const ROLLOUT: Rollout = {
+  id: 'r1',
+  rev: 4,
+  name: 'Spring',
+  image: IMAGE,
+  target: { kind: 'all' },
+  settings: { canary: 1, pauseAfterCanary: true, soak: 1000, waves: [100], maxParallel: 8, window: null },
+  state: 'canary',
+  stage: 0,
+  since: 1_800_000_000_000,
+  createdAt: 1_800_000_000_000,
+  createdBy: 'anna',
+  reason: null,
+  soakUntil: null,
+  counts: Object.fromEntries(rolloutDeviceState.options.map((state) => [state, 0])) as Rollout['counts'],
+}
 const SNAPSHOT: LiveMessage = {
   type: 'snapshot',
   now: 1_800_000_000_000,
@@ -64,6 +96,8 @@ const SNAPSHOT: LiveMessage = {
 export interface FakeOperations extends Operations {
   /** Names of the commands that were carried out, with the actor. */
   readonly calls: string[]
+  /** Bytes of the last bundle. */
+  received: number
   /** Replaces what `live` sends after the snapshot. */
   feed: (signal: AbortSignal) => AsyncIterable<LiveMessage>
   /** What the next command throws. */
@@ -84,6 +118,7 @@ export function fakeOperations(): FakeOperations {
   }
   const fake: FakeOperations = {
     calls: [],
+    received: 0,
     fail: null,
     feed: untilAborted,
     devices: () => [DEVICE],
@@ -113,6 +148,23 @@ export function fakeOperations(): FakeOperations {
     joinWindow: () => JOIN,
     openJoin: command('openJoin', { ...JOIN, open: true }),
     closeJoin: command('closeJoin', JOIN),
+    images: () => [IMAGE],
+    addImage: async (actor, bundle) => {
+      fake.received = 0
+      for await (const chunk of bundle) fake.received += chunk.length
+      return command('addImage', IMAGE)(actor)
+    },
+    removeImage: command('removeImage', undefined),
+    rollouts: () => [ROLLOUT],
+    rollout: (id) => {
+      if (id !== ROLLOUT.id) throw new GatewayError('NOT_FOUND', 'There is no such roll-out.')
+      return { rollout: ROLLOUT, devices: [] }
+    },
+    startRollout: command('startRollout', ROLLOUT),
+    pauseRollout: command('pauseRollout', ROLLOUT),
+    resumeRollout: command('resumeRollout', ROLLOUT),
+    abortRollout: command('abortRollout', ROLLOUT),
+    retryRollout: command('retryRollout', ROLLOUT),
     system: () => ({
       version: '0.1.0',
       site: 'home',

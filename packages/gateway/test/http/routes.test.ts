@@ -5,20 +5,21 @@ import * as v from 'valibot'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { Access } from '../../src/access/access.js'
 import { mayActAs } from '../../src/access/roles.js'
-import { apiError, errorStatus, type GatewayErrorCode, type Role } from '../../src/contract.js'
+import { apiError, errorStatus, type GatewayErrorCode, MAX_BUNDLE, type Role } from '../../src/contract.js'
 import { GatewayError } from '../../src/errors.js'
 import { errorsOf } from '../../src/http/openapi.js'
 import type { Route } from '../../src/http/route.js'
 import { accessRoutes } from '../../src/http/routes/access.js'
 import { deviceRoutes } from '../../src/http/routes/devices.js'
+import { rolloutRoutes } from '../../src/http/routes/rollouts.js'
 import { systemRoutes } from '../../src/http/routes/system.js'
 import { type Answer, ask, Browser } from './client.js'
-import { DEVICE_ID, fakeOperations } from './fake-operations.js'
+import { DEVICE_ID, fakeOperations, IMAGE, ROLLOUT } from './fake-operations.js'
 import { makeTestServer, PASSWORD, type TestServer } from './start.js'
 
 const PROOF = { proofId: 'p1', psk: 'ab'.repeat(32) }
 /** A body or query that each route takes; the rest of them take none. */
-const INPUT: Record<string, { body?: object; query?: string }> = {
+const INPUT: Record<string, { body?: object; query?: string; upload?: Uint8Array }> = {
   setup: { body: { token: 'x', name: 'otto', password: PASSWORD } },
   login: { body: { name: 'anna', password: PASSWORD } },
   stepUp: { body: { password: PASSWORD } },
@@ -41,6 +42,12 @@ const INPUT: Record<string, { body?: object; query?: string }> = {
   request: { body: { method: 'ping' } },
   series: { query: 'reading=temp&resolution=fine&from=1' },
   exportSeries: { query: 'format=csv&resolution=minute' },
+  addImage: { upload: new Uint8Array(1000) },
+  startRollout: { body: { image: IMAGE.id, target: { kind: 'all' } } },
+  pauseRollout: { body: { rev: 4, reason: 'the fair' } },
+  resumeRollout: { body: { rev: 4 } },
+  abortRollout: { body: { rev: 4 } },
+  retryRollout: { body: { rev: 4, ids: [DEVICE_ID] } },
   openJoin: { body: { minutes: 5 } },
   brokerAcl: { query: 'broker=mosquitto' },
   exportAudit: { query: 'format=jsonl' },
@@ -52,19 +59,24 @@ function table(server: TestServer): Route[] {
   return [
     ...accessRoutes(access, operations),
     ...deviceRoutes(operations),
+    ...rolloutRoutes(operations),
     ...systemRoutes(operations, server.store.audit),
   ]
 }
 
 /** Path with parameters that pass the checks; users and tokens of these names do not exist. */
 function pathOf({ id, path, params }: Route): string {
-  const name = path.includes('/devices/') ? DEVICE_ID : 'nobody'
+  const known = { '/devices/': DEVICE_ID, '/images/': IMAGE.id, '/rollouts/': ROLLOUT.id }
+  const name = Object.entries(known).find(([part]) => path.includes(part))?.[1] ?? 'nobody'
   const query = INPUT[id]?.query
   return (params ? path.replace(/\{\w+\}/, name) : path) + (query ? `?${query}` : '')
 }
 
-const call = (browser: Browser, route: Route): Promise<Answer> =>
-  browser.send(route.method.toUpperCase(), pathOf(route), INPUT[route.id]?.body)
+const call = (browser: Browser, route: Route): Promise<Answer> => {
+  const { body, upload } = INPUT[route.id] ?? {}
+  if (upload) return browser.upload(pathOf(route), upload)
+  return browser.send(route.method.toUpperCase(), pathOf(route), body)
+}
 
 describe('the table of routes', () => {
   let server: TestServer
@@ -133,10 +145,14 @@ describe('the table of routes', () => {
 
   it.for(['viewer', 'operator', 'admin'] as const)('holds %s to its role, and tokens off people', async (role) => {
     for (const route of routes.filter((route) => route.role !== 'everybody')) {
+      const { body, upload } = INPUT[route.id] ?? {}
       const answer = await ask(server.url, pathOf(route), {
         method: route.method.toUpperCase(),
-        headers: { authorization: `Bearer ${tokens[role]}` },
-        body: INPUT[route.id]?.body,
+        headers: {
+          authorization: `Bearer ${tokens[role]}`,
+          ...(upload && { 'content-type': 'application/octet-stream' }),
+        },
+        ...(upload ? { raw: upload } : { body }),
       })
       const allowed = !route.person && mayActAs(role, route.role as Role)
       expect(answer.status === 403 && answer.json.error.code === 'FORBIDDEN', `${route.id} ${answer.text}`).toBe(
@@ -151,7 +167,10 @@ describe('the table of routes', () => {
     await admin.post('/api/login', { name: 'anna', password: PASSWORD })
     const dangerous = routes.filter(({ stepUp }) => stepUp)
     expect(dangerous.map(({ id }) => id).sort()).toEqual(
-      ['createToken', 'createUser', 'changeUser', 'remove', 'removeToken', 'removeUser', 'replace', 'revoke'].sort(),
+      [
+        ...['createToken', 'createUser', 'changeUser', 'remove', 'removeToken', 'removeUser', 'replace', 'revoke'],
+        'startRollout',
+      ].sort(),
     )
     server.advance(5 * 60_000)
     for (const route of dangerous) {
@@ -194,6 +213,26 @@ describe('the table of routes', () => {
       expect(answer.text).not.toContain('secret-key')
     }
     expect(server.operations.calls).toHaveLength(before)
+  })
+
+  it('takes a file only as one, whole and of a size that it may have', async () => {
+    const admin = new Browser(server.url)
+    await admin.post('/api/login', { name: 'anna', password: PASSWORD })
+    const bundle = new Uint8Array(3_000_000).fill(7)
+    expect((await admin.upload('/api/images', bundle)).status).toBe(200)
+    expect(server.operations.received).toBe(bundle.length)
+    const calls = server.operations.calls.length
+    const asJson = await admin.post('/api/images', { bundle: 'no' })
+    expect([asJson.status, asJson.json.error.code]).toEqual([400, 'INVALID'])
+    const large = await admin.upload('/api/images', new Uint8Array(MAX_BUNDLE + 1))
+    expect([large.status, large.json.error.code]).toEqual([413, 'TOO_LARGE'])
+    const viewer = await ask(server.url, '/api/images', {
+      method: 'POST',
+      raw: bundle,
+      headers: { authorization: `Bearer ${tokens.viewer}`, 'content-type': 'application/octet-stream' },
+    }).catch(() => ({ status: 403 }))
+    expect(viewer.status).toBe(403)
+    expect(server.operations.calls).toHaveLength(calls)
   })
 
   it('answers each refusal with its status, and what nobody has thought of without its cause', async () => {
