@@ -117,7 +117,7 @@ const steps = {
     }),
   'mqtt-embedded': () => vitest('mqtt', { args: ['test/embedded-adapter.test.ts'] }),
   ota: () => vitest('ota', { files: { 'mosquitto-*.test.ts': ['mosquitto'] } }),
-  discovery: () => vitest('discovery', { files: { 'namespaces.test.ts': ['namespaces'] } }),
+  discovery: () => vitest('discovery', { files: { 'namespaces.test.ts': ['namespaces', 'zeroconf'] } }),
   gateway: () => {
     const files = {
       '**/mosquitto-*.test.ts': ['mosquitto'],

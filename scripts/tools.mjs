@@ -62,6 +62,8 @@ export const tools = {
     has: () => succeeds('unshare', ['--map-root-user', '--net', 'ip', 'link']),
     packages: ['util-linux', 'iproute2'],
   },
+  // An mDNS responder and browser of others.
+  zeroconf: { has: pythonModule('/usr/bin/python3', 'zeroconf'), packages: ['python3-zeroconf'] },
   libsodium: { has: header('sodium.h'), packages: ['libsodium-dev'] },
   maude: { has: command('maude'), packages: ['maude'] },
 }

@@ -8,6 +8,8 @@ import { familyOf, type Network, networkKey } from './networks.js'
 
 /** The second announcement comes after so long, ms (RFC 6762, section 8.3). */
 const REPEAT = 1_000
+/** Announcements of a network that fail in a row until it is told. */
+const TOLD_FAILURE = 3
 /** Answers to all wait 20 to 120 ms, so that those to several queries are one, and those of several peers do not collide. */
 const DELAY = { least: 20, spread: 100 }
 /** At most so many multicasts in a network: a flood of queries must not become one of answers. */
@@ -29,6 +31,8 @@ export class MdnsResponder {
   readonly #onFault: (where: string, error: unknown) => void
   /** What was announced last in each network: what a goodbye must name. */
   readonly #announced = new Map<string, { readonly link: MdnsLink; readonly records: readonly DnsRecord[] }>()
+  /** Where the announcement could not be sent, and how often; it is tried again with the next look at the networks. */
+  readonly #unsent = new Map<string, number>()
   #networks: readonly Network[] = []
   #renames = 0
   #closed = false
@@ -71,14 +75,22 @@ export class MdnsResponder {
     const key = networkKey(link.network)
     const records = this.#recordsAt(link)
     const before = this.#announced.get(key)?.records ?? []
-    if (JSON.stringify(before) === JSON.stringify(records)) return
+    if (JSON.stringify(before) === JSON.stringify(records) && !this.#unsent.has(key)) return
     const lost = before.filter((old) => !records.some((record) => sameRecord(record, old)))
     if (lost.length > 0) await link.send({ type: 'response', answers: goodbyeOf(lost) })
     this.#announced.set(key, { link, records })
     if (records.length === 0) return
     const error = await this.#sendAll(link)
-    if (error) this.#onFault(`mDNS on ${link.network.name}`, error)
+    if (error) return this.#tryAgain(key, error)
+    this.#unsent.delete(key)
     this.#later(`repeat ${key}`, REPEAT, () => void this.#sendAll(link))
+  }
+
+  /** A new IPv6 address cannot be used for a second or two; what fails for longer is told. */
+  #tryAgain(key: string, error: Error): void {
+    const failures = (this.#unsent.get(key) ?? 0) + 1
+    this.#unsent.set(key, failures)
+    if (failures === TOLD_FAILURE) this.#onFault(`mDNS on ${key}`, error)
   }
 
   async #sendAll(link: MdnsLink): Promise<Error | undefined> {

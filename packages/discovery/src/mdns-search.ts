@@ -44,7 +44,7 @@ export class MdnsSearch {
     const questions = this.#types.map((name) => ({ name, type: 'PTR' as const }))
     for (const link of this.#links.all) {
       const error = await link.send({ type: 'query', questions })
-      if (error) this.#report.fault(`mDNS on ${link.network.name}`, error)
+      if (error) this.#report.notAsked('mdns', link.network, error)
       else this.#report.asked('mdns', link.network)
     }
   }

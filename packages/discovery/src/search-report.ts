@@ -24,6 +24,10 @@ export interface Tried {
 /** Faults that are kept. */
 const MAX_FAULTS = 32
 
+function whereOf(way: Way, { name, cidr }: Network): string {
+  return `${way === 'mdns' ? 'mDNS' : 'UDP query'} on ${name} (${cidr})`
+}
+
 /** Counts what a search does. */
 export class SearchReport {
   readonly #networks = new Map<string, { network: Network; mdns: number; udp: number }>()
@@ -35,11 +39,18 @@ export class SearchReport {
     const key = networkKey(network)
     const counts = this.#networks.get(key) ?? { network, mdns: 0, udp: 0 }
     counts[way]++
+    // What works now was no fault: a new IPv6 address cannot be used for a second or two.
+    this.#faults.delete(whereOf(way, network))
     this.#networks.set(key, counts)
   }
 
   askedHost(host: string): void {
     this.#hosts.set(host, (this.#hosts.get(host) ?? 0) + 1)
+  }
+
+  /** Nothing could be sent. */
+  notAsked(way: Way, network: Network, error: unknown): void {
+    this.fault(whereOf(way, network), error)
   }
 
   fault(where: string, error: unknown): void {

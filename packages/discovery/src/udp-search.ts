@@ -91,7 +91,7 @@ export class UdpSearch {
     const query = encodeQuery({ nonce, roles: this.#roles })
     for (const link of this.#links.all) {
       const error = await link.ask(query, this.#port)
-      if (error) this.#report.fault(`UDP query on ${link.network.name}`, error)
+      if (error) this.#report.notAsked('udp', link.network, error)
       else this.#report.asked('udp', link.network)
     }
     await Promise.all(this.#hosts.map((host) => this.#askHost(host, query)))
