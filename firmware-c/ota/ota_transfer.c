@@ -13,6 +13,8 @@ enum { ASK = 0x01, CHUNK = 0x02, HEAD = 6, ASK_SIZE = 8 };
 #define WINDOW 8
 #define BACKOFF_MIN_MS 1000u
 #define BACKOFF_MAX_MS 30000u
+/* How long a chunk may be late when a later one has come: longer than a session takes to repeat a datagram. */
+#define GAP_MS 250u
 /* Attempts at one image in which writing, reading or proving it failed, until the next start: the first, and two more. */
 #define FAILURES_MAX 3
 
@@ -105,6 +107,7 @@ static void begin_pull(usmp_ota_t *ota, uint32_t now)
 {
   ota->pulling = true;
   ota->asked = false;
+  ota->gap = false;
   ota->asked_until = ota->offset;
   ota->ask_at = now;
   ota->backoff_ms = BACKOFF_MIN_MS;
@@ -171,6 +174,9 @@ static void write_chunk(usmp_ota_t *ota, const uint8_t *data, uint32_t len, uint
   ota->offset += len;
   ota->backoff_ms = BACKOFF_MIN_MS;
   ota->ask_at = now + BACKOFF_MIN_MS;
+  /* What stood behind the gap was dropped, and nobody sends it again by himself. */
+  if (ota->gap) ota->asked = false;
+  ota->gap = false;
   if (note_offset(ota) != 0) {
     fail(ota, USMP_OTA_FLASH, "the record could not be stored");
   } else if (ota->offset == ota->record.size) {
@@ -178,11 +184,20 @@ static void write_chunk(usmp_ota_t *ota, const uint8_t *data, uint32_t len, uint
   }
 }
 
+/* A chunk before one that is missing: the session will bring that one soon, or it was never sent. */
+static void note_gap(usmp_ota_t *ota, uint32_t now)
+{
+  if (ota->gap) return;
+  ota->gap = true;
+  ota->ask_at = now + usmp_ota_sooner(GAP_MS, usmp_ota_until(ota->ask_at, now));
+}
+
 bool usmp_ota_receive(usmp_ota_t *ota, const uint8_t *message, size_t len, uint32_t now)
 {
   if (len == 0 || message[0] != USMP_OTA_MESSAGE) return false;
   if (!ota->pulling || len <= HEAD || message[1] != CHUNK) return true;
   uint32_t offset = usmp_load32(message + 2);
+  if (offset > ota->offset && offset < ota->asked_until) note_gap(ota, now);
   bool is_next = offset == ota->offset && offset < ota->asked_until; /* a repetition, or what nobody asked for, is nothing */
   if (is_next && len - HEAD == chunk_size(ota, offset)) write_chunk(ota, message + HEAD, (uint32_t)(len - HEAD), now);
   return true;
@@ -232,6 +247,7 @@ size_t usmp_ota_ask(usmp_ota_t *ota, uint32_t now, uint8_t out[USMP_OTA_OUT_SIZE
   usmp_store16(out + 6, (uint16_t)count);
   ota->asked_until += usmp_ota_sooner(count * USMP_OTA_CHUNK_MAX, left);
   ota->asked = true;
+  ota->gap = false;
   ota->ask_at = now + ota->backoff_ms;
   return ASK_SIZE;
 }

@@ -172,6 +172,7 @@ typedef struct usmp_ota {
   uint8_t transfer;     /* usmp_ota_transfer_t */
   bool pulling;         /* the gateway of this session has offered the image of the record */
   bool asked;           /* chunks are under way */
+  bool gap;             /* one came before one that is missing, and was dropped */
   uint32_t offset;      /* bytes of the image that are written */
   uint32_t asked_until; /* chunks up to here were asked for */
   uint32_t ask_at;      /* when nothing comes until then they are asked for again */

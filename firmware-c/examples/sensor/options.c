@@ -17,6 +17,7 @@ static int usage(const char *what)
           "usage: usmp-sensor --connect tcp:HOST:PORT | udp:HOST:PORT | mqtt://HOST[:PORT] | mqtts://HOST[:PORT]\n"
           "                   --id AA:BB:CC:DD:EE:FF --psk-file FILE [--name NAME] [--interval SECONDS]\n"
           "       a broker:   [--site NAME] [--username NAME] [--password-file FILE] [--ca FILE] [--cert FILE --key FILE]\n"
+          "       updates:    --slots FOLDER --publisher-key FILE [--confirm-within SECONDS], and started by usmp-loader\n"
           "FILE of --psk-file holds the key of this sensor: hex digits, or 32 raw bytes.\n",
           what);
   return EXIT_USAGE;
@@ -57,6 +58,22 @@ static bool read_interval(const char *text, sensor_options_t *o)
   return o->interval_ms >= SENSOR_MIN_INTERVAL_MS;
 }
 
+static bool read_confirm_within(const char *text, sensor_options_t *o)
+{
+  char *end;
+  double seconds = strtod(text, &end);
+
+  if (end == text || *end || !(seconds >= 0.1 && seconds <= 86400)) return false;
+  o->confirm_within_ms = (uint32_t)(seconds * 1000);
+  return true;
+}
+
+/* As `usmp ota keygen` prints it: 64 hex digits. */
+static bool read_publisher_key(const char *path, sensor_options_t *o)
+{
+  return o->has_publisher_key = read_key_file(path, o->publisher_key, sizeof o->publisher_key) == sizeof o->publisher_key;
+}
+
 /* The first line of the file. */
 static bool read_password(const char *path, sensor_options_t *o)
 {
@@ -77,6 +94,9 @@ static bool read_option(const char *name, const char *value, sensor_options_t *o
   if (strcmp(name, "--psk-file") == 0) return (o->psk_len = read_key_file(value, o->psk, sizeof o->psk)) >= MIN_PSK;
   if (strcmp(name, "--name") == 0) return read_name(value, o);
   if (strcmp(name, "--interval") == 0) return read_interval(value, o);
+  if (strcmp(name, "--slots") == 0) return (o->slots = value)[0] != 0;
+  if (strcmp(name, "--publisher-key") == 0) return read_publisher_key(value, o);
+  if (strcmp(name, "--confirm-within") == 0) return read_confirm_within(value, o);
   if (strcmp(name, "--site") == 0) return (o->site = value)[0] != 0;
   if (strcmp(name, "--username") == 0) return (o->username = value)[0] != 0;
   if (strcmp(name, "--password-file") == 0) return read_password(value, o);
@@ -102,7 +122,11 @@ int sensor_read_options(int argc, char **argv, sensor_options_t *o)
   if (!o->connect) return usage("--connect is missing: where the gateway is");
   if (!has_id) return usage("--id is missing: the device id of this sensor");
   if (!o->psk_len) return usage("--psk-file is missing: the key of this sensor");
+  if (!o->slots != !o->has_publisher_key) return usage("--slots and --publisher-key go together");
   if (!o->certificate != !o->key) return usage("--cert and --key go together");
+#ifndef SENSOR_OTA
+  if (o->slots) return usage("updates are not in this build: install libsodium-dev and build again");
+#endif
 #ifndef SENSOR_MQTT
   if (o->carrier == SENSOR_OVER_MQTT) return usage("MQTT is not in this build: install libmosquitto-dev and build again");
 #endif

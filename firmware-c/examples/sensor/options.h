@@ -20,6 +20,11 @@ typedef struct sensor_options {
   size_t psk_len;
   const char *name;
   uint32_t interval_ms;
+  /* Of updates. */
+  const char *slots; /* folder of the two slots; null: no updates */
+  bool has_publisher_key;
+  uint8_t publisher_key[32];
+  uint32_t confirm_within_ms; /* 0: as the library has it */
   /* Of a broker. */
   const char *site;
   const char *username;

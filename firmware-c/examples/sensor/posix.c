@@ -1,11 +1,14 @@
 /* usmp-sensor: the sensor as a program of this machine, over TCP, UDP or an MQTT broker. It comes back by itself, for as long as it
-   runs: a device that waits for a person's approval must not give up. */
+   runs: a device that waits for a person's approval must not give up. With --slots it takes updates: usmp-loader starts it then. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "image.h"
+#include "loader.h"
 #include "options.h"
+#include "updates.h"
 #include "usmp_posix.h"
 #ifdef SENSOR_MQTT
 #include "usmp_mqtt.h"
@@ -18,6 +21,7 @@
 typedef struct program {
   sensor_options_t options;
   sensor_t sensor;
+  updates_t updates;
   usmp_t ctx;
 #ifdef SENSOR_MQTT
   usmp_mqtt_t mqtt;
@@ -42,6 +46,13 @@ static void say(const char *format, ...)
   vfprintf(stderr, format, arguments);
   fputc('\n', stderr);
   va_end(arguments);
+}
+
+/* False: the program is to end. Called at least every 100 ms while the sensor is alive. */
+static bool goes_on(program_t *p)
+{
+  updates_tick(&p->updates, usmp_port_millis());
+  return !told_to_end && !updates_restart_wanted(&p->updates);
 }
 
 static uint32_t shorter(uint32_t a, uint32_t b)
@@ -88,8 +99,8 @@ static int dial_mqtt(program_t *p, usmp_transport_t *transport)
 static bool pause_mqtt(program_t *p, uint32_t pause_ms)
 {
   usmp_mqtt_pause(&p->mqtt, pause_ms);
-  while (!told_to_end && !usmp_mqtt_due(&p->mqtt, 100)) continue;
-  return !told_to_end;
+  while (goes_on(p) && !usmp_mqtt_due(&p->mqtt, 100)) continue;
+  return goes_on(p);
 }
 
 static usmp_err_t follow(program_t *p)
@@ -134,6 +145,7 @@ static int dial(program_t *p, usmp_transport_t *transport)
 {
   const sensor_options_t *o = &p->options;
 
+  if (sensor_image.fault == SENSOR_CANNOT_CONNECT) return USMP_ERR_UNREACHABLE;
   if (o->carrier == SENSOR_OVER_MQTT) return dial_mqtt(p, transport);
   if (o->carrier == SENSOR_UDP) return usmp_transport_udp_init(transport, o->host, o->port);
   return usmp_transport_tcp_init(transport, o->host, o->port);
@@ -147,7 +159,7 @@ static usmp_err_t shake_hands(program_t *p)
   usmp_err_t err = (usmp_err_t)dial(p, &transport);
 
   if (err == USMP_OK) err = usmp_connect_async(&p->ctx, &transport);
-  while (err == USMP_OK && !usmp_is_connected(&p->ctx) && !told_to_end) {
+  while (err == USMP_OK && !usmp_is_connected(&p->ctx) && goes_on(p)) {
     usmp_port_delay_ms(5);
     err = usmp_step(&p->ctx);
   }
@@ -165,16 +177,20 @@ static usmp_err_t poll_once(program_t *p)
   uint8_t message[USMP_MAX_MESSAGE_LEN];
   char text[SENSOR_MESSAGE_SIZE];
   bool blinked = sensor_is_blinking(&p->sensor);
-  usmp_err_t err = send_text(p, text, sensor_poll(&p->sensor, usmp_port_millis(), text));
+  size_t reading = sensor_poll(&p->sensor, usmp_port_millis(), text);
+  usmp_err_t err = send_text(p, text, reading);
 
+  if (err == USMP_OK && reading > 0) updates_self_test_passed(&p->updates);
+  if (err == USMP_OK) err = updates_send(&p->updates, &p->ctx);
   if (err == USMP_OK) err = follow(p);
-  if (err != USMP_OK) return err;
-  uint32_t wait = shorter(sensor_wait(&p->sensor, usmp_port_millis()), LONGEST_WAIT_MS);
+  if (err != USMP_OK || updates_restart_wanted(&p->updates)) return err;
+  uint32_t now = usmp_port_millis();
+  uint32_t wait = shorter(shorter(sensor_wait(&p->sensor, now), updates_wait(&p->updates, now)), LONGEST_WAIT_MS);
   p->ctx.recv_timeout_ms = wait > 0 ? wait : 1;
   int len = usmp_recv(&p->ctx, message, sizeof message);
   if (len == USMP_ERR_MESSAGE_TOO_LARGE) return USMP_OK;
   if (len < 0) return (usmp_err_t)len;
-  if (p->ctx.timed_out) return USMP_OK;
+  if (p->ctx.timed_out || updates_take(&p->updates, message, (size_t)len, usmp_port_millis())) return USMP_OK;
   err = send_text(p, text, sensor_receive(&p->sensor, message, (size_t)len, usmp_port_millis(), text));
   if (!blinked && sensor_is_blinking(&p->sensor)) say("blinking: somebody wants to find me");
   return err;
@@ -187,7 +203,9 @@ static usmp_err_t serve(program_t *p)
 
   say("session established");
   sensor_connected(&p->sensor, usmp_port_millis());
-  while (err == USMP_OK && !told_to_end) err = poll_once(p);
+  updates_connected(&p->updates, usmp_port_millis());
+  while (err == USMP_OK && goes_on(p)) err = poll_once(p);
+  updates_lost(&p->updates);
   sensor_lost(&p->sensor, usmp_port_millis());
   return err;
 }
@@ -200,8 +218,8 @@ static bool pause_before_next(program_t *p, uint32_t pause_ms)
   (void)!usmp_port_random(&random, 1);
   pause_ms = pause_ms / 2 + pause_ms / 2 * random / 255u;
   if (p->options.carrier == SENSOR_OVER_MQTT) return pause_mqtt(p, pause_ms);
-  for (uint32_t waited = 0; waited < pause_ms && !told_to_end; waited += 10) usmp_port_delay_ms(10);
-  return !told_to_end;
+  for (uint32_t waited = 0; waited < pause_ms && goes_on(p); waited += 10) usmp_port_delay_ms(10);
+  return goes_on(p);
 }
 
 static void run(program_t *p)
@@ -210,18 +228,25 @@ static void run(program_t *p)
 
   do {
     usmp_err_t err = shake_hands(p);
-    if (err == USMP_OK && !told_to_end) {
+    if (err == USMP_OK && goes_on(p)) {
       pause = FIRST_PAUSE_MS;
       err = serve(p);
-      if (!told_to_end) say("session ended: %s", usmp_err_name(err));
-    } else if (!told_to_end) {
+      if (goes_on(p)) say("session ended: %s", usmp_err_name(err));
+    } else if (goes_on(p)) {
       const char *why = err == USMP_ERR_HANDSHAKE_TIMEOUT ? ": not approved yet, another key, or no gateway" : "";
       say("no session: %s%s", usmp_err_name(err), why);
     }
     usmp_close(&p->ctx);
     if (!pause_before_next(p, pause)) break;
     pause = shorter(2 * pause, LONGEST_PAUSE_MS);
-  } while (!told_to_end);
+  } while (goes_on(p));
+}
+
+/* Builds that a test of updates must get rid of. */
+static void suffer(sensor_fault_t fault)
+{
+  if (fault == SENSOR_CRASHES) abort();
+  while (fault == SENSOR_HANGS && !told_to_end) usmp_port_delay_ms(10);
 }
 
 /* What a person compares with what the gateway shows for the key that was typed there. */
@@ -235,6 +260,17 @@ static void say_who(const sensor_options_t *o)
       err == USMP_OK ? fingerprint : usmp_err_name(err));
 }
 
+static void init_sensor(program_t *p)
+{
+  const sensor_options_t *o = &p->options;
+  uint32_t version = sensor_image.version;
+
+  sensor_init(&p->sensor, o->name, "host", o->device_id, usmp_port_millis());
+  sensor_set_interval(&p->sensor, o->interval_ms);
+  snprintf(p->sensor.version, sizeof p->sensor.version, "%u.%u.%u", (unsigned)(version >> 24), (unsigned)(version >> 16 & 0xFF),
+           (unsigned)(version & 0xFFFF));
+}
+
 int main(int argc, char **argv)
 {
   static program_t program;
@@ -246,16 +282,19 @@ int main(int argc, char **argv)
     const sensor_options_t *o = &program.options;
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    suffer(sensor_image.fault);
     usmp_posix_set_device_id(o->device_id);
     program.ctx = (usmp_t){.psk = o->psk, .psk_len = o->psk_len, .keepalive_ms = USMP_KEEPALIVE_MS};
-    sensor_init(&program.sensor, o->name, "host", o->device_id, usmp_port_millis());
-    sensor_set_interval(&program.sensor, o->interval_ms);
+    init_sensor(&program);
     say_who(o);
-    code = start_mqtt(&program) == USMP_OK ? EXIT_SUCCESS : 2;
-    if (code == EXIT_SUCCESS) {
+    code = updates_start(&program.updates, o, &program.sensor.rpc, usmp_port_millis());
+    if (code == 0 && start_mqtt(&program) != USMP_OK) code = 2;
+    if (code == 0) {
       run(&program);
       stop_mqtt(&program);
+      code = updates_restart_wanted(&program.updates) ? USMP_LOADER_RESTART : EXIT_SUCCESS;
     }
+    updates_stop(&program.updates);
   }
   usmp_wipe(&program, sizeof program);
   return code;

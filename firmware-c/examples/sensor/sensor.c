@@ -110,8 +110,8 @@ static int describe(usmp_rpc_call_t *call)
   measure(sensor, readings);
   usmp_json_put_string(out, "name", sensor->name);
   usmp_json_open_object(out, "firmware");
-  usmp_json_put_string(out, "product", "usmp-c-sensor");
-  usmp_json_put_string(out, "version", SENSOR_VERSION);
+  usmp_json_put_string(out, "product", SENSOR_PRODUCT);
+  usmp_json_put_string(out, "version", sensor->version);
   usmp_json_put_string(out, "chip", sensor->chip);
   usmp_json_close_object(out);
   usmp_json_open_object(out, "units");
@@ -133,6 +133,7 @@ void sensor_init(sensor_t *sensor, const char *name, const char *chip, const uin
   for (int i = 0; i < 6; i++) sum = 31 * sum + seed[i];
   sensor->name = name;
   sensor->chip = chip;
+  memcpy(sensor->version, SENSOR_VERSION, sizeof SENSOR_VERSION);
   sensor->phase = TWO_PI * (sum % 1000) / 1000;
   sensor->now = now;
   sensor->interval_ms = SENSOR_DEFAULT_INTERVAL_MS;

@@ -8,6 +8,8 @@
 
 /* Bytes, the zero at the end included: a name of 64 characters. */
 #define SENSOR_NAME_SIZE 193
+#define SENSOR_PRODUCT "usmp-c-sensor"
+#define SENSOR_VERSION_SIZE 16
 /* Enough for each message of a sensor. */
 #define SENSOR_MESSAGE_SIZE 1024
 #define SENSOR_MIN_INTERVAL_MS 250u
@@ -17,8 +19,9 @@
 typedef struct sensor {
   usmp_rpc_t rpc;
   const char *name;
-  const char *chip; /* "host", "rv32" */
-  double phase;     /* radians: no two sensors show the same curve */
+  const char *chip;                  /* "host", "rv32" */
+  char version[SENSOR_VERSION_SIZE]; /* of the firmware; "1.0.0" unless it is set after sensor_init */
+  double phase;                      /* radians: no two sensors show the same curve */
   uint64_t uptime_ms;
   uint32_t now;
   uint32_t interval_ms;  /* between two readings */

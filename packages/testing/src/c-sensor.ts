@@ -21,13 +21,14 @@ export class CSensor {
   readonly #child: ChildProcess
   readonly #secrets: string
 
-  /** `secrets` become files of its own: `['--ca', pem]` is handed over as `--ca FILE`. */
+  /** `secrets` become files of its own: `['--ca', pem]` is handed over as `--ca FILE`. `launcher` starts it in place of the program. */
   constructor(
     connect: string,
     id: string,
     psk: Uint8Array,
     more: readonly string[] = [],
     secrets: readonly (readonly [option: string, text: string])[] = [],
+    launcher: readonly string[] = [join(cFolder, 'usmp-sensor')],
   ) {
     this.#secrets = mkdtempSync(join(tmpdir(), 'usmp-sensor-'))
     const files = [['--psk-file', toHex(psk)] as const, ...secrets].flatMap(([option, text]) => {
@@ -35,8 +36,9 @@ export class CSensor {
       writeFileSync(path, text, { mode: 0o600 })
       return [option, path]
     })
-    const args = ['--connect', connect, '--id', id, ...files, ...more]
-    this.#child = spawn(join(cFolder, 'usmp-sensor'), args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    const [program, ...before] = launcher
+    const args = [...before, '--connect', connect, '--id', id, ...files, ...more]
+    this.#child = spawn(program!, args, { stdio: ['ignore', 'ignore', 'pipe'] })
     this.#child.stderr!.on('data', (chunk) => (this.log += chunk))
   }
 

@@ -27,7 +27,6 @@ static int begin(void *ctx, uint32_t size, uint32_t from)
   uint32_t sector = slots->flash->sector;
 
   slots->size = 0;
-  slots->finished = false;
   if (size == 0 || size > slots->flash->slot_size || from > size) return FAILED;
   /* First of all, so that no power cut starts what is half written. */
   if (usmp_slots_forget_other(slots->flash, slots->running) != 0) return FAILED;
@@ -82,21 +81,20 @@ static int read_part(void *ctx, uint32_t offset, uint8_t *data, size_t len)
   return slots->flash->read(slots->flash->ctx, other_slot(slots), offset, data, len) == 0 ? 0 : FAILED;
 }
 
+/* Noted in the flash, so that the image can be made active after a restart too. */
 static int finish(void *ctx)
 {
   usmp_ota_slots_t *slots = ctx;
+  uint32_t crc;
 
-  if (slots->size == 0) return FAILED;
-  slots->finished = usmp_flash_area_crc(slots->flash, other_slot(slots), slots->size, &slots->crc) == 0;
-  return slots->finished ? 0 : FAILED;
+  if (slots->size == 0 || usmp_flash_area_crc(slots->flash, other_slot(slots), slots->size, &crc) != 0) return FAILED;
+  return usmp_slots_stage(slots->flash, slots->running, slots->size, crc) == 0 ? 0 : FAILED;
 }
 
 static int activate(void *ctx)
 {
   const usmp_ota_slots_t *slots = ctx;
-
-  if (!slots->finished) return FAILED;
-  return usmp_slots_set_boot(slots->flash, slots->running, slots->size, slots->crc) == 0 ? 0 : FAILED;
+  return usmp_slots_set_boot(slots->flash, slots->running) == 0 ? 0 : FAILED;
 }
 
 /* ---- the slots ---- */
@@ -112,6 +110,7 @@ static uint8_t state_of(const usmp_slot_table_t *table, int slot)
     case USMP_SLOT_VALID: return USMP_OTA_SLOT_VALID;
     case USMP_SLOT_INVALID: return USMP_OTA_SLOT_INVALID;
     case USMP_SLOT_ABORTED: return USMP_OTA_SLOT_ABORTED;
+    case USMP_SLOT_STAGED:
     case USMP_SLOT_UNDEFINED: break;
   }
   return USMP_OTA_SLOT_UNDEFINED;

@@ -22,8 +22,6 @@ typedef struct usmp_ota_slots {
   uint8_t running;    /* 0 or 1: the slot that this program was started from */
   uint32_t size;      /* of the image that comes, bytes; 0: none */
   uint32_t erased_to; /* from here on the other slot is not erased yet */
-  uint32_t crc;       /* of the image, as it is in the flash; since `finish` */
-  bool finished;
 } usmp_ota_slots_t;
 
 /* `flash` stays valid. */

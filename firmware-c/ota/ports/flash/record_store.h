@@ -9,7 +9,7 @@
 extern "C" {
 #endif
 
-#define USMP_RECORD_MAX 512
+#define USMP_RECORD_MAX 640
 /* Nothing was ever stored, or the first time was cut. */
 #define USMP_RECORD_NONE (-2)
 

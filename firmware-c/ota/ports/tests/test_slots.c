@@ -112,6 +112,19 @@ static void new_boots_once_as_pending_and_is_aborted_by_the_next_start(void **st
   assert_int_equal(start(), 0);
 }
 
+static void staged_does_not_boot_and_can_be_made_active_after_a_restart(void **state)
+{
+  (void)state;
+  start();
+  assert_int_equal(receive(new_image, 0), 0);
+  assert_int_equal(other_state(), USMP_OTA_SLOT_UNDEFINED);
+  for (int i = 0; i < 2; i++) assert_int_equal(start(), 0);
+  assert_int_equal(port->activate(&slots), 0);
+  assert_int_equal(port->activate(&slots), 0);
+  assert_int_equal(start(), 1);
+  assert_int_not_equal(port->activate(&slots), 0); /* the other one is valid, not staged */
+}
+
 static void valid_boots_again_and_again(void **state)
 {
   (void)state;
@@ -367,6 +380,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(first_image_boots_from_slot_0_and_is_valid, new_device),
     cmocka_unit_test_setup(new_boots_once_as_pending_and_is_aborted_by_the_next_start, new_device),
+    cmocka_unit_test_setup(staged_does_not_boot_and_can_be_made_active_after_a_restart, new_device),
     cmocka_unit_test_setup(valid_boots_again_and_again, new_device),
     cmocka_unit_test_setup(invalid_never_boots, new_device),
     cmocka_unit_test_setup(undefined_boots_without_limits, new_device),
