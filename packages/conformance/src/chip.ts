@@ -18,7 +18,7 @@ export const peerImage = join(
 )
 
 /** Builds an image by a script of firmware-c/tests/rv32; its path. */
-export function buildImage(script: 'build.sh' | 'robot.sh' | 'sensor.sh' | 'peer.sh'): string {
+export function buildImage(script: 'build.sh' | 'robot.sh' | 'sensor.sh' | 'peer.sh' | 'pair.sh'): string {
   const path = fileURLToPath(new URL(script, scripts))
   const { status, stdout, stderr } = spawnSync('bash', [path], { encoding: 'utf8' })
   // With a tool chain that is not there the script says what to install.

@@ -7,7 +7,7 @@ import { instrument, type Point } from './instrument.js'
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** What is fuzzed. Programs around it, tests and targets are not counted. */
-const COUNTED = /packages\/(core|rpc|mqtt|gateway|relay)\/src\/[\w/-]+\.ts$/
+const COUNTED = /packages\/(core|rpc|mqtt|ota|gateway|relay)\/src\/[\w/-]+\.ts$/
 
 export interface Bundle {
   /** The worker as one file. */

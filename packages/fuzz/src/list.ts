@@ -97,6 +97,14 @@ export const list: readonly About[] = [
     ),
   },
   {
+    name: 'ota-manifest',
+    what: 'manifests of updates and keys as text: one form, signatures as node:crypto finds them, nothing unsigned taken',
+    maxLength: 600,
+    covers: ['manifest', 'signed-part', 'text', 'ed25519', 'judge', 'trust-record', 'public-key-text'].map(
+      (name) => `packages/ota/src/${name}.ts`,
+    ),
+  },
+  {
     name: 'relay-join',
     what: 'JOINs and first messages, and peers of a relay that come, send and go in any order: nothing of them is left',
     maxLength: 300,

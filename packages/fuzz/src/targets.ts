@@ -5,6 +5,7 @@ import { gatewayHttp } from './targets/gateway-http.js'
 import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
 import { mqtt } from './targets/mqtt.js'
+import { otaManifest } from './targets/ota-manifest.js'
 import { relayChannel } from './targets/relay-channel.js'
 import { relayJoin } from './targets/relay-join.js'
 import { relayPairing } from './targets/relay-pairing.js'
@@ -21,6 +22,7 @@ export const targets: Readonly<Record<string, Target>> = {
   mqtt,
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
+  'ota-manifest': otaManifest,
   'relay-join': relayJoin,
   'relay-pairing': relayPairing,
   'relay-channel': relayChannel,

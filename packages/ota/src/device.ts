@@ -325,8 +325,9 @@ export class OtaDevice {
 
   /** @throws RpcError with the rule that refuses */
   #judge(manifest: Manifest): void {
+    if (this.#broken) throw refusal(OtaCode.FLASH)
     const { product, chip, version, mayUpdate, today } = this.#options
-    const running = this.#download
+    const current = this.#download
     const refused = judgeManifest(manifest, {
       product,
       chip,
@@ -338,14 +339,12 @@ export class OtaDevice {
         this.#isOnTrial ||
         this.#restarting ||
         this.#record.image?.phase === 'applied' ||
-        (running !== undefined && !equalBytes(running.manifest.bytes, manifest.bytes)),
+        (current !== undefined && !equalBytes(current.manifest.bytes, manifest.bytes)),
       mayUpdate: (offered) => mayUpdate?.(offered) ?? true,
     })
     if (refused !== undefined) throw refusal(refused)
-    const failures = this.#flashFailures
-    if (this.#broken || (failures.sha256 === toHex(manifest.sha256) && failures.count >= MAX_FLASH_FAILURES)) {
-      throw refusal(OtaCode.FLASH)
-    }
+    const { sha256: failed, count } = this.#flashFailures
+    if (failed === toHex(manifest.sha256) && count >= MAX_FLASH_FAILURES) throw refusal(OtaCode.FLASH)
   }
 
   /** The offer of a transfer that is under way, once more: its answer may have been lost. */

@@ -254,6 +254,7 @@ class Transfer {
     if (offset <= this.#furthest) return
     this.#furthest = offset
     this.#stallAt = this.#clock.now() + this.#stallTimeout
+    this.#armTimer()
   }
 
   /** A request replaces what is still owed, unless it goes on where that ends. */
@@ -313,6 +314,8 @@ class Transfer {
   }
 
   #armTimer(): void {
+    this.#stopTimer()
+    if (this.#over.signal.aborted) return
     const due = this.#stallAt
     let forgetReading = () => {}
     const timer = this.#clock.setTimer(

@@ -1,7 +1,7 @@
 // The C core for tests in TypeScript: it is built from firmware-c of a checkout of the repository and started here. Without a
 // checkout there is nothing to build.
 
-export { cFolder } from './c-build.js'
+export { buildC, cFolder } from './c-build.js'
 export { buildCEngine, CEngine, type CEngineOptions, type CModule } from './c-engine.js'
 export { buildCPeers, CPeer, cPrograms, publishedLoop } from './c-peer.js'
 export { buildCRobot, CRobot, cRobotProgram } from './c-robot.js'
