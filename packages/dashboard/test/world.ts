@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +12,18 @@ import {
   startGateway,
   startHttp,
 } from '@usmp/gateway'
-import { connectDirectly, type Fleet, type Place, startFleet } from '@usmp/gateway/simulator'
+import {
+  connectDirectly,
+  type Fleet,
+  type Place,
+  type SensorUpdates,
+  SIM_CHIP,
+  SIM_PRODUCT,
+  type SimBehaviour,
+  simImage,
+  startFleet,
+} from '@usmp/gateway/simulator'
+import { joinBundle, keyIdOf, parseVersion, publicKeyOf, signManifest } from '@usmp/ota'
 
 export const USER = 'ada'
 export const PASSWORD = 'correct horse battery'
@@ -29,6 +40,32 @@ export interface Key {
 export function newKey(): Key {
   const psk = new Uint8Array(randomBytes(32))
   return { psk, hex: Buffer.from(psk).toString('hex') }
+}
+
+/** Who signs images in the tests. */
+const PUBLISHER = new Uint8Array(32).fill(7)
+export const PUBLISHER_KEY = publicKeyOf(PUBLISHER)
+
+/** A bundle for simulated sensors: a signed manifest with an image behind it. */
+export function bundle(version: string, behaviour: SimBehaviour = 'good'): Buffer {
+  const image = simImage(behaviour, 20_000)
+  // Each version is an image of its own.
+  image.set(Buffer.from(version), image.length - 16)
+  const fields = {
+    keyId: keyIdOf(PUBLISHER_KEY),
+    product: SIM_PRODUCT,
+    chip: SIM_CHIP,
+    version: parseVersion(version),
+    counter: 1,
+    leastVersion: 0,
+    size: image.length,
+    sha256: createHash('sha256').update(image).digest(),
+    notAfter: 0,
+    name: `Sensor ${version}`,
+    revokedKeys: [],
+    extensions: [],
+  }
+  return Buffer.from(joinBundle(signManifest(fields, PUBLISHER), image))
 }
 
 type StoreListener = (reason: string | null) => void
@@ -70,7 +107,8 @@ export class World {
     const store = await openStore(folder)
     const listeners = new Set<StoreListener>()
     store.onState = (listener) => listeners.add(listener)
-    const gateway = await startGateway({ store, tcp: { host: '127.0.0.1', port: 0 }, ...options })
+    const images = join(folder, 'images')
+    const gateway = await startGateway({ store, images, tcp: { host: '127.0.0.1', port: 0 }, ...options })
     const http = await serve(gateway, store, folder, 0, () => Date.now())
     return new World(gateway, store, folder, http, listeners)
   }
@@ -95,13 +133,14 @@ export class World {
   }
 
   /** Switches a sensor on. It knocks until it is let in, and comes back whenever it is cut off. */
-  sensor(deviceId: string, { psk }: Key, place: Place = 'Greenhouse sensor'): Sensor {
+  sensor(deviceId: string, { psk }: Key, place: Place = 'Greenhouse sensor', updates?: SensorUpdates): Sensor {
     const abort = new AbortController()
     const { address } = this.gateway.system().listeners.find(({ carrier }) => carrier === 'tcp')!
     const fleet: Fleet = startFleet({
       sensors: [{ deviceId, psk, place }],
       interval: INTERVAL,
       connect: connectDirectly(`usmp://${address}`).connect,
+      ...(updates ? { updates } : {}),
       signal: abort.signal,
     })
     const sensor = {
@@ -124,6 +163,13 @@ export class World {
     const key = newKey()
     await this.gateway.register(ADMIN, { id: deviceId, psk: key.hex, name })
     return this.sensor(deviceId, key, place)
+  }
+
+  /** A sensor that is registered already, and takes updates that {@link bundle} has signed. */
+  async updatable(deviceId: string, name: string): Promise<Sensor> {
+    const key = newKey()
+    await this.gateway.register(ADMIN, { id: deviceId, psk: key.hex, name })
+    return this.sensor(deviceId, key, undefined, { keys: [PUBLISHER_KEY], restartPause: 20, hang: 20 })
   }
 
   /** Gives a device a past. */

@@ -104,17 +104,28 @@ function Reason({ rollout: { state, reason } }: { rollout: Rollout }) {
   if (state === 'paused')
     return (
       <p class="hold" role="status">
-        <b>Paused{reason ? ':' : '.'}</b> {reason && <bdi>{sentence(reason)}</bdi>} Nothing is offered to any device
-        until somebody continues.
+        <Because word="Paused" reason={reason} /> Nothing is offered to any device until somebody continues.
       </p>
     )
-  if (state === 'aborted' && reason)
+  if (state === 'aborted')
     return (
       <p class="fault">
-        <b>Aborted:</b> <bdi>{sentence(reason)}</bdi>
+        <Because word="Aborted" reason={reason} />
       </p>
     )
   return null
+}
+
+/** `Paused: the reason.`, or `Paused by ada.` where that is all. */
+function Because({ word, reason }: { word: string; reason: string | null }) {
+  if (!reason) return <b>{word}.</b>
+  const begin = `${word.toLowerCase()} by `
+  const isPerson = reason.startsWith(begin)
+  return (
+    <>
+      <b>{isPerson ? word : `${word}:`}</b> <bdi>{sentence(isPerson ? reason.slice(word.length + 1) : reason)}</bdi>
+    </>
+  )
 }
 
 /** The stages as they stand now. */

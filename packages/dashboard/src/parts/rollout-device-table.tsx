@@ -59,7 +59,7 @@ export function RolloutDeviceTable({
           </thead>
           <tbody>
             {list.slice(0, most).map(({ device }) => (
-              <DeviceRow key={device.peek().id} device={device} size={rollout.image.size} />
+              <DeviceRow key={device.peek().id} device={device} rollout={rollout} />
             ))}
           </tbody>
         </table>
@@ -108,8 +108,9 @@ function Chips({ kinds, filter }: { kinds: readonly Kind[]; filter: Kind | null 
   )
 }
 
-function DeviceRow({ device: { value: device }, size }: { device: Signal<RolloutDevice>; size: number }) {
+function DeviceRow({ device: { value: device }, rollout }: { device: Signal<RolloutDevice>; rollout: Rollout }) {
   const { id, stage, since } = device
+  const { size } = rollout.image
   const name = rowOf(id)?.device.value.name ?? ''
   return (
     <tr>
@@ -121,13 +122,19 @@ function DeviceRow({ device: { value: device }, size }: { device: Signal<Rollout
         <UpdateBadge device={device} size={size} />
         <Percent device={device} size={size} />
       </td>
-      <td class="dim num">{stage === 0 ? 'canary' : `wave ${stage}`}</td>
+      <td class="dim num">{stageText(stage, rollout)}</td>
       <td class="since dim num">{ago(since, now.value)}</td>
       <td class="words">
         <UpdateWords device={device} />
       </td>
     </tr>
   )
+}
+
+/** Which device is in which wave is decided when the wave begins. */
+function stageText(stage: number, rollout: Rollout): string {
+  if (stage > rollout.stage) return 'later'
+  return stage === 0 ? 'canary' : `wave ${stage}`
 }
 
 /** A thin bar below the badge; its number is in the badge. */

@@ -43,11 +43,13 @@ export function stepState(step: Step, rollout: Pick<Rollout, 'state' | 'stage'>,
 
 /** Whether a roll-out is held at the pause after its canary: before its first wave, of which no device has been touched. */
 export function isAtPause(
-  { state, stage, settings }: Pick<Rollout, 'state' | 'stage' | 'settings'>,
+  rollout: Pick<Rollout, 'state' | 'stage' | 'settings'>,
   devices: readonly Pick<RolloutDevice, 'stage' | 'state'>[],
 ): boolean {
-  if (state !== 'paused' || stage !== 1 || settings.canary === 0 || !settings.pauseAfterCanary) return false
-  return devices.every((device) => device.stage === 0 || device.state === 'targeted')
+  const { settings } = rollout
+  if (rollout.state !== 'paused' || rollout.stage !== 1 || settings.canary === 0 || !settings.pauseAfterCanary)
+    return false
+  return devices.every(({ stage, state }) => stage === 0 || state === 'targeted' || state === 'skipped')
 }
 
 /** How many devices a step comes to, if the image fits `targets` devices. */
