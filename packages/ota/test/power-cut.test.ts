@@ -1,4 +1,5 @@
 import { fc, test as property } from '@fast-check/vitest'
+import { equalBytes } from '@usmp/core'
 import { Random } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import { imageOf, VerifiedImage } from '../src/index.ts'
@@ -49,7 +50,7 @@ async function live({ image, power = new Power(), fate, incidents = [] }: Life):
       }
     }
     const running = world.slots.runningImage
-    if (running.length > 0) expect(running).toEqual(image)
+    if (running.length > 0) expect(equalBytes(running, image)).toBe(true)
   }
   await boot()
   for (let session = 0; session < 60; session++) {
@@ -98,7 +99,7 @@ async function live({ image, power = new Power(), fate, incidents = [] }: Life):
 }
 
 describe('a power cut', () => {
-  const image = new Random(8).bytes(9_000)
+  const image = new Random(8).bytes(5_000)
 
   test('before any change of the storage leaves the old image or the new one, and the update ends', async () => {
     let cut = 0
@@ -106,13 +107,13 @@ describe('a power cut', () => {
       const power = new Power()
       power.left = cut
       const world = await live({ image, power })
-      expect(world.slots.runningImage).toEqual(image)
+      expect(equalBytes(world.slots.runningImage, image)).toBe(true)
       expect(world.device.state).toMatchObject({ state: 'confirmed', counter: 1, sha256: hexOf(image), staged: null })
       if (power.cuts === 0) break
       cut++
     }
-    // Record, erase, 21 writes, two notes of how far it is, staged, applied, active, the start, confirmed by boot loader and record.
-    expect(cut).toBe(31)
+    // Record, erase, 12 writes, a note of how far it is, staged, applied, active, the start, confirmed by boot loader and record.
+    expect(cut).toBe(21)
   })
 })
 
@@ -122,7 +123,7 @@ describe('whatever happens', () => {
   property.prop(
     {
       seed: fc.integer(),
-      size: fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 30_000 })),
+      size: fc.oneof(fc.integer({ min: 1, max: 3_000 }), fc.integer({ min: 1, max: 15_000 })),
       loss: share,
       duplication: share,
       reordering: share,
@@ -135,7 +136,7 @@ describe('whatever happens', () => {
       ),
       cut: fc.option(fc.nat(90), { nil: Number.POSITIVE_INFINITY }),
     },
-    { numRuns: 40 },
+    { numRuns: 25 },
   )('an update ends with the right image', async ({ seed, size, loss, duplication, reordering, incidents, cut }) => {
     const random = new Random(seed)
     const image = random.bytes(size)
@@ -148,7 +149,7 @@ describe('whatever happens', () => {
     const power = new Power()
     power.left = cut
     const world = await live({ image, power, fate, incidents })
-    expect(world.slots.runningImage).toEqual(image)
+    expect(equalBytes(world.slots.runningImage, image)).toBe(true)
     expect(world.device.state).toMatchObject({ state: 'confirmed', counter: 1, sha256: hexOf(image) })
   })
 })

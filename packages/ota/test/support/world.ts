@@ -71,6 +71,33 @@ export interface Meeting {
   readonly notes: { n: number; at: number }[]
 }
 
+/** A session between a device and a gateway. */
+export function meet(device: OtaDevice, link: LinkOptions, sending: UpdateSenderOptions = {}): Meeting {
+  const { clock } = link
+  const made = makeLink(link)
+  const events: UpdateEvent[] = []
+  const sender = new UpdateSender({ clock, onEvent: (event) => events.push(event), ...sending })
+  const telemetry: { n: number; at: number }[] = []
+  const notes: { n: number; at: number }[] = []
+  const gateway = rpc(made.gateway, {
+    serves: gatewayApi,
+    calls: deviceApi,
+    notifications: { ...sender.notifications, telemetry: ({ n }) => void telemetry.push({ n, at: clock.now() }) },
+    onBinary: sender.onBinary,
+    clock,
+  })
+  const peer = rpc(made.device, {
+    serves: deviceApi,
+    calls: gatewayApi,
+    requests: { ...device.requests, echo: ({ n }) => n },
+    notifications: { note: ({ n }) => void notes.push({ n, at: clock.now() }) },
+    onBinary: device.onBinary,
+    clock,
+  })
+  device.onPeer(peer)
+  return { link: made, sender, gateway, device: peer, events, telemetry, notes }
+}
+
 /** A device and its gateway on simulated time. */
 export class World {
   readonly clock = new SimulatedClock()
@@ -108,29 +135,7 @@ export class World {
 
   /** A session between the device and a gateway. */
   meet(link: Partial<LinkOptions> = {}, sending: UpdateSenderOptions = {}): Meeting {
-    const { clock, device } = this
-    const made = makeLink({ clock, ...link })
-    const events: UpdateEvent[] = []
-    const sender = new UpdateSender({ clock, onEvent: (event) => events.push(event), ...sending })
-    const telemetry: { n: number; at: number }[] = []
-    const notes: { n: number; at: number }[] = []
-    const gateway = rpc(made.gateway, {
-      serves: gatewayApi,
-      calls: deviceApi,
-      notifications: { ...sender.notifications, telemetry: ({ n }) => void telemetry.push({ n, at: clock.now() }) },
-      onBinary: sender.onBinary,
-      clock,
-    })
-    const peer = rpc(made.device, {
-      serves: deviceApi,
-      calls: gatewayApi,
-      requests: { ...device.requests, echo: ({ n }) => n },
-      notifications: { note: ({ n }) => void notes.push({ n, at: clock.now() }) },
-      onBinary: device.onBinary,
-      clock,
-    })
-    device.onPeer(peer)
-    return { link: made, sender, gateway, device: peer, events, telemetry, notes }
+    return meet(this.device, { clock: this.clock, ...link }, sending)
   }
 
   /** Sends an image over a session; the outcome when it is settled. */
