@@ -7,6 +7,7 @@ out=$BUILD/esp_stubs
 status=0
 mqtt=(USMP_MQTT=y USMP_MQTT_SLOTS=8 MBEDTLS_CERTIFICATE_BUNDLE=y EXAMPLE_MQTT=y EXAMPLE_BROKER_USER=me)
 ws=(USMP_WS=y USMP_WS_BUFFER=4096 USMP_CHACHA20_POLY1305=y MBEDTLS_CERTIFICATE_BUNDLE=y EXAMPLE_WS=y)
+discovery=(USMP_DISCOVERY=y USMP_DISCOVERY_MDNS=y)
 others=(USMP_AES_GCM=n USMP_CHACHA20_POLY1305=y USMP_DATAGRAM=n USMP_SERIAL=y USMP_TX_FRAMES=1 USMP_POOL_SESSIONS=2
   USMP_STEP_MS=3000 USMP_HANDSHAKE_MS=20000 USMP_KEEPALIVE_MS=10000 USMP_IDLE_MS=30000)
 
@@ -76,6 +77,7 @@ for target in rv32 xtensa; do
   check "compiled for $target with the defaults" "$build" $target "$out/$target"
   check "compiled for $target with MQTT" "$build" $target "$out/$target-mqtt" "${mqtt[@]}"
   check "compiled for $target with WebSockets" "$build" $target "$out/$target-ws" "${ws[@]}"
+  check "compiled for $target with discovery" "$build" $target "$out/$target-discovery" "${discovery[@]}"
   check "compiled for $target with the other options" "$build" $target "$out/$target-others" "${others[@]}"
 done
 
@@ -104,6 +106,15 @@ run_ws_test() {
   return 1
 }
 
+# Discovery over this machine's sockets, and by mDNS with a component that this test plays.
+run_discovery_test() {
+  local folder=$out/host-discovery
+  CFLAGS=$1 "$build" host "$folder" "${discovery[@]}" && timeout 60 "$folder/build/test_discovery_port" >"$folder/test.log" 2>&1 && return
+  cat "$folder/test.log" >&2
+  return 1
+}
+
+check "discovery: the UDP query, mDNS" run_discovery_test -fsanitize=address,undefined
 check "WebSocket: connection, back pressure, sessions, a relay" run_ws_test -fsanitize=address,undefined
 check "MQTT: connection, hints, a session" run_mqtt_test -fsanitize=address,undefined
 # The port of updates over partitions that this test plays; built by the check before.

@@ -23,7 +23,13 @@
 #define SOL_SOCKET 0xfff
 #define SO_REUSEADDR 4
 #define SO_ERROR 0x1007
+#define SO_BROADCAST 0x20
+#define IPPROTO_IP 0
 #define IPPROTO_TCP 6
+#define IP_ADD_MEMBERSHIP 3
+#define IP_MULTICAST_TTL 5
+#define IP_MULTICAST_IF 6
+#define IP_MULTICAST_LOOP 7
 #define TCP_NODELAY 1
 #define MSG_DONTWAIT 8
 #define INADDR_ANY 0u
@@ -52,7 +58,13 @@ struct sockaddr_in {
   char sin_zero[8];
 };
 
+struct ip_mreq {
+  struct in_addr imr_multiaddr;
+  struct in_addr imr_interface;
+};
+
 uint16_t htons(uint16_t n);
+uint16_t ntohs(uint16_t n);
 uint32_t htonl(uint32_t n);
 int socket(int family, int type, int protocol);
 int bind(int fd, const struct sockaddr *address, socklen_t len);
