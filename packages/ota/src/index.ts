@@ -17,6 +17,7 @@ export {
   MIN_MANIFEST_SIZE,
   manifestSize,
   messageToSign,
+  type NewManifest,
   parseManifest,
   signManifest,
   verifyManifest,

@@ -40,6 +40,11 @@ export interface ManifestFields {
   readonly extensions: readonly Extension[]
 }
 
+/** What has a default when a manifest is made: nothing. */
+type Optional = 'leastVersion' | 'notAfter' | 'name' | 'nextKey' | 'revokedKeys' | 'extensions'
+/** The fields of a manifest that is to be made; what is left out is not in it. */
+export type NewManifest = Omit<ManifestFields, Optional> & Partial<Pick<ManifestFields, Optional>>
+
 /** A field that this version does not know and that may be skipped. */
 export interface Extension {
   /** 0 to 0x7f, and none of the known ones. */
@@ -93,8 +98,9 @@ export function manifestSize(head: Uint8Array): number {
  * @returns 108 to 460 bytes
  * @throws UsmpError INVALID_ARGUMENT naming the field that cannot be
  */
-export function messageToSign(fields: ManifestFields): Uint8Array {
-  return withDomain(writeSignedPart(fields))
+export function messageToSign(fields: NewManifest): Uint8Array {
+  const nothing = { leastVersion: 0, notAfter: 0, name: '', revokedKeys: [], extensions: [] }
+  return withDomain(writeSignedPart({ ...nothing, ...fields }))
 }
 
 /**
@@ -129,7 +135,7 @@ export function attachSignature(message: Uint8Array, signature: Uint8Array): Man
  * @param sign gives the Ed25519 signature of its argument, 64 bytes
  * @throws UsmpError INVALID_ARGUMENT naming the field that cannot be; what `sign` throws
  */
-export function encodeManifest(fields: ManifestFields, sign: (message: Uint8Array) => Uint8Array): Manifest {
+export function encodeManifest(fields: NewManifest, sign: (message: Uint8Array) => Uint8Array): Manifest {
   const message = messageToSign(fields)
   return attachSignature(message, sign(message))
 }
@@ -139,7 +145,7 @@ export function encodeManifest(fields: ManifestFields, sign: (message: Uint8Arra
  * @param secretKey 32 bytes; `fields.keyId` must be that of its public key
  * @throws UsmpError INVALID_ARGUMENT
  */
-export function signManifest(fields: ManifestFields, secretKey: Uint8Array): Manifest {
+export function signManifest(fields: NewManifest, secretKey: Uint8Array): Manifest {
   return encodeManifest(fields, (message) => signMessage(secretKey, message))
 }
 
