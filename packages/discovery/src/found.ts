@@ -126,9 +126,10 @@ export class FoundTable {
   #seeAt(entry: Entry, address: string, { by, source, interface: name }: Heard, now: number): void {
     const key = `${by} ${address}`
     const place = entry.places.get(key)
+    const own = [...entry.places.values()].filter((known) => known.source === source).length
     if (place) {
       place.lastSeen = now
-    } else if (entry.places.size < 2 * MAX_ADDRESSES) {
+    } else if (entry.places.size < 2 * MAX_ADDRESSES && own < MAX_ADDRESSES) {
       entry.places.set(key, { by, source, lastSeen: now, ...(name === undefined ? {} : { interface: name }) })
     } else {
       this.#dropped++
@@ -142,18 +143,7 @@ function signature({ places }: Entry): string {
 }
 
 function foundOf({ facts, places }: Entry, gone: boolean): Found {
-  const addresses = new Map<string, FoundAddress>()
-  for (const [key, { lastSeen, interface: name }] of places) {
-    const address = key.slice(key.indexOf(' ') + 1)
-    const known = addresses.get(address)
-    const at = name ?? known?.interface
-    addresses.set(address, {
-      address,
-      lastSeen: Math.max(lastSeen, known?.lastSeen ?? 0),
-      ...(at === undefined ? {} : { interface: at }),
-    })
-  }
-  const list = [...addresses.values()].sort((a, b) => rank(a.address) - rank(b.address)).slice(0, MAX_ADDRESSES)
+  const list = addressesOf(places)
   return {
     ...facts,
     addresses: list,
@@ -162,6 +152,23 @@ function foundOf({ facts, places }: Entry, gone: boolean): Found {
     lastSeen: Math.max(...[...places.values()].map(({ lastSeen }) => lastSeen)),
     gone,
   }
+}
+
+/** Each address once, and in turn one of each sender: whoever tells of many addresses cannot push out those of others. */
+function addressesOf(places: Entry['places']): FoundAddress[] {
+  const addresses = new Map<string, FoundAddress>()
+  const senders = new Map<string, string[]>()
+  for (const [key, { lastSeen, source, interface: name }] of places) {
+    const address = key.slice(key.indexOf(' ') + 1)
+    const known = addresses.get(address)
+    const at = name ?? known?.interface
+    const latest = Math.max(lastSeen, known?.lastSeen ?? 0)
+    addresses.set(address, { address, lastSeen: latest, ...(at === undefined ? {} : { interface: at }) })
+    senders.set(source, [...(senders.get(source) ?? []), address])
+  }
+  const lists = [...senders.values()].map((list) => list.sort((a, b) => rank(a) - rank(b)))
+  const turns = Array.from({ length: MAX_ADDRESSES }, (_, turn) => lists.flatMap((list) => list[turn] ?? []))
+  return [...new Set(turns.flat())].slice(0, MAX_ADDRESSES).map((address) => addresses.get(address)!)
 }
 
 /** IPv4 first, as every device has it; link-local IPv6 last, as it needs a zone. */
