@@ -42,7 +42,7 @@ const TESTS = {
   gateway: ['testing'],
   dashboard: ['ota', 'testing'],
   relay: ['rpc', 'testing'],
-  cli: ['testing'],
+  cli: ['rpc', 'testing'],
   demos: ['testing'],
   playground: ['testing'],
   conformance: ['demos', 'mqtt', 'ota', 'discovery', 'gateway', 'relay'],

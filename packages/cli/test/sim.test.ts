@@ -1,6 +1,8 @@
-import { stat } from 'node:fs/promises'
+import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { listen } from '@usmp/node'
+import { imageOf, otaDeviceApi, otaGatewayApi, splitBundle, UpdateSender, VerifiedImage } from '@usmp/ota'
+import { contract, rpc } from '@usmp/rpc'
 import { Mosquitto } from '@usmp/testing/mosquitto'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { parseBrokerUrl } from '../src/gateway/broker.js'
@@ -83,6 +85,33 @@ describe('usmp sim sensor', () => {
     await (await sensor('wrong one')).says('stderr', /BROKER_REFUSED/)
     // Nobody answers there, so it got as far as a handshake.
     await (await sensor('right one')).says('stderr', /HANDSHAKE_TIMEOUT/)
+  })
+
+  test('takes an update that its publisher has signed, and says which version runs', async () => {
+    const folder = await directory()
+    const at = (name: string) => join(folder, name)
+    await writeFile(at('image.bin'), 'usmp-sim-sensor: good\n')
+    await done('ota', 'keygen', '--out', at('release.key'), '--no-passphrase')
+    const about = ['--product', 'usmp-sim-sensor', '--chip', 'sim', '--version', '1.1.0', '--counter', '1']
+    await done('ota', 'sign', at('image.bin'), '--key', at('release.key'), ...about, '--out', at('image.uota'))
+    const { manifest, image } = splitBundle(await readFile(at('image.uota')))
+
+    const server = await listen({ tcp: { host: '127.0.0.1', port: 0 }, psk: { [DEVICE]: Buffer.from(KEY, 'hex') } })
+    onTestFinished(() => server.close())
+    const place = ['--tcp', server.address!, '--id', DEVICE, '--psk-file', await keyFile()]
+    const run = usmp('sim', 'sensor', ...place, '--publisher-key', at('release.key.pub'))
+    for await (const session of server) {
+      const sender = new UpdateSender()
+      const serves = contract({ notifications: { ...otaGatewayApi.notifications } })
+      const { notifications, onBinary } = sender
+      const peer = rpc(session, { serves, calls: otaDeviceApi, notifications, onBinary })
+      await sender.send(peer, { manifest, image: await VerifiedImage.open(imageOf(image), manifest) })
+      await peer.request('ota.apply', { sha256: Buffer.from(manifest.sha256).toString('hex') })
+      break
+    }
+    await run.says('stderr', new RegExp(`${DEVICE}: runs version 1.0.0`))
+    await run.says('stderr', new RegExp(`${DEVICE}: restarts for an update`))
+    await run.says('stderr', new RegExp(`${DEVICE}: runs version 1.1.0 on trial`))
   })
 
   test('without keys they are made once, in a file that nobody else reads', async () => {

@@ -48,7 +48,13 @@ Ids count up from --id, or stand in the table. What happens is told on stderr. W
 this machine; without keys they are made, and kept in simulated-sensors.json of this folder.
 
   usmp keygen psk --device 02:73:69:6d:00:01 --out sensor.key
-  usmp sim sensor --mqtt mqtt://127.0.0.1:1883 --psk-file sensor.key`
+  usmp sim sensor --mqtt mqtt://127.0.0.1:1883 --psk-file sensor.key
+
+With --publisher-key they take updates for the product usmp-sim-sensor and the chip sim. Any file is an image. One that begins with a line
+"usmp-sim-sensor: WORD" behaves as the word says: good, crashes, hangs, cannot-connect or wrong-version.
+
+  printf 'usmp-sim-sensor: crashes\\n' > bad.bin
+  usmp ota sign bad.bin --key publisher.key --product usmp-sim-sensor --chip sim --version 1.1.0 --counter 1 --out bad.uota`
 
 const GATEWAY_HELP = `
 Without any option it is a first look: a folder of its own, a broker in this process, and three simulated sensors of which one
@@ -186,6 +192,7 @@ function defineSimulator(sim: Command, { peerAction }: Actions): void {
     .addOption(new Option('--master-file <FILE>', 'derive the key of each from this master key').conflicts('pskTable'))
     .option('--psk-table <FILE>', 'the key of each, a JSON object from device id to key as for `usmp serve`')
     .addOption(secondsOption('-i, --interval <SECONDS>', 'between two readings', 5))
+    .option('--publisher-key <FILE...>', 'take updates that this key has signed, at most 3 keys (default: no updates)')
     .addOption(jsonOption())
     .addHelpText('after', SIM_HELP)
     .action(peerAction<SimSensorOptions>(simSensorCommand))

@@ -39,6 +39,12 @@ export class SensorReport {
     if (type === 'online') tell('online')
     if (type === 'offline') tell(`offline, ${endOf(event.reason)}`, errorFields(event.reason))
     if (type === 'identify') tell(`blinks for ${event.seconds} s`, { seconds: event.seconds })
+    if (type === 'restart') tell('restarts for an update, or to go back from one')
+    if (type === 'started') {
+      const { version, onTrial } = event
+      const facts = { event: 'version', version, on_trial: onTrial }
+      tell(`runs version ${version}${onTrial ? ' on trial' : ''}`, facts)
+    }
     if (type === 'interval') tell(`reports every ${event.seconds} s from now on`, { seconds: event.seconds })
   }
 

@@ -3,6 +3,7 @@ import type { SensorConnector } from '@usmp/gateway/simulator'
 import { readPemFile } from '@usmp/node/key-files'
 import { ExitCode } from '../exit-code.js'
 import { type PlaceOptions, urlOf } from '../options.js'
+import { readPublicKeyFile } from '../ota/files.js'
 import type { Output } from '../output.js'
 import type { Stop } from '../stop.js'
 import { type BrokerFlags, brokerOf } from './broker.js'
@@ -19,6 +20,8 @@ export interface SimSensorOptions extends PlaceOptions, SensorKeyOptions, Broker
   readonly shared?: boolean
   /** ms between two readings. */
   readonly interval: number
+  /** Files of public keys whose updates the sensors take; without any they take none. */
+  readonly publisherKey?: readonly string[]
 }
 
 /** Runs simulated sensors until it is stopped. */
@@ -26,6 +29,7 @@ export async function simSensorCommand(options: SimSensorOptions, output: Output
   const broker = brokerAddress(options)
   const server = broker?.href ?? urlOf(options)
   const sensors = await sensorsWithKeys(options)
+  const keys = await Promise.all((options.publisherKey ?? []).map(readPublicKeyFile))
   const simulator = await loadSimulator()
 
   const failed = new AbortController()
@@ -34,6 +38,7 @@ export async function simSensorCommand(options: SimSensorOptions, output: Output
   const fleet = simulator.startFleet({
     sensors,
     interval: options.interval,
+    ...(keys.length > 0 ? { updates: { keys } } : {}),
     signal: AbortSignal.any([stop.signal, failed.signal]),
     connect: connector.connect,
     onEvent: (event) => {

@@ -93,7 +93,8 @@ async function startParts(config: GatewayConfig, reports: GatewayReports, parts:
       ),
     )
   }
-  const demo = config.demo && embedded ? await startDemo(data, gateway, { url: embedded.url }, site) : null
+  const demo =
+    config.demo && embedded ? await startDemo(data, gateway, { url: embedded.url }, site, publisherKeys) : null
   if (demo) parts.add(demo)
 
   return {
