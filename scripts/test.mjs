@@ -178,6 +178,7 @@ const steps = {
       files: {
         'c-*.test.ts': c,
         'c-relay.test.ts': ['libwebsockets'],
+        'c-ota.test.ts': ['libsodium'],
         'c-sensor-mqtt.test.ts': ['mosquitto', 'libmosquitto'],
         'udp-restart.test.ts': c,
         'differential.test.ts': wasm,

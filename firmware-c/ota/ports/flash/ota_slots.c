@@ -21,15 +21,28 @@ static usmp_flash_area_t other_slot(const usmp_ota_slots_t *slots)
 
 /* ---- the image ---- */
 
+static uint32_t image_room(const usmp_ota_slots_t *slots)
+{
+  return slots->flash->slot_size - USMP_OTA_SLOT_FOOTER;
+}
+
+/* The sector is erased once more when the image reaches it. */
+static int erase_footer(const usmp_ota_slots_t *slots)
+{
+  const usmp_flash_t *flash = slots->flash;
+  return flash->erase(flash->ctx, other_slot(slots), flash->slot_size - flash->sector) == 0 ? 0 : FAILED;
+}
+
 static int begin(void *ctx, uint32_t size, uint32_t from)
 {
   usmp_ota_slots_t *slots = ctx;
   uint32_t sector = slots->flash->sector;
 
   slots->size = 0;
-  if (size == 0 || size > slots->flash->slot_size || from > size) return FAILED;
+  if (size == 0 || size > image_room(slots) || from > size) return FAILED;
   /* First of all, so that no power cut starts what is half written. */
   if (usmp_slots_forget_other(slots->flash, slots->running) != 0) return FAILED;
+  if (from == 0 && erase_footer(slots) != 0) return FAILED;
   slots->size = size;
   /* A sector that is begun keeps what stands in it: behind `from` it is blank, or holds the same bytes. */
   slots->erased_to = from / sector * sector + (from % sector != 0 ? sector : 0);
@@ -81,20 +94,39 @@ static int read_part(void *ctx, uint32_t offset, uint8_t *data, size_t len)
   return slots->flash->read(slots->flash->ctx, other_slot(slots), offset, data, len) == 0 ? 0 : FAILED;
 }
 
-/* Noted in the flash, so that the image can be made active after a restart too. */
+/* size u32 | CRC of the image u32 | CRC of these two u32 */
+#define FOOTER_USED 12
+
+/* Writing the same footer over one that a power cut left half written makes it whole. */
 static int finish(void *ctx)
 {
-  usmp_ota_slots_t *slots = ctx;
+  const usmp_ota_slots_t *slots = ctx;
+  const usmp_flash_t *flash = slots->flash;
+  uint8_t footer[FOOTER_USED];
   uint32_t crc;
 
-  if (slots->size == 0 || usmp_flash_area_crc(slots->flash, other_slot(slots), slots->size, &crc) != 0) return FAILED;
-  return usmp_slots_stage(slots->flash, slots->running, slots->size, crc) == 0 ? 0 : FAILED;
+  if (slots->size == 0 || usmp_flash_area_crc(flash, other_slot(slots), slots->size, &crc) != 0) return FAILED;
+  usmp_store32(footer, slots->size);
+  usmp_store32(footer + 4, crc);
+  usmp_store32(footer + 8, usmp_flash_crc(0, footer, 8));
+  if (flash->program(flash->ctx, other_slot(slots), image_room(slots), footer, sizeof footer) != 0) return FAILED;
+  return is_in_flash(slots, image_room(slots), footer, sizeof footer) ? 0 : FAILED;
 }
 
+/* The image is looked at once more: it may have come before the last start. */
 static int activate(void *ctx)
 {
   const usmp_ota_slots_t *slots = ctx;
-  return usmp_slots_set_boot(slots->flash, slots->running) == 0 ? 0 : FAILED;
+  const usmp_flash_t *flash = slots->flash;
+  uint8_t footer[FOOTER_USED];
+  uint32_t crc;
+
+  if (flash->read(flash->ctx, other_slot(slots), image_room(slots), footer, sizeof footer) != 0) return FAILED;
+  if (usmp_load32(footer + 8) != usmp_flash_crc(0, footer, 8)) return FAILED;
+  uint32_t size = usmp_load32(footer);
+  if (size == 0 || size > image_room(slots) || usmp_flash_area_crc(flash, other_slot(slots), size, &crc) != 0) return FAILED;
+  if (crc != usmp_load32(footer + 4)) return FAILED;
+  return usmp_slots_set_boot(flash, slots->running, size, crc) == 0 ? 0 : FAILED;
 }
 
 /* ---- the slots ---- */
@@ -110,7 +142,6 @@ static uint8_t state_of(const usmp_slot_table_t *table, int slot)
     case USMP_SLOT_VALID: return USMP_OTA_SLOT_VALID;
     case USMP_SLOT_INVALID: return USMP_OTA_SLOT_INVALID;
     case USMP_SLOT_ABORTED: return USMP_OTA_SLOT_ABORTED;
-    case USMP_SLOT_STAGED:
     case USMP_SLOT_UNDEFINED: break;
   }
   return USMP_OTA_SLOT_UNDEFINED;
@@ -123,8 +154,8 @@ static int state(void *ctx, usmp_ota_slot_t *running, usmp_ota_slot_t *other)
   usmp_slot_table_t table;
 
   if (usmp_slots_read(slots->flash, &table) != 0) return FAILED;
-  *running = (usmp_ota_slot_t){slots->running, state_of(&table, slots->running), slots->flash->slot_size};
-  *other = (usmp_ota_slot_t){next, state_of(&table, next), slots->flash->slot_size};
+  *running = (usmp_ota_slot_t){slots->running, state_of(&table, slots->running), image_room(slots)};
+  *other = (usmp_ota_slot_t){next, state_of(&table, next), image_room(slots)};
   return 0;
 }
 

@@ -5,6 +5,9 @@
      config.port = &usmp_ota_slots_port;
      config.ctx = &slots;
 
+   The last 32 bytes of a slot hold size and CRC of the image that it received last, so that an image which is whole can be made active
+   after any power cut: an image may be that much smaller than the slot.
+
    For a veto of the application or a date, copy the table and set may_update and today. Sectors are erased as the image
    reaches them. No restart is made here: usmp_ota_restart_wanted says when. */
 #ifndef USMP_OTA_SLOTS_H
@@ -16,6 +19,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+#define USMP_OTA_SLOT_FOOTER 32u
 
 typedef struct usmp_ota_slots {
   const usmp_flash_t *flash;

@@ -66,7 +66,7 @@ static int write_entry(const usmp_flash_t *flash, int index, const usmp_slot_ent
 static bool may_boot(const usmp_slot_entry_t *entry)
 {
   if (!entry->intact) return false;
-  return entry->state != USMP_SLOT_INVALID && entry->state != USMP_SLOT_ABORTED && entry->state != USMP_SLOT_STAGED;
+  return entry->state != USMP_SLOT_INVALID && entry->state != USMP_SLOT_ABORTED;
 }
 
 int usmp_slots_active(const usmp_slot_table_t *table)
@@ -172,7 +172,7 @@ int usmp_slots_forget_other(const usmp_flash_t *flash, int running)
   return other < 0 ? 0 : erase_entry(flash, other);
 }
 
-int usmp_slots_stage(const usmp_flash_t *flash, int running, uint32_t image_size, uint32_t image_crc)
+int usmp_slots_set_boot(const usmp_flash_t *flash, int running, uint32_t image_size, uint32_t image_crc)
 {
   usmp_slot_table_t table;
 
@@ -181,22 +181,11 @@ int usmp_slots_stage(const usmp_flash_t *flash, int running, uint32_t image_size
   if (own < 0) return USMP_SLOTS_FLASH_ERROR;
   const usmp_slot_entry_t entry = {
     .sequence = table.entry[own].sequence + 1,
-    .state = USMP_SLOT_STAGED,
+    .state = USMP_SLOT_NEW,
     .image_size = image_size,
     .image_crc = image_crc,
   };
   return write_entry(flash, !own, &entry);
-}
-
-int usmp_slots_set_boot(const usmp_flash_t *flash, int running)
-{
-  usmp_slot_table_t table;
-
-  if (usmp_slots_read(flash, &table) != 0) return USMP_SLOTS_FLASH_ERROR;
-  int other = usmp_slots_find(&table, !running);
-  if (other < 0) return USMP_SLOTS_FLASH_ERROR;
-  if (table.entry[other].state == USMP_SLOT_NEW) return 0;
-  return table.entry[other].state == USMP_SLOT_STAGED ? set_state(flash, &table, other, USMP_SLOT_NEW) : USMP_SLOTS_FLASH_ERROR;
 }
 
 int usmp_slots_mark(const usmp_flash_t *flash, int running, usmp_slot_state_t state)

@@ -2,7 +2,6 @@
    (esp_flash_partitions.h, "App OTA State" in its documentation), roll-back enabled.
 
      state            set by                            what the boot loader does with it
-     STAGED           usmp_slots_stage: received        does not boot it (ours: ESP-IDF notes nothing before the next)
      NEW              usmp_slots_set_boot               boots it once, as PENDING_VERIFY
      PENDING_VERIFY   the boot loader                   at the next start: ABORTED, and the other slot
      VALID            usmp_slots_mark: confirmed        boots it
@@ -36,7 +35,6 @@ typedef enum usmp_slot_state {
   USMP_SLOT_VALID = 2,
   USMP_SLOT_INVALID = 3,
   USMP_SLOT_ABORTED = 4,
-  USMP_SLOT_STAGED = 5,
   USMP_SLOT_UNDEFINED = -1 /* 0xFFFFFFFF in the flash */
 } usmp_slot_state_t;
 
@@ -76,10 +74,8 @@ int usmp_slots_choose(const usmp_flash_t *flash);
 
 /* Before a slot is overwritten: it may not boot any more, whatever happens from here on. */
 int usmp_slots_forget_other(const usmp_flash_t *flash, int running);
-/* The other slot holds a whole image; it does not boot yet. */
-int usmp_slots_stage(const usmp_flash_t *flash, int running, uint32_t image_size, uint32_t image_crc);
-/* At the next start the staged image boots, once, as NEW. Error also when none is staged. */
-int usmp_slots_set_boot(const usmp_flash_t *flash, int running);
+/* At the next start the other slot boots, once, as NEW. */
+int usmp_slots_set_boot(const usmp_flash_t *flash, int running, uint32_t image_size, uint32_t image_crc);
 /* Whether the other slot may boot: without that the running one must not be given up. */
 bool usmp_slots_may_go_back(const usmp_flash_t *flash, int running);
 /* Sets the state of the running slot: VALID or INVALID. Error also when the table does not know it. */

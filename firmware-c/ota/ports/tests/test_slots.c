@@ -112,17 +112,41 @@ static void new_boots_once_as_pending_and_is_aborted_by_the_next_start(void **st
   assert_int_equal(start(), 0);
 }
 
-static void staged_does_not_boot_and_can_be_made_active_after_a_restart(void **state)
+static void finished_image_does_not_boot_and_can_be_made_active_after_a_restart(void **state)
 {
   (void)state;
   start();
   assert_int_equal(receive(new_image, 0), 0);
-  assert_int_equal(other_state(), USMP_OTA_SLOT_UNDEFINED);
   for (int i = 0; i < 2; i++) assert_int_equal(start(), 0);
   assert_int_equal(port->activate(&slots), 0);
   assert_int_equal(port->activate(&slots), 0);
   assert_int_equal(start(), 1);
-  assert_int_not_equal(port->activate(&slots), 0); /* the other one is valid, not staged */
+}
+
+static void image_that_decayed_is_not_made_active(void **state)
+{
+  (void)state;
+  start();
+  assert_int_equal(receive(new_image, 0), 0);
+  memory.areas[1][IMAGE_SIZE - 1] ^= 1;
+  assert_int_not_equal(port->activate(&slots), 0);
+  assert_int_equal(start(), 0);
+}
+
+static void image_as_large_as_the_slot(void **state)
+{
+  static uint8_t large[MEM_FLASH_SLOT_SIZE - USMP_OTA_SLOT_FOOTER];
+  (void)state;
+  start();
+  memset(large, 0x5a, sizeof large);
+  assert_int_equal(port->begin(&slots, sizeof large, 0), 0);
+  for (uint32_t at = 0; at < sizeof large; at += CHUNK) {
+    uint32_t left = (uint32_t)sizeof large - at;
+    assert_int_equal(port->write(&slots, at, large + at, left < CHUNK ? left : CHUNK), 0);
+  }
+  assert_int_equal(port->finish(&slots), 0);
+  assert_int_equal(port->activate(&slots), 0);
+  assert_int_equal(start(), 1);
 }
 
 static void valid_boots_again_and_again(void **state)
@@ -231,7 +255,7 @@ static void port_keeps_within_its_slot(void **state)
   (void)state;
   start();
   assert_int_not_equal(port->begin(&slots, 0, 0), 0);
-  assert_int_not_equal(port->begin(&slots, MEM_FLASH_SLOT_SIZE + 1, 0), 0);
+  assert_int_not_equal(port->begin(&slots, MEM_FLASH_SLOT_SIZE - USMP_OTA_SLOT_FOOTER + 1, 0), 0);
   assert_int_not_equal(port->write(&slots, 0, &byte, 1), 0); /* nothing was begun */
   assert_int_not_equal(port->activate(&slots), 0);
   assert_int_equal(port->begin(&slots, 10, 0), 0);
@@ -380,7 +404,9 @@ int main(void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup(first_image_boots_from_slot_0_and_is_valid, new_device),
     cmocka_unit_test_setup(new_boots_once_as_pending_and_is_aborted_by_the_next_start, new_device),
-    cmocka_unit_test_setup(staged_does_not_boot_and_can_be_made_active_after_a_restart, new_device),
+    cmocka_unit_test_setup(finished_image_does_not_boot_and_can_be_made_active_after_a_restart, new_device),
+    cmocka_unit_test_setup(image_that_decayed_is_not_made_active, new_device),
+    cmocka_unit_test_setup(image_as_large_as_the_slot, new_device),
     cmocka_unit_test_setup(valid_boots_again_and_again, new_device),
     cmocka_unit_test_setup(invalid_never_boots, new_device),
     cmocka_unit_test_setup(undefined_boots_without_limits, new_device),
