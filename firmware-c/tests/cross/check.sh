@@ -52,6 +52,7 @@ step 'all tests of this machine with mbedTLS 3.6' "$ROOT/tests/cross/mbedtls36.s
 step 'engine as WebAssembly' "$ROOT/tests/wasm/build.sh" engine
 step 'image examples/bare_qemu' "$ROOT/tests/rv32/build.sh"
 step 'image examples/robot' "$ROOT/tests/rv32/robot.sh"
+step 'image examples/pair, with lwIP' "$ROOT/tests/rv32/pair.sh"
 step 'ESP-IDF component against stub headers' "$ROOT/tests/esp_stubs/check.sh"
 
 echo "$passed passed, $failed failed"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Prints where the source of a Debian package lies; fetches it the first time. Nothing of it is part of this repository.
-# usage: debian_source.sh bearssl|mbedtls [SUITE]        of another release of Debian than this machine's
+# usage: debian_source.sh bearssl|mbedtls|lwip [SUITE]        of another release of Debian than this machine's
 # BEARSSL_SOURCE, MBEDTLS_SOURCE: a copy that is there already
 source "$(dirname "$0")/common.sh"
 need dpkg-source dpkg-dev xz xz-utils
