@@ -89,6 +89,14 @@ const BY_GATEWAY_CODE: Readonly<Record<string, Words>> = {
     what: 'The session ended during the transfer, and the device did not come further.',
     todo: 'Look at its connection. The transfer goes on where it stopped.',
   },
+  STALLED: {
+    what: 'The device did not ask for more of the image for too long.',
+    todo: 'It is busy, or its connection is bad. A retry goes on where it stopped.',
+  },
+  REQUEST_TIMEOUT: {
+    what: 'The device did not answer the offer of the image.',
+    todo: 'It is busy, or its connection is bad. Retry it.',
+  },
 }
 
 const UNKNOWN: Words = { what: 'The update failed.', todo: AGAIN }

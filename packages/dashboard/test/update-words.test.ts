@@ -15,6 +15,13 @@ test.each(Object.entries(OtaCode))('%s has words of its own, and says what to do
   expect(fault.told).toBe('(said)')
 })
 
+/** Codes that the gateway gives devices by itself. */
+const OWN = 'NO_UPDATES NOT_APPROVED ROLLED_BACK NO_RETURN OLD_IMAGE WRONG_VERSION SESSION_LOST STALLED REQUEST_TIMEOUT'
+
+test.each(OWN.split(' '))('%s of the gateway has words of its own', (code) => {
+  expect(failed({ code })!.what).not.toBe(UNKNOWN)
+})
+
 test('no two codes say the same', () => {
   const words = Object.values(OtaCode).map((code) => failed({ code })!.what)
   expect(new Set(words).size).toBe(words.length)

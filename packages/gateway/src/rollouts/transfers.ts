@@ -131,7 +131,9 @@ export class Transfers {
 
   #eventOf(error: unknown, key: string, offset: number): DeviceEvent | undefined {
     if (error instanceof TransferError) {
-      return { type: 'failed', code: error.deviceCode ?? error.code, reason: error.message }
+      // What the device has said itself, where it did.
+      const reason = error.cause instanceof Error ? error.cause.message : error.message
+      return { type: 'failed', code: error.deviceCode ?? error.code, reason }
     }
     const { code, message } = error instanceof UsmpError ? error : { code: 'INTERNAL', message: String(error) }
     if (code === 'ABORTED') return undefined
