@@ -68,15 +68,15 @@ only_app() {
 }
 
 fuzz() { # TARGET: both corpora, then ten seconds of new inputs
-  mkdir -p "$work/found/$1"
+  mkdir -p "$work/found/$1" "$here/tests/fuzz/corpus/$1"
   "$work/fuzz/tests/fuzz/fuzz_$1" -max_total_time=10 -max_len=2048 -artifact_prefix="$work/found/$1/" \
     "$work/found/$1" "$work/corpus/$1" "$here/tests/fuzz/corpus/$1"
 }
 
 headers_in_cpp() {
-  printf '#include "usmp.h"\n#include "usmp_handshake.h"\n#include "usmp_posix.h"\n#include "usmp_rpc.h"\n#include "usmp_mqtt.h"\n#include "discovery_port.h"\nint main() { return 0; }\n' > "$work/headers.cc"
+  printf '#include "usmp.h"\n#include "usmp_handshake.h"\n#include "usmp_posix.h"\n#include "usmp_rpc.h"\n#include "usmp_mqtt.h"\n#include "discovery_port.h"\n#include "usmp_ota.h"\nint main() { return 0; }\n' > "$work/headers.cc"
   g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" \
-    -I"$here/discovery" -I"$here/discovery/sockets" -fsyntax-only "$work/headers.cc" || return 1
+    -I"$here/discovery" -I"$here/discovery/sockets" -I"$here/ota" -fsyntax-only "$work/headers.cc" || return 1
   printf '#include "usmp_relay.h"\nint main() { return 0; }\n' > "$work/headers_ws.cc"
   g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ws" -I"$here/ws/libwebsockets" -fsyntax-only "$work/headers_ws.cc"
 }
@@ -96,16 +96,16 @@ analyse() {
   cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
     -I"$here/include" -I"$here/rpc" -I"$here/ports/posix" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" \
     "$here/src" "$here/api" "$here/crypto" "$here/ports/posix" "$here"/mqtt/*.c "$here"/mqtt/mosquitto/*.c \
-    "$here"/ws/*.c "$here"/ws/libwebsockets/*.c -I"$here/discovery" -I"$here/discovery/sockets" "$here"/discovery/*.c "$here"/discovery/sockets/*.c \
+    "$here"/ws/*.c "$here"/ws/libwebsockets/*.c -I"$here/discovery" -I"$here/discovery/sockets" "$here"/discovery/*.c "$here"/discovery/sockets/*.c -I"$here/ota" "$here"/ota/*.c "$here"/ota/crypto/*.c \
     "$here"/rpc/*.c "$here"/examples/robot/robot.c "$here"/examples/robot/robot_session.c "$here"/examples/robot/posix.c "$here"/examples/posix/key_file.c \
     "$here"/examples/sensor/sensor.c "$here"/examples/sensor/options.c "$here"/examples/sensor/posix.c
 }
 
 # Without -fno-pie a constant table of functions would count as data, which a loader relocates; firmware has none.
-no_heap_no_globals() { # core, JSON-RPC, discovery and what the ports of MQTT and WebSockets share have neither a reference to the heap or to printf, nor a byte of static memory
+no_heap_no_globals() { # core, JSON-RPC, discovery, updates and what the ports of MQTT and WebSockets share have neither a reference to the heap or to printf, nor a byte of static memory
   mkdir -p "$work/objects"
-  for source in "$here"/src/*.c "$here"/rpc/*.c "$here"/mqtt/*.c "$here"/ws/*.c "$here"/discovery/*.c; do
-    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" -I"$here/discovery" -I"$here/discovery/sockets" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
+  for source in "$here"/src/*.c "$here"/rpc/*.c "$here"/mqtt/*.c "$here"/ws/*.c "$here"/discovery/*.c "$here"/ota/*.c; do
+    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" -I"$here/discovery" -I"$here/discovery/sockets" -I"$here/ota" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
   done
   nm "$work"/objects/*.o > "$work/symbols"
   ! grep -E ' U (malloc|calloc|realloc|free|.*printf)$| [bBdDC] ' "$work/symbols"
@@ -132,7 +132,7 @@ check "cppcheck" "cppcheck" analyse
 check "no heap, no globals" "gcc jsmn" no_heap_no_globals
 check "fuzz targets" "clang jsmn" build fuzz -DUSMP_FUZZ=ON -DCMAKE_C_COMPILER=clang
 check "seed corpus" "" python3 "$here/tests/fuzz/make_corpus.py" "$here/../vectors" "$work/corpus"
-for target in deframer handshake session rpc discovery; do check "fuzz $target, ten seconds" "clang jsmn" fuzz $target; done
+for target in deframer handshake session rpc discovery manifest ota; do check "fuzz $target, ten seconds" "clang jsmn" fuzz $target; done
 if [ -n "${USMP_PEER_PYTHON:-}" ]; then
   check "cross-play with the published Python package" "cmocka jsmn" "$here/tests/peer/run.sh" "$work/gcc"
 else

@@ -75,14 +75,9 @@ static void put_key_id(uint8_t *id, const publisher_t *publisher)
   if (usmp_ota_key_id(&toy_crypto, publisher->key, id) != 0) memset(id, 0, USMP_KEY_ID_SIZE);
 }
 
-void release_sign(release_t *release)
+/* The fields of fixed place. */
+static void put_fixed(uint8_t *m, const release_t *release)
 {
-  uint8_t message[12 + USMP_MANIFEST_SIGNED_MAX] = "usmp-ota-v1";
-  uint8_t *m = release->manifest;
-  uint8_t id[USMP_KEY_ID_SIZE];
-  size_t len = USMP_MANIFEST_SIGNED_MIN;
-
-  memset(m, 0, sizeof release->manifest);
   memcpy(m, "UOTA\1", 5);
   put_key_id(m + 8, release->publisher);
   memcpy(m + 16, release->product, strlen(release->product));
@@ -93,16 +88,35 @@ void release_sign(release_t *release)
   usmp_store32(m + 52, release->size);
   memcpy(m + 56, release->sha256, USMP_SHA256_SIZE);
   usmp_store32(m + 88, release->not_after);
-  if (release->next_key) len += put_tlv(m + len, 0x82, release->next_key->key, USMP_ED25519_KEY_SIZE);
-  if (release->revoked) {
-    put_key_id(id, release->revoked);
-    len += put_tlv(m + len, 0x83, id, sizeof id);
-  }
+}
+
+void release_sign_with(release_t *release, const uint8_t *tlvs, size_t tlvs_len)
+{
+  uint8_t message[12 + USMP_MANIFEST_SIGNED_MAX] = "usmp-ota-v1";
+  uint8_t *m = release->manifest;
+  size_t len = USMP_MANIFEST_SIGNED_MIN + tlvs_len;
+
+  memset(m, 0, sizeof release->manifest);
+  put_fixed(m, release);
   usmp_store16(m + 6, (uint16_t)len);
+  if (tlvs_len > 0) memcpy(m + USMP_MANIFEST_SIGNED_MIN, tlvs, tlvs_len);
   memcpy(message + 12, m, len);
-  memset(m + len, 0, USMP_ED25519_SIGNATURE_SIZE);
   (void)toy_r(m + len, release->publisher->key, message, 12 + len);
   release->manifest_len = len + USMP_ED25519_SIGNATURE_SIZE;
+}
+
+void release_sign(release_t *release)
+{
+  uint8_t tlvs[64];
+  uint8_t id[USMP_KEY_ID_SIZE];
+  size_t len = 0;
+
+  if (release->next_key) len += put_tlv(tlvs, 0x82, release->next_key->key, USMP_ED25519_KEY_SIZE);
+  if (release->revoked) {
+    put_key_id(id, release->revoked);
+    len += put_tlv(tlvs + len, 0x83, id, sizeof id);
+  }
+  release_sign_with(release, tlvs, len);
 }
 
 void release_make(release_t *release, const publisher_t *publisher, uint32_t version, uint32_t counter, uint32_t size,

@@ -82,6 +82,8 @@ typedef struct release {
 void release_make(release_t *release, const publisher_t *publisher, uint32_t version, uint32_t counter, uint32_t size,
                   uint8_t seed);
 void release_sign(release_t *release);
+/* With these bytes as the variable part, at most 352. */
+void release_sign_with(release_t *release, const uint8_t *tlvs, size_t tlvs_len);
 
 /* Fresh from the factory: version 1.0.0 in slot 0, one publisher, counter 0. */
 void device_make(played_t *device, const publisher_t *publisher);

@@ -65,9 +65,39 @@ def discovery(vectors):
             yield bytes([1, len(datagram)]) + datagram[:6] + (ours if len(datagram) >= 14 else datagram[6:14]) + datagram[14:]
 
 
+def manifest(vectors):
+    for operation in "parse", "judge":
+        for _, test in tests(vectors, "ota-manifest", operation):
+            whole = bytes.fromhex(test["manifest"])
+            yield whole
+            yield whole[96:-64]  # the variable part alone
+
+
+def ota(_vectors):
+    # events of fuzz_ota.c: a message, an offer, chunks, ota.apply, a restart, a session begins and ends, a fault, time, the self-test
+    message, offer, serve, apply, restart, begin, end, fault, wait, test = range(10)
+    image, passed = 0, 1
+    whole = [(serve, 16)] * 3
+    update = [(offer, image), *whole, (apply, image), (restart, 0), (begin, 0), (test, passed)]
+    scripts = [
+        update,
+        [*update, (offer, 1), *whole, (apply, 1), (restart, 0), (wait, 255)],
+        [(offer, 1), (serve, 5), (end, 0), (begin, 0), (offer, 1), (serve, 40)],
+        [(offer, image), *whole, (apply, image), (restart, 0), (test, 0), (restart, 0)],
+        *([(fault, call), *update] for call in range(10)),
+    ]
+    for script in scripts:
+        yield bytes(value for event in script for value in event)
+    for text in ("ota.state", "{}"), ("ota.abort", '{"sha256":"%s"}' % ("00" * 32)), ("ota.offer", '{"manifest":"VU9U"}'):
+        request = '{"jsonrpc":"2.0","id":1,"method":"%s","params":%s}' % text
+        yield bytes([message, 0, (len(request) + 1) // 2]) + request.encode().ljust(len(request) + len(request) % 2)
+    chunk = bytes([0xFE, 2]) + bytes(4) + bytes(440)
+    yield bytes([offer, 0, message, 0, len(chunk) // 2]) + chunk
+
+
 def main():
     vectors, output = map(pathlib.Path, sys.argv[1:3])
-    for make in (deframer, handshake, session, rpc, discovery):
+    for make in (deframer, handshake, session, rpc, discovery, manifest, ota):
         folder = output / make.__name__
         folder.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(make(vectors)):

@@ -11,6 +11,8 @@ export const nativeTargets: readonly { readonly name: string; readonly what: str
   { name: 'handshake', what: 'either role and a peer without the key: never a session' },
   { name: 'session', what: 'two ends and somebody between; one of them seals anything' },
   { name: 'rpc', what: 'JSON-RPC: answers that are JSON, within their room' },
+  { name: 'manifest', what: 'manifests of updates: fields within their limits, nothing unsigned taken' },
+  { name: 'ota', what: 'a device that is updated, a gateway that says anything, flash that fails: what runs is whole' },
 ]
 
 /** What a run of libFuzzer says at its end. */
@@ -19,7 +21,7 @@ export interface NativeResult {
   readonly seconds: number
   /** Inputs that are kept. */
   readonly corpus: number
-  /** Share of the branches of `firmware-c/src` (for `rpc` of `firmware-c/rpc`) that the corpus comes to. */
+  /** Share of the branches of `firmware-c/src` (for `rpc` of `firmware-c/rpc`, for updates of `firmware-c/ota`) that the corpus comes to. */
   readonly branches: string
   /** Of crashes. */
   readonly crashes: readonly string[]
@@ -65,12 +67,15 @@ export function fuzzNative(name: string, work: string, seconds: number, seed: nu
   }
 }
 
+/** Where the code of a target is, unless it is the core. */
+const folders: Readonly<Record<string, string>> = { rpc: 'rpc', manifest: 'ota', ota: 'ota' }
+
 function coverage(name: string, work: string, corpora: readonly string[]): string {
   const program = join(work, 'coverage/tests/fuzz', `fuzz_${name}`)
   const [raw, profile] = [join(work, `${name}.raw`), join(work, `${name}.profile`)]
   run(program, ['-runs=0', '-max_len=2048', ...corpora], false, { LLVM_PROFILE_FILE: raw })
   run('llvm-profdata', ['merge', '-o', profile, raw])
-  const sources = join(firmware, name === 'rpc' ? 'rpc' : 'src')
+  const sources = join(firmware, folders[name] ?? 'src')
   const report = run('llvm-cov', ['export', '-summary-only', `-instr-profile=${profile}`, program, sources])
   const { branches } = JSON.parse(report).data[0].totals as { branches: { count: number; covered: number } }
   return `${((100 * branches.covered) / branches.count).toFixed(1)} %`
