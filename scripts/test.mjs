@@ -116,7 +116,8 @@ const steps = {
       exclude: ['embedded-adapter.test.ts'],
     }),
   'mqtt-embedded': () => vitest('mqtt', { args: ['test/embedded-adapter.test.ts'] }),
-  ota: () => vitest('ota', { files: { 'mosquitto-*.test.ts': ['mosquitto'] } }),
+  // Other programs read and make keys and signatures of publishers.
+  ota: () => vitest('ota', { files: { 'mosquitto-*.test.ts': ['mosquitto'], 'publisher-key.test.ts': ['openssl'] } }),
   discovery: () => vitest('discovery', { files: { 'namespaces.test.ts': ['namespaces', 'zeroconf'] } }),
   gateway: () => {
     const files = {
@@ -142,11 +143,16 @@ const steps = {
   playground: () => vitest('playground'),
   // Its tests mostly wait for programs, as those of the demos.
   cli: () => {
-    const files = { 'places.test.ts': ['python'], 'relay-terminal.test.ts': ['python'] }
+    const files = {
+      'places.test.ts': ['python'],
+      'relay-terminal.test.ts': ['python'],
+      'ota.test.ts': ['openssl', 'python'],
+    }
     vitest('cli', { files, args: ['--maxWorkers=3'] })
   },
   // The guide of the gateway calls its API by curl.
-  consumer: () => vitest('consumer', { files: { 'gateway.test.ts': ['chromium'], 'documents.test.ts': ['curl'] } }),
+  consumer: () =>
+    vitest('consumer', { files: { 'gateway.test.ts': ['chromium'], 'documents.test.ts': ['curl', 'openssl'] } }),
   demos: () => {
     const files = {
       'robolink/serial.test.ts': ['python'],

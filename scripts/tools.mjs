@@ -45,6 +45,7 @@ export const tools = {
   // Debian's packages are seen by Debian's Python only, which need not be the first in PATH.
   kconfig: { has: pythonModule('/usr/bin/python3', 'kconfiglib'), packages: ['python3-kconfiglib'] },
   curl: { has: command('curl'), packages: ['curl'] },
+  openssl: { has: command('openssl'), packages: ['openssl'] },
   chromium: { has: command('chromium'), packages: ['chromium'] },
   firefox: { has: command('firefox-esr'), packages: ['firefox-esr'] },
   webkit: {
