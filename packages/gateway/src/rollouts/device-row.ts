@@ -36,8 +36,6 @@ export type DeviceEvent =
   | { readonly type: 'lost'; readonly progressed: boolean }
   /** The gateway has ended the transfer. */
   | { readonly type: 'stopped' }
-  /** It has confirmed the image. */
-  | { readonly type: 'confirmed' }
   /** A person wants it to be tried again. */
   | { readonly type: 'retry' }
 
@@ -73,6 +71,11 @@ export function isPastApply({ state }: Pick<DeviceRow, 'state'>): boolean {
 /** Whether a device waits because it has said that it does not want to be updated now. */
 export function isDeferred({ state, code, retryAt }: DeviceRow): boolean {
   return state === 'targeted' && retryAt !== null && code !== null && DEFER_CODES.has(code)
+}
+
+/** Whether a person can have it tried again: it has failed, or waits for its next try. */
+function isRetryable({ state, retryAt }: DeviceRow): boolean {
+  return state === 'failed' || state === 'rolled-back' || (state === 'targeted' && retryAt !== null)
 }
 
 /** What is stored of a row: that a device is on the way is known by its session alone. */
@@ -111,10 +114,8 @@ export function nextRow(row: DeviceRow, event: DeviceEvent, image: Image, now: n
       return isTransfer(row) ? lost(row, event.progressed, now) : row
     case 'stopped':
       return isTransfer(row) ? { ...row, state: 'targeted', since: now } : row
-    case 'confirmed':
-      return row.state === 'skipped' || row.state === 'done' ? row : done(row, now)
     case 'retry':
-      return row.state === 'failed' || row.state === 'rolled-back' ? { ...newRow(row.stage, row.drops, now) } : row
+      return isRetryable(row) ? newRow(row.stage, row.drops, now) : row
   }
 }
 

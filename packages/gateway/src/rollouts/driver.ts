@@ -137,12 +137,8 @@ export class RolloutDriver {
   onUpdate(deviceId: string, link: Link, event: UpdateEvent): void {
     if (this.reports.link(deviceId) !== link) return
     if (event.type === 'progress') this.#transfers.onOffset(deviceId, link, event.offset)
-    if (event.type !== 'confirmed') return
-    for (const live of this.#live.values()) {
-      if (live.record.image.sha256 === event.sha256) this.#onEvent(live.id, deviceId, { type: 'confirmed' })
-    }
-    // Its keys and its counter may be others now.
-    this.reports.ask(deviceId)
+    // What it runs, its keys and its counter are others now.
+    if (event.type === 'confirmed') this.reports.ask(deviceId)
   }
 
   /** Something about a device has changed: its group, or whether it may have a session. */

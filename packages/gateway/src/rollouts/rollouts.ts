@@ -139,7 +139,10 @@ export class Rollouts {
           }),
         )
         if (rows.size === 0) {
-          throw new GatewayError('WRONG_STATE', 'None of these devices has failed in this roll-out.')
+          throw new GatewayError(
+            'WRONG_STATE',
+            'None of these devices has failed in this roll-out, or waits for its next try.',
+          )
         }
         const rollout = retriedRecord(live.record, new Map([...live.rows, ...rows]).values())
         const detail = rows.size === 1 ? [...rows.keys()][0]! : `${rows.size} devices`

@@ -251,7 +251,7 @@ export class Model {
         at: this.now + 2000,
         do: () => {
           device.report = newState()
-          this.event(id, { type: 'confirmed' })
+          this.event(id, { type: 'report', report: device.report })
         },
       }
     })

@@ -15,7 +15,7 @@ const settings = fc.record({
   canary: fc.integer({ min: 0, max: 3 }),
   pauseAfterCanary: fc.boolean(),
   soak: fc.constantFrom(0, 5_000, 60_000),
-  waves: fc.constantFrom([100], [50, 100], [5, 25, 100]),
+  waves: fc.constantFrom<number[]>([100], [50, 100], [5, 25, 100]),
   maxParallel: fc.integer({ min: 1, max: 4 }),
 })
 const fleet = fc.array(fc.record({ behaviour: fc.constantFrom(...BEHAVIOURS), online: fc.boolean() }), {
