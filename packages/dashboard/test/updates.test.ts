@@ -247,6 +247,9 @@ test('a roll-out is started: for whom, how carefully, and what that comes to', a
   await form.getByRole('radio', { name: 'Chosen ones' }).check()
   expect(await form.getByRole('checkbox', { name: 'Bed 21' }).count()).toBe(0)
   await form.getByRole('checkbox', { name: 'Bed 3 ' }).check()
+  await form.getByRole('searchbox').fill('south 5ccf7f10aa05')
+  await form.getByText('None of them fits.').waitFor()
+  await form.getByRole('searchbox').fill('north 5ccf7f10aa05')
   await form.getByRole('checkbox', { name: 'Bed 5 ' }).check()
   await form.getByText('2 devices of 12 chosen').waitFor()
   await start.click()
@@ -269,6 +272,53 @@ test('a roll-out is started: for whom, how carefully, and what that comes to', a
     // The canary of who has not asked for a number is chosen by the gateway.
     { image: image().id, target: { kind: 'devices', ids: [idOf(3), idOf(5)] }, settings },
   ])
+})
+
+test('a roll-out is started and held by the keyboard alone', async () => {
+  const fake = fleet()
+  const page = await enter(fake, '/updates')
+  await page.getByRole('link', { name: 'Greenhouse 2.4' }).waitFor()
+  const focus = () =>
+    page.evaluate(() => {
+      const { activeElement } = document
+      return activeElement?.getAttribute('aria-label') ?? activeElement?.textContent
+    })
+  const tabTo = async (what: string) => {
+    for (let steps = 0; steps < 40 && (await focus()) !== what; steps++) await page.keyboard.press('Tab')
+    expect(await focus()).toBe(what)
+  }
+  await tabTo('Start a roll-out…')
+  await page.keyboard.press('Enter')
+  await dialog(page).waitFor()
+  await page.keyboard.press('Escape')
+  await dialog(page).waitFor({ state: 'detached' })
+  expect(await focus()).toBe('Start a roll-out…')
+  await page.keyboard.press('Enter')
+  await dialog(page).getByRole('textbox', { name: 'Canary, devices' }).focus()
+  await page.keyboard.type('3')
+  await page.keyboard.press('Enter')
+  await page.getByText('Greenhouse 2.4 has begun.').waitFor()
+  expect(fake.asked.at(-1)).toMatchObject({ path: 'rollouts', body: { settings: { canary: 3 } } })
+
+  // The heading of the new page has the focus; its acts come next.
+  await page.getByRole('button', { name: 'Pause', exact: true }).waitFor()
+  await tabTo('Pause')
+  await page.keyboard.press('Enter')
+  await page.getByText('Greenhouse 2.4 is paused.').waitFor()
+})
+
+test('devices that an aborted roll-out has left are called so, and nothing more is promised of them', async () => {
+  const fake = fleet()
+  fake.put(rollout({ state: 'aborted', stage: 1, reason: 'aborted by ada' }), [
+    rolloutDevice(0, 'done', { stage: 0 }),
+    rolloutDevice(1, 'targeted', { code: -32020, reason: 'low battery', retryAt: Date.now() + 60_000 }),
+  ])
+  const page = await enter(fake, '/updates/r1')
+  await page.getByText('Aborted by ada.').waitFor()
+  const row = rowOf(page, 'Bed 1')
+  await row.getByText('Not updated').waitFor()
+  expect(await row.locator('.words').textContent()).toBe('')
+  await page.getByRole('button', { name: 'Not updated 1' }).waitFor()
 })
 
 test('bundles are dropped or chosen; what is none is refused at once, and what the gateway refuses is told', async () => {

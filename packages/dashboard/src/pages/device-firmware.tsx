@@ -133,14 +133,14 @@ function State({ rollout, update }: { rollout: Rollout; update: RolloutDevice | 
           <>
             <dt>This device</dt>
             <dd>
-              <UpdateBadge device={update} size={image.size} />
+              <UpdateBadge device={update} rollout={rollout} />
               <span class="dim num">{ago(update.since, now.value)}</span>
-              <Percent device={update} size={image.size} />
+              <Percent device={update} rollout={rollout} />
             </dd>
           </>
         )}
       </dl>
-      {update && <UpdateWords device={update} />}
+      {update && <UpdateWords device={update} rollout={rollout} />}
     </>
   )
 }

@@ -86,7 +86,7 @@ function Known({ rollout, loaded }: { rollout: Rollout; loaded: Loaded<true> }) 
           Stages
         </h2>
         <StageStrip label="Stages" steps={views(rollout, values)} />
-        <RolloutFigures counts={rollout.counts} />
+        <RolloutFigures rollout={rollout} />
       </section>
       <Show of={loaded} what="the devices" lines={4}>
         {() => <RolloutDeviceTable rollout={rollout} devices={devices} />}

@@ -2,7 +2,7 @@ import type { Rollout, RolloutDevice } from '@usmp/gateway/contract'
 import type { ComponentChildren } from 'preact'
 import { now } from '../state/clock.js'
 import { doubtful } from '../state/link.js'
-import { DEVICE_WORDS, percentOf, STATE_WORDS } from '../state/rollout-progress.js'
+import { deviceWords, percentOf, STATE_WORDS } from '../state/rollout-progress.js'
 import { countdown } from '../text.js'
 
 function Badge({ look, sign, children }: { look: string; sign: string; children: ComponentChildren }) {
@@ -30,9 +30,9 @@ export function RolloutBadge({ rollout }: { rollout: Rollout }) {
 }
 
 /** The state of one device in a roll-out; of a transfer how far it is. */
-export function UpdateBadge({ device, size }: { device: RolloutDevice; size: number }) {
-  const { look, sign, word } = DEVICE_WORDS[device.state]
-  const percent = percentOf(device, { size })
+export function UpdateBadge({ device, rollout }: { device: RolloutDevice; rollout: Rollout }) {
+  const { look, sign, word } = deviceWords(device.state, rollout)
+  const percent = percentOf(device, rollout.image)
   return (
     <Badge look={look} sign={sign}>
       {word}

@@ -1,5 +1,5 @@
 import type { Rollout } from '@usmp/gateway/contract'
-import { KIND_WORDS, type Kind, targetsOf, totalsOf } from '../state/rollout-progress.js'
+import { type Kind, kindWord, targetsOf, totalsOf } from '../state/rollout-progress.js'
 import { whole } from '../text.js'
 
 /** In the order of the bar, from the left. What still waits is what is left of the bar. */
@@ -35,13 +35,13 @@ export function RolloutBar({ counts }: { counts: Rollout['counts'] }) {
 const TOLD: readonly Kind[] = ['done', 'busy', 'waiting', 'offline', 'failed', 'skipped']
 
 /** All kinds with their counts, as figures. */
-export function RolloutFigures({ counts }: { counts: Rollout['counts'] }) {
-  const totals = totalsOf(counts)
+export function RolloutFigures({ rollout }: { rollout: Rollout }) {
+  const totals = totalsOf(rollout.counts)
   return (
     <dl class="rollout-figures">
       {TOLD.filter((kind) => totals[kind] > 0 || kind === 'done' || kind === 'failed').map((kind) => (
         <div key={kind} class={kind}>
-          <dt>{KIND_WORDS[kind]}</dt>
+          <dt>{kindWord(kind, rollout)}</dt>
           <dd class={totals[kind] === 0 ? 'num none' : 'num'}>{whole(totals[kind])}</dd>
         </div>
       ))}

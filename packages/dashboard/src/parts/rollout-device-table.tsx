@@ -4,7 +4,7 @@ import { useState } from 'preact/hooks'
 import { deviceAddress, query, setQuery } from '../router.js'
 import { now } from '../state/clock.js'
 import { rowOf } from '../state/devices.js'
-import { KIND_WORDS, KINDS, type Kind, kindOf, percentOf } from '../state/rollout-progress.js'
+import { isLeft, KINDS, type Kind, kindOf, kindWord, percentOf } from '../state/rollout-progress.js'
 import { ago, plural, shown, span } from '../text.js'
 import { updateFault } from '../update-words.js'
 import { DeviceId, DeviceText } from './device-text.js'
@@ -29,7 +29,7 @@ export function RolloutDeviceTable({
     <section class="stack" aria-labelledby="rollout-devices">
       <div class="tools">
         <h2 id="rollout-devices">Devices</h2>
-        <Chips kinds={sorted.map(({ kind }) => kind)} filter={filter} />
+        <Chips rollout={rollout} kinds={sorted.map(({ kind }) => kind)} filter={filter} />
       </div>
       {list.length === 0 ? (
         <p class="nothing">
@@ -83,7 +83,7 @@ function inOrder(a: Entry, b: Entry): number {
   return KINDS.indexOf(a.kind) - KINDS.indexOf(b.kind) || one.stage - other.stage || (one.id < other.id ? -1 : 1)
 }
 
-function Chips({ kinds, filter }: { kinds: readonly Kind[]; filter: Kind | null }) {
+function Chips({ rollout, kinds, filter }: { rollout: Rollout; kinds: readonly Kind[]; filter: Kind | null }) {
   const counts = KINDS.map((kind) => ({ kind, count: kinds.filter((one) => one === kind).length }))
   return (
     <fieldset class="chips">
@@ -101,7 +101,7 @@ function Chips({ kinds, filter }: { kinds: readonly Kind[]; filter: Kind | null 
             aria-pressed={filter === kind}
             onClick={() => setQuery({ state: filter === kind ? null : kind })}
           >
-            {KIND_WORDS[kind]} <span class="num">{count}</span>
+            {kindWord(kind, rollout)} <span class="num">{count}</span>
           </button>
         ))}
     </fieldset>
@@ -110,7 +110,6 @@ function Chips({ kinds, filter }: { kinds: readonly Kind[]; filter: Kind | null 
 
 function DeviceRow({ device: { value: device }, rollout }: { device: Signal<RolloutDevice>; rollout: Rollout }) {
   const { id, stage, since } = device
-  const { size } = rollout.image
   const name = rowOf(id)?.device.value.name ?? ''
   return (
     <tr>
@@ -119,13 +118,13 @@ function DeviceRow({ device: { value: device }, rollout }: { device: Signal<Roll
         {name !== '' && <DeviceId id={id} />}
       </th>
       <td class="state">
-        <UpdateBadge device={device} size={size} />
-        <Percent device={device} size={size} />
+        <UpdateBadge device={device} rollout={rollout} />
+        <Percent device={device} rollout={rollout} />
       </td>
       <td class="dim num">{stageText(stage, rollout)}</td>
       <td class="since dim num">{ago(since, now.value)}</td>
       <td class="words">
-        <UpdateWords device={device} />
+        <UpdateWords device={device} rollout={rollout} />
       </td>
     </tr>
   )
@@ -138,8 +137,8 @@ function stageText(stage: number, rollout: Rollout): string {
 }
 
 /** A thin bar below the badge; its number is in the badge. */
-export function Percent({ device, size }: { device: RolloutDevice; size: number }) {
-  const percent = percentOf(device, { size })
+export function Percent({ device, rollout }: { device: RolloutDevice; rollout: Rollout }) {
+  const percent = percentOf(device, rollout.image)
   if (percent === null) return null
   return (
     <span class="rollout-track thin" aria-hidden="true">
@@ -149,8 +148,9 @@ export function Percent({ device, size }: { device: RolloutDevice; size: number 
 }
 
 /** What went wrong, what to do about it, and when the gateway tries again by itself. */
-export function UpdateWords({ device }: { device: RolloutDevice }) {
+export function UpdateWords({ device, rollout }: { device: RolloutDevice; rollout: Rollout }) {
   const { state, attempts, retryAt, code } = device
+  if (isLeft(state, rollout)) return null
   const fault = updateFault(device)
   return (
     <>

@@ -1,4 +1,4 @@
-import type { Image, RolloutSettings, RolloutTarget } from '@usmp/gateway/contract'
+import type { Device, Image, RolloutSettings, RolloutTarget } from '@usmp/gateway/contract'
 import { useState } from 'preact/hooks'
 import { api } from '../api.js'
 import { navigate, rolloutAddress } from '../router.js'
@@ -32,6 +32,9 @@ const MINUTE = 60_000
 /** As much as the gateway takes. */
 const MAX_SOAK = 7 * 24 * 60
 const MAX_CHOSEN = 1000
+/** So many devices need no search, and more than so many are not drawn at once. */
+const FEW = 8
+const MOST = 200
 
 /** Starts a roll-out: of which image, for whom, and how carefully. */
 export function StartDialog({ image }: { image: string | null }) {
@@ -212,7 +215,10 @@ function DeviceChoice({
   chosen: readonly string[]
   onChosen: (ids: readonly string[]) => void
 }) {
+  const [search, setSearch] = useState('')
   const devices = [...fits, ...silent, ...current]
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean)
+  const listed = devices.filter((device) => words.every((word) => textOf(device).includes(word)))
   if (devices.length === 0) return <p class="fault">No device here is of this product and chip.</p>
   const set = (id: string, on: boolean) => onChosen(on ? [...chosen, id] : chosen.filter((other) => other !== id))
   return (
@@ -220,8 +226,23 @@ function DeviceChoice({
       <legend>
         {plural(chosen.length, 'device')} of {devices.length} chosen
       </legend>
+      {devices.length > FEW && (
+        <input
+          type="search"
+          aria-label="Search by name, id or group"
+          placeholder="Search"
+          value={search}
+          onInput={(event) => setSearch(event.currentTarget.value)}
+        />
+      )}
       <div class="lines">
-        {devices.map((device) => (
+        {listed.length === 0 && <p class="dim">None of them fits.</p>}
+        {listed.length > MOST && (
+          <p class="dim">
+            These are the first {MOST} of {listed.length}. Search for the others.
+          </p>
+        )}
+        {listed.slice(0, MOST).map((device) => (
           <label key={device.id}>
             <input
               type="checkbox"
@@ -239,6 +260,9 @@ function DeviceChoice({
   )
 }
 
+const textOf = ({ id, name, group }: Device): string =>
+  [id, id.replaceAll(':', ''), name, group].join('\n').toLowerCase()
+
 /** How many devices it is for, and why others are not among them. */
 function Matches({ found: { fits, current, others, silent }, isOpen }: { found: Match; isOpen: boolean }) {
   const online = fits.filter(({ state }) => state === 'online').length
@@ -247,8 +271,9 @@ function Matches({ found: { fits, current, others, silent }, isOpen }: { found: 
     <ul class="matches" aria-label="Devices that it is for">
       <li>
         <b class="num">{plural(count, 'device')}</b> {count === 1 ? 'fits' : 'fit'}
-        {fits.length > 0 && `, ${online === fits.length ? 'all' : online} online`}.{' '}
-        {online < fits.length && 'The others are updated when they come back. '}
+        {fits.length > 0 &&
+          (online < fits.length ? `, ${online} online` : fits.length > 1 ? ', all online' : ', online')}
+        . {online < fits.length && 'The others are updated when they come back. '}
         {isOpen && 'Devices that join later are updated too.'}
       </li>
       {silent.length > 0 && (

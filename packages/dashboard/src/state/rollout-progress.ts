@@ -18,7 +18,7 @@ export const STATE_WORDS: Record<RolloutState, Words & { readonly said: string }
   aborted: { sign: '✕', word: 'Aborted', look: 'failed', said: 'aborted' },
 }
 
-export const DEVICE_WORDS: Record<RolloutDeviceState, Words> = {
+const DEVICE_WORDS: Record<RolloutDeviceState, Words> = {
   targeted: { sign: '○', word: 'Waits its turn', look: 'offline' },
   offline: { sign: '◌', word: 'Offline', look: 'offline' },
   offered: { sign: '▸', word: 'Offered', look: 'approved' },
@@ -32,16 +32,33 @@ export const DEVICE_WORDS: Record<RolloutDeviceState, Words> = {
   skipped: { sign: '–', word: 'Skipped', look: 'offline' },
 }
 
+/** A device that an aborted roll-out has left as it was. */
+const LEFT: Words = { sign: '–', word: 'Not updated', look: 'offline' }
+
+/** What a device is called in a roll-out; its turn never comes in one that is aborted. */
+export function deviceWords(state: RolloutDeviceState, rollout: Pick<Rollout, 'state'>): Words {
+  return isLeft(state, rollout) ? LEFT : DEVICE_WORDS[state]
+}
+
+/** Whether a device was waiting when its roll-out was aborted. */
+export function isLeft(state: RolloutDeviceState, rollout: Pick<Rollout, 'state'>): boolean {
+  return rollout.state === 'aborted' && (state === 'targeted' || state === 'offline')
+}
+
 /** What the devices of a roll-out come to, in the order of a table. Those that a person has to look at come first. */
 export const KINDS = ['failed', 'busy', 'waiting', 'offline', 'done', 'skipped'] as const
 export type Kind = (typeof KINDS)[number]
-export const KIND_WORDS: Record<Kind, string> = {
+const KIND_WORDS: Record<Kind, string> = {
   failed: 'Failed',
   busy: 'On the way',
   waiting: 'Wait their turn',
   offline: 'Offline',
   done: 'Updated',
   skipped: 'Skipped',
+}
+
+export function kindWord(kind: Kind, rollout: Pick<Rollout, 'state'>): string {
+  return kind === 'waiting' && rollout.state === 'aborted' ? LEFT.word : KIND_WORDS[kind]
 }
 
 export function kindOf(state: RolloutDeviceState): Kind {
