@@ -100,7 +100,7 @@ void usmp_sha512_update(usmp_sha512_state_t *state, const uint8_t *data, size_t 
   }
 }
 
-/* Section 5.1.2: a one, zeros, and the length in bits, of which 64 are enough here. */
+/* Section 5.1.2: a one, zeros, and the length in bits: 128 of them, the upper 64 being zero here. */
 void usmp_sha512_finish(usmp_sha512_state_t *state, uint8_t digest[64])
 {
   static const uint8_t one[1] = {0x80};
@@ -108,10 +108,10 @@ void usmp_sha512_finish(usmp_sha512_state_t *state, uint8_t digest[64])
   uint64_t bits = state->total * 8;
 
   usmp_sha512_update(state, one, 1);
-  size_t pad = (2 * sizeof state->block - 8 - state->filled) % sizeof state->block;
+  size_t pad = (2 * sizeof state->block - 16 - state->filled) % sizeof state->block;
   usmp_sha512_update(state, zeros, pad);
-  uint8_t length[8];
-  store_big(length, bits);
+  uint8_t length[16] = {0};
+  store_big(length + 8, bits);
   usmp_sha512_update(state, length, sizeof length);
   for (size_t i = 0; i < 8; i++) store_big(digest + 8 * i, state->chain[i]);
 }

@@ -5,8 +5,9 @@ source "$(dirname "$0")/common.sh"
 need riscv64-unknown-elf-gcc "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf" \
   xtensa-lx106-elf-gcc "gcc-xtensa-lx106 picolibc-xtensa-lx106-elf" qemu-system-riscv32 qemu-system-misc \
   qemu-system-xtensa qemu-system-misc clang "clang lld wasi-libc libclang-rt-14-dev-wasm32" cmake cmake make make gcc gcc \
-  python3 python3 node nodejs dpkg-source dpkg-dev xz xz-utils
+  cargo cargo python3 python3 node nodejs dpkg-source dpkg-dev xz xz-utils
 
+[ -f /usr/include/sodium.h ] || { echo "missing; install: apt-get install --no-install-recommends libsodium-dev" >&2; exit 3; }
 [ -f /usr/include/bearssl.h ] || { echo "missing; install: apt-get install --no-install-recommends libbearssl-dev" >&2; exit 3; }
 
 passed=0
@@ -41,6 +42,15 @@ serial_client() {
   "$BUILD/serial_client_test"
 }
 
+# The updates of this machine with both libraries of Ed25519, and Wycheproof's cases.
+both_ed25519() {
+  local out=$BUILD/ed25519
+  cmake -S "$ROOT" -B "$out" -DUSMP_MONOCYPHER="$("$ROOT/tests/cross/monocypher_source.sh")"
+  cmake --build "$out" -j2 --target vectors_ota test_ota test_ota_power
+  "$out/ota/tests/vectors_ota" && "$out/ota/tests/test_ota" && "$out/ota/tests/test_ota_power"
+  "$ROOT/tests/cross/wycheproof.sh" "$out"
+}
+
 mkdir -p "$BUILD"
 step 'line driver of ports/bare, here' serial_client
 step 'vectors on rv32imc (QEMU virt), BearSSL' "$ROOT/tests/rv32/vectors.sh"
@@ -48,6 +58,8 @@ step 'vectors on rv32imc (QEMU virt), BearSSL, -flto' "$ROOT/tests/rv32/vectors.
 step 'vectors on rv32imc (QEMU virt), PSA (mbedTLS)' "$ROOT/tests/rv32/vectors.sh" psa
 step 'vectors on Xtensa lx106 (QEMU sim)' "$ROOT/tests/xtensa/vectors.sh"
 step 'vectors as WebAssembly (Node)' wasm_vectors
+step 'updates on rv32imc (QEMU virt), Monocypher: vectors, instructions, stack' "$ROOT/tests/rv32/ota.sh"
+step 'updates with Monocypher and libsodium: vectors, tests, Wycheproof' both_ed25519
 step 'all tests of this machine with mbedTLS 3.6' "$ROOT/tests/cross/mbedtls36.sh"
 step 'engine as WebAssembly' "$ROOT/tests/wasm/build.sh" engine
 step 'image examples/bare_qemu' "$ROOT/tests/rv32/build.sh"
