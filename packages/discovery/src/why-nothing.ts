@@ -30,6 +30,7 @@ export function whyNothing({ networks, hosts, faults, ignored, dropped }: Tried)
     advice.push(
       'Multicasts and broadcasts stop at routers, VLANs and guest networks, and some access points and firewalls block them.',
     )
+    advice.push('A firewall on this machine may drop the answers: let in UDP from port 9001, and UDP 5353.')
     if (looksLikeContainer(networks)) {
       advice.push(
         'This looks like a container: its network is not the one of the house. Give it the network of the host.',

@@ -7,7 +7,7 @@ import { instrument, type Point } from './instrument.js'
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
 
 /** What is fuzzed. Programs around it, tests and targets are not counted. */
-const COUNTED = /packages\/(core|rpc|mqtt|ota|gateway|relay)\/src\/[\w/-]+\.ts$/
+const COUNTED = /packages\/(core|rpc|mqtt|ota|discovery|gateway|relay)\/src\/[\w/-]+\.ts$/
 
 export interface Bundle {
   /** The worker as one file. */
@@ -37,6 +37,8 @@ export async function bundleWorker(): Promise<Bundle> {
     target: 'node20',
     tsconfig: join(root, 'tsconfig.base.json'),
     external: ['libsodium'],
+    // For dependencies in CommonJS.
+    banner: { js: "import { createRequire } from 'node:module'\nconst require = createRequire(import.meta.url)" },
     plugins: [counted],
     logLevel: 'warning',
   })

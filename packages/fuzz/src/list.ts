@@ -105,6 +105,12 @@ export const list: readonly About[] = [
     ),
   },
   {
+    name: 'discovery',
+    what: 'answers, TXT records, DNS messages, and floods of them: read in one way only, no text that a terminal obeys, all of it bounded',
+    maxLength: 600,
+    covers: ['query', 'facts', 'txt', 'dns-sd', 'found'].map((name) => `packages/discovery/src/${name}.ts`),
+  },
+  {
     name: 'relay-join',
     what: 'JOINs and first messages, and peers of a relay that come, send and go in any order: nothing of them is left',
     maxLength: 300,

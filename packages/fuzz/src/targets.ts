@@ -1,5 +1,6 @@
 import type { Target } from './target.js'
 import { differential } from './targets/differential.js'
+import { discovery } from './targets/discovery.js'
 import { frames } from './targets/frames.js'
 import { gatewayHttp } from './targets/gateway-http.js'
 import { gatewayTelemetry } from './targets/gateway-telemetry.js'
@@ -23,6 +24,7 @@ export const targets: Readonly<Record<string, Target>> = {
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
   'ota-manifest': otaManifest,
+  discovery,
   'relay-join': relayJoin,
   'relay-pairing': relayPairing,
   'relay-channel': relayChannel,

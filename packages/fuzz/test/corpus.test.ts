@@ -14,6 +14,7 @@ const REACHES: Readonly<Record<string, number>> = {
   'gateway-http': 0.5,
   'gateway-telemetry': 0.6,
   'ota-manifest': 0.8,
+  discovery: 0.8,
   'relay-join': 0.65,
   'relay-pairing': 0.6,
   'relay-channel': 0.8,
