@@ -7,6 +7,7 @@ const PROGRAMS = ['cable.py', 'lossy-relay-program.mjs', 'random-numbers.mjs']
 export default defineConfig({
   entry: [
     'src/index.ts',
+    'src/accessibility.ts',
     'src/adapter-suite.ts',
     'src/c-programs.ts',
     'src/cable.ts',

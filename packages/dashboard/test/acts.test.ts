@@ -1,7 +1,7 @@
 import { hkdfSync, randomBytes } from 'node:crypto'
+import { isClean } from '@usmp/testing/accessibility'
 import type { Locator, Page } from 'playwright-core'
 import { beforeAll, expect, test } from 'vitest'
-import { isClean } from './clean.ts'
 import { dialog, keyField, logIn, PATIENCE, rig } from './rig.ts'
 import { type Key, newKey, type World } from './world.ts'
 

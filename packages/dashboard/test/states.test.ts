@@ -1,7 +1,7 @@
 import type { Device } from '@usmp/gateway/contract'
+import { isClean } from '@usmp/testing/accessibility'
 import type { Page, WebSocketRoute } from 'playwright-core'
 import { beforeAll, expect, test, vi } from 'vitest'
-import { isClean } from './clean.ts'
 import { dialog, logIn, PATIENCE, rig, setUp, stepUp } from './rig.ts'
 import { newKey, PASSWORD, USER, type World } from './world.ts'
 

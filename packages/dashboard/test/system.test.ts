@@ -1,6 +1,6 @@
+import { isClean } from '@usmp/testing/accessibility'
 import type { Page } from 'playwright-core'
 import { beforeAll, expect, test } from 'vitest'
-import { isClean } from './clean.ts'
 import { dialog, logIn, rig } from './rig.ts'
 import { PASSWORD, USER, type World } from './world.ts'
 

@@ -1,6 +1,6 @@
+import { isClean } from '@usmp/testing/accessibility'
 import type { Locator, Page } from 'playwright-core'
 import { beforeAll, expect, test } from 'vitest'
-import { isClean } from './clean.ts'
 import { device, FakeUpdates, idOf, image, rollout, rolloutDevice } from './fake-updates.ts'
 import { dialog, logIn, PATIENCE, rig } from './rig.ts'
 import type { World } from './world.ts'

@@ -1,19 +1,9 @@
-import axe from 'axe-core'
-import type { Page } from 'playwright-core'
+import { accessibilityFaults } from '@usmp/testing/accessibility'
 import { expect, test } from 'vitest'
 import { fresh, PATIENCE, rigs } from './rig.ts'
 
 const LONG = { timeout: 600_000 }
 const rig = rigs()
-
-/** What axe finds wrong with a page: rules, and where. */
-async function faults(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  return page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: typeof axe }).axe.run()
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`))
-  })
-}
 
 for (const colorScheme of ['dark', 'light'] as const) {
   for (const viewport of [
@@ -24,7 +14,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
       const hub = await rig().hub()
       const signIn = await rig().open(hub.page, { colorScheme, viewport })
       await signIn.getByRole('heading', { name: 'Take a seat' }).waitFor(PATIENCE)
-      expect(await faults(signIn)).toEqual([])
+      expect(await accessibilityFaults(signIn)).toEqual([])
 
       const robot = rig().world.robot(hub.tcp, { name: 'rover' })
       const page = await rig().open(rig().address(hub, 'page'), { colorScheme, viewport })
@@ -32,14 +22,14 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.getByLabel('Message to the robot').fill('hello')
       await page.keyboard.press('Enter')
       await expect.poll(() => page.locator('#chat-log li').count(), PATIENCE).toBe(2)
-      expect(await faults(page)).toEqual([])
+      expect(await accessibilityFaults(page)).toEqual([])
 
       // And where things are as bad as they get: old figures, a fault, a stop that nobody answers.
       robot.child.kill('SIGSTOP')
       await page.locator('#stale').waitFor(PATIENCE)
       await page.keyboard.press('Escape')
       await page.locator('#stop-outcome[data-state=bad]').waitFor(PATIENCE)
-      expect(await faults(page)).toEqual([])
+      expect(await accessibilityFaults(page)).toEqual([])
     })
   }
 }

@@ -1,4 +1,4 @@
-import axe from 'axe-core'
+import { isClean } from '@usmp/testing/accessibility'
 import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import {
@@ -16,38 +16,6 @@ import {
 } from './rig.ts'
 
 const rig = rigs()
-const WIDE = { width: 1440, height: 900 }
-const NARROW = { width: 390, height: 844 }
-/** What a scheme can break; everything else is the same in both. */
-const COLOURS = ['color-contrast', 'link-in-text-block']
-
-/** What axe finds wrong with a page: rules, and where. */
-async function faults(page: Page, rules: readonly string[] | null): Promise<string[]> {
-  if (!(await page.evaluate(() => 'axe' in globalThis))) await page.evaluate(axe.source)
-  return page.evaluate(async (values) => {
-    const { run } = (globalThis as unknown as { axe: typeof axe }).axe
-    const only = values && { runOnly: { type: 'rule' as const, values: [...values] } }
-    const { violations } = await run(document, { resultTypes: ['violations'], ...only })
-    return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target}`))
-  }, rules)
-}
-
-/** The page is without fault in both schemes and at both widths, and nothing of it is cut off. */
-async function isClean(page: Page, what: string): Promise<void> {
-  for (const [colorScheme, size, rules] of [
-    ['light', WIDE, null],
-    ['dark', WIDE, COLOURS],
-    ['dark', NARROW, null],
-    ['light', NARROW, COLOURS],
-  ] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await page.setViewportSize(size)
-    expect(await faults(page, rules), `${what}, ${colorScheme}, ${size.width}`).toEqual([])
-    const width = await page.evaluate(() => document.documentElement.scrollWidth)
-    expect(width, `${what} fits ${size.width}`).toBeLessThanOrEqual(size.width)
-  }
-  await page.setViewportSize(WIDE)
-}
 
 test('axe finds nothing, light or dark, wide or narrow, and everything fits', async () => {
   const relay = await ownRelay()
