@@ -1,8 +1,7 @@
-import { readFile } from 'node:fs/promises'
 import { fromHex, UsmpError } from '@usmp/core'
 import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
-import { reading, readPublicKeyFile, writeBundle } from './files.js'
+import { readPublicKeyFile, readStart, writeBundle } from './files.js'
 import { loadOta } from './package.js'
 import { assertSigned } from './show.js'
 import { tellSigned } from './sign.js'
@@ -41,9 +40,9 @@ async function readSignature(path: string): Promise<Uint8Array> {
 }
 
 async function readSmallFile(path: string): Promise<Uint8Array> {
-  const content = await reading(path, () => readFile(path))
+  const content = await readStart(path, MAX_FILE + 1)
   if (content.length <= MAX_FILE) return new Uint8Array(content)
-  throw new UsmpError('INVALID_ARGUMENT', `${path} has ${content.length} bytes, and ${MAX_FILE} are the most`, {
+  throw new UsmpError('INVALID_ARGUMENT', `${path} has more than ${MAX_FILE} bytes`, {
     hint: 'Is the order of the files right? First what `usmp ota manifest` wrote, then its signature, then the image.',
   })
 }

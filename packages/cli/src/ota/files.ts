@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises'
+import { access, open } from 'node:fs/promises'
 import { UsmpError } from '@usmp/core'
 import { fileError, readSecretFile } from '@usmp/node/key-files'
 import type { Manifest } from '@usmp/ota'
@@ -77,6 +77,18 @@ export async function writeBundle(path: string, manifest: Manifest, image: strin
   await writing(path, () => writeBundleFile(path, manifest, image))
 }
 
+/**
+ * That nothing is there yet, so that nobody types a passphrase for what cannot be written.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export async function assertNew(path: string): Promise<void> {
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) throw existsAlready(path)
+}
+
 /** What an action on a file fails with, told of this file. */
 export async function reading<T>(path: string, action: () => Promise<T>): Promise<T> {
   try {
@@ -91,26 +103,33 @@ export async function writing<T>(path: string, action: () => Promise<T>): Promis
   try {
     return await action()
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') {
-      throw new UsmpError('INVALID_ARGUMENT', `${path} exists already and is not overwritten`, {
-        cause,
-        hint: 'Choose another name, or remove the file yourself.',
-      })
-    }
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw existsAlready(path, cause)
     throw isOwn(cause) ? cause : fileError('write', path, cause)
   }
 }
 
 /** A file of a key, as it stands there: the secret half, or the public one, which all may read. */
-export function readKeyText(path: string): Promise<string> {
+export async function readKeyText(path: string): Promise<string> {
+  return (await readStart(path, MAX_KEY_FILE)).toString('latin1')
+}
+
+/** What a file begins with: at most so many bytes. */
+export function readStart(path: string, length: number): Promise<Buffer> {
   return reading(path, async () => {
     const file = await open(path)
     try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_KEY_FILE), 0, MAX_KEY_FILE, null)
-      return buffer.toString('latin1', 0, bytesRead)
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, null)
+      return buffer.subarray(0, bytesRead)
     } finally {
       await file.close()
     }
+  })
+}
+
+function existsAlready(path: string, cause?: unknown): UsmpError {
+  return new UsmpError('INVALID_ARGUMENT', `${path} exists already and is not overwritten`, {
+    cause,
+    hint: 'Choose another name, or remove the file yourself. A key is needed for as long as devices that trust it are to get updates.',
   })
 }
 

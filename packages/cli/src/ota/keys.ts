@@ -1,10 +1,10 @@
-import { access, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { toHex, UsmpError } from '@usmp/core'
 import { writeSecretFile } from '@usmp/node/key-files'
 import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
 import { askNewPassphrase, type PassphraseFlags } from '../passphrase.js'
-import { openKeyFile, readKeyText, readPublicKeyFile, writing } from './files.js'
+import { assertNew, openKeyFile, readKeyText, readPublicKeyFile, writing } from './files.js'
 import { loadNode, loadOta } from './package.js'
 
 export interface KeygenFlags extends PassphraseFlags {
@@ -56,18 +56,6 @@ async function newPassphrase({ passphrase, passphraseFile }: Omit<KeygenFlags, '
     throw new UsmpError('INVALID_ARGUMENT', '--no-passphrase and --passphrase-file exclude each other')
   }
   return passphrase ? (await askNewPassphrase(passphraseFile)) || undefined : undefined
-}
-
-/** So that nobody types a passphrase for a key that cannot be written. */
-async function assertNew(path: string): Promise<void> {
-  const isThere = await access(path).then(
-    () => true,
-    () => false,
-  )
-  if (!isThere) return
-  throw new UsmpError('INVALID_ARGUMENT', `${path} exists already and is not overwritten`, {
-    hint: 'Choose another name. A key that devices trust is needed for as long as they are to get updates.',
-  })
 }
 
 async function tellPublicKey(publicKey: Uint8Array, form: 'hex' | 'c' | 'pem', output: Output): Promise<void> {

@@ -1,5 +1,5 @@
 import { UsmpError } from '@usmp/core'
-import type { ManifestFields } from '@usmp/ota'
+import type { NewManifest } from '@usmp/ota'
 import type { Command } from 'commander'
 import { imageFacts, readPublicKeyFile } from './files.js'
 import { loadOta } from './package.js'
@@ -34,15 +34,17 @@ export function addManifestOptions(command: Command): Command {
     .option('--revoke <ID...>', 'ids of keys that devices trust no more then, at most 8')
 }
 
+/** What a manifest says before anybody is known to sign it. */
+export type UnsignedFields = Omit<NewManifest, 'keyId'>
+
 /**
  * The fields of a manifest for an image file.
  * @throws UsmpError INVALID_ARGUMENT
  */
-export async function manifestFields(image: string, flags: ManifestFlags, keyId: string): Promise<ManifestFields> {
+export async function manifestFields(image: string, flags: ManifestFlags): Promise<UnsignedFields> {
   const { parseDay, parseVersion } = await loadOta()
   const { product, chip, version, counter, leastVersion, notAfter, name = '', nextKey, revoke = [] } = flags
   const given = {
-    keyId,
     product,
     chip,
     version: parseVersion(version),
@@ -51,7 +53,6 @@ export async function manifestFields(image: string, flags: ManifestFlags, keyId:
     notAfter: notAfter === undefined ? 0 : parseDay(notAfter),
     name,
     revokedKeys: revoke.map(parseKeyId),
-    extensions: [],
   }
   // The image last: it may be large, and a wrong option is told at once.
   const next = nextKey === undefined ? {} : { nextKey: await readPublicKeyFile(nextKey) }

@@ -4,7 +4,7 @@ import type { Manifest } from '@usmp/ota'
 import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
 import type { PassphraseFlags } from '../passphrase.js'
-import { openKeyFile, readPublicKeyFile, writeBundle, writing } from './files.js'
+import { assertNew, openKeyFile, readPublicKeyFile, writeBundle, writing } from './files.js'
 import { type ManifestFlags, manifestFields, parseKeyId } from './manifest-options.js'
 import { loadOta } from './package.js'
 import { factsOf, summaryOf } from './summary.js'
@@ -23,9 +23,11 @@ export interface ManifestCommandFlags extends ManifestFlags {
 /** Signs an image, and writes both into one file. */
 export async function signCommand(image: string, flags: SignFlags, output: Output): Promise<number> {
   const { encodeManifest } = await loadOta()
+  await assertNew(flags.out)
+  const fields = await manifestFields(image, flags)
+  // Last, as it may ask for a passphrase: what is wrong besides is told before.
   const key = await openKeyFile(flags.key, flags)
-  const fields = await manifestFields(image, flags, key.keyId)
-  const manifest = encodeManifest(fields, (message) => key.sign(message))
+  const manifest = encodeManifest({ ...fields, keyId: key.keyId }, (message) => key.sign(message))
   await writeBundle(flags.out, manifest, image)
   await tellSigned(flags.out, manifest, output)
   return ExitCode.OK
@@ -35,7 +37,7 @@ export async function signCommand(image: string, flags: SignFlags, output: Outpu
 export async function manifestCommand(image: string, flags: ManifestCommandFlags, output: Output): Promise<number> {
   const { messageToSign } = await loadOta()
   const keyId = await keyIdOfSigner(flags)
-  const message = messageToSign(await manifestFields(image, flags, keyId))
+  const message = messageToSign({ ...(await manifestFields(image, flags)), keyId })
   const { out } = flags
   await writing(out, () => writeFile(out, message, { flag: 'wx' }))
   output.status(
