@@ -260,7 +260,8 @@ class Client:
         self._authentic = False
         self._accepted_at = self._sent_at = now
         self._pings = []
-        self._pings_open = 0
+        # PINGs that no PONG has answered yet.
+        self.pings_open = 0
         self._pongs = []
         self._budget = _BUDGET
         self._budget_at = now
@@ -330,8 +331,8 @@ class Client:
                 self._pongs = self._pongs[-7:] + [now]
                 self._submit([(PONG, b"")], now)
         elif kind == PONG:
-            if self._pings_open:
-                self._pings_open -= 1
+            if self.pings_open:
+                self.pings_open -= 1
             else:
                 self._charge(125, now)
         elif kind == REKEY:
@@ -381,5 +382,5 @@ class Client:
 
     def _ping(self, now):
         self._pings = self._pings[-3:] + [now]
-        self._pings_open = min(8, self._pings_open + 1)
+        self.pings_open = min(8, self.pings_open + 1)
         self._submit([(PING, b"")], now)

@@ -46,6 +46,14 @@ class Connection:
             self._check()
         return message
 
+    def ping(self, timeout=5000):
+        """The round trip in ms; None if no PONG came in time. Messages that come meanwhile wait for `receive`."""
+        begun = self._clock.now()
+        self.client.ping(begun)
+        if self._run(timeout, lambda: not self.client.pings_open):
+            return self._clock.now() - begun
+        return self._check()
+
     def close(self):
         """Says BYE, and waits until it has left."""
         self.client.close(self._clock.now())
