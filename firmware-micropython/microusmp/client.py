@@ -48,7 +48,7 @@ class Client:
     def __init__(self, device_id, psk, random, now, framing=None):
         """
         device_id: 6 bytes. psk: 16 bytes or more. random: a function like os.urandom. framing: StreamFraming() where left out, or
-        SerialFraming().
+        SerialFraming() of serial.py.
         """
         if len(device_id) != 6 or len(psk) < 16:
             raise UsmpError("INVALID_ARGUMENT" if len(device_id) != 6 else "WEAK_PSK")
@@ -61,7 +61,7 @@ class Client:
         self._id = device_id
         self._psk = psk
         self._framing = framing or StreamFraming()
-        self._serial = isinstance(self._framing, SerialFraming)
+        self._serial = self._framing.serial
         self._random = random
         self._out = []
         self._messages = []
@@ -69,10 +69,8 @@ class Client:
         self._state = _HANDSHAKE
         self._challenges = []
         self._retried = False
-        self._private = random(32)
-        self._public = x25519(self._private)
-        self._deadline = now + _STEP
-        self._transmit(HELLO, 0, device_id + self._public, now)
+        self._tx = None
+        self._begin(now)
 
     # What an application calls.
 
@@ -156,12 +154,19 @@ class Client:
         elif self._state == _CLOSING and now >= self._deadline:
             self._end("CLOSED")
         elif self._state == _OPEN:
-            if now - self._accepted_at >= _IDLE:
+            # While messages wait to be taken nothing is read, so nothing is missed.
+            if now - self._accepted_at >= _IDLE and not self.full():
                 self._end("IDLE_TIMEOUT")
             elif now >= self._keepalive_at():
                 self._ping(now)
 
     # Inside.
+
+    def _begin(self, now):
+        self._private = self._random(32)
+        self._public = x25519(self._private)
+        self._deadline = now + _STEP
+        self._transmit(HELLO, 0, self._id + self._public, now)
 
     def _check_open(self):
         if self._state != _OPEN:
@@ -173,7 +178,7 @@ class Client:
         self._state = _CLOSED
         self.reason = code
         self._pieces = None
-        self._private = self._psk = None
+        self._private = self._psk = self._tx = None
         self._challenges = self._epochs = []
 
     def _drop(self, code):
@@ -301,7 +306,11 @@ class Client:
         while self._epochs[0] is not epoch:
             self._epochs.pop(0)
         self._accepted_at = now
+        self._acknowledge(kind, seq, epoch.rx)
         self._accepted(kind, seq, text, epoch, now)
+
+    def _acknowledge(self, kind, seq, key):
+        pass
 
     def _open(self, kind, seq, payload):
         """The epoch under which a frame opens, and what is inside."""

@@ -189,42 +189,28 @@ class DatagramClient(Client):
         self._acknowledge(kind, seq)
 
     def _sealed(self, kind, seq, payload, now):
-        if kind in (CHALLENGE, SESSION_OK, HELLO_RETRY):
-            digest = sha256(encode(kind, seq, payload)).digest()[:8]
-            if digest in self._taken:
+        if kind < DATA or kind == HELLO_RETRY:
+            if sha256(encode(kind, seq, payload)).digest()[:8] in self._taken:
                 return self._acknowledge(kind, seq)
-            raise UsmpError("UNEXPECTED_PACKET")
-        if not DATA <= kind <= DATA_FRAG and kind != REKEY:
             raise UsmpError("UNEXPECTED_PACKET")
         if kind in (DATA, DATA_FRAG) and self.full():
             # It is not acknowledged, so it comes again.
             return self._drop("QUEUE_FULL")
-        if not any([epoch.admits(seq) for epoch in self._epochs]):
-            self._again(kind, seq)
         try:
-            epoch, text = self._open(kind, seq, payload)
+            Client._sealed(self, kind, seq, payload, now)
         except UsmpError as error:
-            if error.code == "DECRYPT_FAILED":
-                self._again(kind, seq, error)
-            raise
-        if seq == 0xFFFFFFFF:
-            raise UsmpError("SEQ_EXHAUSTED")
-        self._opened = True
-        epoch.accept(seq)
-        while self._epochs[0] is not epoch:
-            self._epochs.pop(0)
-        self._accepted_at = now
-        self._acknowledge(kind, seq, epoch.rx)
-        if self._state != _CLOSED:
-            self._accepted(kind, seq, text, epoch, now)
-
-    def _again(self, kind, seq, error=None):
-        """A number that was seen is acknowledged again (7.4)."""
-        for epoch in self._epochs:
-            if epoch.seen(seq):
+            if error.code != "DECRYPT_FAILED":
+                raise
+            # A number that was seen under these keys is acknowledged again (7.4).
+            seen = [epoch for epoch in self._epochs if epoch.seen(seq)]
+            for epoch in seen:
                 self._acknowledge(kind, seq, epoch.rx)
-                raise UsmpError("REPLAYED")
-        raise error or UsmpError("REPLAYED")
+            if not seen and self._admitted(seq):
+                raise
+            raise UsmpError("REPLAYED")
+
+    def _admitted(self, seq):
+        return any([epoch.admits(seq) for epoch in self._epochs])
 
     def _assemble(self, kind, seq, text, epoch):
         try:

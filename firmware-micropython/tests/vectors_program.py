@@ -3,10 +3,11 @@
 import json
 import sys
 
-from microusmp import crypto, frame
+from microusmp import crypto, frame, serial
 from microusmp.client import Client, Epoch
 from microusmp.datagram import DatagramClient, Window
 from microusmp.frame import UsmpError
+from microusmp.server import Server
 
 
 class Unsupported(Exception):
@@ -67,7 +68,7 @@ def deframe(call):
 
 def line(call):
     version_2(call)
-    framing = frame.SerialFraming()
+    framing = serial.SerialFraming()
     frames = []
     for chunk in call["chunks"]:
         for one in framing.feed(unhex(chunk)):
@@ -77,7 +78,7 @@ def line(call):
 
 def packet(call):
     version_2(call)
-    return {"frame": tohex(frame.unpack(unhex(call["packet"])))}
+    return {"frame": tohex(serial.unpack(unhex(call["packet"])))}
 
 
 def x25519(call):
@@ -145,10 +146,14 @@ def sent(client):
 
 def handshake(call):
     version_2(call)
-    if call["role"] == "server":
-        raise Unsupported("this is a client")
-    private = unhex(call["private"])
-    client = KINDS[call["transport"]](unhex(call["device_id"]), unhex(call["psk"]), lambda _: private, 0)
+    private, psk = unhex(call["private"]), unhex(call["psk"])
+    if call["role"] == "client":
+        client = KINDS[call["transport"]](unhex(call["device_id"]), psk, lambda _: private, 0)
+    elif call["transport"] == "ordered":
+        numbers = [bytes(32), private, unhex(call["nonce"]), unhex(call["session_id"])]
+        client = Server(lambda device_id: psk, lambda _: numbers.pop(0), 0)
+    else:
+        raise Unsupported("a server on datagrams is not in this package")
     steps = []
     for data in [None] + [unhex(one) for one in call["receive"]]:
         client.dropped = {}
@@ -162,7 +167,8 @@ def handshake(call):
     answer = {"steps": steps[call["start"] :]}
     if client.state() == "open":
         epoch = client._epochs[0]
-        answer["k_c2s"], answer["k_s2c"] = tohex(epoch.tx), tohex(epoch.rx)
+        keys = tohex(epoch.tx), tohex(epoch.rx)
+        answer["k_c2s"], answer["k_s2c"] = keys if call["role"] == "client" else keys[::-1]
     return answer
 
 
@@ -321,8 +327,8 @@ calls = {
     "deframe": deframe,
     "line": line,
     "packet": packet,
-    "cobs_encode": lambda call: {"encoded": tohex(frame.cobs_encode(unhex(call["data"])))},
-    "cobs_decode": lambda call: {"data": tohex(frame.cobs_decode(unhex(call["encoded"])))},
+    "cobs_encode": lambda call: {"encoded": tohex(serial.cobs_encode(unhex(call["data"])))},
+    "cobs_decode": lambda call: {"data": tohex(serial.cobs_decode(unhex(call["encoded"])))},
     "x25519": x25519,
     "hmac": hmac,
     "hkdf": hkdf,

@@ -52,6 +52,14 @@ const python = (release: string, rest: Pick<Implementation, 'suites' | 'rekey'>)
   ...rest,
 })
 
+/** It follows a rekey, and begins none. */
+const micropython: Omit<Implementation, 'name' | 'command'> = {
+  client: ['tcp', 'udp'],
+  server: [],
+  suites: ['chacha'],
+  rekey: false,
+}
+
 /** An emulated chip takes a second of a processor for a session: it is tested with one of each kind. */
 const chip: Implementation = {
   name: 'C on rv32, BearSSL',
@@ -66,6 +74,8 @@ export const implementations: readonly Implementation[] = [
   { name: 'C, PSA', ...c('c.mjs', '--program', join(cFolder, cPrograms.psa)) },
   { name: 'C, BearSSL', ...c('c.mjs', '--program', join(cFolder, cPrograms.bearssl)) },
   chip,
+  { name: 'MicroPython', command: node('micropython.mjs'), ...micropython },
+  { name: 'MicroPython client on CPython', command: ['python3', here('micropython.py')], ...micropython },
   python('1.2.2', { suites: both, rekey: true }),
   python('1.1.0', { suites: ['aes'], rekey: false }),
   python('1.0.0', { suites: ['aes'], rekey: false }),
