@@ -2,6 +2,9 @@
 
 #include "usmp_discovery.h"
 
+#define MAX_RECORD 200u /* bytes, each entry with its length byte */
+#define MAX_ENTRIES 32u
+
 /* In the order of their numbers. */
 static const char *const carrier_names[] = {"tcp", "udp", "ws", "mqtt", "wss"};
 static const char digits[] = "0123456789abcdef";
@@ -194,12 +197,24 @@ void usmp_discovery_begin_txt(usmp_discovery_txt_reader_t *reader, uint16_t port
   reader->port = port;
 }
 
+static bool is_printable(value_t value)
+{
+  for (size_t i = 0; i < value.len; i++) {
+    if (value.at[i] < ' ' || value.at[i] > '~') return false;
+  }
+  return true;
+}
+
 void usmp_discovery_read_txt(usmp_discovery_txt_reader_t *reader, const char *key, size_t key_len, const char *value,
                              size_t len)
 {
   int number = key_number((value_t){key, key_len});
 
-  if (number < 0 || (reader->seen >> number & 1u)) return;
+  reader->entries++;
+  reader->size += 1 + key_len + (value ? 1 + len : 0);
+  if (reader->entries > MAX_ENTRIES || reader->size > MAX_RECORD) reader->good = false;
+  if (!reader->good || number < 0 || !value || !is_printable((value_t){value, len})) return;
+  if (reader->seen >> number & 1u) return;
   reader->seen |= 1u << number;
   if (!read_item(reader, number, (value_t){value, len})) reader->good = false;
 }

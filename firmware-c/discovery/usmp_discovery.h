@@ -108,13 +108,16 @@ typedef struct usmp_discovery_txt {
 size_t usmp_discovery_write_txt(const usmp_discovery_offer_t *offer, usmp_discovery_txt_t items[USMP_DISCOVERY_MAX_TXT]);
 void usmp_discovery_write_instance_name(const usmp_discovery_offer_t *offer, char name[USMP_DISCOVERY_INSTANCE_NAME]);
 
-/* Read an item at a time, in the order of the record; a key that comes again is not looked at. Then the end: returns 0, or
-   USMP_ERR_BAD_PAYLOAD when it was no offer of ours. `port` is that of the SRV record, for carriers that name none. */
+/* Read an entry at a time, in the order of the record; `value` is null where it has no '='. A key that comes again, and one with bytes
+   that are no printable ASCII, are not looked at. Then the end: returns 0, or USMP_ERR_BAD_PAYLOAD when it was no offer of ours, or a record
+   of more than 200 bytes. `port` is that of the SRV record, for carriers that name none. */
 typedef struct usmp_discovery_txt_reader {
   usmp_discovery_offer_t offer;
   bool good;
   uint16_t port;
   uint32_t seen; /* a bit for each key */
+  size_t size;   /* of the record so far */
+  uint32_t entries;
 } usmp_discovery_txt_reader_t;
 
 void usmp_discovery_begin_txt(usmp_discovery_txt_reader_t *reader, uint16_t port);

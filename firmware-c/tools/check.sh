@@ -56,7 +56,7 @@ build_and_test() {
 
 uninitialised() { # the tests that need no crypto library, as that is not compiled with the sanitizer
   tests="test_connection_toy test_datagram_toy test_handshake_toy test_keepalive_toy test_rekey_toy test_faults_toy"
-  tests="$tests test_callbacks_toy test_cookie_toy test_lockout_toy test_psk_toy test_usmp test_mqtt test_ws"
+  tests="$tests test_callbacks_toy test_cookie_toy test_lockout_toy test_psk_toy test_usmp test_mqtt test_ws test_discovery"
   cmake -S "$here" -B "$work/memory" -G "$generator" -DCMAKE_C_COMPILER=clang -DCMAKE_C_FLAGS="-fsanitize=memory" || return 1
   # shellcheck disable=SC2086
   cmake --build "$work/memory" --target $tests || return 1

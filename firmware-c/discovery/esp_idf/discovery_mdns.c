@@ -101,7 +101,7 @@ static bool read_offer(const mdns_result_t *result, usmp_discovery_offer_t *offe
   usmp_discovery_begin_txt(&reader, result->port);
   for (size_t i = 0; i < result->txt_count; i++) {
     const char *key = result->txt[i].key, *value = result->txt[i].value;
-    if (key) usmp_discovery_read_txt(&reader, key, strlen(key), value ? value : "", value ? result->txt_value_len[i] : 0);
+    if (key) usmp_discovery_read_txt(&reader, key, strlen(key), value, value ? result->txt_value_len[i] : 0);
   }
   return usmp_discovery_end_txt(&reader, offer) == USMP_OK;
 }

@@ -465,17 +465,22 @@ static void txt_records_of_strangers(void **state)
                                       "v=2 r=d n=8f3a t=tcp,udp,ws,mqtt,wss,tcp",
                                       "v=2 r=d n=8f3a t=sctp:9000",
                                       "v=2 r=g n=8f3a w=usmp",
-                                      "v=2 r=g n=8f3a s=h\xc3\xb6",
+                                      "v=2 r=g n=8f3a s=h.m",
                                       "v=2 r=g n=8f3a s=123456789012345678901234567890123"};
   usmp_discovery_offer_t offer;
 
   (void)state;
   for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) assert_int_equal(reads_txt(wrong[i], &offer), USMP_ERR_BAD_PAYLOAD);
   /* Unknown keys mean nothing, of one that comes twice the first counts, and a kind without a port has that of the SRV record. */
-  assert_int_equal(reads_txt("x=1 v=2 r=d n=8f3a t=tcp,udp:9000 n=xxxx", &offer), 0);
+  assert_int_equal(reads_txt("x=1 v=2 r=d n=\x01 n=8f3a t=tcp,udp:9000 n=xxxx", &offer), 0);
   assert_int_equal(usmp_discovery_port_of(&offer, USMP_CARRIER_TCP), 7000);
   assert_int_equal(usmp_discovery_port_of(&offer, USMP_CARRIER_UDP), 9000);
   assert_int_equal(usmp_discovery_port_of(&offer, USMP_CARRIER_WS), 0);
+  char longest[256] = "v=2 r=d n=8f3a x="; /* 4 entries: with their length bytes one more than this text */
+  memset(longest + strlen(longest), 'x', 199 - strlen(longest));
+  assert_int_equal(reads_txt(longest, &offer), 0);
+  strcat(longest, "x"); /* 201 bytes in a record */
+  assert_int_equal(reads_txt(longest, &offer), USMP_ERR_BAD_PAYLOAD);
 }
 
 /* Of the responder that the tests have. */
