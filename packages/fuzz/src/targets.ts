@@ -7,6 +7,7 @@ import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
 import { mqtt } from './targets/mqtt.js'
 import { otaManifest } from './targets/ota-manifest.js'
+import { otaTransfer } from './targets/ota-transfer.js'
 import { relayChannel } from './targets/relay-channel.js'
 import { relayJoin } from './targets/relay-join.js'
 import { relayPairing } from './targets/relay-pairing.js'
@@ -24,7 +25,11 @@ export const targets: Readonly<Record<string, Target>> = {
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
   'ota-manifest': otaManifest,
+<<<<<<< HEAD
   discovery,
+=======
+  'ota-transfer': otaTransfer,
+>>>>>>> 71913cfe (Bench: time and bytes of an update; fuzzing of both ends of a transfer)
   'relay-join': relayJoin,
   'relay-pairing': relayPairing,
   'relay-channel': relayChannel,

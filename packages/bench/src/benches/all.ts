@@ -3,6 +3,7 @@ import { browserSessions } from './browser.js'
 import { idleSessions } from './idle.js'
 import { memoryHandshakes, memoryMessages } from './memory.js'
 import { mqttBenches } from './mqtt.js'
+import { otaBenches } from './ota.js'
 import { relayBenches } from './relay.js'
 import { scaleCost, scaleMemory, storm } from './scale.js'
 import { bundleSizes, coldConnect, importTimes } from './size.js'
@@ -21,6 +22,7 @@ export const benches: readonly Bench[] = [
   scaleCost,
   storm,
   ...mqttBenches,
+  ...otaBenches,
   ...relayBenches,
   bundleSizes,
   importTimes,
