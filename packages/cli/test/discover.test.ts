@@ -118,7 +118,9 @@ describe('usmp discover', () => {
     expect(run.stderr).toMatch(
       /no gateway answered; asked on lo \(127\.0\.0\.1\/8\) [1-9] times by mDNS and [1-9] times by UDP/,
     )
-    expect(run.stderr).toMatch(/VLANs.*\n.*--host HOST/)
+    expect(run.stderr).toMatch(
+      /\n {2}Multicasts.*VLANs.*\n {2}A firewall.*\n {2}Ask a host directly: usmp discover --host HOST/,
+    )
     const nowhere = await done('discover', '--iface', 'none', ...ports, '--host', 'nowhere.invalid', '--timeout', '0.5')
     expect(nowhere.stderr).toMatch(/nobody could be asked/)
     expect(nowhere.stderr).toMatch(

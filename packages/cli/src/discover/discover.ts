@@ -35,7 +35,7 @@ export async function discoverCommand(flags: DiscoverFlags, output: Output, stop
     return ExitCode.OK
   }
   if (stop.signal.aborted) return stop.exitCode
-  throw await nothingFound(search, roles, flags)
+  throw await nothingFound(search, roles, flags, output.json ? ' ' : '\n  ')
 }
 
 async function watch(search: Search, output: Output): Promise<number> {
@@ -67,11 +67,16 @@ async function tellFaults(search: Search, output: Output): Promise<void> {
   for (const { where, reason } of search.tried.faults) output.warning(`${where}: ${reason}`)
 }
 
-async function nothingFound(search: Search, roles: readonly Role[], { site }: DiscoverFlags): Promise<Unanswered> {
+async function nothingFound(
+  search: Search,
+  roles: readonly Role[],
+  { site }: DiscoverFlags,
+  separator: string,
+): Promise<Unanswered> {
   const { whyNothing } = await loadDiscovery()
   const { summary, faults, advice } = whyNothing(search.tried)
   const what = `no ${roles.join(' and no ')}${site === undefined ? '' : ` of the site "${site}"`}`
-  return new Unanswered('NO_ANSWER', `${what} answered; ${summary}`, [...faults, ...advice].join('\n'))
+  return new Unanswered('NO_ANSWER', `${what} answered; ${summary}`, [...faults, ...advice].join(separator))
 }
 
 function rolesOf({ gateways, devices }: DiscoverFlags): Role[] {
