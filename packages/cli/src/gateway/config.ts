@@ -4,6 +4,7 @@ import { readPskFile, serialPort } from '@usmp/node'
 import { readPemFile } from '@usmp/node/key-files'
 import { defaultFolder } from '../data-folder.js'
 import type { Address, SerialAddress } from '../options.js'
+import { readPublicKeyFile } from '../ota/files.js'
 import { readSecretText } from '../secret-text.js'
 import { type BrokerFlags, brokerOf, parseBrokerUrl } from './broker.js'
 
@@ -30,6 +31,7 @@ export interface GatewayFlags extends BrokerFlags {
   readonly broker?: URL | 'embedded'
   readonly brokerListen?: Address
   readonly masterFile?: string
+  readonly publisherKey?: readonly string[]
   readonly webhook?: string
   readonly webhookSecretFile?: string
   readonly homeAssistant?: URL
@@ -78,6 +80,9 @@ export async function gatewayConfig(flags: GatewayFlags): Promise<GatewayConfig>
     listen: places(flags),
     ...(broker ? { broker } : {}),
     ...(masterFile === undefined ? {} : { masterKey: await readPskFile(masterFile) }),
+    ...(flags.publisherKey === undefined
+      ? {}
+      : { publisherKeys: await Promise.all(flags.publisherKey.map(readPublicKeyFile)) }),
     ...(webhook === undefined
       ? {}
       : {

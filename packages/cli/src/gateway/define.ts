@@ -109,6 +109,7 @@ function defineServe(gateway: Command, { longAction }: Actions): void {
     .option('--announce-interface <NAME...>', '… on these interfaces only, as eth0')
   addPortOptions(serve)
     .option('--master-file <FILE>', 'a master key: devices whose key is derived from it need no key typed')
+    .option('--publisher-key <FILE...>', 'take only images that one of these publishers has signed: public keys')
     .option('--webhook <URL>', 'post alarms there')
     .option('--webhook-secret-file <FILE>', 'signs them (HMAC-SHA256)')
     .addOption(

@@ -3,6 +3,7 @@ import { jsonOption } from '../options.js'
 import type { Output } from '../output.js'
 import type { Actions } from '../relay/actions.js'
 import { attachCommand } from './attach.js'
+import { defineRolloutCommands } from './define-rollouts.js'
 import { type KeygenFlags, keygenCommand, type PublicFlags, publicCommand } from './keys.js'
 import { addManifestOptions } from './manifest-options.js'
 import { showCommand, type VerifyFlags, verifyCommand } from './show.js'
@@ -51,6 +52,7 @@ export function defineOtaCommands(program: Command, actions: Actions): void {
   defineKeys(ota, actions)
   defineSigning(ota, actions)
   defineReading(ota, actions)
+  defineRolloutCommands(ota, actions)
 }
 
 function defineKeys(ota: Command, { action }: Actions): void {

@@ -8,6 +8,7 @@ import { BoundedAudit } from './bounded-audit.js'
 import { FailedLogins } from './failed-logins.js'
 import { type Login, Logins } from './logins.js'
 import { Passwords } from './passwords.js'
+import { equalHashes, hashSecret, randomSecret } from './secrets.js'
 import { SetupLink } from './setup-link.js'
 import { LoginThrottle } from './throttle.js'
 import { Tokens } from './tokens.js'
@@ -36,11 +37,16 @@ export interface AccessOptions {
   readonly passwordCost?: number
 }
 
+/** Whoever can open the folder of the gateway can read its store, too. */
+const LOCAL: Actor = { name: 'cli', role: 'admin' }
+
 /** Who may come in: the first user by the setup link, people by password and cookie, scripts by tokens. */
 export class Access {
   readonly users: Users
   readonly tokens: Tokens
   readonly setupLink: SetupLink
+  /** Lets commands of this machine in, as an admin, while this runs; it goes out by the control socket alone. */
+  readonly localToken = randomSecret(32)
   readonly #store: Store
   readonly #logins: Logins
   readonly #passwords: Passwords
@@ -69,6 +75,7 @@ export class Access {
     options: { readonly use?: boolean } = {},
   ): Promise<Caller | undefined> {
     if (token !== undefined) {
+      if (equalHashes(hashSecret(token), hashSecret(this.localToken))) return { actor: LOCAL, login: null }
       const valid = await this.tokens.find(token)
       return valid && { actor: { name: `token:${valid.name}`, role: valid.role }, login: null }
     }

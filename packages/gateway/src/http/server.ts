@@ -70,6 +70,8 @@ export interface HttpServer {
   readonly setupUrl: string | null
   /** For the person who opens the page: what the browser will show, and what to compare. Null if nothing is unusual. */
   readonly notice: string | null
+  /** For commands of this machine. `token` is a secret, and lets in as an admin. */
+  readonly local: { readonly url: string; readonly token: string; readonly certificate: string | null }
   /** A new setup link, in place of the old one; null if there is a user. */
   renewSetupUrl(): Promise<string | null>
   close(): Promise<void>
@@ -132,6 +134,11 @@ export async function startHttp(options: HttpOptions): Promise<HttpServer> {
     port,
     setupUrl: await renewSetupUrl(),
     notice: certificate && !options.tls ? noticeOf(certificate) : null,
+    local: {
+      url: `${certificate ? 'https' : 'http'}://${inUrl(localHost(host))}:${port}`,
+      token: access.localToken,
+      certificate: certificate?.cert ?? null,
+    },
     renewSetupUrl,
     close: async () => {
       sockets.close()
@@ -165,6 +172,11 @@ function allowedHosts(host: string, { behindProxy, names = [] }: HttpOptions): s
   if (behindProxy !== undefined || !isLoopback(host)) return null
   const own = isIP(host) ? [inUrl(host)] : []
   return [...new Set(['localhost', '127.0.0.1', '[::1]', ...own, ...names.map((name) => name.toLowerCase())])]
+}
+
+/** Where programs of this machine reach a server that listens at `host`. */
+function localHost(host: string): string {
+  return host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
 }
 
 function noticeOf({ cert }: Certificate): string {

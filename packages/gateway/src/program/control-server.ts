@@ -11,6 +11,8 @@ const MAX_CONNECTIONS = 4
 export interface ControlHandlers {
   /** @returns a new setup link; null if there is a user */
   readonly setup: () => Promise<string | null>
+  /** @returns where the HTTP API is, and what lets in there, as JSON */
+  readonly api: () => string
   /** @returns the new password */
   readonly resetPassword: (name: string) => Promise<string>
 }
@@ -76,6 +78,7 @@ async function answer(text: string, handlers: ControlHandlers): Promise<ControlA
   try {
     const request = v.parse(controlRequest, JSON.parse(text))
     if (request.command === 'setup') return { result: await handlers.setup() }
+    if (request.command === 'api') return { result: handlers.api() }
     return { result: await handlers.resetPassword(request.name) }
   } catch (error) {
     if (error instanceof GatewayError) {

@@ -12,6 +12,7 @@ export const MAX_CONTROL_MESSAGE = 4096
 
 export const controlRequest = v.variant('command', [
   v.strictObject({ command: v.literal('setup') }),
+  v.strictObject({ command: v.literal('api') }),
   v.strictObject({ command: v.literal('reset-password'), name: userName }),
 ])
 export type ControlRequest = v.InferOutput<typeof controlRequest>

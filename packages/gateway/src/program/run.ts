@@ -81,6 +81,7 @@ async function startParts(config: GatewayConfig, reports: GatewayReports, parts:
 
   const control = await ControlServer.start(data, {
     setup: () => http.renewSetupUrl(),
+    api: () => JSON.stringify(http.local),
     resetPassword: (name) => resetPassword(store, name),
   })
   if (control) parts.add(control)
