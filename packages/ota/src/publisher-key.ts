@@ -12,7 +12,7 @@ export function keyIdOf(publicKey: Uint8Array): string {
 
 /**
  * Checks that a device may trust a public key, 32 bytes.
- * @throws UsmpError INVALID_ARGUMENT for another length, for what is no point of the curve, and for a point of small order
+ * @throws UsmpError INVALID_ARGUMENT for another length, for bytes that are not a point of the curve, and for a point of small order
  */
 export function assertPublisherKey(publicKey: Uint8Array): void {
   if (!(publicKey instanceof Uint8Array) || publicKey.length !== PUBLIC_KEY_SIZE) {

@@ -16,8 +16,8 @@ A first update, from the key to the signed image:
     --chip esp32c3 --version 1.4.0 --counter 1 --out weather-1.4.0.uota
   usmp ota verify weather-1.4.0.uota --public-key release.key.pub
 
-Devices take an image because of its signature, whoever brings it. So the key
-belongs on the machine that releases firmware, and not on the gateway.
+Devices take an image because of its signature, not because of who brings it.
+So the key belongs on the machine that releases firmware, and not on the gateway.
 
 Exit code 5: the key or the signature is not the right one; 7: the file is no
 update, or its image is another one.`

@@ -1,10 +1,10 @@
 // A secret key under a passphrase: PKCS#8 EncryptedPrivateKeyInfo with PBES2 (RFC 8018), scrypt (RFC 7914, section 7) and AES-256-CBC.
-// OpenSSL, and Node with it, read this form; of themselves they write PBKDF2 with 2048 rounds, which is why it is written here.
+// OpenSSL, and Node with it, read this form; by default they write PBKDF2 with 2048 rounds, which is why it is written here.
 import { createCipheriv, randomBytes, scrypt } from 'node:crypto'
 
 /**
- * 16 MiB of memory and 80 ms: as much memory as OpenSSL allows when it opens such a file is 32 MiB, and the five passes are what
- * OWASP gives for 16 MiB.
+ * 16 MiB of memory, and about 80 ms. OpenSSL opens no file that needs 32 MiB or more, and five passes are what OWASP recommends for
+ * 16 MiB.
  */
 const COST = { N: 2 ** 14, r: 8, p: 5 } as const
 const MAX_MEMORY = 32 * 1024 * 1024
