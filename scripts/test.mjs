@@ -183,6 +183,7 @@ const steps = {
     vitest('conformance', {
       files: {
         'c-*.test.ts': c,
+        'c-discovery-namespaces.test.ts': ['namespaces', 'python'],
         'c-relay.test.ts': ['libwebsockets'],
         'c-ota.test.ts': ['libsodium'],
         'c-sensor-mqtt.test.ts': ['mosquitto', 'libmosquitto'],

@@ -5,24 +5,22 @@
 
 #include "discovery_networks.h"
 
-#define LOOPBACK_BROADCAST 127, 255, 255, 255
+static const uint8_t *bytes_of(const struct sockaddr *address)
+{
+  return (const uint8_t *)&((const struct sockaddr_in *)(const void *)address)->sin_addr;
+}
 
-/* False: not up, or no IPv4. The loopback network has no broadcast address of its own, but Linux takes that of 127/8. */
+/* False: not up, or no IPv4. The broadcast address is made of address and mask: what the system keeps as one is often not set. On a line
+   with one other end, and where the mask leaves no room, there is none: the own address stands for it, and the group is left. */
 static bool read_network(const struct ifaddrs *interface, usmp_discovery_network_t *out)
 {
-  static const uint8_t loopback[4] = {LOOPBACK_BROADCAST};
-  const struct sockaddr_in *own = (const struct sockaddr_in *)(const void *)interface->ifa_addr;
-  const struct sockaddr_in *all = (const struct sockaddr_in *)(const void *)interface->ifa_broadaddr;
+  const struct sockaddr *own = interface->ifa_addr;
+  bool has_broadcast = (interface->ifa_flags & (IFF_BROADCAST | IFF_LOOPBACK)) && interface->ifa_netmask;
 
-  if (!own || own->sin_family != AF_INET || !(interface->ifa_flags & IFF_UP)) return false;
-  memcpy(out->ip, &own->sin_addr.s_addr, 4);
-  if (interface->ifa_flags & IFF_LOOPBACK) {
-    memcpy(out->broadcast, loopback, 4);
-  } else if (all && (interface->ifa_flags & IFF_BROADCAST)) {
-    memcpy(out->broadcast, &all->sin_addr.s_addr, 4);
-  } else {
-    memcpy(out->broadcast, out->ip, 4); /* a line with one other end: at least the group reaches it */
-  }
+  if (!own || own->sa_family != AF_INET || !(interface->ifa_flags & IFF_UP)) return false;
+  memcpy(out->ip, bytes_of(own), 4);
+  memcpy(out->broadcast, out->ip, 4);
+  for (size_t i = 0; i < 4 && has_broadcast; i++) out->broadcast[i] |= (uint8_t)~bytes_of(interface->ifa_netmask)[i];
   return true;
 }
 
