@@ -10,6 +10,8 @@ import { QUERY_PORT } from './query.js'
 import { socketFault } from './sockets.js'
 import { UdpResponder } from './udp-responder.js'
 
+/** Different ones that are told: interfaces of containers come and go under new names. */
+const MAX_WARNINGS = 100
 /** Between two looks at the addresses of this machine, ms. */
 const FOLLOW_INTERVAL = 5_000
 
@@ -105,7 +107,7 @@ export class Announcement {
   }
 
   #warn(message: string): void {
-    if (this.#warned.has(message)) return
+    if (this.#warned.has(message) || this.#warned.size >= MAX_WARNINGS) return
     this.#warned.add(message)
     this.#options.onWarning?.(message)
   }

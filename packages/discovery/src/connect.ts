@@ -1,4 +1,4 @@
-import { type ReconnectOptions, reconnecting, type Session, UsmpError } from '@usmp/core'
+import { assertPsk, parseDeviceId, type ReconnectOptions, reconnecting, type Session, UsmpError } from '@usmp/core'
 import { checkOptions, group, type OptionTable } from '@usmp/core/options'
 import {
   type ConnectOptions,
@@ -7,7 +7,7 @@ import {
   connect as nodeConnect,
   sessions as nodeSessions,
 } from '@usmp/node'
-import { allowManyListeners } from '@usmp/node/adapters'
+import { allowManyListeners, connectTable, sessionsTable } from '@usmp/node/adapters'
 import { discover, type Search } from './discover.js'
 import { factsKey } from './facts.js'
 import type { Found } from './found.js'
@@ -52,7 +52,7 @@ export async function connect(url: string | URL, options: FindingConnectOptions)
   const { search, ...rest } = options
   const site = siteOf(url)
   if (site === undefined) return nodeConnect(url, rest)
-  checkSearch('connect', search)
+  checkFirst('connect', options, connectTable)
   return find(site, rest, search ?? {})
 }
 
@@ -64,7 +64,7 @@ export function sessions(url: string | URL, options: FindingSessionsOptions): As
   const { search, ...rest } = options
   const site = siteOf(url)
   if (site === undefined) return nodeSessions(url, rest)
-  checkSearch('sessions', search)
+  checkFirst('sessions', options, sessionsTable)
   const { onRetry, maxRefusals, ...connectOptions } = rest
   const retry: Pick<ReconnectOptions, 'onRetry' | 'maxRefusals'> = {
     ...(onRetry ? { onRetry } : {}),
@@ -92,9 +92,12 @@ function siteOf(url: string | URL): string | undefined {
   return site
 }
 
-function checkSearch(caller: string, search: SearchOptions | undefined): void {
-  const { roles: _r, site: _s, timeout: _t, signal: _a, ...rows } = discoverTable as OptionTable & typeof discoverTable
-  checkOptions(caller, { search }, { search: group(rows) })
+/** Before the network is asked: a wrong argument is not to hide behind a gateway that is not found. @throws UsmpError */
+function checkFirst(caller: string, options: FindingConnectOptions, table: OptionTable): void {
+  const { roles: _r, site: _s, timeout: _t, signal: _a, ...where } = discoverTable
+  checkOptions(caller, options, { ...table, search: group(where) })
+  parseDeviceId(options.deviceId)
+  assertPsk(options.psk, options.allowWeakPsk)
 }
 
 async function find(site: string, options: ConnectOptions, place: SearchOptions): Promise<Session> {

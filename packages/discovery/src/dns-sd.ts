@@ -83,19 +83,34 @@ export function goodbyeOf(records: readonly DnsRecord[]): DnsRecord[] {
 
 /** What of our records answers a query: records that were asked for, and the ones that go with them. Undefined: it is not for us. */
 export function answersTo(
-  { questions = [] }: Packet,
+  { questions = [], answers: known = [] }: Packet,
   records: readonly DnsRecord[],
 ): { answers: DnsRecord[]; additionals: DnsRecord[] } | undefined {
   const asked = new Set<DnsRecord>()
   for (const { name, type } of questions.slice(0, MAX_RECORDS)) {
     for (const record of records) {
-      if ((type === record.type || (type as string) === 'ANY') && sameName(record.name, name)) asked.add(record)
+      const fits = type === record.type || (type as string) === 'ANY'
+      if (fits && sameName(record.name, name) && !isKnown(record, known)) asked.add(record)
     }
   }
   if (asked.size === 0) return undefined
   const isList = [...asked].every(({ name }) => name === ALL_TYPES)
   const additionals = isList ? [] : records.filter((record) => !asked.has(record) && record.name !== ALL_TYPES)
   return { answers: [...asked], additionals }
+}
+
+/** Who asks has this record already, and for long enough (RFC 6762, section 7.1). Only PTR records are asked for again and again. */
+function isKnown(record: DnsRecord, known: readonly DnsRecord[]): boolean {
+  if (record.type !== 'PTR') return false
+  return known
+    .slice(0, MAX_RECORDS)
+    .some(
+      (other) =>
+        other.type === 'PTR' &&
+        sameName(other.name, record.name) &&
+        sameName(String(other.data), String(record.data)) &&
+        2 * (other.ttl ?? 0) >= (record.ttl ?? 0),
+    )
 }
 
 /** The same answer for a resolver that does not speak mDNS: its own id and question, short lives, no flush bit. */

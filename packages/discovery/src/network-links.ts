@@ -6,13 +6,16 @@ export interface Link {
   close(): Promise<void>
 }
 
+/** What could not be opened, as its port was taken, is tried again after so long, ms. */
+const RETRY = 60_000
+
 /** One link for each network that there is; follows changes of addresses. Owns the links, and never throws. */
 export class NetworkLinks<L extends Link> {
   readonly #open: (network: Network, all: readonly Network[]) => Promise<L>
   readonly #onFault: (network: Network, error: unknown) => void
   readonly #links = new Map<string, L>()
-  /** Networks that could not be used: tried again only when they come back. */
-  readonly #failed = new Set<string>()
+  /** Networks that could not be used, and when they are tried again, ms. */
+  readonly #failed = new Map<string, number>()
   #work: Promise<void> = Promise.resolve()
   #closed = false
 
@@ -45,7 +48,9 @@ export class NetworkLinks<L extends Link> {
 
   async #update(networks: readonly Network[]): Promise<void> {
     const wanted = new Map(networks.map((network) => [networkKey(network), network]))
-    for (const key of this.#failed) if (!wanted.has(key)) this.#failed.delete(key)
+    for (const [key, retryAt] of this.#failed) {
+      if (!wanted.has(key) || performance.now() >= retryAt) this.#failed.delete(key)
+    }
     for (const [key, link] of this.#links) {
       if (wanted.has(key)) continue
       this.#links.delete(key)
@@ -56,7 +61,7 @@ export class NetworkLinks<L extends Link> {
       try {
         this.#links.set(key, await this.#open(network, networks))
       } catch (error) {
-        this.#failed.add(key)
+        this.#failed.set(key, performance.now() + RETRY)
         this.#onFault(network, error)
       }
     }

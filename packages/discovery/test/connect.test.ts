@@ -95,6 +95,21 @@ describe('connect', () => {
     },
   )
 
+  test('a wrong argument does not hide behind a gateway that is not found', async () => {
+    const search = await ownPlace()
+    const refused: [object, string][] = [
+      [{ psk: new Uint8Array(4) }, 'WEAK_PSK'],
+      [{ deviceId: 'nobody' }, 'INVALID_ARGUMENT'],
+      [{ search: { timeout: 5 } }, 'INVALID_ARGUMENT'],
+      [{ serach: {} }, 'INVALID_ARGUMENT'],
+    ]
+    for (const [wrong, code] of refused) {
+      const connecting = connect('usmp+mdns://home', { deviceId: DEVICE, psk, search, ...wrong })
+      await expect(connecting).rejects.toMatchObject({ code })
+    }
+    expect(() => sessions('usmp+mdns://home', { deviceId: DEVICE, psk, maxRefusals: -1 })).toThrow(/maxRefusals/)
+  })
+
   test('an abort ends the search', async () => {
     const place = await ownPlace()
     const signal = AbortSignal.timeout(50)

@@ -90,10 +90,10 @@ export class Host {
     return run
   }
 
-  /** An interface of this host, connected to a port of a switch. */
-  plug(lan: Lan, name: string, address: string): void {
+  /** An interface of this host, connected to a port of a switch; without an address it has a link-local one only. */
+  plug(lan: Lan, name: string, address?: string): void {
     lan.connect(this.#pid, name)
-    this.ip('addr', 'add', address, 'brd', '+', 'dev', name)
+    if (address !== undefined) this.ip('addr', 'add', address, 'brd', '+', 'dev', name)
     this.ip('link', 'set', name, 'up')
   }
 

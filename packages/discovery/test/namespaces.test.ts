@@ -69,6 +69,16 @@ describe('two hosts on one network', () => {
     expect(asked).toMatchObject({ site: 'home', by: ['udp'] })
   })
 
+  test('without IPv4 by their link-local addresses, which have the zone of the one who asks', async () => {
+    const lan = await Lan.start()
+    const [a, b] = [await lan.host(), await lan.host()]
+    for (const host of [a, b]) host.plug(lan, 'lan0')
+    await gatewayOn(a)
+    const search = b.run({ discover: { timeout: 0, interval: 300 } })
+    const found = await search.says((line) => foundIn(line)?.by.length === 2 && foundIn(line))
+    expect(found.urls[0]).toMatch(/^usmp:\/\/\[fe80::[0-9a-f:]+%lan0\]:9000$/)
+  })
+
   test('a gateway that loses its power is stale, and gone after two rounds', async () => {
     const { a, b } = await twoHosts()
     const gateway = await gatewayOn(a)

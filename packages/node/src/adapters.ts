@@ -3,6 +3,7 @@ export { certificateError } from './certificate-error.js'
 export { certificatePin } from './certificate-pin.js'
 export { DatagramDemultiplexer, type DatagramNetwork, type DatagramPeer } from './datagram-demultiplexer.js'
 export { addressBlock } from './ip-address.js'
+export { connectTable, sessionsTable } from './options.js'
 export { allowManyListeners } from './signals.js'
 export { type Rate, RateLimit } from './token-bucket.js'
 export {
