@@ -105,19 +105,18 @@ export const list: readonly About[] = [
     ),
   },
   {
-<<<<<<< HEAD
     name: 'discovery',
     what: 'answers, TXT records, DNS messages, and floods of them: read in one way only, no text that a terminal obeys, all of it bounded',
     maxLength: 600,
     covers: ['query', 'facts', 'txt', 'dns-sd', 'found'].map((name) => `packages/discovery/src/${name}.ts`),
-=======
+  },
+  {
     name: 'ota-transfer',
     what: 'both ends of a transfer and a peer that says anything, with restarts: nothing staged that was not signed, nothing sent unasked',
     maxLength: 400,
     covers: ['device', 'device-record', 'pull', 'sender', 'transfer-messages', 'image-source', 'slot-table'].map(
       (name) => `packages/ota/src/${name}.ts`,
     ),
->>>>>>> 71913cfe (Bench: time and bytes of an update; fuzzing of both ends of a transfer)
   },
   {
     name: 'relay-join',

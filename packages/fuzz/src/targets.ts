@@ -25,11 +25,8 @@ export const targets: Readonly<Record<string, Target>> = {
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
   'ota-manifest': otaManifest,
-<<<<<<< HEAD
   discovery,
-=======
   'ota-transfer': otaTransfer,
->>>>>>> 71913cfe (Bench: time and bytes of an update; fuzzing of both ends of a transfer)
   'relay-join': relayJoin,
   'relay-pairing': relayPairing,
   'relay-channel': relayChannel,

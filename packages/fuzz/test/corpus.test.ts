@@ -14,11 +14,8 @@ const REACHES: Readonly<Record<string, number>> = {
   'gateway-http': 0.5,
   'gateway-telemetry': 0.6,
   'ota-manifest': 0.8,
-<<<<<<< HEAD
   discovery: 0.8,
-=======
   'ota-transfer': 0.7,
->>>>>>> 71913cfe (Bench: time and bytes of an update; fuzzing of both ends of a transfer)
   'relay-join': 0.65,
   'relay-pairing': 0.6,
   'relay-channel': 0.8,
