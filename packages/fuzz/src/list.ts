@@ -119,6 +119,12 @@ export const list: readonly About[] = [
     ),
   },
   {
+    name: 'ota-differential',
+    what: 'manifests in TypeScript and in C side by side: the same verdict, fields and record',
+    maxLength: 600,
+    covers: ['manifest', 'signed-part', 'text', 'judge', 'trust-record'].map((name) => `packages/ota/src/${name}.ts`),
+  },
+  {
     name: 'relay-join',
     what: 'JOINs and first messages, and peers of a relay that come, send and go in any order: nothing of them is left',
     maxLength: 300,

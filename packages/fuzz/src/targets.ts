@@ -6,6 +6,7 @@ import { gatewayHttp } from './targets/gateway-http.js'
 import { gatewayTelemetry } from './targets/gateway-telemetry.js'
 import { handshake } from './targets/handshake.js'
 import { mqtt } from './targets/mqtt.js'
+import { otaDifferential } from './targets/ota-differential.js'
 import { otaManifest } from './targets/ota-manifest.js'
 import { otaTransfer } from './targets/ota-transfer.js'
 import { relayChannel } from './targets/relay-channel.js'
@@ -25,6 +26,7 @@ export const targets: Readonly<Record<string, Target>> = {
   'gateway-http': gatewayHttp,
   'gateway-telemetry': gatewayTelemetry,
   'ota-manifest': otaManifest,
+  'ota-differential': otaDifferential,
   discovery,
   'ota-transfer': otaTransfer,
   'relay-join': relayJoin,

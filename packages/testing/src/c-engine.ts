@@ -48,8 +48,18 @@ export interface CEngineOptions {
 
 /** Compiles the C engine; with a tool chain that is not there the build script says what to install. */
 export function buildCEngine(): CModule {
-  const path = execFileSync('bash', [buildScript, 'engine'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
+  return buildModule('engine')
+}
+
+/** Compiles a module of firmware-c/ports/wasm. */
+export function buildModule(name: 'engine' | 'manifest'): CModule {
+  const path = execFileSync('bash', [buildScript, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
   return new platform.Module(readFileSync(path.trim()))
+}
+
+/** What a module that was compiled exports. */
+export function instantiate(module: CModule, imports: object): unknown {
+  return new platform.Instance(module, imports).exports
 }
 
 /** One connection of the C engine in this process. */
@@ -62,8 +72,7 @@ export class CEngine {
   constructor(module: CModule, options: CEngineOptions, now: number) {
     const random = (address: number, length: number) =>
       new Uint8Array(this.#exports.memory.buffer, address, length).set(options.random(length))
-    const { exports } = new platform.Instance(module, { usmp: { random } })
-    this.#exports = exports as Exports
+    this.#exports = instantiate(module, { usmp: { random } }) as Exports
     this.#exports._initialize()
     const kind = this.#exports.find_kind(this.#putText(options.kind))
     this.#put(Buffer.concat([options.psk, options.deviceId]))

@@ -3,6 +3,7 @@
 
 export { buildC, cFolder } from './c-build.js'
 export { buildCEngine, CEngine, type CEngineOptions, type CModule } from './c-engine.js'
+export { buildCManifests, CManifests, type CVerdict } from './c-manifests.js'
 export { buildCPeers, CPeer, cPrograms, publishedLoop } from './c-peer.js'
 export { buildCRobot, CRobot, cRobotProgram } from './c-robot.js'
 export { buildCSensor, CSensor } from './c-sensor.js'

@@ -43,7 +43,7 @@ const publishers = [1, 2, 3, 4].map(publisher)
 const [alice] = publishers as [Publisher]
 
 /** Bytes as they are, or as a signed part under the right head, with a signature that the input chooses. */
-function bytesFrom(choices: Choices): Uint8Array {
+export function bytesFrom(choices: Choices): Uint8Array {
   const how = choices.byte()
   if ((how & 1) === 0) return choices.bytes(choices.left)
   const signer = publishers[(how >> 1) & 3]!
@@ -66,7 +66,7 @@ function headed(rest: Uint8Array, signer: Publisher): Uint8Array {
 }
 
 /** A manifest, or nothing; never a fault. */
-function parsed(bytes: Uint8Array): Manifest | undefined {
+export function parsed(bytes: Uint8Array): Manifest | undefined {
   try {
     return parseManifest(bytes)
   } catch (error) {
@@ -97,7 +97,7 @@ function checkSignature(manifest: Manifest): boolean {
 }
 
 /** Devices that trust some of the publishers, and take everything else. */
-function* records(): Generator<TrustRecord> {
+export function* records(): Generator<TrustRecord> {
   const keys = publishers.map(({ publicKey }) => publicKey)
   yield { counter: 0, keys: keys.slice(0, 1), revoked: [] }
   yield { counter: 0x01000000, keys: keys.slice(0, 3), revoked: [keyIdOf(keys[3]!)] }
@@ -157,8 +157,9 @@ const whole: ManifestFields = {
 const structured = (how: number, fields: ManifestFields) =>
   concatBytes(Uint8Array.of(1, how, 9, 0), messageToSign(fields).subarray(DOMAIN.length))
 
-export const otaManifest: Target = {
-  seeds: () => [
+/** Manifests, in the form that {@link bytesFrom} takes behind one byte. */
+export function manifestSeeds(): Uint8Array[] {
+  return [
     ...[plain, whole].map((fields) =>
       concatBytes(
         Uint8Array.of(1, 0),
@@ -166,6 +167,12 @@ export const otaManifest: Target = {
       ),
     ),
     ...[1, 3, 9].flatMap((how) => [structured(how, plain), structured(how, whole)]),
+  ]
+}
+
+export const otaManifest: Target = {
+  seeds: () => [
+    ...manifestSeeds(),
     concatBytes(Uint8Array.of(0), new TextEncoder().encode(formatPublicKey(alice.publicKey))),
     concatBytes(Uint8Array.of(0), new TextEncoder().encode('AB'.repeat(32))),
   ],
