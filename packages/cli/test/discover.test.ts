@@ -58,7 +58,10 @@ describe('usmp discover', () => {
     const { ports, flags } = await ownPlace()
     const place = ['--listen', '127.0.0.1:0', '--tcp', '127.0.0.1:0', '--site', 'attic', '--data', await directory()]
     const gateway = usmp('gateway', 'serve', ...place, '--announce', '--announce-interface', LOOPBACK, ...ports)
-    const [, port] = await gateway.says('stderr', /devices {2}tcp 127\.0\.0\.1:(\d+)/)
+    const [, port] = await gateway.says(
+      'stderr',
+      /devices {2}tcp 127\.0\.0\.1:(\d+)\n {2}found {4}as usmp-[0-9a-f]{4} on lo\n/,
+    )
     const run = await done('discover', ...flags, '--site', 'attic', '--timeout', '1', '--json')
     expect(run.code).toBe(0)
     expect(run.objects()).toEqual([

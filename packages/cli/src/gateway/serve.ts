@@ -31,14 +31,17 @@ export async function gatewayServeCommand(flags: GatewayFlags, output: Output, s
 }
 
 function tellStarted({ gateway, page, embeddedBroker }: RunningGateway, { data }: GatewayConfig, output: Output): void {
-  const { site, version, listeners } = gateway.system()
+  const { site, version, listeners, announced } = gateway.system()
   const ways = listeners.map(({ carrier, address }) =>
     carrier === 'mqtt' && embeddedBroker ? `${embeddedBroker}, the embedded broker` : `${carrier} ${address}`,
   )
+  const found = announced
+    ? [`found    as usmp-${announced.instance} on ${announced.interfaces.join(', ') || 'no interface'}`]
+    : []
   output.status(
     `gateway ${version}, site "${site}"`,
-    { event: 'started', version, site, page: page.url, data, listeners, notice: page.notice },
-    [`page     ${page.url}`, ...ways.map((way) => `devices  ${way}`), `data     ${data}`].join('\n  '),
+    { event: 'started', version, site, page: page.url, data, listeners, announced, notice: page.notice },
+    [`page     ${page.url}`, ...ways.map((way) => `devices  ${way}`), ...found, `data     ${data}`].join('\n  '),
   )
   if (page.notice) output.status(page.notice, { event: 'notice', message: page.notice })
 }

@@ -177,7 +177,7 @@ function Store({ link }: { link: SystemInfo['store'] }) {
   )
 }
 
-function Listeners({ info: { listeners } }: { info: SystemInfo }) {
+function Listeners({ info: { listeners, announced } }: { info: SystemInfo }) {
   return (
     <Card title="Ways in">
       {listeners.length === 0 ? (
@@ -194,6 +194,11 @@ function Listeners({ info: { listeners } }: { info: SystemInfo }) {
           ))}
         </dl>
       )}
+      <p class="dim">
+        {announced
+          ? `Can be found in the local network as usmp-${announced.instance}, on ${announced.interfaces.join(', ') || 'no interface'}.`
+          : 'Not announced in the local network.'}
+      </p>
     </Card>
   )
 }
