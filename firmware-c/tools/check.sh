@@ -78,7 +78,7 @@ headers_in_cpp() {
   g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" \
     -I"$here/discovery" -I"$here/discovery/sockets" -I"$here/ota" -fsyntax-only "$work/headers.cc" || return 1
   printf '#include "usmp_relay.h"\nint main() { return 0; }\n' > "$work/headers_ws.cc"
-  g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ws" -I"$here/ws/libwebsockets" -fsyntax-only "$work/headers_ws.cc"
+  g++ -std=c++17 -Wall -Wextra -Werror -I"$here/include" -I"$here/ws" -I"$here/ws/libwebsockets" -I"$here/ports/posix" -fsyntax-only "$work/headers_ws.cc"
 }
 
 formatted() { # the headers of tests/esp_stubs/include look like those that they stand for
@@ -105,7 +105,7 @@ analyse() {
 no_heap_no_globals() { # core, JSON-RPC, discovery, updates and what the ports of MQTT and WebSockets share have neither a reference to the heap or to printf, nor a byte of static memory
   mkdir -p "$work/objects"
   for source in "$here"/src/*.c "$here"/rpc/*.c "$here"/mqtt/*.c "$here"/ws/*.c "$here"/discovery/*.c "$here"/ota/*.c; do
-    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" -I"$here/discovery" -I"$here/discovery/sockets" -I"$here/ota" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
+    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" -I"$here/discovery" -I"$here/discovery/sockets" -I"$here/ota" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
   done
   nm "$work"/objects/*.o > "$work/symbols"
   ! grep -E ' U (malloc|calloc|realloc|free|.*printf)$| [bBdDC] ' "$work/symbols"

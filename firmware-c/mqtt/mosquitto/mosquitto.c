@@ -1,7 +1,6 @@
 /* MQTT on a host, by libmosquitto. Its own loop is driven here: mosquitto_loop_start ends for good after an error of TLS. */
 #include <mosquitto.h>
 #include <string.h>
-#include <time.h>
 
 #include "mqtt_port.h"
 
@@ -16,42 +15,22 @@
 
 void usmp_mqtt_port_lock(usmp_mqtt_t *mqtt)
 {
-  pthread_mutex_lock(&mqtt->port.mutex);
+  usmp_posix_monitor_lock(&mqtt->port.monitor);
 }
 
 void usmp_mqtt_port_unlock(usmp_mqtt_t *mqtt)
 {
-  pthread_mutex_unlock(&mqtt->port.mutex);
+  usmp_posix_monitor_unlock(&mqtt->port.monitor);
 }
 
 void usmp_mqtt_port_wait(usmp_mqtt_t *mqtt, uint32_t wait_ms)
 {
-  struct timespec until;
-
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)(wait_ms % 1000u) * 1000000u;
-  until.tv_sec += (time_t)(wait_ms / 1000u) + (time_t)(ns / 1000000000u);
-  until.tv_nsec = (long)(ns % 1000000000u);
-  pthread_cond_timedwait(&mqtt->port.changed, &mqtt->port.mutex, &until);
+  usmp_posix_monitor_wait(&mqtt->port.monitor, wait_ms);
 }
 
 void usmp_mqtt_port_wake(usmp_mqtt_t *mqtt)
 {
-  pthread_cond_broadcast(&mqtt->port.changed);
-}
-
-static int init_waiting(usmp_mqtt_port_t *port)
-{
-  pthread_condattr_t monotonic;
-
-  if (pthread_condattr_init(&monotonic) != 0) return -1;
-  int failed = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0 ||
-               pthread_cond_init(&port->changed, &monotonic) != 0;
-  pthread_condattr_destroy(&monotonic);
-  if (failed) return -1;
-  if (pthread_mutex_init(&port->mutex, NULL) == 0) return 0;
-  pthread_cond_destroy(&port->changed);
-  return -1;
+  usmp_posix_monitor_wake(&mqtt->port.monitor);
 }
 
 /* ---- callbacks, all in the thread of this client ---- */
@@ -185,14 +164,13 @@ static void release(usmp_mqtt_t *mqtt)
 {
   mosquitto_destroy(mqtt->port.client);
   mosquitto_lib_cleanup();
-  pthread_cond_destroy(&mqtt->port.changed);
-  pthread_mutex_destroy(&mqtt->port.mutex);
+  usmp_posix_monitor_destroy(&mqtt->port.monitor);
   mqtt->port.client = NULL;
 }
 
 int usmp_mqtt_port_start(usmp_mqtt_t *mqtt, const usmp_mqtt_config_t *config, const usmp_mqtt_address_t *address)
 {
-  if (init_waiting(&mqtt->port) != 0) return USMP_ERR_UNREACHABLE;
+  if (usmp_posix_monitor_init(&mqtt->port.monitor) < 0) return USMP_ERR_UNREACHABLE;
   mosquitto_lib_init();
   mqtt->port.client = mosquitto_new(mqtt->link.client_id, true, mqtt);
   int err = mqtt->port.client ? launch(mqtt, config, address) : USMP_ERR_UNREACHABLE;

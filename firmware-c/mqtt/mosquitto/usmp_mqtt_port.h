@@ -6,13 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "monitor.h"
+
 struct mosquitto;
 
 typedef struct usmp_mqtt_port {
   struct mosquitto *client;
   pthread_t thread;
-  pthread_mutex_t mutex;
-  pthread_cond_t changed;
+  usmp_posix_monitor_t monitor;
   uint32_t backoff_ms; /* this and the next are the thread's own */
   bool refused;
   bool stopping;

@@ -7,7 +7,6 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "usmp_relay.h"
@@ -17,50 +16,33 @@
 
 void usmp_ws_port_lock(usmp_ws_t *ws)
 {
-  pthread_mutex_lock(&ws->port.mutex);
+  usmp_posix_monitor_lock(&ws->port.monitor);
 }
 
 void usmp_ws_port_unlock(usmp_ws_t *ws)
 {
-  pthread_mutex_unlock(&ws->port.mutex);
+  usmp_posix_monitor_unlock(&ws->port.monitor);
 }
 
 void usmp_ws_port_wait(usmp_ws_t *ws, uint32_t wait_ms)
 {
-  struct timespec until;
-
-  clock_gettime(CLOCK_MONOTONIC, &until);
-  uint64_t ns = (uint64_t)until.tv_nsec + (uint64_t)(wait_ms % 1000u) * 1000000u;
-  until.tv_sec += (time_t)(wait_ms / 1000u) + (time_t)(ns / 1000000000u);
-  until.tv_nsec = (long)(ns % 1000000000u);
-  pthread_cond_timedwait(&ws->port.changed, &ws->port.mutex, &until);
+  usmp_posix_monitor_wait(&ws->port.monitor, wait_ms);
 }
 
 void usmp_ws_port_wake(usmp_ws_t *ws)
 {
-  pthread_cond_broadcast(&ws->port.changed);
+  usmp_posix_monitor_wake(&ws->port.monitor);
 }
 
 int usmp_ws_port_init(usmp_ws_t *ws)
 {
-  usmp_ws_port_t *port = &ws->port;
-  pthread_condattr_t monotonic;
-
-  memset(port, 0, sizeof *port);
-  if (pthread_condattr_init(&monotonic) != 0) return USMP_ERR_UNREACHABLE;
-  int failed = pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) != 0 ||
-               pthread_cond_init(&port->changed, &monotonic) != 0;
-  pthread_condattr_destroy(&monotonic);
-  if (failed) return USMP_ERR_UNREACHABLE;
-  if (pthread_mutex_init(&port->mutex, NULL) == 0) return USMP_OK;
-  pthread_cond_destroy(&port->changed);
-  return USMP_ERR_UNREACHABLE;
+  memset(&ws->port, 0, sizeof ws->port);
+  return usmp_posix_monitor_init(&ws->port.monitor);
 }
 
 void usmp_ws_port_release(usmp_ws_t *ws)
 {
-  pthread_mutex_destroy(&ws->port.mutex);
-  pthread_cond_destroy(&ws->port.changed);
+  usmp_posix_monitor_destroy(&ws->port.monitor);
 }
 
 int usmp_ws_port_sha256(const uint8_t *data, size_t len, uint8_t out[32])

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "monitor.h"
 #include "usmp/constants.h"
 
 /* Frames that may wait for the thread of the WebSocket; those of the longest message fit. */
@@ -23,8 +24,7 @@ typedef struct usmp_ws_port {
   struct lws *wsi; /* this and `opened` are the thread's own */
   bool opened;
   pthread_t thread;
-  pthread_mutex_t mutex;
-  pthread_cond_t changed;
+  usmp_posix_monitor_t monitor;
   /* Under the lock from here on. */
   struct {
     size_t len;
