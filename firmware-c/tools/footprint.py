@@ -2,12 +2,14 @@
 """Sizes of the core: code, bytes per connection, deepest stack. Compiles what it measures.
 
 usage: footprint.py [riscv64-unknown-elf-gcc ...]     (default: every compiler of the list below that is installed)
+USMP_MONOCYPHER names a folder with monocypher.c: then Ed25519 is measured too (tests/cross/monocypher_source.sh).
 
 Code is measured as linked: calls are relaxed and what the given entry points do not reach is left out; libc and
 crypto are not counted. Stack is the deepest chain of calls within the core, without what the crypto library, the random
 source and the application's own functions take.
 """
 
+import os
 import pathlib
 import re
 import shutil
@@ -49,8 +51,17 @@ BUILDS = [
     ("the same with -flto", CLIENT + SERVER + EXTRAS, ["-flto"]),
 ]
 
-# Calls through pointers that stay inside the core.
+# Signed updates, without JSON-RPC and what the port brings.
+OTA = sorted((ROOT / "ota").glob("*.c"))
+OTA_ENTRIES = [f"usmp_ota_{name}" for name in (
+    "init", "begin_session", "end_session", "receive", "poll", "next_deadline", "self_test_passed", "self_test_failed",
+    "restart_wanted", "is_on_trial", "methods")]
+ED25519 = [ROOT / "ota/crypto/monocypher.c", ROOT / "ota/crypto/sha512.c"]
+
+# Calls through pointers that stay inside the core, and inside of the updates.
 POINTERS = {
+    "usmp_ed25519_verify": ["monocypher.c:verify"],
+    "usmp_ed25519_key_is_trustworthy": ["monocypher.c:is_point"],
     "usmp_conn_receive": ["wire_v2_client.c:on_frame", "wire_v2_server.c:on_frame"],
     "connection.c:on_frame": ["wire_v2_client.c:on_frame", "wire_v2_server.c:on_frame"],
     "usmp_conn_init_client": ["wire_v2_client.c:start"],
@@ -65,15 +76,22 @@ def run(*command):
     return subprocess.run([str(part) for part in command], check=True, capture_output=True, text=True).stdout
 
 
+def monocypher():
+    """The folder with its source; nothing where it was not fetched."""
+    folder = os.environ.get("USMP_MONOCYPHER")
+    return pathlib.Path(folder) if folder else None
+
+
 def flags_for(compiler):
     flags = ["-std=c11", "-Os", "-ffunction-sections", "-fdata-sections", f"-I{ROOT / 'include'}", *TARGETS[compiler][1]]
+    flags += [f"-I{ROOT / 'ota'}", f"-I{ROOT / 'rpc'}", *(["-isystem", str(monocypher())] if monocypher() else [])]
     if compiler in INCLUDES:
         flags += ["-isystem", str(INCLUDES[compiler])]
     return flags
 
 
-def linked_size(compiler, folder, entries, options):
-    """Bytes of code and constants that the entry points need."""
+def linked_size(compiler, folder, entries, options, sources=SOURCES):
+    """Bytes of code and constants that the entry points need of these sources."""
     libc = folder / "libc.c"
     libc.write_text("#include <stddef.h>\n"
                     "void *memcpy(void *a, const void *b, size_t n) { (void)b, (void)n; return a; }\n"
@@ -93,21 +111,21 @@ def linked_size(compiler, folder, entries, options):
         text, data, *_ = run(compiler.replace("gcc", "size") if compiler != "gcc" else "size", program).splitlines()[1].split()
         return int(text) + int(data)
 
-    return size(SOURCES, wanted) - size([], [])
+    return size(sources, wanted) - size([], [])
 
 
 def struct_sizes(compiler, folder):
     source = folder / "sizes.c"
-    source.write_text('#include "usmp/connection.h"\nchar connection_size[sizeof(usmp_conn_t)];\n'
-                      "char record_layer_size[sizeof(usmp_record_layer_t)];\n")
+    source.write_text('#include "usmp/connection.h"\n#include "usmp_ota.h"\nchar connection_size[sizeof(usmp_conn_t)];\n'
+                      "char record_layer_size[sizeof(usmp_record_layer_t)];\nchar ota_size[sizeof(usmp_ota_t)];\n")
     run(compiler, *flags_for(compiler), "-c", source, "-o", folder / "sizes.o")
     nm = compiler.replace("gcc", "nm") if compiler != "gcc" else "nm"
     return {line.split()[-1]: int(line.split()[1], 16) for line in run(nm, "-S", folder / "sizes.o").splitlines()}
 
 
-def call_graph(compiler, folder):
+def call_graph(compiler, folder, sources=SOURCES):
     frames, calls = {}, {}
-    for source in SOURCES:
+    for source in sources:
         run(compiler, *flags_for(compiler), "-fcallgraph-info=su", "-c", source, "-o", folder / f"{source.stem}.o")
         text = (folder / f"{source.stem}.ci").read_text()
         names = {}
@@ -148,6 +166,21 @@ def report(compiler):
         depths = {name: deepest(name, frames, calls) for name in frames if name.startswith("usmp_conn_")}
         worst = max(depths, key=depths.get)
         print(f"  deepest stack, {worst:19} {depths[worst]:6} bytes")
+        report_ota(compiler, folder)
+
+
+def report_ota(compiler, folder):
+    """What updates add. Of Ed25519 what a device calls, without the C library."""
+    others = ["-Wl,--unresolved-symbols=ignore-all"]  # the core, JSON-RPC, the C library
+    ed25519 = [*ED25519, monocypher() / "monocypher.c"] if monocypher() else []
+    if compiler != "xtensa-lx106-elf-gcc":
+        print(f"  code, updates                      {linked_size(compiler, folder, OTA_ENTRIES, others, OTA):6} bytes")
+        if ed25519:
+            size = linked_size(compiler, folder, ["usmp_ota_monocypher"], [*others, "-w"], ed25519)
+            print(f"  code, Ed25519 (Monocypher)         {size:6} bytes")
+    if ed25519:
+        frames, calls = call_graph(compiler, folder, [*OTA, ROOT / "ota/crypto/sha512.c", monocypher() / "monocypher.c", ED25519[0]])
+        print(f"  deepest stack, ota.offer           {deepest('ota_rpc.c:run_offer', frames, calls):6} bytes")
 
 
 def main():

@@ -5,6 +5,7 @@ Sizes of the core come from footprint.py, sizes with BearSSL from the linker's m
 and painted stack from QEMU (tests/rv32/measure.sh).
 """
 
+import os
 import pathlib
 import re
 import subprocess
@@ -98,7 +99,25 @@ def measured_tables():
     ]
 
 
+# ---- updates ----
+
+UPDATES = {
+    "verify": "Ed25519: one signature of a manifest",
+    "judge": "all checks of a manifest",
+    "offer": "`ota.offer`, from JSON to its answer",
+    "chunk": "a chunk of 440 bytes, without what the port does",
+    "prove-16k": "16 KB of the image read back and hashed",
+}
+
+
+def updates_table():
+    lines = [line.split() for line in run(ROOT / "tests/rv32/ota.sh").splitlines()]
+    rows = [[UPDATES[words[0]], number(words[1]), number(words[2])] for words in lines if words[0] in UPDATES]
+    return table(["updates, with Monocypher and BearSSL", "instructions", "stack, bytes"], rows)
+
+
 def report():
+    os.environ["USMP_MONOCYPHER"] = run(ROOT / "tests/cross/monocypher_source.sh").strip()
     sizes = run(sys.executable, ROOT / "tools/footprint.py").strip()
     return "\n\n".join([
         "## The core alone\n\nBytes, as linked at `-Os`, without crypto library and C library.",
@@ -109,6 +128,8 @@ def report():
         "## Instructions and stack on rv32imc\n\nOne end of a connection, on QEMU under `-icount`. *USMP alone* is the same "
         "with crypto functions that do nothing. The stack is painted, and counts from the caller of the engine on.",
         *measured_tables(),
+        "## Signed updates on rv32imc\n\nWhat a device does, on the same machine (`tests/rv32/ota.sh`); the manifest has 220 bytes and a next key.",
+        updates_table(),
     ])
 
 

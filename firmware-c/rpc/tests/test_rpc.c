@@ -370,6 +370,30 @@ static void test_writes_notifications(void **state)
   assert_int_equal(usmp_rpc_notification_end(&out), 0);
 }
 
+static int fan;
+
+static int set_fan(usmp_rpc_call_t *call)
+{
+  assert_ptr_equal(call->context, &fan);
+  fan++;
+  return 0;
+}
+
+/* A second table has a context of its own; what both have is the first one's. */
+static void test_a_second_table(void **state)
+{
+  static const usmp_rpc_method_t more[] = {{"lamp", set_fan}, {"fan", set_fan}};
+
+  (void)state;
+  refused("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fan\"}", "1", USMP_RPC_METHOD_NOT_FOUND);
+  usmp_rpc_extend(&rpc, more, 2, &fan);
+  assert_string_equal(ask("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"fan\"}"), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}");
+  ask("{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"lamp\",\"params\":{\"level\":1}}");
+  assert_int_equal(fan, 1);
+  assert_int_equal(lamp, 1);
+  refused("{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"fans\"}", "3", USMP_RPC_METHOD_NOT_FOUND);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, begin)
 
 int main(void)
@@ -392,6 +416,7 @@ int main(void)
     TEST(test_a_new_session_forgets_the_clock),
     TEST(test_wrong_ages),
     TEST(test_writes_notifications),
+    TEST(test_a_second_table),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

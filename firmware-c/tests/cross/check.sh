@@ -5,7 +5,7 @@ source "$(dirname "$0")/common.sh"
 need riscv64-unknown-elf-gcc "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf" \
   xtensa-lx106-elf-gcc "gcc-xtensa-lx106 picolibc-xtensa-lx106-elf" qemu-system-riscv32 qemu-system-misc \
   qemu-system-xtensa qemu-system-misc clang "clang lld wasi-libc libclang-rt-14-dev-wasm32" cmake cmake make make gcc gcc \
-  cargo cargo python3 python3 node nodejs dpkg-source dpkg-dev xz xz-utils
+  cargo cargo arm-none-eabi-gcc "gcc-arm-none-eabi libnewlib-arm-none-eabi" python3 python3 node nodejs dpkg-source dpkg-dev xz xz-utils
 
 [ -f /usr/include/sodium.h ] || { echo "missing; install: apt-get install --no-install-recommends libsodium-dev" >&2; exit 3; }
 [ -f /usr/include/bearssl.h ] || { echo "missing; install: apt-get install --no-install-recommends libbearssl-dev" >&2; exit 3; }
@@ -51,6 +51,11 @@ both_ed25519() {
   "$ROOT/tests/cross/wycheproof.sh" "$out"
 }
 
+cortex_m4() {
+  objects "$BUILD/cortex-m4" arm-none-eabi-gcc -mcpu=cortex-m4 -mthumb -Os "${STRICT[@]}" -I"$ROOT/include" -I"$ROOT/rpc" -I"$ROOT/ota" \
+    -isystem "$("$ROOT/tests/cross/monocypher_source.sh")" -- "$ROOT"/ota/*.c "$ROOT"/ota/crypto/{monocypher,sha512}.c
+}
+
 mkdir -p "$BUILD"
 step 'line driver of ports/bare, here' serial_client
 step 'vectors on rv32imc (QEMU virt), BearSSL' "$ROOT/tests/rv32/vectors.sh"
@@ -59,6 +64,7 @@ step 'vectors on rv32imc (QEMU virt), PSA (mbedTLS)' "$ROOT/tests/rv32/vectors.s
 step 'vectors on Xtensa lx106 (QEMU sim)' "$ROOT/tests/xtensa/vectors.sh"
 step 'vectors as WebAssembly (Node)' wasm_vectors
 step 'updates on rv32imc (QEMU virt), Monocypher: vectors, instructions, stack' "$ROOT/tests/rv32/ota.sh"
+step 'updates compiled for Cortex-M4' cortex_m4
 step 'updates with Monocypher and libsodium: vectors, tests, Wycheproof' both_ed25519
 step 'all tests of this machine with mbedTLS 3.6' "$ROOT/tests/cross/mbedtls36.sh"
 step 'engine as WebAssembly' "$ROOT/tests/wasm/build.sh" engine
