@@ -192,6 +192,7 @@ const steps = {
         'model.test.ts': ['maude'],
         'matrix.test.ts': [...chip, 'chromium'],
         'rv32*.test.ts': chip,
+        'wycheproof.test.ts': ['cargo', 'python'],
       },
       exclude: Object.keys(interop),
     }),
