@@ -8,7 +8,7 @@ const ID = '02:00:00:00:00:01'
 /** For what happens by itself, ms; a busy machine takes its time. */
 const PATIENCE = { timeout: 60_000 }
 
-/** Setup, log-in and approval: what has to work in every browser. */
+/** Setup, log-in, approval, and the page of updates: what has to work in every browser. */
 export async function logInAndApprove(engine: Engine, home: World): Promise<void> {
   const found = async (selector: string, text = ''): Promise<Handle> => {
     await expect.poll(() => engine.find(selector, text), PATIENCE).not.toBeNull()
@@ -47,4 +47,8 @@ export async function logInAndApprove(engine: Engine, home: World): Promise<void
   await found('tbody .value', 'temperature')
   await click('tbody a')
   await found('canvas')
+
+  await click('.rail a', 'Updates')
+  await found('h2', 'No update yet')
+  await found('.drop', 'Add an image')
 }
