@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { joinBundle, keyIdOf, parseVersion, publicKeyOf, signManifest } from '@usmp/ota'
 import { describe, expect, test } from 'vitest'
 import { parseCanary, parseSpan, parseWaves, parseWindow } from '../src/ota/rollout-options.js'
 import { api, gateway, setUp, stop, until } from './gateway-run.js'
+import { signed } from './signed.js'
 import { DEVICE, directory, done, KEY, keyFile, OTHER_DEVICE, OTHER_KEY, usmp } from './usmp.js'
 
 describe('what is typed', () => {
@@ -37,31 +36,6 @@ describe('what is typed', () => {
     expect(() => parse(text)).toThrow(expect.objectContaining({ code: 'INVALID_ARGUMENT' }))
   })
 })
-
-/** The public key of a publisher, and a signed image for simulated sensors. */
-async function signed(version: string, publisher: number): Promise<{ key: string; bundle: string; folder: string }> {
-  const secret = new Uint8Array(32).fill(publisher)
-  const image = Buffer.from(version.repeat(500))
-  const fields = {
-    keyId: keyIdOf(publicKeyOf(secret)),
-    product: 'usmp-sim-sensor',
-    chip: 'sim',
-    version: parseVersion(version),
-    counter: 1,
-    leastVersion: 0,
-    size: image.length,
-    sha256: createHash('sha256').update(image).digest(),
-    notAfter: 0,
-    name: '',
-    revokedKeys: [],
-    extensions: [],
-  }
-  const folder = await directory()
-  const [key, bundle] = [join(folder, 'release.pub'), join(folder, 'image.uota')]
-  await writeFile(key, Buffer.from(publicKeyOf(secret)).toString('hex'))
-  await writeFile(bundle, joinBundle(signManifest(fields, secret), image))
-  return { key, bundle, folder }
-}
 
 test('an image is pushed to a gateway that runs here: canary, a person, all; then by its address with a token', async () => {
   const data = join(await directory(), 'gateway')

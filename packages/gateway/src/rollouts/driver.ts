@@ -6,7 +6,7 @@ import { GatewayError } from '../errors.js'
 import type { AuditEvent } from '../store/registry.js'
 import type { Store } from '../store/store.js'
 import type { Cancel, GatewayTime } from '../time.js'
-import { type DeviceEvent, type DeviceRow, nextRow } from './device-row.js'
+import { type DeviceEvent, type DeviceRow, isFinal, nextRow } from './device-row.js'
 import type { Images } from './images.js'
 import { LiveRollout } from './live-rollout.js'
 import { type Action, type DeviceFacts, type Fleet, pausedRecord, planRollout } from './plan.js'
@@ -72,7 +72,8 @@ export class RolloutDriver {
   /** The group of each device that may have a session, as it was looked at last. */
   readonly #seen = new Map<string, string>()
   readonly #startedAt: number
-  readonly #startDate: number
+  /** Devices that may have been there when the gateway was stopped, and have not come back yet. */
+  readonly #expected = new Set<string>()
   /** Why the store takes nothing; null: it does. */
   #held: string | null = null
   #work: Work[] = []
@@ -85,7 +86,6 @@ export class RolloutDriver {
     const { time, images, events } = options
     this.#options = options
     this.#startedAt = time.monotonic()
-    this.#startDate = time.now()
     this.reports = new DeviceReports(time, (deviceId, report) => this.#onReport(deviceId, report))
     this.#transfers = new Transfers(images, {
       onEvent: (rollout, device, event) => this.#onEvent(rollout, device, event),
@@ -108,7 +108,20 @@ export class RolloutDriver {
           .cas(entry.id, entry.rev, null)
           .catch((error) => events.onWarning('a row of a roll-out that is gone stays', error))
     }
+    this.#expect()
     this.#ticking = time.every(TICK, () => this.#tick())
+  }
+
+  /** After a crash the records do not say who was there: then it is whoever a roll-out has to do with. */
+  #expect(): void {
+    const { time, directory } = this.#options
+    for (const { id, record } of directory.all) {
+      if ((record?.lastSeenAt ?? 0) >= time.now() - LATELY) this.#expected.add(id)
+    }
+    for (const live of this.#live.values()) {
+      if (!live.isLive) continue
+      for (const [id, row] of live.rows) if (!isFinal(row) || row.state === 'done') this.#expected.add(id)
+    }
   }
 
   /** Ends transfers; what is stored stays as it is. Never rejects. */
@@ -361,12 +374,11 @@ export class RolloutDriver {
   /** Not before devices that were there when the gateway was stopped had time to come back. */
   #isSettled(): boolean {
     const { time, directory } = this.#options
-    if (time.monotonic() - this.#startedAt >= SETTLE) return true
-    const expected = this.#startDate - LATELY
-    return directory.all.every(
-      ({ id, mayConnect, record }) =>
-        !mayConnect || (record?.lastSeenAt ?? 0) < expected || this.reports.report(id) !== undefined,
-    )
+    if (this.#expected.size > 0 && time.monotonic() - this.#startedAt >= SETTLE) this.#expected.clear()
+    for (const id of this.#expected) {
+      if (this.reports.report(id) !== undefined || !directory.find(id)?.mayConnect) this.#expected.delete(id)
+    }
+    return this.#expected.size === 0
   }
 
   #tell(live: LiveRollout, hasChanged: boolean, devices: Iterable<string>): void {
