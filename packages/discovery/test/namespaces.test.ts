@@ -134,6 +134,31 @@ describe('a gateway in two networks', () => {
     expect(nothing.lines.some(foundIn)).toBe(false)
   })
 
+  test('is found behind a router by its name alone, with what does not listen on loopback only', async () => {
+    const lan = await Lan.start()
+    const guests = lan.another()
+    const [a, router, guest] = [await lan.host(), await lan.host(), await lan.host()]
+    a.plug(lan, 'eth0', '10.77.0.1/24')
+    router.plug(lan, 'eth0', '10.77.0.254/24')
+    router.plug(guests, 'eth1', '10.88.0.254/24')
+    guest.plug(guests, 'eth0', '10.88.0.2/24')
+    router.execute('sh', '-c', 'echo 1 > /proc/sys/net/ipv4/ip_forward')
+    a.ip('route', 'add', 'default', 'via', '10.77.0.254')
+    guest.ip('route', 'add', 'default', 'via', '10.88.0.254')
+    const carriers = [
+      { kind: 'tcp', port: 9000 },
+      { kind: 'udp', port: 9000, host: '127.0.0.1' },
+    ] as const
+    await gatewayOn(a, { carriers })
+    const found = await guest.run({ discover: { timeout: 0, interval: 300, hosts: ['10.77.0.1'] } }).says(foundIn)
+    expect(found).toMatchObject({
+      by: ['udp'],
+      carriers: [{ kind: 'tcp', port: 9000 }],
+      urls: ['usmp://10.77.0.1:9000'],
+    })
+    expect(found.addresses[0]!.interface).toBeUndefined()
+  })
+
   test('is not found by who asks on the wrong interface', async () => {
     const lan = await Lan.start()
     const guests = lan.another()

@@ -90,7 +90,7 @@ function goodAnswers() {
     says('a gateway whose join window is open', ['GATEWAY'], GATEWAY, { join_open: 1 }),
     says('a gateway without a site', ['GATEWAY'], GATEWAY, { site: '' }),
     says('no carrier', ['GATEWAY'], GATEWAY, { carriers: [] }),
-    says('tcp, udp and a WebSocket with its path', ['GATEWAY'], GATEWAY, {
+    says('tcp, udp and a WebSocket with its path', ['GATEWAY', 'PRINTED'], GATEWAY, {
       carriers: [port('tcp', 9000), port('udp', 9000), port('ws', 8080)],
       path: '/usmp',
     }),
@@ -178,6 +178,7 @@ export default function () {
     topic: 'discovery',
     source: 'spec 14.2',
     notes: {
+      PRINTED: 'Spec 14.7.',
       LENGTH: 'A query has exactly 128 bytes; an answer ends with its last field. Catches reads beyond the end.',
       MAGIC: 'Something else is no query and no answer.',
       VERSION: 'Another version is not understood.',
@@ -196,7 +197,7 @@ export default function () {
       {
         params: { op: 'query' },
         tests: [
-          asks('for gateways', ['ROLE'], 1),
+          asks('for gateways', ['ROLE', 'PRINTED'], 1),
           asks('for devices', ['ROLE'], 2),
           asks('for both', ['ROLE'], 3),
           asks('another nonce', ['NONCE'], 1, unhex('0001020304050607')),
