@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "key_file.h"
+#include "usmp_discovery.h"
 #include "usmp_posix.h"
 
 #define EXIT_USAGE 2
@@ -14,7 +15,8 @@ static int usage(const char *what)
 {
   fprintf(stderr,
           "usmp-sensor: %s\n"
-          "usage: usmp-sensor --connect tcp:HOST:PORT | udp:HOST:PORT | mqtt://HOST[:PORT] | mqtts://HOST[:PORT]\n"
+          "usage: usmp-sensor --connect tcp:HOST:PORT | udp:HOST:PORT | find:[SITE][:PORT] | mqtt://HOST[:PORT] | "
+          "mqtts://HOST[:PORT]\n"
           "                   --id AA:BB:CC:DD:EE:FF --psk-file FILE [--name NAME] [--interval SECONDS]\n"
           "       a broker:   [--site NAME] [--username NAME] [--password-file FILE] [--ca FILE] [--cert FILE --key FILE]\n"
           "       updates:    --slots FOLDER --publisher-key FILE [--confirm-within SECONDS], and started by usmp-loader\n"
@@ -23,23 +25,43 @@ static int usage(const char *what)
   return EXIT_USAGE;
 }
 
-/* "tcp:HOST:PORT" or "udp:HOST:PORT"; a broker's address is read by usmp_mqtt_start. */
+static bool read_port(const char *text, int *port)
+{
+  char *end;
+  long number = strtol(text, &end, 10);
+
+  *port = (int)number;
+  return end != text && *end == 0 && number > 0 && number <= 65535;
+}
+
+/* "find:", "find:SITE" or "find:SITE:PORT", the port being that of queries. */
+static bool read_search(const char *search, sensor_options_t *o)
+{
+  size_t len = strcspn(search, ":");
+
+  o->carrier = SENSOR_FINDS;
+  o->port = USMP_DISCOVERY_PORT;
+  if (len >= sizeof o->host) return false;
+  memcpy(o->host, search, len);
+  o->find_site = o->host;
+  return search[len] == 0 || read_port(search + len + 1, &o->port);
+}
+
+/* "tcp:HOST:PORT", "udp:HOST:PORT" or a search; a broker's address is read by usmp_mqtt_start. */
 static bool read_address(const char *address, sensor_options_t *o)
 {
   const char *host = address + 4;
   const char *last = strrchr(address, ':');
-  char *end;
 
   o->connect = address;
+  if (strncmp(address, "find:", 5) == 0) return read_search(address + 5, o);
   o->carrier = SENSOR_OVER_MQTT;
   if (strncmp(address, "mqtt://", 7) == 0 || strncmp(address, "mqtts://", 8) == 0) return true;
   o->carrier = strncmp(address, "udp:", 4) == 0 ? SENSOR_UDP : SENSOR_TCP;
   if (o->carrier == SENSOR_TCP && strncmp(address, "tcp:", 4) != 0) return false;
   if (last <= host || (size_t)(last - host) >= sizeof o->host) return false;
   memcpy(o->host, host, (size_t)(last - host));
-  long port = strtol(last + 1, &end, 10);
-  o->port = (int)port;
-  return end != last + 1 && *end == 0 && port > 0 && port <= 65535;
+  return read_port(last + 1, &o->port);
 }
 
 static bool read_name(const char *text, sensor_options_t *o)

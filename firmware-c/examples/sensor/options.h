@@ -8,13 +8,13 @@
 #define SENSOR_MAX_PSK 64
 #define SENSOR_MAX_PASSWORD 256
 
-typedef enum sensor_carrier { SENSOR_TCP, SENSOR_UDP, SENSOR_OVER_MQTT } sensor_carrier_t;
+typedef enum sensor_carrier { SENSOR_TCP, SENSOR_UDP, SENSOR_OVER_MQTT, SENSOR_FINDS } sensor_carrier_t;
 
 typedef struct sensor_options {
   const char *connect; /* as given */
   sensor_carrier_t carrier;
   char host[USMP_HOST_MAX];
-  int port;
+  int port; /* SENSOR_FINDS: of queries */
   uint8_t device_id[USMP_DEVICE_ID_LEN];
   uint8_t psk[SENSOR_MAX_PSK];
   size_t psk_len;
@@ -25,6 +25,7 @@ typedef struct sensor_options {
   bool has_publisher_key;
   uint8_t publisher_key[32];
   uint32_t confirm_within_ms; /* 0: as the library has it */
+  const char *find_site;      /* SENSOR_FINDS: empty: any */
   /* Of a broker. */
   const char *site;
   const char *username;

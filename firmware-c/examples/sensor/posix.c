@@ -1,10 +1,11 @@
-/* usmp-sensor: the sensor as a program of this machine, over TCP, UDP or an MQTT broker. It comes back by itself, for as long as it
+/* usmp-sensor: the sensor as a program of this machine, over TCP, UDP or an MQTT broker, or at the gateway that it finds. It comes back by itself, for as long as it
    runs: a device that waits for a person's approval must not give up. With --slots it takes updates: usmp-loader starts it then. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "find.h"
 #include "image.h"
 #include "loader.h"
 #include "options.h"
@@ -17,12 +18,16 @@
 #define FIRST_PAUSE_MS 1000u
 #define LONGEST_PAUSE_MS 30000u
 #define LONGEST_WAIT_MS 1000u
+#define LOOK_MS 50u
+#define PREFER_NEW_MS 1000u /* for so long a gateway that was not tried yet is waited for */
+#define FIND_MS 3000u
 
 typedef struct program {
   sensor_options_t options;
   sensor_t sensor;
   updates_t updates;
   usmp_t ctx;
+  sensor_finder_t finder;
 #ifdef SENSOR_MQTT
   usmp_mqtt_t mqtt;
 #endif
@@ -141,12 +146,43 @@ static usmp_err_t follow(program_t *p)
 
 #endif
 
+/* A gateway in the local network. */
+static int start_finder(program_t *p)
+{
+  const sensor_options_t *o = &p->options;
+
+  if (o->carrier != SENSOR_FINDS) return USMP_OK;
+  int err = sensor_finder_start(&p->finder, o->find_site[0] ? o->find_site : NULL, (uint16_t)o->port);
+  if (err != USMP_OK) say("cannot search: %s", usmp_err_name(err));
+  return err;
+}
+
+static int dial_found(program_t *p, usmp_transport_t *transport)
+{
+  uint32_t begin = usmp_port_millis();
+  uint32_t elapsed = 0;
+  char where[32];
+
+  sensor_finder_ask(&p->finder);
+  for (; goes_on(p) && elapsed < FIND_MS; elapsed = usmp_port_millis() - begin) {
+    sensor_finder_look(&p->finder, LOOK_MS);
+    int err = sensor_finder_dial(&p->finder, elapsed >= PREFER_NEW_MS, transport, where);
+    if (err == 1) continue;
+    say("found a gateway at %s", where);
+    return err;
+  }
+  if (goes_on(p))
+    say("no gateway answers in this network%s%s", p->options.find_site[0] ? ", of the site " : "", p->options.find_site);
+  return USMP_ERR_UNREACHABLE;
+}
+
 static int dial(program_t *p, usmp_transport_t *transport)
 {
   const sensor_options_t *o = &p->options;
 
   if (sensor_image.fault == SENSOR_CANNOT_CONNECT) return USMP_ERR_UNREACHABLE;
   if (o->carrier == SENSOR_OVER_MQTT) return dial_mqtt(p, transport);
+  if (o->carrier == SENSOR_FINDS) return dial_found(p, transport);
   if (o->carrier == SENSOR_UDP) return usmp_transport_udp_init(transport, o->host, o->port);
   return usmp_transport_tcp_init(transport, o->host, o->port);
 }
@@ -288,10 +324,11 @@ int main(int argc, char **argv)
     init_sensor(&program);
     say_who(o);
     code = updates_start(&program.updates, o, &program.sensor.rpc, usmp_port_millis());
-    if (code == 0 && start_mqtt(&program) != USMP_OK) code = 2;
+    if (code == 0 && (start_mqtt(&program) != USMP_OK || start_finder(&program) != USMP_OK)) code = 2;
     if (code == 0) {
       run(&program);
       stop_mqtt(&program);
+      if (o->carrier == SENSOR_FINDS) sensor_finder_stop(&program.finder);
       code = updates_restart_wanted(&program.updates) ? USMP_LOADER_RESTART : EXIT_SUCCESS;
     }
     updates_stop(&program.updates);

@@ -5,14 +5,18 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { announce, type DiscoverOptions, discover, type Found } from '@usmp/discovery'
-import { buildC, cFolder } from '@usmp/testing/c-programs'
+import { listen, type Server } from '@usmp/node'
+import { buildC, buildCSensor, CSensor, cFolder } from '@usmp/testing/c-programs'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { Program } from '../src/program.js'
 
 const loopback = Object.entries(networkInterfaces()).find(([, list]) => list?.some(({ internal }) => internal))![0]
 const secrets = mkdtempSync(join(tmpdir(), 'usmp-pair-'))
 
-beforeAll(() => buildC('usmp-discovery-peer', 'usmp-pair'), 240_000)
+beforeAll(() => {
+  buildC('usmp-discovery-peer', 'usmp-pair')
+  buildCSensor()
+}, 240_000)
 afterAll(() => rmSync(secrets, { recursive: true, force: true }))
 
 const running: Program[] = []
@@ -99,6 +103,34 @@ describe('a gateway in TypeScript is found by C', () => {
     const search = start('usmp-discovery-peer', 'search', 'gateway', '--port', `${port}`, '--site', 'home', ...host)
     expect(await search.says('found')).toBe(`gateway ${gateway.instance} 127.0.0.1 tcp:9000 ws:8080 site=home join=1`)
   })
+})
+
+test('a sensor in C finds the gateway of its site by itself, an impostor beside it, and finds it again at another port', async () => {
+  const { port, interfaces } = await place()
+  const id = '02:c0:ff:ee:00:07'
+  const psk = new Uint8Array(randomBytes(32))
+  const open = (key: Uint8Array) => listen({ tcp: { host: '127.0.0.1', port: 0 }, psk: { [id]: key } })
+  const announced = (server: Server, site: string) =>
+    announce({ role: 'gateway', site, carriers: [{ kind: 'tcp', port: server.port }], interfaces, port, mdns: false })
+  await using impostor = await open(new Uint8Array(randomBytes(32)))
+  await using _1 = await announced(impostor, 'home')
+  await using stranger = await open(psk)
+  await using _2 = await announced(stranger, 'office')
+  const sensor = new CSensor(`find:home:${port}`, id, psk, ['--interval', '0.25'])
+  try {
+    for (let round = 1; round <= 2; round++) {
+      await using gateway = await open(psk)
+      await using _3 = await announced(gateway, 'home')
+      for await (const session of gateway) {
+        expect(new TextDecoder().decode(await session.receive())).toContain('telemetry')
+        break
+      }
+    }
+    expect(sensor.log).toContain(`found a gateway at 127.0.0.1:${impostor.port}`)
+    expect(sensor.log).not.toContain(`127.0.0.1:${stranger.port}`)
+  } finally {
+    await sensor.stop()
+  }
 })
 
 describe('two devices without a gateway', () => {
