@@ -277,8 +277,8 @@ static void test_random_walks(void **state)
   release_make(&wanted[0], &publisher, USMP_OTA_VERSION(1, 1, 0), 1, 5000, 11);
   release_make(&wanted[1], &publisher, USMP_OTA_VERSION(1, 1, 1), 1, 9001, 12);
   release_make(&wanted[2], &publisher, USMP_OTA_VERSION(1, 1, 2), 2, 13000, 13);
-  for (uint64_t i = 1; i <= 1000; i++) confirmed += walk(i * 0x9E3779B97F4A7C15u);
-  assert_true(confirmed > 400); /* the walks reach the end too */
+  for (uint64_t i = 1; i <= 400; i++) confirmed += walk(i * 0x9E3779B97F4A7C15u);
+  assert_true(confirmed > 150); /* the walks reach the end too */
 }
 
 int main(void)

@@ -77,11 +77,12 @@ for target in rv32 xtensa; do
   check "compiled for $target with the defaults" "$build" $target "$out/$target"
   check "compiled for $target with MQTT" "$build" $target "$out/$target-mqtt" "${mqtt[@]}"
   check "compiled for $target with WebSockets" "$build" $target "$out/$target-ws" "${ws[@]}"
-  check "compiled for $target with updates, Monocypher" "$build" $target "$out/$target-ota" USMP_OTA=y
-  check "compiled for $target with updates, libsodium" "$build" $target "$out/$target-ota-sodium" USMP_OTA=y USMP_OTA_SODIUM=y
   check "compiled for $target with discovery" "$build" $target "$out/$target-discovery" "${discovery[@]}"
   check "compiled for $target with the other options" "$build" $target "$out/$target-others" "${others[@]}"
 done
+
+check "compiled for rv32 with updates, Monocypher" "$build" rv32 "$out/rv32-ota" USMP_OTA=y
+check "compiled for xtensa with updates, libsodium" "$build" xtensa "$out/xtensa-ota" USMP_OTA=y USMP_OTA_SODIUM=y
 
 # run_port_test CFLAGS: test_port.c on a chip that the flags describe.
 run_port_test() {

@@ -14,7 +14,7 @@ const REACHES: Readonly<Record<string, number>> = {
   'gateway-http': 0.5,
   'gateway-telemetry': 0.6,
   'ota-manifest': 0.8,
-  'ota-differential': 0.6,
+  'ota-differential': 0.5,
   discovery: 0.8,
   'ota-transfer': 0.7,
   'relay-join': 0.65,
