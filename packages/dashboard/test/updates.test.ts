@@ -131,7 +131,10 @@ test('a roll-out is live: percents, states, stages and counts come without a cli
   expect(await row.getByText('Updated').count()).toBe(1)
   expect(await page.getByRole('button', { name: /^Retry/ }).count()).toBe(0)
 
+  // One has left: its row goes, though nobody has told of it.
   fake.put(rollout({ state: 'paused', stage: 3, reason: 'too many failures' }), [rolloutDevice(1, 'failed')])
+  await row.waitFor({ state: 'detached' })
+  expect(await page.locator('.rollout-devices tbody tr').count()).toBe(1)
   await page.getByRole('link', { name: 'Updates 1 paused' }).waitFor()
   await page.getByText('Paused: too many failures. Nothing is offered').waitFor()
   // Told to those who cannot see it.

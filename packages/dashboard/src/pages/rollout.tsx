@@ -68,6 +68,7 @@ function Known({ rollout, loaded }: { rollout: Rollout; loaded: Loaded<true> }) 
   const shownNow = shownDevices.value
   const devices = shownNow?.id === rollout.id ? [...shownNow.devices.values()] : []
   const values = devices.map((device) => device.peek())
+  useComplete(rollout, loaded, loaded.data && devices.length)
   return (
     <Page title={rollout.name} heading={<Heading name={rollout.name} />} aside={<Acts rollout={rollout} />}>
       <div class="device-head">
@@ -97,6 +98,19 @@ function Known({ rollout, loaded }: { rollout: Rollout; loaded: Loaded<true> }) 
       </div>
     </Page>
   )
+}
+
+/** Between two looks for devices that came into a roll-out or left it without a word, ms. */
+const LOOK_AGAIN = 1_000
+
+/** Asks for the devices again when they are not as many as the roll-out counts: one has left its group, say, or was removed. */
+function useComplete(rollout: Rollout, { reload }: Loaded<true>, known: number | null): void {
+  const counted = Object.values(rollout.counts).reduce((sum, count) => sum + (count ?? 0), 0)
+  useEffect(() => {
+    if (known === null || known === counted) return
+    const timer = setTimeout(reload, LOOK_AGAIN)
+    return () => clearTimeout(timer)
+  }, [known, counted, reload])
 }
 
 /** Why it does not go on, and what to do now. */
