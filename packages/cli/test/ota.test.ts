@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromHex, toHex } from '@usmp/core'
-import { keyIdOf, parsePublicKey, splitBundle, verifyManifest } from '@usmp/ota'
+import { formatPublicKey, keyIdOf, parsePublicKey, splitBundle, verifyManifest } from '@usmp/ota'
+import { PublisherKey } from '@usmp/ota/node'
 import { describe, expect, test } from 'vitest'
 import { onTerminal } from './terminal-run.js'
 import { directory, done, file } from './usmp.js'
@@ -14,10 +15,11 @@ const IMAGE = Buffer.from('the bytes of a firmware, so to say'.repeat(3000))
 async function publisher() {
   const folder = await directory()
   const at = (name: string) => join(folder, name)
-  const made = await done('ota', 'keygen', '--out', at('release.key'), '--no-passphrase')
-  expect(made.code).toBe(0)
+  const key = PublisherKey.generate()
+  await writeFile(at('release.key'), await key.toPem(), { mode: 0o600 })
+  await writeFile(at('release.key.pub'), formatPublicKey(key.publicKey))
   await writeFile(at('firmware.bin'), IMAGE)
-  return { at, key: at('release.key'), pub: at('release.key.pub'), image: at('firmware.bin'), keygen: made }
+  return { at, key: at('release.key'), pub: at('release.key.pub'), image: at('firmware.bin') }
 }
 
 /** The same with a signed image. */
@@ -32,11 +34,16 @@ async function signed(...more: string[]) {
 
 describe('ota keygen', () => {
   test('writes both halves, never over others, and shows the public one', async () => {
-    const { key, pub, keygen } = await publisher()
+    const key = join(await directory(), 'release.key')
+    const pub = `${key}.pub`
+    const keygen = await done('ota', 'keygen', '--out', key, '--no-passphrase')
+    expect(keygen.code).toBe(0)
     expect((await stat(key)).mode & 0o777).toBe(0o600)
     const publicKey = parsePublicKey(await readFile(pub, 'utf8'))
     expect(keygen.stdout).toBe(`${toHex(publicKey)}\n`)
     expect(keygen.stderr).toContain(keyIdOf(publicKey))
+    const unasked = await done('ota', 'keygen', '--out', `${key}.2`)
+    expect([unasked.code, unasked.stderr]).toEqual([2, expect.stringContaining('or --no-passphrase')])
     const again = await done('ota', 'keygen', '--out', key, '--no-passphrase')
     expect(again.code).toBe(2)
     expect(again.stderr).toContain('exists already')

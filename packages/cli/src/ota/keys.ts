@@ -55,7 +55,13 @@ async function newPassphrase({ passphrase, passphraseFile }: Omit<KeygenFlags, '
   if (!passphrase && passphraseFile !== undefined) {
     throw new UsmpError('INVALID_ARGUMENT', '--no-passphrase and --passphrase-file exclude each other')
   }
-  return passphrase ? (await askNewPassphrase(passphraseFile)) || undefined : undefined
+  if (!passphrase) return undefined
+  if (passphraseFile === undefined && !process.stdin.isTTY) {
+    throw new UsmpError('INVALID_ARGUMENT', 'there is no terminal to ask for the passphrase of the new key', {
+      hint: 'Give --passphrase-file FILE; or --no-passphrase, if everybody who can read the file may sign.',
+    })
+  }
+  return (await askNewPassphrase(passphraseFile)) || undefined
 }
 
 async function tellPublicKey(publicKey: Uint8Array, form: 'hex' | 'c' | 'pem', output: Output): Promise<void> {
