@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define CONFIRM_WITHIN_MAX_MS 86400000u
+#define WINDOW_MAX 64 /* a gateway owes no more (specification, section 13.6) */
 
 /* Printable ASCII without blanks, 1 to `max` bytes. */
 static bool is_name(const char *text, size_t max)
@@ -36,7 +37,8 @@ static bool keys_are_good(const usmp_ota_config_t *config)
 static bool is_good(const usmp_ota_config_t *config)
 {
   return config && has_functions(config) && is_name(config->product, USMP_PRODUCT_MAX) &&
-         is_name(config->chip, USMP_CHIP_MAX) && config->confirm_within_ms <= CONFIRM_WITHIN_MAX_MS && keys_are_good(config);
+         is_name(config->chip, USMP_CHIP_MAX) && config->confirm_within_ms <= CONFIRM_WITHIN_MAX_MS &&
+         config->window <= WINDOW_MAX && keys_are_good(config);
 }
 
 /* A device that has no record yet. Stored with the first update, not before. */

@@ -82,6 +82,7 @@ static int open_slot(usmp_ota_t *ota)
   int result = config->port->begin(config->ctx, record->size, record->offset);
   if (usmp_callback_result(result, USMP_OTA_FLASH) != 0) {
     if (ota->failures < UINT8_MAX) ota->failures++;
+    ota->failure = USMP_OTA_FLASH;
     return USMP_OTA_FLASH;
   }
   ota->offset = record->offset;
@@ -99,7 +100,7 @@ static int start(usmp_ota_t *ota, const usmp_manifest_t *manifest, const uint8_t
     ota->notices |= USMP_OTA_TELL_STAGED;
     return 0;
   }
-  if (ota->failures >= FAILURES_MAX) return USMP_OTA_FLASH;
+  if (ota->failures >= FAILURES_MAX) return ota->failure; /* once more, without trying */
   return ota->transfer == USMP_OTA_IDLE ? open_slot(ota) : 0;
 }
 

@@ -126,7 +126,7 @@ typedef struct usmp_ota_config {
   /* Public keys of the publisher, 1 to USMP_OTA_KEYS_MAX: trusted when this device has no record yet. Later ones come by updates. */
   const uint8_t (*keys)[USMP_ED25519_KEY_SIZE];
   uint8_t key_count;
-  uint8_t window;             /* chunks under way at most; 0: 8 */
+  uint8_t window;             /* chunks under way at most, up to 64; 0: 8 */
   uint32_t counter;           /* security counter of a device that has no record yet */
   uint32_t confirm_within_ms; /* how long an image may be on trial, from usmp_ota_init; 0: 300 000; at most a day */
   const usmp_ota_crypto_t *crypto;

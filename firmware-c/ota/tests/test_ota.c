@@ -470,6 +470,22 @@ static void test_never_stages_another_image(void **state)
   assert_true(device_serve(&device, &release));
 }
 
+/* A gateway that lies spends no more flash than three times. */
+static void test_takes_wrong_bytes_three_times(void **state)
+{
+  (void)state;
+  boot();
+  for (int i = 0; i < 3; i++) {
+    assert_int_equal(device_offer(&device, &release), 0);
+    assert_false(device_serve(&device, &other));
+  }
+  assert_int_equal(device_offer(&device, &release), USMP_OTA_WRONG_IMAGE);
+  assert_int_equal(device.calls[CALL_BEGIN], 3);
+  boot();
+  assert_int_equal(device_offer(&device, &release), 0);
+  assert_true(device_serve(&device, &release));
+}
+
 static void test_an_image_that_the_boot_loader_refuses(void **state)
 {
   (void)state;
@@ -623,6 +639,28 @@ static void test_goes_back_when_the_time_is_over(void **state)
   assert_state("\"rolledBack\":null");
 }
 
+/* The boot loader's word cannot be written: tried once a second, and given up with the time. */
+static void test_an_image_that_cannot_be_confirmed(void **state)
+{
+  (void)state;
+  boot();
+  update_to(&release);
+  device.fails[CALL_CONFIRM] = 1;
+  usmp_ota_self_test_passed(&device.ota);
+  for (int i = 0; i < 59; i++) {
+    device_poll(&device);
+    assert_int_equal(usmp_ota_next_deadline(&device.ota, device.now), 1000);
+    device.now += 1000;
+  }
+  assert_int_equal(device.calls[CALL_CONFIRM], 59);
+  assert_int_equal(device.ota.record.trust.counter, 0);
+  device.now += 1000;
+  device_poll(&device);
+  assert_true(usmp_ota_restart_wanted(&device.ota));
+  boot();
+  assert_int_equal(device.running, 0);
+}
+
 static void test_goes_back_without_a_session_too(void **state)
 {
   (void)state;
@@ -773,6 +811,7 @@ static void test_configurations_that_cannot_be(void **state)
   assert_wrong(keys, &weak.key);
   assert_wrong(key_count, 0);
   assert_wrong(key_count, 4);
+  assert_wrong(window, 65);
   assert_wrong(crypto, NULL);
   assert_wrong(port, NULL);
   assert_wrong(confirm_within_ms, 86400001);
@@ -852,6 +891,7 @@ int main(void)
     test(test_begins_anew_with_another_manifest),
     test(test_a_staged_image_waits_over_restarts),
     test(test_never_stages_another_image),
+    test(test_takes_wrong_bytes_three_times),
     test(test_an_image_that_the_boot_loader_refuses),
     test(test_flash_that_cannot_be_written),
     test(test_flash_that_cannot_be_read),
@@ -860,6 +900,7 @@ int main(void)
     test(test_an_image_that_cannot_be_made_active),
     test(test_a_record_that_is_damaged),
     test(test_goes_back_when_the_time_is_over),
+    test(test_an_image_that_cannot_be_confirmed),
     test(test_goes_back_without_a_session_too),
     test(test_goes_back_when_the_self_test_fails),
     test(test_goes_back_when_the_image_crashes),
