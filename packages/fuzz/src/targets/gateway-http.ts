@@ -10,6 +10,7 @@ import {
   type Operations,
   OriginCheck,
   Registration,
+  rolloutRoutes,
   systemRoutes,
 } from '@usmp/gateway/internal'
 import * as v from 'valibot'
@@ -56,7 +57,7 @@ function makeOnce(): ReturnType<typeof makeApp> {
     addressOf: () => '127.0.0.1',
     now: () => 1,
     onError: (error) => faults.push(error),
-    routes: [...deviceRoutes(operations), ...systemRoutes(operations, audit as never)],
+    routes: [...deviceRoutes(operations), ...rolloutRoutes(operations), ...systemRoutes(operations, audit as never)],
     metrics: metrics as never,
     page: { serve: () => new Response('the page') } as never,
     version: '0',
@@ -86,6 +87,9 @@ export const gatewayHttp: Target = {
     seed(1, '/api/devices/aa:bb:cc:dd:ee:ff/approve', JSON.stringify({ proofId: 'x' })),
     seed(2, '/api/devices/aa:bb:cc:dd:ee:ff', '{"rev":1,"alarmRules":[{"kind":"above","reading":"t","limit":1}]}'),
     seed(1, '/api/devices/aa:bb:cc:dd:ee:ff/requests', '{"method":"ping","params":{"a":[[[1]]]},"timeout":100}'),
+    seed(1, '/api/images', 'UOTA'),
+    seed(1, '/api/rollouts', JSON.stringify({ image: '1a'.repeat(32), target: { kind: 'group', group: 'g' } })),
+    seed(1, '/api/rollouts/r1/retry', '{"rev":1,"ids":["aa:bb:cc:dd:ee:ff"]}'),
     seed(1, '/api/join', '{"minutes":5,"count":3,"suffix":"ff"}'),
   ],
   async run(bytes) {
@@ -94,7 +98,8 @@ export const gatewayHttp: Target = {
     const { method, target, body } = requestOf(new Choices(bytes))
     const url = `http://127.0.0.1${target.startsWith('/') ? '' : '/'}${target}`
     if (!URL.canParse(url)) return
-    const headers = { host: '127.0.0.1', authorization: 'Bearer x', 'content-type': 'application/json' }
+    const type = target.startsWith('/api/images') ? 'application/octet-stream' : 'application/json'
+    const headers = { host: '127.0.0.1', authorization: 'Bearer x', 'content-type': type }
     const incoming = { headers, iterator: () => Readable.from([Buffer.from(body)]).iterator() }
     const init = method === 'GET' || method === 'HEAD' ? { method } : { method, body: Buffer.from(body) }
     const response = await app.fetch(new Request(url, { ...init, headers }), { incoming } as never)

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { deviceState } from '../contract/device.js'
+import { rolloutDeviceState, rolloutState } from '../contract/rollouts.js'
 import type { Operations } from '../operations.js'
 
 const PREFIX = 'usmp_gateway_'
@@ -24,6 +25,7 @@ export class Metrics {
     })
     this.#gauge('live_sockets', 'Pages that are open', [], () => [[liveSockets()]])
     this.#addDevices()
+    this.#addRollouts()
     this.#addSystem()
   }
 
@@ -53,6 +55,22 @@ export class Metrics {
     this.#gauge('alarms', 'Alarm rules that are met now', [], () => [
       [operations.devices().reduce((sum, { alarms }) => sum + alarms.length, 0)],
     ])
+  }
+
+  /** Of roll-outs that are not over yet: those that are cannot change, and would be there for ever. */
+  #addRollouts(): void {
+    const all = () => this.#operations.rollouts()
+    const open = () => all().filter(({ state }) => state !== 'done' && state !== 'aborted')
+    this.#gauge('images', 'Signed images that are kept', [], () => [[this.#operations.images().length]])
+    this.#gauge('rollouts', 'Roll-outs by state', ['state'], () =>
+      rolloutState.options.map((state) => [all().filter((rollout) => rollout.state === state).length, state]),
+    )
+    this.#gauge('rollout_devices', 'Devices of the roll-outs that are not over, by state', ['state'], () =>
+      rolloutDeviceState.options.map((state) => [
+        open().reduce((sum, { counts }) => sum + (counts[state] ?? 0), 0),
+        state,
+      ]),
+    )
   }
 
   #addSystem(): void {

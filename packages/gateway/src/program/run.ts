@@ -1,10 +1,10 @@
-import { join } from 'node:path'
 import { UsmpError } from '@usmp/core'
 import type { BrokerOptions } from '@usmp/mqtt'
 import { type EmbeddedBroker, startEmbeddedBroker } from '@usmp/mqtt/embedded-broker'
 import { HomeAssistantBridge } from '../bridge/home-assistant.js'
 import { type Gateway, startGateway } from '../gateway.js'
 import { type HttpServer, startHttp } from '../http/server.js'
+import { layout } from '../store/layout.js'
 import { openStore } from '../store/open.js'
 import type { AuditLog } from '../store/store.js'
 import type { GatewayConfig } from './config.js'
@@ -61,7 +61,7 @@ async function startParts(config: GatewayConfig, reports: GatewayReports, parts:
     ...listen,
     store,
     site,
-    images: join(data, 'images'),
+    images: layout(data).images,
     ...(publisherKeys ? { publisherKeys } : {}),
     onWarning,
     ...(broker ? { mqtt: broker } : {}),

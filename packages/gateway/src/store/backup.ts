@@ -22,7 +22,7 @@ export interface BackupSummary {
 
 /**
  * Writes records and audit log of a store into one file, while the gateway runs or not. Keys of devices stay sealed: without
- * the key file, which is not in it, they are of no use. The history of readings is not in it.
+ * the key file, which is not in it, they are of no use. The history of readings and the files of images are not in it.
  * @param file must not be there yet
  * @throws GatewayError EXISTS; NOT_FOUND if there is no store; STORE_FAILED if the store is damaged or the file cannot be written
  */
@@ -58,7 +58,7 @@ export async function backupStore(folder: string, file: string, now: () => numbe
 
 /**
  * Makes a store from a backup. The next start of the gateway needs the key file that the store had then.
- * @param folder must be empty or not there; the key file may be in it already
+ * @param folder must be empty or not there; the key file and the images may be in it already
  * @throws GatewayError EXISTS if there is something in the folder; STORE_FAILED if the file is damaged or of a newer version
  */
 export async function restoreStore(file: string, folder: string, now: () => number = Date.now): Promise<BackupSummary> {
@@ -117,10 +117,10 @@ async function checkEmpty(folder: string, files: Layout): Promise<void> {
     if (isMissing(error)) return
     throw storeFailed(`${folder} is no folder that can be read`, 'Choose another folder.', error)
   }
-  const strangers = names.filter((name) => name !== basename(files.keyFile))
+  const strangers = names.filter((name) => name !== basename(files.keyFile) && name !== basename(files.images))
   if (strangers.length === 0) return
   throw new GatewayError('EXISTS', `the folder ${folder} is not empty`, {
-    hint: 'A restore never writes over anything. Name a new folder, and move only the key file into it.',
+    hint: 'A restore never writes over anything. Name a new folder, and move only the key file and the folder `images` into it.',
   })
 }
 

@@ -15,6 +15,8 @@ export function layout(folder: string) {
     pid: join(folder, 'gateway.pid'),
     /** Seals the keys of devices, unless the caller keeps it elsewhere. */
     keyFile: join(folder, 'store.key'),
+    /** The folder of the signed images for updates. */
+    images: join(folder, 'images'),
     /** Tried before the database is opened again after a failed write. */
     probe: join(folder, 'probe'),
   }
