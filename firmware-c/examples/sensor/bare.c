@@ -3,6 +3,7 @@
    another, by itself, for as long as it has power. */
 #include <string.h>
 
+#include "bare_updates.h"
 #include "board.h"
 #include "random.h"
 #include "sensor.h"
@@ -56,12 +57,15 @@ static void handle(const usmp_event_t *event, uint32_t now)
   if (event->kind == USMP_EVENT_CONNECTED) {
     log_line("session established", "");
     sensor_connected(&sensor, now);
+    bare_updates_connected(now);
   } else if (event->kind == USMP_EVENT_MESSAGE) {
+    if (bare_updates_take(event->data, event->len, now)) return;
     bool blinked = sensor_is_blinking(&sensor);
     say(sensor_receive(&sensor, event->data, event->len, now, text), now);
     if (!blinked && sensor_is_blinking(&sensor)) log_line("blinking: somebody wants to find me", "");
   } else if (event->kind == USMP_EVENT_CLOSED) {
     sensor_lost(&sensor, now);
+    bare_updates_lost();
     log_line("session ended: ", usmp_err_name(event->reason));
   }
 }
@@ -72,8 +76,12 @@ static void run(void)
     uint32_t now = board_millis();
     usmp_event_t event;
     while (usmp_serial_client_poll(&serial, now, &event)) handle(&event, now);
-    say(sensor_poll(&sensor, now, text), now);
+    size_t reading = sensor_poll(&sensor, now, text);
+    say(reading, now);
+    bare_updates_poll(&serial, reading > 0, now);
     uint32_t wait = sensor_wait(&sensor, now);
+    uint32_t update_wait = bare_updates_wait(now);
+    if (update_wait < wait) wait = update_wait;
     uint32_t line_wait = usmp_serial_client_drained(&serial) ? usmp_serial_client_wait(&serial, now)
                                                              : 1; /* by then the UART has room */
     board_idle(wait < line_wait ? wait : line_wait);
@@ -96,7 +104,7 @@ int main(void)
   board_init();
   board_print("\r\nUSMP sensor, bare metal, QEMU virt, rv32imc\r\n");
   const board_identity_t *identity = board_identity();
-  if (!identity || board_random_init(identity->seed) < 0) {
+  if (!identity || board_random_init(bare_updates_seed(identity->seed)) < 0) {
     board_print("no identity or no seed was loaded; see examples/bare_qemu/README.md\r\n");
     return 1;
   }
@@ -107,6 +115,10 @@ int main(void)
 
   uint32_t now = board_millis();
   sensor_init(&sensor, "sensor on rv32", "rv32", identity->device_id, now);
-  usmp_serial_client_init(&serial, &config, &buffers, &uart, now);
+  if (!bare_updates_start(&sensor, now)) {
+    board_print("updates cannot be used: the flash or its record cannot be read\r\n");
+    return 1;
+  }
+  usmp_serial_client_init(&serial, &config, &buffers, bare_updates_line(&uart), now);
   run();
 }

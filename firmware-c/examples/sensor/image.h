@@ -14,6 +14,7 @@ typedef enum sensor_fault {
 typedef struct sensor_image {
   uint32_t version; /* as USMP_OTA_VERSION packs it */
   sensor_fault_t fault;
+  uint32_t confirm_within_ms; /* how long it may be on trial; 0: as the library has it */
 } sensor_image_t;
 
 extern const sensor_image_t sensor_image;

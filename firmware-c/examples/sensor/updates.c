@@ -70,7 +70,7 @@ int updates_start(updates_t *u, const sensor_options_t *o, usmp_rpc_t *rpc, uint
     .version = sensor_image.version,
     .keys = &o->publisher_key,
     .key_count = 1,
-    .confirm_within_ms = o->confirm_within_ms,
+    .confirm_within_ms = o->confirm_within_ms > 0 ? o->confirm_within_ms : sensor_image.confirm_within_ms,
     .crypto = &crypto,
     .port = &usmp_ota_slots_port,
     .ctx = &u->slots,

@@ -1,2 +1,2 @@
 export function identity(deviceId: string, psk: Uint8Array): Buffer
-export function machine(image: string, identityFile: string): string[]
+export function machine(image: string, identityFile: string, flashFile?: string): string[]

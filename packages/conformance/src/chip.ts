@@ -17,10 +17,13 @@ export const peerImage = join(
   'rv32/usmp-peer-rv32.elf',
 )
 
-/** Builds an image by a script of firmware-c/tests/rv32; its path. */
-export function buildImage(script: 'build.sh' | 'robot.sh' | 'sensor.sh' | 'peer.sh' | 'pair.sh'): string {
+/** Builds an image by a script of firmware-c/tests/rv32; its path, or the folder of several. */
+export function buildImage(
+  script: 'build.sh' | 'robot.sh' | 'sensor.sh' | 'peer.sh' | 'pair.sh' | 'updates.sh',
+  ...args: readonly string[]
+): string {
   const path = fileURLToPath(new URL(script, scripts))
-  const { status, stdout, stderr } = spawnSync('bash', [path], { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync('bash', [path, ...args], { encoding: 'utf8' })
   // With a tool chain that is not there the script says what to install.
   if (status !== 0) throw new Error(`${path} failed:\n${stdout}${stderr}`)
   return stdout.trim().split('\n').at(-1)!
@@ -35,12 +38,13 @@ export class Chip {
   line = ''
   #open: Socket | undefined
 
-  constructor(image: string, deviceId: string, psk: Uint8Array) {
+  /** @param flash a file of 32 MiB that is the board's second flash, and outlives the chip */
+  constructor(image: string, deviceId: string, psk: Uint8Array, flash?: string) {
     this.#socketPath = join(this.#folder, 'uart')
     const file = join(this.#folder, 'identity')
     writeFileSync(file, identity(deviceId, psk), { mode: 0o600 })
     const line = ['-serial', `unix:${this.#socketPath},server=on,wait=on`]
-    this.#process = spawn('qemu-system-riscv32', [...machine(image, file), ...line], { stdio: 'ignore' })
+    this.#process = spawn('qemu-system-riscv32', [...machine(image, file, flash), ...line], { stdio: 'ignore' })
   }
 
   /** Opens the line, as soon as there is one. */

@@ -9,9 +9,17 @@ const id = 'aa:bb:cc:dd:00:05'
 const psk = new Uint8Array(randomBytes(32))
 const loopback = { host: '127.0.0.1', port: 0 }
 const publisher = new Publisher(1)
-/** Seconds. */
-const WATCHDOG = 1
-const CONFIRM_WITHIN = 2
+/** Seconds that a sound image has, however busy the machine is; and that a broken one gets. */
+interface Patience {
+  readonly watchdog: number
+  readonly confirmWithin: number
+}
+const long: Patience = { watchdog: 30, confirmWithin: 60 }
+const short: Record<'hangs' | 'crashes' | 'mute', Patience> = {
+  hangs: { ...long, watchdog: 2 },
+  crashes: long,
+  mute: { ...long, confirmWithin: 3 },
+}
 const images = new Map<SensorImage, Uint8Array>()
 
 beforeAll(() => {
@@ -40,10 +48,12 @@ async function startServer(options: Partial<ListenOptions> = { tcp: loopback }):
 class Device {
   readonly slots = new CSlots('old')
   readonly #address: string
+  readonly #patience: Patience
   sensor: CSensor
 
-  constructor(address: string) {
+  constructor(address: string, patience: Patience) {
     this.#address = address
+    this.#patience = patience
     this.sensor = this.#start()
     running.push(() => this.slots.remove())
   }
@@ -55,8 +65,9 @@ class Device {
   }
 
   #start(): CSensor {
-    const options = [...this.slots.options(publisher.publicKey, CONFIRM_WITHIN), '--interval', '0.25']
-    const sensor = new CSensor(this.#address, id, psk, options, [], this.slots.launcher(WATCHDOG))
+    const { watchdog, confirmWithin } = this.#patience
+    const options = [...this.slots.options(publisher.publicKey, confirmWithin), '--interval', '0.25']
+    const sensor = new CSensor(this.#address, id, psk, options, [], this.slots.launcher(watchdog))
     running.push(() => sensor.stop())
     return sensor
   }
@@ -74,9 +85,9 @@ const overUdp = {
   to: (server: Server) => `udp:127.0.0.1:${server.udpPort}`,
 }
 
-async function startScene({ where, to }: typeof overTcp | typeof overUdp = overTcp): Promise<Scene> {
+async function startScene({ where, to }: typeof overTcp | typeof overUdp = overTcp, patience = long): Promise<Scene> {
   const server = await startServer(where)
-  const device = new Device(to(server))
+  const device = new Device(to(server), patience)
   return { server, device, visit: await nextVisit(server) }
 }
 
@@ -206,7 +217,7 @@ describe('an image that fails goes back to the one before, and it is told', () =
     ['crashes', /killed by signal 6/],
     ['mute', /goes back to the image before/],
   ] as const)('one that %s', async (name, sign) => {
-    const scene = await startScene()
+    const scene = await startScene(overTcp, short[name])
     const image = images.get(name)!
     const manifest = publisher.sign(image, { counter: 9 })
     const visit = await update(scene, image, manifest)

@@ -171,7 +171,11 @@ __attribute__((interrupt("machine"), aligned(4))) void board_trap(void)
     if (irq == UART_IRQ) uart_interrupt();
     *reg32(PLIC_BASE + 0x200004) = irq;
   } else {
+#ifdef BOARD_TRAP_RESETS
+    board_reset();
+#else
     board_power_off(EXIT_FAULT);
+#endif
   }
 }
 
@@ -238,6 +242,12 @@ void board_stack_paint(void)
 size_t board_stack_size(void)
 {
   return (size_t)(__stack_top - __stack_bottom) * sizeof(uint32_t);
+}
+
+_Noreturn void board_reset(void)
+{
+  *reg32(FINISHER) = 0x7777u;
+  for (;;) __asm__ volatile("wfi");
 }
 
 _Noreturn void board_power_off(int code)

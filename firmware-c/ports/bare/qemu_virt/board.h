@@ -46,6 +46,10 @@ size_t board_stack_free(void);
 void board_stack_paint(void);
 size_t board_stack_size(void);
 
+/* As by the reset button: what was loaded is loaded again, the rest of the memory and the flash stay. With BOARD_TRAP_RESETS a fault
+   resets too, where it ends the emulation otherwise. */
+_Noreturn void board_reset(void);
+
 /* Ends the emulation; the exit status of QEMU is `code`. */
 _Noreturn void board_power_off(int code);
 

@@ -1,6 +1,6 @@
 # Entry of the image: stack, zeroed data, trap vector, main.
     .option arch, +zicsr
-    .section .text.start, "ax"
+    .section .init, "ax"
     .globl _start
 _start:
     .option push
