@@ -97,7 +97,7 @@ static const char *reason_of(int code)
     case USMP_OTA_EXPIRED: return "the last day of the manifest is over";
     case USMP_OTA_NOT_NOW: return "the application refuses updates for now: offer it again later";
     case USMP_OTA_BUSY: return "an image waits for its confirmation, or another update is under way";
-    case USMP_OTA_WRONG_IMAGE: return "three times other bytes came than those of the manifest; not before a restart";
+    case USMP_OTA_WRONG_IMAGE: return "twice other bytes came than those of the manifest; not once more before a restart";
     case USMP_OTA_NOT_STAGED: return "this image is not staged: transfer it first";
     default: return "flash, record or crypto library failed; after a restart it may be tried again";
   }

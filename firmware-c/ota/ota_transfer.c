@@ -15,8 +15,8 @@ enum { ASK = 0x01, CHUNK = 0x02, HEAD = 6, ASK_SIZE = 8 };
 #define BACKOFF_MAX_MS 30000u
 /* How long a chunk may be late when a later one has come: longer than a session takes to repeat a datagram. */
 #define GAP_MS 250u
-/* Attempts at one image in which writing, reading or proving it failed, until the next start: the first, and two more. */
-#define FAILURES_MAX 3
+/* Attempts at one image in which writing, reading or proving it failed, until the next start (specification, section 13.6). */
+#define FAILURES_MAX 2
 
 /* The transfer of the image is over until it is offered again. What is in flash up to the offset of the record stays. */
 static void fail(usmp_ota_t *ota, int code, const char *reason)
@@ -116,6 +116,13 @@ static void begin_pull(usmp_ota_t *ota, uint32_t now)
   ota->notices &= (uint8_t)~USMP_OTA_TELL_FAILED;
 }
 
+/* The same offer once more changes nothing, but a gateway that has forgotten the transfer need not wait long. */
+static void ask_soon(usmp_ota_t *ota, uint32_t now)
+{
+  ota->backoff_ms = BACKOFF_MIN_MS;
+  ota->ask_at = now + usmp_ota_sooner(BACKOFF_MIN_MS, usmp_ota_until(ota->ask_at, now));
+}
+
 int usmp_ota_offer(usmp_ota_t *ota, const uint8_t *bytes, size_t len, uint32_t now, uint32_t *have)
 {
   usmp_manifest_t manifest;
@@ -129,7 +136,12 @@ int usmp_ota_offer(usmp_ota_t *ota, const uint8_t *bytes, size_t len, uint32_t n
   if (code != 0) return code;
   bool whole = ota->record.phase == USMP_OTA_STAGED || ota->transfer == USMP_OTA_PROVING;
   *have = whole ? ota->record.size : ota->offset;
-  if (!whole) begin_pull(ota, now);
+  if (whole) return 0;
+  if (ota->pulling) {
+    ask_soon(ota, now);
+  } else {
+    begin_pull(ota, now);
+  }
   return 0;
 }
 
