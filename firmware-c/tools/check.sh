@@ -96,7 +96,7 @@ analyse() {
   cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability --inline-suppr \
     -I"$here/include" -I"$here/rpc" -I"$here/ports/posix" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" \
     "$here/src" "$here/api" "$here/crypto" "$here/ports/posix" "$here"/mqtt/*.c "$here"/mqtt/mosquitto/*.c \
-    "$here"/ws/*.c "$here"/ws/libwebsockets/*.c -I"$here/discovery" -I"$here/discovery/sockets" "$here"/discovery/*.c "$here"/discovery/sockets/*.c -I"$here/ota" "$here"/ota/*.c "$here"/ota/crypto/*.c \
+    "$here"/ws/*.c "$here"/ws/libwebsockets/*.c -I"$here/discovery" -I"$here/discovery/sockets" "$here"/discovery/*.c "$here"/discovery/sockets/*.c -I"$here/ota" "$here"/ota/*.c "$here"/ota/crypto/*.c -I"$here/ota/ports/flash" -I"$here/ota/ports/posix" "$here"/ota/ports/flash/*.c "$here"/ota/ports/posix/*.c \
     "$here"/rpc/*.c "$here"/examples/robot/robot.c "$here"/examples/robot/robot_session.c "$here"/examples/robot/posix.c "$here"/examples/posix/key_file.c \
     "$here"/examples/sensor/sensor.c "$here"/examples/sensor/options.c "$here"/examples/sensor/find.c "$here"/examples/sensor/posix.c
 }
@@ -104,8 +104,8 @@ analyse() {
 # Without -fno-pie a constant table of functions would count as data, which a loader relocates; firmware has none.
 no_heap_no_globals() { # core, JSON-RPC, discovery, updates and what the ports of MQTT and WebSockets share have neither a reference to the heap or to printf, nor a byte of static memory
   mkdir -p "$work/objects"
-  for source in "$here"/src/*.c "$here"/rpc/*.c "$here"/mqtt/*.c "$here"/ws/*.c "$here"/discovery/*.c "$here"/ota/*.c; do
-    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" -I"$here/discovery" -I"$here/discovery/sockets" -I"$here/ota" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
+  for source in "$here"/src/*.c "$here"/rpc/*.c "$here"/mqtt/*.c "$here"/ws/*.c "$here"/discovery/*.c "$here"/ota/*.c "$here"/ota/ports/flash/*.c; do
+    gcc -std=c11 -Os -fno-pie -D_GNU_SOURCE -I"$here/include" -I"$here/ports/posix" -I"$here/rpc" -I"$here/mqtt" -I"$here/mqtt/mosquitto" -I"$here/ws" -I"$here/ws/libwebsockets" -I"$here/discovery" -I"$here/discovery/sockets" -I"$here/ota" -I"$here/ota/ports/flash" -c "$source" -o "$work/objects/$(basename "$source").o" || return 1
   done
   nm "$work"/objects/*.o > "$work/symbols"
   ! grep -E ' U (malloc|calloc|realloc|free|.*printf)$| [bBdDC] ' "$work/symbols"
