@@ -8,7 +8,8 @@ export interface ByteRateOptions {
   readonly bytesPerSecond: number
 }
 
-const table: TableOf<ByteRateOptions> = {
+/** Of {@link ByteRate}. */
+export const byteRateTable: TableOf<ByteRateOptions> = {
   clock: { ...clock, required: true },
   bytesPerSecond: { ...integer(440, 1e9), required: true },
 }
@@ -25,7 +26,7 @@ export class ByteRate {
 
   /** @throws UsmpError INVALID_ARGUMENT */
   constructor(options: ByteRateOptions) {
-    checkOptions('ByteRate', options, table)
+    checkOptions('ByteRate', options, byteRateTable)
     this.#clock = options.clock
     this.#msPerByte = 1000 / options.bytesPerSecond
   }

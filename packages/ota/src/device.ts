@@ -88,7 +88,8 @@ export interface OtaDeviceOptions {
 
 const required = (rule: OptionRule): OptionRule => ({ ...rule, required: true })
 
-const table: TableOf<OtaDeviceOptions> = {
+/** Of {@link OtaDevice.open}. */
+export const deviceTable: TableOf<OtaDeviceOptions> = {
   product: required(text),
   chip: required(text),
   version: required(text),
@@ -175,7 +176,7 @@ export class OtaDevice {
    * @throws UsmpError INVALID_ARGUMENT
    */
   static async open(options: OtaDeviceOptions): Promise<OtaDevice> {
-    checkOptions('OtaDevice.open', options, table)
+    checkOptions('OtaDevice.open', options, deviceTable)
     options.keys.forEach(assertPublisherKey)
     parseVersion(options.version)
     const device = new OtaDevice(options, await readPort(options))

@@ -59,7 +59,8 @@ export interface UpdateSenderOptions {
   readonly clock?: Clock
 }
 
-const senderTable: TableOf<UpdateSenderOptions> = {
+/** Of {@link UpdateSender}. */
+export const senderTable: TableOf<UpdateSenderOptions> = {
   onEvent: callback,
   rate: { expected: 'a ByteRate', fits: (value) => hasMethods(value, 'take') },
   stallTimeout: period,

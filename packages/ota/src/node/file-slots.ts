@@ -69,7 +69,8 @@ export interface FileSlotsOptions {
   readonly slotSize?: number
 }
 
-const table: TableOf<FileSlotsOptions> = {
+/** Of {@link FileSlots.open}. */
+export const fileSlotsTable: TableOf<FileSlotsOptions> = {
   folder: { ...text, required: true },
   running: { ...integer(0, 1), required: true },
   slotSize: integer(1, 0xffff_ffff),
@@ -98,7 +99,7 @@ export class FileSlots implements DevicePort {
 
   /** @throws UsmpError INVALID_ARGUMENT; Error if the folder is damaged */
   static async open(options: FileSlotsOptions): Promise<FileSlots> {
-    checkOptions('FileSlots.open', options, table)
+    checkOptions('FileSlots.open', options, fileSlotsTable)
     return new FileSlots(options, await loadTable(options.folder))
   }
 
