@@ -87,11 +87,9 @@ export class FoundTable {
     return isNew && entry.places.size > 0 ? foundOf(entry, false) : undefined
   }
 
-  /** Forgets what this sender has told of an instance. */
-  goodbye(instance: string, { by, source }: Heard): Found[] {
-    return this.#forget(
-      (entry, place) => entry.facts.instance === instance && place.by === by && place.source === source,
-    )
+  /** Forgets what this sender has told of an instance, by either way: it says goodbye by mDNS only. */
+  goodbye(instance: string, { source }: Heard): Found[] {
+    return this.#forget((entry, place) => entry.facts.instance === instance && place.source === source)
   }
 
   /** Forgets what was not heard of since `oldest`, ms since 1970. */

@@ -73,6 +73,7 @@ describe('what was found', () => {
   test('is not removed by the goodbye of a stranger, but by its own', () => {
     const table = new FoundTable()
     table.see(GATEWAY, ['10.0.0.1'], mdns('10.0.0.1'), 1)
+    table.see(GATEWAY, ['10.0.0.1'], udp('10.0.0.1'), 1)
     expect(table.goodbye('8f3a', mdns('10.0.0.66'))).toEqual([])
     expect(table.goodbye('8f3a', mdns('10.0.0.1'))).toMatchObject([{ instance: '8f3a', gone: true }])
     expect(table.all).toEqual([])

@@ -4,7 +4,7 @@ import { readPskFile, type SessionsOptions } from '@usmp/node'
 import { readPemFile } from '@usmp/node/key-files'
 import { endOf, errorFields, sessionFields } from '../describe.js'
 import { connectorFor } from '../discover/package.js'
-import { searchOptions } from '../discover/place.js'
+import { isSearched, searchOptions } from '../discover/place.js'
 import { ExitCode, Unanswered } from '../exit-code.js'
 import { IdleTimer } from '../idle-timer.js'
 import { Latch } from '../latch.js'
@@ -57,12 +57,8 @@ export async function connectOptions(
     ...(options.suite ? { suite: options.suite } : {}),
     ...(options.ca === undefined ? {} : { ca: await readPemFile(options.ca) }),
     // Other addresses have nothing to search for.
-    ...(isSearched(options) ? { search: searchOptions(options) } : {}),
+    ...(isSearched(options.url ?? '') ? { search: searchOptions(options) } : {}),
   }
-}
-
-function isSearched(options: PeerOptions): boolean {
-  return /^usmp\+mdns:/i.test(options.url ?? '')
 }
 
 /** Says that a session is there. */

@@ -1,5 +1,6 @@
 import { UsmpError } from '@usmp/core'
 import * as node from '@usmp/node'
+import { isSearched } from './place.js'
 
 /**
  * The module of discovery, which many who use this command do not need.
@@ -22,5 +23,5 @@ export async function loadDiscovery(): Promise<typeof import('@usmp/discovery')>
 export async function connectorFor(
   url: string,
 ): Promise<Pick<typeof import('@usmp/discovery'), 'connect' | 'sessions'>> {
-  return /^usmp\+mdns:/i.test(url) ? loadDiscovery() : node
+  return isSearched(url) ? loadDiscovery() : node
 }

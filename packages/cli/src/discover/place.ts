@@ -20,6 +20,11 @@ export function searchOptions({ iface, host, discoveryPort, mdnsPort }: SearchFl
   }
 }
 
+/** Whether an address is found by searching. */
+export function isSearched(url: string): boolean {
+  return /^usmp\+mdns:/i.test(url)
+}
+
 /** Ports of discovery; that of mDNS is fixed but in tests. */
 export function addPortOptions(command: Command): Command {
   return command

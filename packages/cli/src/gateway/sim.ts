@@ -1,6 +1,7 @@
 import { UsmpError } from '@usmp/core'
 import type { SensorConnector } from '@usmp/gateway/simulator'
 import { readPemFile } from '@usmp/node/key-files'
+import { isSearched, searchOptions } from '../discover/place.js'
 import { ExitCode } from '../exit-code.js'
 import { type PlaceOptions, urlOf } from '../options.js'
 import { readPublicKeyFile } from '../ota/files.js'
@@ -8,13 +9,14 @@ import type { Output } from '../output.js'
 import type { Stop } from '../stop.js'
 import { type BrokerFlags, brokerOf } from './broker.js'
 import { loadSimulator } from './package.js'
+import { type AnnounceSensorFlags, announceSensors } from './sensor-announcement.js'
 import { OWN_FILE, type SensorKeyOptions, sensorsWithKeys } from './sensor-keys.js'
 import { SensorReport } from './sensor-report.js'
 
 /** That of a gateway on this machine. */
 const EMBEDDED_BROKER = 'mqtt://127.0.0.1:1883'
 
-export interface SimSensorOptions extends PlaceOptions, SensorKeyOptions, BrokerFlags {
+export interface SimSensorOptions extends PlaceOptions, SensorKeyOptions, BrokerFlags, AnnounceSensorFlags {
   readonly mqtt?: URL
   /** One connection to the broker for all. */
   readonly shared?: boolean
@@ -35,6 +37,7 @@ export async function simSensorCommand(options: SimSensorOptions, output: Output
   const failed = new AbortController()
   const report = new SensorReport(output, sensors.length, () => fleet.online)
   const connector = await connectorOf(simulator, broker, options, (...retry) => report.onRetry(...retry))
+  const hide = await announceSensors(sensors, options, output)
   const fleet = simulator.startFleet({
     sensors,
     interval: options.interval,
@@ -62,6 +65,7 @@ export async function simSensorCommand(options: SimSensorOptions, output: Output
   }
   await fleet.ended
   await connector.close()
+  await hide()
   report.stop()
   for (const { psk } of sensors) psk.fill(0)
   if (failed.signal.aborted) throw failed.signal.reason
@@ -88,5 +92,10 @@ async function connectorOf(
 ): Promise<SensorConnector> {
   const { site = 'home', shared = false, ca } = options
   if (broker) return connectOverMqtt({ broker: await brokerOf(broker, options), site, shared, onRetry })
-  return connectDirectly(urlOf(options), { onRetry, ...(ca === undefined ? {} : { ca: await readPemFile(ca) }) })
+  const url = urlOf(options)
+  return connectDirectly(url, {
+    onRetry,
+    ...(ca === undefined ? {} : { ca: await readPemFile(ca) }),
+    ...(isSearched(url) ? { search: searchOptions(options) } : {}),
+  })
 }

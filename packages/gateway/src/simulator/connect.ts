@@ -1,6 +1,6 @@
 import { reconnecting, systemClock, type UsmpError } from '@usmp/core'
+import { connect, type SearchOptions } from '@usmp/discovery'
 import { BrokerConnection, type BrokerOptions, mqttSessions } from '@usmp/mqtt'
-import { connect } from '@usmp/node'
 import type { FleetOptions } from './fleet.js'
 
 /**
@@ -25,9 +25,11 @@ interface RetryOption {
 export interface DirectOptions extends RetryOption {
   /** For `wss`: certificates of the authorities to trust instead of the well-known ones, in PEM. */
   readonly ca?: string
+  /** For `usmp+mdns:` addresses: where to search. */
+  readonly search?: SearchOptions
 }
 
-/** Sensors that connect over TCP, UDP, WebSocket or a serial line, by a URL as `connect` of @usmp/node takes it. */
+/** Sensors that connect over TCP, UDP, WebSocket or a serial line, by a URL as `connect` of @usmp/discovery takes it. */
 export function connectDirectly(url: string, { onRetry, ...options }: DirectOptions = {}): SensorConnector {
   return {
     connect: ({ deviceId, psk }, signal) =>
