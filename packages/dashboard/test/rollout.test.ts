@@ -80,6 +80,13 @@ test('a canary that goes back holds the roll-out; what is wrong is told, and it 
   await dialog(page).getByLabel('Reason, for the audit log').fill('it crashes')
   await dialog(page).getByRole('button', { name: 'Abort', exact: true }).click()
   await page.getByText('Aborted: it crashes.').waitFor()
+  const { id } = home.gateway.rollouts()[0]!
+  await page.getByRole('link', { name: 'Audit' }).click()
+  await page
+    .getByRole('row', { name: /rollout\.abort/ })
+    .getByRole('link', { name: id })
+    .click()
+  await page.getByText('Aborted: it crashes.').waitFor()
   await page.getByRole('link', { name: 'Updates', exact: true }).click()
   await page
     .getByRole('row', { name: /^Sensor 1\.2\.0/ })

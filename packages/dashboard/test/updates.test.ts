@@ -141,14 +141,22 @@ test('a roll-out is live: percents, states, stages and counts come without a cli
   await page.getByRole('status').filter({ hasText: 'Greenhouse 2.4 is paused' }).waitFor({ state: 'attached' })
 })
 
-test('devices that failed come first, with what is wrong and what to do; the table shows one state', async () => {
-  const page = await enter(fleet(), '/updates/r1')
+test('devices that failed come first, with what is wrong and what to do; each is tried again; the table shows one state', async () => {
+  const fake = fleet()
+  const page = await enter(fake, '/updates/r1')
   await rowOf(page, 'Bed 4').waitFor()
   const names = () => page.locator('.rollout-devices tbody th a').allTextContents()
   expect((await names()).slice(0, 3)).toEqual(['Bed 4', 'Bed 5', 'Bed 2'])
   const words = rowOf(page, 'Bed 4').locator('.words')
-  expect(await words.textContent()).toMatch(/^The device could not .* flash\. Retry it\..*\(write at 0x41000\) -32022$/)
+  expect(await words.textContent()).toMatch(
+    /^The device could not .* flash\. Retry it\..*\(write at 0x41000\) -32022Retry$/,
+  )
   await rowOf(page, 'Bed 5').getByText('tried the image and gone back').first().waitFor()
+
+  await page.getByRole('button', { name: 'Retry Bed 4' }).click()
+  await expect
+    .poll(() => fake.asked, PATIENCE)
+    .toEqual([{ method: 'POST', path: 'rollouts/r1/retry', body: { rev: 3, ids: [idOf(4)] } }])
 
   await page.getByRole('button', { name: /^Failed 2/ }).click()
   await expect.poll(names, PATIENCE).toEqual(['Bed 4', 'Bed 5'])

@@ -4,7 +4,7 @@ import { api } from '../api.js'
 import { Action } from '../parts/action.js'
 import { FormFault } from '../parts/field.js'
 import { Page, Skeleton } from '../parts/page.js'
-import { deviceAddress, query, setQuery } from '../router.js'
+import { deviceAddress, query, rolloutAddress, setQuery } from '../router.js'
 import { connected } from '../state/link.js'
 import { forbidden } from '../state/session.js'
 import { dateTime, plural, shown, whole } from '../text.js'
@@ -125,7 +125,7 @@ function Line({ entry }: { entry: AuditEntry }) {
       </td>
       <td class="mono">{shown(action)}</td>
       <td class="mono">
-        {DEVICE.test(object) ? <a href={deviceAddress(object)}>{object}</a> : <bdi>{shown(object)}</bdi>}
+        <Target action={action} object={object} />
       </td>
       <td>{result === 'ok' ? 'ok' : <span class="badge failed">✕ {shown(result)}</span>}</td>
       <td class="detail">
@@ -133,6 +133,13 @@ function Line({ entry }: { entry: AuditEntry }) {
       </td>
     </tr>
   )
+}
+
+/** What it was done to; devices and roll-outs have pages. */
+function Target({ action, object }: Pick<AuditEntry, 'action' | 'object'>) {
+  if (DEVICE.test(object)) return <a href={deviceAddress(object)}>{object}</a>
+  if (action.startsWith('rollout.')) return <a href={rolloutAddress(object)}>{shown(object)}</a>
+  return <bdi>{shown(object)}</bdi>
 }
 
 function Verify() {

@@ -1,14 +1,17 @@
 import type { Signal } from '@preact/signals'
 import type { Rollout, RolloutDevice } from '@usmp/gateway/contract'
 import { useState } from 'preact/hooks'
+import { api } from '../api.js'
 import { deviceAddress, query, setQuery } from '../router.js'
 import { now } from '../state/clock.js'
 import { rowOf } from '../state/devices.js'
 import { isLeft, KINDS, type Kind, kindOf, kindWord, percentOf } from '../state/rollout-progress.js'
 import { ago, plural, shown, span } from '../text.js'
 import { updateFault } from '../update-words.js'
+import { Action } from './action.js'
 import { DeviceId, DeviceText } from './device-text.js'
 import { UpdateBadge } from './rollout-badge.js'
+import { actOnRollout } from './rollout-dialogs.js'
 
 /** Rows that are drawn at first, and with each further step. */
 const STEP = 200
@@ -125,6 +128,16 @@ function DeviceRow({ device: { value: device }, rollout }: { device: Signal<Roll
       <td class="since dim num">{ago(since, now.value)}</td>
       <td class="words">
         <UpdateWords device={device} rollout={rollout} />
+        {kindOf(device.state) === 'failed' && rollout.state !== 'aborted' && (
+          <Action
+            needs="admin"
+            small
+            label={`Retry ${name || id}`}
+            onAct={() => actOnRollout(api.retryRollout(rollout.id, { rev: rollout.rev, ids: [id] }), rollout.id)}
+          >
+            Retry
+          </Action>
+        )}
       </td>
     </tr>
   )
