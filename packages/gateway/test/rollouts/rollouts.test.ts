@@ -2,14 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startEmbeddedBroker } from '@usmp/mqtt/embedded-broker'
 import { keyIdOf, OtaCode } from '@usmp/ota'
-import { until } from '@usmp/testing'
 import * as v from 'valibot'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type LiveMessage, liveMessage } from '../../src/contract/live.js'
 import { rolloutDetail } from '../../src/contract/rollouts.js'
 import { connectOverMqtt } from '../../src/simulator.js'
 import { ADMIN, codeOf, OPERATOR, VIEWER } from '../support/gateway.js'
-import { bundle, PUBLISHER, publisher, Site } from './site.js'
+import { bundle, eventually, PUBLISHER, publisher, Site } from './site.js'
 
 test('an image goes to the canary, waits for a person, and then to all in waves', async () => {
   const site = await Site.open({ publisherKeys: [PUBLISHER.key] })
@@ -26,7 +25,7 @@ test('an image goes to the canary, waits for a person, and then to all in waves'
   await gateway.resumeRollout(ADMIN, id, { rev: paused.rev })
   const done = await site.untilState(id, 'done')
   expect(done.counts).toMatchObject({ done: 4, failed: 0 })
-  await until(() => site.versions(ids).every((version) => version === '1.1.0'))
+  await eventually(() => site.versions(ids).every((version) => version === '1.1.0'))
   const detail = gateway.rollout(id)
   expect(v.is(rolloutDetail, detail)).toBe(true)
   expect(detail.devices.map(({ stage }) => stage)).toEqual([0, 1, 2, 2])
@@ -37,10 +36,10 @@ test('an image goes to the canary, waits for a person, and then to all in waves'
   const [late] = await site.sensors(20, 1)
   await site.untilRow(id, late!, 'done')
 
-  await until(() => messages.some(({ type }) => type === 'rolloutDevices'))
+  await eventually(() => messages.some(({ type }) => type === 'rolloutDevices'))
   for (const message of messages) expect(v.is(liveMessage, message), JSON.stringify(message)).toBe(true)
   const states = () => messages.flatMap((message) => (message.type === 'rollout' ? [message.rollout.state] : []))
-  await until(() => states().at(-1) === 'done')
+  await eventually(() => states().at(-1) === 'done')
   const audit = (await site.store.audit.page({ limit: 100, object: id })).map(
     ({ action, actor }) => `${action} ${actor}`,
   )
@@ -72,7 +71,7 @@ test('over a broker, two at once and one group of them', async () => {
   const { id } = await site.begin(image, { canary: 2 }, { kind: 'group', group: 'cellar' })
   await site.untilState(id, 'done')
   expect(site.gateway.rollout(id).devices.map((device) => device.id)).toEqual([first, second])
-  await until(() => site.versions([first, second]).every((version) => version === '2.0.0'))
+  await eventually(() => site.versions([first, second]).every((version) => version === '2.0.0'))
   expect(site.versions([third])).toEqual(['1.0.0'])
   // Who comes into the group later joins.
   await site.gateway.change(OPERATOR, third, { rev: site.gateway.device(third).rev, group: 'cellar' })
@@ -96,7 +95,7 @@ describe('a canary that is bad', () => {
     await site.gateway.abortRollout(OPERATOR, id, { rev: paused.rev, reason: 'bad' })
     const next = await site.begin(await site.upload(bundle('1.1.1')))
     await site.untilState(next.id, 'done')
-    await until(() => site.versions(ids).every((version) => version === '1.1.1'))
+    await eventually(() => site.versions(ids).every((version) => version === '1.1.1'))
   })
 
   test('one that trusts another publisher refuses, and nothing is erased', async () => {
@@ -115,7 +114,7 @@ test('the key of the publisher changes in the midst of it: the image between is 
   const between = await site.upload(bundle('1.1.0', 'good', { nextKey: next.key }))
   const first = await site.begin(between, {}, { kind: 'devices', ids: [ids[0]!] })
   await site.untilState(first.id, 'done')
-  await until(() => site.gateway.device(ids[0]!).updates?.keys.length === 2)
+  await eventually(() => site.gateway.device(ids[0]!).updates?.keys.length === 2)
   const after = await site.upload(
     bundle('1.2.0', 'good', { by: next, counter: 2, revokedKeys: [keyIdOf(PUBLISHER.key)] }),
   )
@@ -123,14 +122,14 @@ test('the key of the publisher changes in the midst of it: the image between is 
   await site.untilRow(second.id, ids[0]!, 'done')
   // One that has not had the image between does not know the new key yet.
   expect(await site.untilRow(second.id, ids[1]!, 'failed')).toMatchObject({ code: OtaCode.UNKNOWN_KEY })
-  await until(() => site.gateway.device(ids[0]!).updates?.keys.join() === keyIdOf(next.key))
+  await eventually(() => site.gateway.device(ids[0]!).updates?.keys.join() === keyIdOf(next.key))
   const { rev } = site.rollout(second.id)
   await site.gateway.abortRollout(ADMIN, second.id, { rev })
   const third = await site.begin(between, { canary: 0 }, { kind: 'devices', ids: [ids[1]!] })
   await site.untilState(third.id, 'done')
   const fourth = await site.begin(after, { canary: 0 })
   await site.untilState(fourth.id, 'done')
-  await until(() => site.versions(ids).every((version) => version === '1.2.0'))
+  await eventually(() => site.versions(ids).every((version) => version === '1.2.0'))
 })
 
 test('a replayed image, older than the counter of the devices, is refused by each of them', async () => {
@@ -159,7 +158,7 @@ describe('the file of an image', () => {
     expect((await site.upload(bytes)).id).toBe(image.id)
     await site.gateway.resumeRollout(ADMIN, id, { rev: paused.rev })
     await site.untilState(id, 'done')
-    await until(() => site.versions(ids).every((version) => version === '1.1.0'))
+    await eventually(() => site.versions(ids).every((version) => version === '1.1.0'))
   })
 
   test('that is gone, too; a manifest that was changed, too', async () => {
@@ -181,11 +180,11 @@ test('an abort amid a transfer: the device keeps what it runs, and gets nothing 
   const image = await site.upload(bundle('1.1.0', 'good', { size: 8_000_000 }))
   const { id } = await site.begin(image, { canary: 1 })
   await site.untilRow(id, device!, 'transferring')
-  await until(() => (site.row(id, device!)?.offset ?? 0) > 0)
+  await eventually(() => (site.row(id, device!)?.offset ?? 0) > 0)
   expect(await codeOf(site.gateway.abortRollout(VIEWER, id, { rev: site.rollout(id).rev }))).toBe('FORBIDDEN')
   const aborted = await site.gateway.abortRollout(OPERATOR, id, { rev: site.rollout(id).rev })
   expect(aborted).toMatchObject({ state: 'aborted', reason: 'aborted by otto' })
-  await until(() => site.row(id, device!)?.state === 'targeted')
+  await eventually(() => site.row(id, device!)?.state === 'targeted')
   const other = await site.begin(await site.upload(bundle('1.2.0')))
   await site.untilState(other.id, 'done')
   expect(site.versions([device!])).toEqual(['1.2.0'])
@@ -223,7 +222,7 @@ test('a device that is tried again by a person', async () => {
   let isReady = false
   const ids = await site.sensors(1, 1, { mayUpdate: () => isReady })
   const { id } = await site.begin(await site.upload(bundle('1.1.0')))
-  await until(() => (site.row(id, ids[0]!)?.attempts ?? 0) > 0)
+  await eventually(() => (site.row(id, ids[0]!)?.attempts ?? 0) > 0)
   expect(site.row(id, ids[0]!)).toMatchObject({ state: 'targeted', code: OtaCode.NOT_NOW })
   expect(site.row(id, ids[0]!)!.retryAt).toBeGreaterThan(Date.now())
   isReady = true

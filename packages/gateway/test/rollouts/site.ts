@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
+import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, nodeClock, type Session } from '@usmp/node'
 import { joinBundle, keyIdOf, type ManifestFields, parseVersion, publicKeyOf, signManifest } from '@usmp/ota'
-import { deviceNumber, until } from '@usmp/testing'
+import { deviceNumber } from '@usmp/testing'
 import { onTestFinished } from 'vitest'
 import type { Image, Rollout, RolloutDevice, RolloutState, RolloutTarget } from '../../src/contract/rollouts.js'
 import type { Gateway } from '../../src/gateway.js'
@@ -62,6 +63,13 @@ export function bundle(
   return joinBundle(signManifest(fields, by.secret), image)
 }
 
+/** Waits for what devices and gateway do in real time, with the patience that a busy machine needs. */
+export async function eventually(condition: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 60_000; !condition(); await sleep(10)) {
+    if (Date.now() > deadline) throw new Error(`it did not happen: ${condition}`)
+  }
+}
+
 /** Bytes as they come from a socket: in pieces. */
 export async function* streamed(bytes: Uint8Array, piece = 1500): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += piece) yield bytes.subarray(at, at + piece)
@@ -85,7 +93,7 @@ export class Site {
   }
 
   static async open(options: Partial<GatewayOptions> = {}, way?: SensorConnector): Promise<Site> {
-    const store = await temporaryStore()
+    const store = (options.store as OpenedStore | undefined) ?? (await temporaryStore())
     const folder = join(await temporaryFolder(), 'images')
     const { gateway } = await testGateway(
       { clock: nodeClock, now: Date.now, tcp: { port: 0 }, images: folder, ...options },
@@ -95,12 +103,16 @@ export class Site {
     return new Site(gateway, store, folder, way ?? connectAtOnce(`usmp://${tcp!.address}`))
   }
 
+  static copyImages(from: string, to: string): Promise<void> {
+    return cp(from, to, { recursive: true })
+  }
+
   /** Registers sensors, and starts them. @returns their ids */
   async sensors(from: number, count: number, updates: Partial<SensorUpdates> | null = {}): Promise<string[]> {
     const ids = Array.from({ length: count }, (_, n) => deviceNumber(from + n))
     for (const id of ids) await this.register(id)
     this.start(ids, updates)
-    await until(() => ids.every((id) => this.gateway.device(id).updates !== undefined))
+    await eventually(() => ids.every((id) => this.gateway.device(id).updates !== undefined))
     return ids
   }
 
@@ -151,7 +163,7 @@ export class Site {
   }
 
   async untilState(id: string, state: RolloutState): Promise<Rollout> {
-    await until(() => this.rollout(id).state === state)
+    await eventually(() => this.rollout(id).state === state)
     return this.rollout(id)
   }
 
@@ -160,7 +172,7 @@ export class Site {
   }
 
   async untilRow(id: string, deviceId: string, state: RolloutDevice['state']): Promise<RolloutDevice> {
-    await until(() => this.row(id, deviceId)?.state === state)
+    await eventually(() => this.row(id, deviceId)?.state === state)
     return this.row(id, deviceId)!
   }
 
