@@ -6,7 +6,7 @@
 /* In one call, so that a flood does not hold up the caller. */
 #define MOST_DATAGRAMS 16
 
-/* A byte more than any message has: what is longer is none of ours, and is seen to be. */
+/* A byte more than any message has: so what is longer is seen to be longer, and is dropped. */
 #define ROOM (USMP_DISCOVERY_QUERY_SIZE + 1)
 
 int usmp_discovery_serve(usmp_discovery_socket_t *s, usmp_discovery_responder_t *responder, uint32_t wait_ms)

@@ -30,7 +30,7 @@ int usmp_discovery_search(usmp_discovery_socket_t *s, usmp_discovery_searcher_t 
 /* "192.168.1.10" of an address. */
 #define USMP_DISCOVERY_IP_TEXT 16
 void usmp_discovery_format_ip(const uint8_t ip[4], char text[USMP_DISCOVERY_IP_TEXT]);
-/* 0, or USMP_ERR_INVALID_ARGUMENT for what is no IPv4 address. */
+/* 0, or USMP_ERR_INVALID_ARGUMENT for a text that is not an IPv4 address. */
 int usmp_discovery_parse_ip(const char *text, uint8_t ip[4]);
 
 /* ---- what a port supplies, besides usmp_discovery_open and usmp_discovery_close ---- */

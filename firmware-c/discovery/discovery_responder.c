@@ -15,7 +15,7 @@ int usmp_discovery_init_responder(usmp_discovery_responder_t *responder, const u
   return USMP_OK;
 }
 
-/* 10/8, 127/8, 169.254/16, 172.16/12, 192.168/16: whoever is further away has no business here. */
+/* 10/8, 127/8, 169.254/16, 172.16/12, 192.168/16: senders from further away get no answer. */
 static bool is_near(const uint8_t ip[4])
 {
   return ip[0] == 10 || ip[0] == 127 || (ip[0] == 169 && ip[1] == 254) || (ip[0] == 172 && (ip[1] & 0xf0u) == 16) ||

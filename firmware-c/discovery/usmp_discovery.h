@@ -10,7 +10,7 @@
      for (;;) usmp_discovery_serve(&socket, &responder, 100);   while (searcher.count == 0) usmp_discovery_search(&socket, &searcher, 100);
 
    Nothing here is proven. Everybody on the network reads every query and may answer what it likes; an answer is a hint where to try.
-   Who the peer is, the handshake says. What never happens: an answer that is longer than its query; an answer to what is no query;
+   Who the peer is, the handshake says. What never happens: an answer that is longer than its query; an answer to bytes that are not a query;
    memory that grows with what strangers send. */
 #ifndef USMP_DISCOVERY_H
 #define USMP_DISCOVERY_H
@@ -80,7 +80,7 @@ bool usmp_discovery_is_good(const usmp_discovery_offer_t *offer);
 /* Returns the length, at most USMP_DISCOVERY_ANSWER_MAX, or USMP_ERR_INVALID_ARGUMENT for an offer that the format has no place for. */
 int usmp_discovery_write_answer(uint8_t answer[USMP_DISCOVERY_ANSWER_MAX], const uint8_t nonce[USMP_DISCOVERY_NONCE_SIZE],
                                 const usmp_discovery_offer_t *offer);
-/* 0, or USMP_ERR_BAD_PAYLOAD for what is no answer; `offer` is then not to be used. */
+/* 0, or USMP_ERR_BAD_PAYLOAD for bytes that are not an answer; do not use `offer` then. */
 int usmp_discovery_read_answer(const uint8_t *bytes, size_t len, usmp_discovery_offer_t *offer);
 
 /* Two random bytes: another name at each start, so that nobody follows a device by it. To be made once in a start. Returns 0, or
@@ -154,7 +154,7 @@ typedef struct usmp_discovery_responder {
 
 /* Returns 0, or USMP_ERR_INVALID_ARGUMENT for an offer that cannot be written. */
 int usmp_discovery_init_responder(usmp_discovery_responder_t *responder, const usmp_discovery_offer_t *offer);
-/* Whatever came. Returns the length of the answer for its sender; 0: stay silent. Silent for what is no query, for one that wants
+/* Whatever came. Returns the length of the answer for its sender; 0: stay silent. Silent for bytes that are not a query, for one that wants
    others, for senders without a private, link-local or loopback address, and for those that had their answers of this second. `now` in ms; it may wrap. */
 size_t usmp_discovery_respond(usmp_discovery_responder_t *responder, const usmp_discovery_address_t *from, const uint8_t *bytes,
                               size_t len, uint32_t now, uint8_t answer[USMP_DISCOVERY_ANSWER_MAX]);
@@ -207,8 +207,8 @@ int usmp_discovery_query_due(usmp_discovery_searcher_t *searcher, uint32_t now, 
 /* Milliseconds until then. */
 uint32_t usmp_discovery_query_due_in(const usmp_discovery_searcher_t *searcher, uint32_t now);
 /* Whatever came. Returns the index in found[], or less than zero: this is no answer to our query, or there is no place for it.
-   Who says the same from the same address again is found once. Whoever says something else, or answers from elsewhere, is a find of
-   its own, so that nobody can change what another one said. When there is no place, what is there stays. */
+   A peer that says the same from the same address again is found once. One that says something else, or answers from elsewhere, is another
+   find, so that nobody can change what another one said. When there is no place, what is there stays. */
 int usmp_discovery_note_answer(usmp_discovery_searcher_t *searcher, const usmp_discovery_address_t *from, const uint8_t *bytes,
                                size_t len, uint32_t now);
 /* The same for an offer that came by another way, as mDNS. */

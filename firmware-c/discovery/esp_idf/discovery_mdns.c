@@ -106,7 +106,7 @@ static bool read_offer(const mdns_result_t *result, usmp_discovery_offer_t *offe
   return usmp_discovery_end_txt(&reader, offer) == USMP_OK;
 }
 
-/* Each of its IPv4 addresses is a find of its own. */
+/* Each of its IPv4 addresses is one find. */
 static int note_result(usmp_discovery_searcher_t *searcher, const mdns_result_t *result)
 {
   usmp_discovery_offer_t offer;

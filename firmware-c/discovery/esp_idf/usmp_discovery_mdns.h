@@ -1,5 +1,5 @@
 /* Discovery by mDNS on ESP-IDF, with Espressif's component `espressif/mdns` 1.2 or later (CONFIG_USMP_DISCOVERY_MDNS). That component has
-   a task and a heap of its own. Both functions are for one thread, and work besides the UDP query, which needs neither. */
+   its own task and heap. Both functions are for one thread, and work besides the UDP query, which needs neither. */
 #ifndef USMP_DISCOVERY_MDNS_H
 #define USMP_DISCOVERY_MDNS_H
 

@@ -134,7 +134,7 @@ static int start_acceptor(acceptor_t *self, const pair_config_t *config)
   return err;
 }
 
-static int accept_for_ever(const pair_config_t *config)
+static int run_acceptor(const pair_config_t *config)
 {
   static acceptor_t self;
 
@@ -184,7 +184,7 @@ static usmp_discovery_found_t *next_to_try(usmp_discovery_searcher_t *searcher, 
   return NULL;
 }
 
-/* Not all that were found are the other one of the pair. Whoever is not does not have the key, and is tried again only after a while. */
+/* Some finds are not the other one of the pair. Those do not have the key, and are tried again only after a while. */
 static void try_found(usmp_discovery_searcher_t *searcher, const pair_config_t *config)
 {
   usmp_discovery_found_t *found;
@@ -197,7 +197,7 @@ static void try_found(usmp_discovery_searcher_t *searcher, const pair_config_t *
   }
 }
 
-static int connect_for_ever(const pair_config_t *config)
+static int run_searcher(const pair_config_t *config)
 {
   static usmp_discovery_searcher_t searcher;
   static usmp_discovery_socket_t socket;
@@ -224,5 +224,5 @@ bool pair_accepts(const pair_config_t *config)
 int pair_run(const pair_config_t *config)
 {
   if (memcmp(config->own_id, config->peer_id, USMP_DEVICE_ID_LEN) == 0) return USMP_ERR_INVALID_ARGUMENT;
-  return pair_accepts(config) ? accept_for_ever(config) : connect_for_ever(config);
+  return pair_accepts(config) ? run_acceptor(config) : run_searcher(config);
 }

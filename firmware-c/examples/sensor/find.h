@@ -1,5 +1,5 @@
-/* Gateways of the local network, for `--connect find:SITE`. Nothing that is found is proven: whoever does not have the key of this sensor
-   refuses it or is refused, and the next one is tried. */
+/* Gateways of the local network, for `--connect find:SITE`. Nothing that is found is proven: without the key of this sensor a handshake fails,
+   and the next one is tried. */
 #ifndef SENSOR_FIND_H
 #define SENSOR_FIND_H
 

@@ -1,4 +1,4 @@
-/* A lock, and waiting for something to change under it: what clients with a thread of their own need (mqtt/mosquitto, ws/libwebsockets). */
+/* A lock, and waiting for something to change under it: what clients that run their own thread need (mqtt/mosquitto, ws/libwebsockets). */
 #ifndef USMP_POSIX_MONITOR_H
 #define USMP_POSIX_MONITOR_H
 

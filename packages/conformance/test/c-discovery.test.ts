@@ -105,7 +105,7 @@ describe('a gateway in TypeScript is found by C', () => {
   })
 })
 
-test('a sensor in C finds the gateway of its site by itself, an impostor beside it, and finds it again at another port', async () => {
+test('a sensor in C finds the gateway of its site in spite of an impostor, and finds it again at another port', async () => {
   const { port, interfaces } = await place()
   const id = '02:c0:ff:ee:00:07'
   const psk = new Uint8Array(randomBytes(32))
@@ -150,7 +150,7 @@ describe('two devices without a gateway', () => {
   test('find each other, talk, and find each other again after either was lost', async () => {
     const port = await freePort()
     const pskFile = key('pair')
-    // Whoever searches may be there first.
+    // The one that searches may be there first.
     let searching = startPair(1, pskFile, port)
     await searching.says('searching')
     const first = startPair(0, pskFile, port)
@@ -169,7 +169,7 @@ describe('two devices without a gateway', () => {
     await searching.says('message')
   })
 
-  test('a stranger with another key gets in nowhere, and the pair finds each other beside it', async () => {
+  test('a stranger with another key gets in nowhere, and the pair finds each other in spite of it', async () => {
     const port = await freePort()
     const pskFile = key('pair')
     const stranger = startPair(0, key('strange'), port)

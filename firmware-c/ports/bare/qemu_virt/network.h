@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* Starts lwIP with an address of its own; both in the order in which they are written down. Returns 0; less than zero: the board has
+/* Starts lwIP with this address; both in the order in which they are written down. Returns 0; less than zero: the board has
    no card. */
 int board_network_init(const uint8_t ip[4], const uint8_t mask[4]);
 
