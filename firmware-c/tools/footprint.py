@@ -58,6 +58,13 @@ OTA_ENTRIES = [f"usmp_ota_{name}" for name in (
     "restart_wanted", "is_on_trial", "methods")]
 ED25519 = [ROOT / "ota/crypto/monocypher.c", ROOT / "ota/crypto/sha512.c"]
 
+DISCOVERY = [*sorted((ROOT / "discovery").glob("discovery_*.c")), ROOT / "src/bytes.c"]
+ANSWER = [f"usmp_discovery_{name}" for name in ("init_responder", "respond")]
+SEARCH = [f"usmp_discovery_{name}" for name in ("init_searcher", "query_due", "query_due_in", "note_answer")]
+TXT = [f"usmp_discovery_{name}" for name in ("write_txt", "begin_txt", "read_txt", "end_txt")]
+DISCOVERY_BUILDS = [("discovery, answers", ANSWER), ("discovery, searches", SEARCH), ("discovery, both", ANSWER + SEARCH),
+                    ("discovery, TXT records", TXT)]
+
 # Calls through pointers that stay inside the core, and inside of the updates.
 POINTERS = {
     "usmp_ed25519_verify": ["monocypher.c:verify"],
@@ -84,7 +91,7 @@ def monocypher():
 
 def flags_for(compiler):
     flags = ["-std=c11", "-Os", "-ffunction-sections", "-fdata-sections", f"-I{ROOT / 'include'}", *TARGETS[compiler][1]]
-    flags += [f"-I{ROOT / 'ota'}", f"-I{ROOT / 'rpc'}", *(["-isystem", str(monocypher())] if monocypher() else [])]
+    flags += [f"-I{ROOT / 'discovery'}", f"-I{ROOT / 'ota'}", f"-I{ROOT / 'rpc'}", *(["-isystem", str(monocypher())] if monocypher() else [])]
     if compiler in INCLUDES:
         flags += ["-isystem", str(INCLUDES[compiler])]
     return flags
@@ -116,8 +123,10 @@ def linked_size(compiler, folder, entries, options, sources=SOURCES):
 
 def struct_sizes(compiler, folder):
     source = folder / "sizes.c"
-    source.write_text('#include "usmp/connection.h"\n#include "usmp_ota.h"\nchar connection_size[sizeof(usmp_conn_t)];\n'
-                      "char record_layer_size[sizeof(usmp_record_layer_t)];\nchar ota_size[sizeof(usmp_ota_t)];\n")
+    source.write_text('#include "usmp/connection.h"\n#include "usmp_ota.h"\n#include "usmp_discovery.h"\nchar connection_size[sizeof(usmp_conn_t)];\n'
+                      "char record_layer_size[sizeof(usmp_record_layer_t)];\nchar ota_size[sizeof(usmp_ota_t)];\n"
+                      "char discovery_responder[sizeof(usmp_discovery_responder_t)];\n"
+                      "char discovery_searcher[sizeof(usmp_discovery_searcher_t)];\n")
     run(compiler, *flags_for(compiler), "-c", source, "-o", folder / "sizes.o")
     nm = compiler.replace("gcc", "nm") if compiler != "gcc" else "nm"
     return {line.split()[-1]: int(line.split()[1], 16) for line in run(nm, "-S", folder / "sizes.o").splitlines()}
@@ -167,6 +176,7 @@ def report(compiler):
         worst = max(depths, key=depths.get)
         print(f"  deepest stack, {worst:19} {depths[worst]:6} bytes")
         report_ota(compiler, folder)
+        report_discovery(compiler, folder)
 
 
 def report_ota(compiler, folder):
@@ -181,6 +191,15 @@ def report_ota(compiler, folder):
     if ed25519:
         frames, calls = call_graph(compiler, folder, [*OTA, ROOT / "ota/crypto/sha512.c", monocypher() / "monocypher.c", ED25519[0]])
         print(f"  deepest stack, ota.offer           {deepest('ota_rpc.c:run_offer', frames, calls):6} bytes")
+
+
+def report_discovery(compiler, folder):
+    """The rules and the messages, without sockets and C library."""
+    if compiler == "xtensa-lx106-elf-gcc":
+        return
+    for name, entries in DISCOVERY_BUILDS:
+        size = linked_size(compiler, folder, entries, ["-Wl,--unresolved-symbols=ignore-all"], DISCOVERY)
+        print(f"  code, {name:28} {size:6} bytes")
 
 
 def main():
