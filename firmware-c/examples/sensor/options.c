@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "key_file.h"
+#include "publisher_key.h"
 #include "usmp_discovery.h"
 #include "usmp_posix.h"
 
@@ -90,12 +91,6 @@ static bool read_confirm_within(const char *text, sensor_options_t *o)
   return true;
 }
 
-/* As `usmp ota keygen` prints it: 64 hex digits. */
-static bool read_publisher_key(const char *path, sensor_options_t *o)
-{
-  return o->has_publisher_key = read_key_file(path, o->publisher_key, sizeof o->publisher_key) == sizeof o->publisher_key;
-}
-
 /* The first line of the file. */
 static bool read_password(const char *path, sensor_options_t *o)
 {
@@ -117,7 +112,7 @@ static bool read_option(const char *name, const char *value, sensor_options_t *o
   if (strcmp(name, "--name") == 0) return read_name(value, o);
   if (strcmp(name, "--interval") == 0) return read_interval(value, o);
   if (strcmp(name, "--slots") == 0) return (o->slots = value)[0] != 0;
-  if (strcmp(name, "--publisher-key") == 0) return read_publisher_key(value, o);
+  if (strcmp(name, "--publisher-key") == 0) return o->has_publisher_key = read_publisher_key(value, o->publisher_key);
   if (strcmp(name, "--confirm-within") == 0) return read_confirm_within(value, o);
   if (strcmp(name, "--site") == 0) return (o->site = value)[0] != 0;
   if (strcmp(name, "--username") == 0) return (o->username = value)[0] != 0;

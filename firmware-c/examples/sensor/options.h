@@ -2,6 +2,7 @@
 #ifndef SENSOR_OPTIONS_H
 #define SENSOR_OPTIONS_H
 
+#include "publisher_key.h"
 #include "sensor.h"
 #include "usmp.h"
 
@@ -23,7 +24,7 @@ typedef struct sensor_options {
   /* Of updates. */
   const char *slots; /* folder of the two slots; null: no updates */
   bool has_publisher_key;
-  uint8_t publisher_key[32];
+  uint8_t publisher_key[PUBLISHER_KEY_SIZE];
   uint32_t confirm_within_ms; /* 0: as the library has it */
   const char *find_site;      /* SENSOR_FINDS: empty: any */
   /* Of a broker. */

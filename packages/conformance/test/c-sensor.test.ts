@@ -108,8 +108,10 @@ test.each([
   ['--cert', 'some.pem'],
   ['--password-file', '/does/not/exist'],
   ['--speed', '5'],
+  ['--slots', '/tmp/slots'],
+  ['--publisher-key', '/does/not/exist'],
 ])('a wrong command line is explained: %s %s', async (...wrong) => {
   const sensor = startSensor('tcp:127.0.0.1:1', ...wrong)
   await sensor.says(/usage: usmp-sensor/)
-  expect(await sensor.end()).toBe(2)
+  expect(await sensor.exited()).toBe(2)
 })

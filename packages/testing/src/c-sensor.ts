@@ -51,6 +51,12 @@ export class CSensor {
     return found
   }
 
+  /** Waits until it has ended by itself; its exit code. */
+  async exited(): Promise<number | null> {
+    if (!this.#ended) await once(this.#child, 'close')
+    return this.#child.exitCode
+  }
+
   /** Tells it to end, as the system does, and waits for that. */
   async end(): Promise<number | null> {
     const closed = once(this.#child, 'close')

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { toHex } from '@usmp/core'
 import { buildC, cFolder } from './c-build.js'
 
 /** Builds of the C sensor: the first is 1.0.0, `mislabelled` says 1.0.9, the others 1.1.0; three of them are broken. */
@@ -15,6 +14,12 @@ export function buildCSensorImages(): void {
 
 export function readSensorImage(name: SensorImage): Uint8Array {
   return readFileSync(imagePath(name))
+}
+
+/** An Ed25519 key as RFC 8410 has it, and as `usmp ota keygen` writes it. */
+function toPem(publicKey: Uint8Array): string {
+  const spki = Buffer.concat([Buffer.from('302a300506032b6570032100', 'hex'), publicKey])
+  return `-----BEGIN PUBLIC KEY-----\n${spki.toString('base64')}\n-----END PUBLIC KEY-----\n`
 }
 
 function imagePath(name: SensorImage): string {
@@ -40,8 +45,8 @@ export class CSlots {
 
   /** Options of the sensor: whose updates it takes. */
   options(publicKey: Uint8Array, confirmWithin: number): readonly string[] {
-    const key = join(this.#folder, 'publisher.hex')
-    writeFileSync(key, toHex(publicKey))
+    const key = join(this.#folder, 'publisher.pub')
+    writeFileSync(key, toPem(publicKey))
     return ['--slots', this.#flash, '--publisher-key', key, '--confirm-within', String(confirmWithin)]
   }
 
