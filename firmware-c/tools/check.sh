@@ -98,7 +98,8 @@ analyse() {
     "$here/src" "$here/api" "$here/crypto" "$here/ports/posix" "$here"/mqtt/*.c "$here"/mqtt/mosquitto/*.c \
     "$here"/ws/*.c "$here"/ws/libwebsockets/*.c -I"$here/discovery" -I"$here/discovery/sockets" "$here"/discovery/*.c "$here"/discovery/sockets/*.c -I"$here/ota" "$here"/ota/*.c "$here"/ota/crypto/*.c -I"$here/ota/ports/flash" -I"$here/ota/ports/posix" "$here"/ota/ports/flash/*.c "$here"/ota/ports/posix/*.c \
     "$here"/rpc/*.c "$here"/examples/robot/robot.c "$here"/examples/robot/robot_session.c "$here"/examples/robot/posix.c "$here"/examples/posix/key_file.c \
-    "$here"/examples/sensor/sensor.c "$here"/examples/sensor/options.c "$here"/examples/sensor/find.c "$here"/examples/sensor/posix.c
+    "$here"/examples/sensor/sensor.c "$here"/examples/sensor/options.c "$here"/examples/sensor/find.c "$here"/examples/sensor/posix.c \
+    "$here"/examples/pair/pair.c "$here"/examples/pair/posix.c
 }
 
 # Without -fno-pie a constant table of functions would count as data, which a loader relocates; firmware has none.
