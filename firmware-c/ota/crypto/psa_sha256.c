@@ -2,13 +2,15 @@
 
 #include "usmp_ota_crypto.h"
 
-/* psa_crypto_init must have been called: crypto/psa.c says when. On an ESP32 the hash is made by hardware. */
+/* psa_crypto_init may be called again and again. The first time is usmp_ota_init's, which a program calls before it has other threads.
+   On an ESP32 the hash is made by hardware. */
 _Static_assert(sizeof(psa_hash_operation_t) <= sizeof(usmp_sha256_state_t), "raise USMP_SHA256_STATE_SIZE");
 
 static int begin(usmp_sha256_state_t *state)
 {
   psa_hash_operation_t *operation = (psa_hash_operation_t *)state;
 
+  if (psa_crypto_init() != PSA_SUCCESS) return -1;
   *operation = psa_hash_operation_init();
   return psa_hash_setup(operation, PSA_ALG_SHA_256) == PSA_SUCCESS ? 0 : -1;
 }

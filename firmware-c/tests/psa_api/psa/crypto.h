@@ -1,4 +1,4 @@
-/* The part of the PSA Crypto API 1.2 that crypto/psa.c uses, as its specification has it: types without insides, constants
+/* The part of the PSA Crypto API 1.2 that crypto/psa.c and ota/crypto/psa_sha256.c use, as its specification has it: types without insides, constants
    without values. What compiles against this uses no name of mbedTLS's own, of which version 4 dropped many. Nothing links. */
 #ifndef USMP_TESTS_PSA_API_H
 #define USMP_TESTS_PSA_API_H
@@ -44,7 +44,16 @@ extern const psa_key_usage_t api_usage[4];
 #define PSA_KEY_USAGE_SIGN_MESSAGE (api_usage[2])
 #define PSA_KEY_USAGE_DERIVE (api_usage[3])
 
+typedef struct psa_hash_operation_s {
+  const void *opaque;
+} psa_hash_operation_t;
+
 psa_status_t psa_crypto_init(void);
+psa_hash_operation_t psa_hash_operation_init(void);
+psa_status_t psa_hash_setup(psa_hash_operation_t *operation, psa_algorithm_t alg);
+psa_status_t psa_hash_update(psa_hash_operation_t *operation, const uint8_t *input, size_t input_length);
+psa_status_t psa_hash_finish(psa_hash_operation_t *operation, uint8_t *hash, size_t hash_size, size_t *hash_length);
+psa_status_t psa_hash_abort(psa_hash_operation_t *operation);
 void psa_set_key_type(psa_key_attributes_t *attributes, psa_key_type_t type);
 void psa_set_key_usage_flags(psa_key_attributes_t *attributes, psa_key_usage_t usage_flags);
 void psa_set_key_algorithm(psa_key_attributes_t *attributes, psa_algorithm_t alg);
