@@ -72,6 +72,7 @@ test('a canary that goes back holds the roll-out; what is wrong is told, and it 
   await roll(page, '1.2.0', bundle('1.2.0', 'crashes'))
   await page.getByRole('heading', { name: 'Sensor 1.2.0' }).waitFor()
   await page.getByText(/^Paused: too many failures in the canary/).waitFor()
+  await page.getByText('Who continues accepts the failures up to now.').waitFor()
   const row = page.getByRole('row', { name: / Went back / })
   await row.getByText('The device has tried the image and gone back to the one before.').waitFor()
   expect(versions()).toEqual(before)

@@ -114,11 +114,12 @@ function useComplete(rollout: Rollout, { reload }: Loaded<true>, known: number |
 }
 
 /** Why it does not go on, and what to do now. */
-function Reason({ rollout: { state, reason } }: { rollout: Rollout }) {
+function Reason({ rollout: { state, reason, counts } }: { rollout: Rollout }) {
   if (state === 'paused')
     return (
       <p class="hold" role="status">
         <Because word="Paused" reason={reason} /> Nothing is offered to any device until somebody continues.
+        {totalsOf(counts).failed > 0 && ' Who continues accepts the failures up to now.'}
       </p>
     )
   if (state === 'aborted')
