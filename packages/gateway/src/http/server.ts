@@ -26,9 +26,10 @@ import { type Certificate, certificateFingerprint, selfSignedCertificate } from 
 const MAX_PER_ADDRESS = 64
 /** How long a TLS handshake may take, ms. */
 const HANDSHAKE_TIMEOUT = 10_000
-/** Most connections at once, and how long a request may take to arrive, ms. */
+/** Most connections at once, and how long the head of a request, and all of one with an image, may take to arrive, ms. */
 const MAX_CONNECTIONS = 512
-const REQUEST_TIMEOUT = 30_000
+const HEAD_TIMEOUT = 30_000
+const REQUEST_TIMEOUT = 120_000
 
 export interface HttpOptions {
   readonly operations: Operations
@@ -187,7 +188,7 @@ function noticeOf({ cert }: Certificate): string {
 }
 
 function makeServer(certificate: Certificate | null): Server {
-  const limits = { requestTimeout: REQUEST_TIMEOUT, headersTimeout: REQUEST_TIMEOUT, maxHeaderSize: 16 * 1024 }
+  const limits = { requestTimeout: REQUEST_TIMEOUT, headersTimeout: HEAD_TIMEOUT, maxHeaderSize: 16 * 1024 }
   const server = certificate
     ? createHttpsServer({ ...limits, ...certificate, minVersion: 'TLSv1.2', handshakeTimeout: HANDSHAKE_TIMEOUT })
     : createServer(limits)

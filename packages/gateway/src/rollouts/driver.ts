@@ -9,7 +9,7 @@ import type { Cancel, GatewayTime } from '../time.js'
 import { type DeviceEvent, type DeviceRow, isFinal, nextRow } from './device-row.js'
 import type { Images } from './images.js'
 import { LiveRollout } from './live-rollout.js'
-import { type Action, type DeviceFacts, type Fleet, pausedRecord, planRollout } from './plan.js'
+import { type Action, type DeviceFacts, type Fleet, pausedRecord, planRollout, shifted } from './plan.js'
 import { parseDeviceKey, type RolloutRecord } from './records.js'
 import { DeviceReports } from './reports.js'
 import { MAX_TRANSFERS, Transfers } from './transfers.js'
@@ -29,6 +29,9 @@ const MAX_STEPS = 16
 
 /** Events that wait while nothing can be written. */
 const MAX_WORK = 10_000
+
+/** The clock of the machine was set when it moves by so much against the other one, ms. */
+const MIN_JUMP = 5_000
 
 /** What the driver tells of. */
 export interface DriverEvents {
@@ -71,6 +74,8 @@ export class RolloutDriver {
   readonly #live = new Map<string, LiveRollout>()
   /** The group of each device that may have a session, as it was looked at last. */
   readonly #seen = new Map<string, string>()
+  /** Of the clock of the machine against the one that never jumps. */
+  #offset: number
   readonly #startedAt: number
   /** Devices that may have been there when the gateway was stopped, and have not come back yet. */
   readonly #expected = new Set<string>()
@@ -86,6 +91,7 @@ export class RolloutDriver {
     const { time, images, events } = options
     this.#options = options
     this.#startedAt = time.monotonic()
+    this.#offset = time.now() - time.monotonic()
     this.reports = new DeviceReports(time, (deviceId, report) => this.#onReport(deviceId, report))
     this.#transfers = new Transfers(images, {
       onEvent: (rollout, device, event) => this.#onEvent(rollout, device, event),
@@ -320,6 +326,7 @@ export class RolloutDriver {
   }
 
   async #step(): Promise<void> {
+    this.#followClock()
     // What has happened has happened: it stays here until it could be written.
     for (let work = this.#work[0]; work; work = this.#work[0]) {
       await this.#do(work)
@@ -331,6 +338,18 @@ export class RolloutDriver {
       }
     }
     this.#setHeld(null)
+  }
+
+  /** A soak and a pause are as long as they are, though somebody sets the clock of the machine meanwhile. */
+  #followClock(): void {
+    const { time } = this.#options
+    const offset = time.now() - time.monotonic()
+    const by = offset - this.#offset
+    this.#offset = offset
+    if (Math.abs(by) < MIN_JUMP) return
+    for (const live of this.#live.values()) {
+      if (live.isLive) this.#push({ rollout: live.id, apply: (at) => shifted(at.record, at.rows, by) })
+    }
   }
 
   async #do(work: Work): Promise<void> {

@@ -331,6 +331,24 @@ export function retriedRecord(rollout: RolloutRecord, rows: Iterable<DeviceRow>)
   return { ...rollout, forgiven, heldByRule: rollout.heldByRule && isFailing }
 }
 
+/** A roll-out whose dates in the future, and those that deadlines count from, go with a clock that was set by `by` ms. */
+export function shifted(
+  rollout: RolloutRecord,
+  rows: ReadonlyMap<string, DeviceRow>,
+  by: number,
+): { readonly rollout?: RolloutRecord; readonly rows: ReadonlyMap<string, DeviceRow> } {
+  const later = (date: number) => Math.max(0, date + by)
+  const changed = [...rows].flatMap(([id, row]): [string, DeviceRow][] => {
+    if (isPastApply(row)) return [[id, { ...row, since: later(row.since) }]]
+    return row.retryAt === null ? [] : [[id, { ...row, retryAt: later(row.retryAt) }]]
+  })
+  const { soakUntil } = rollout
+  return {
+    ...(soakUntil !== null && { rollout: { ...rollout, soakUntil: later(soakUntil) } }),
+    rows: new Map(changed),
+  }
+}
+
 /** What failures weigh by stage; the present stage always has a number. */
 function weightsOf(rows: Iterable<DeviceRow>, present: number): Record<string, number> {
   const weights: Record<string, number> = { [present]: 0 }

@@ -1,6 +1,7 @@
 import { OtaCode } from '@usmp/ota'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, test } from 'vitest'
 import { RETURN_TIMEOUT } from '../../src/rollouts/device-row.js'
+import { shifted } from '../../src/rollouts/plan.js'
 import { IMAGE, Model, newState, oldState } from './model.js'
 
 const MINUTE = 60_000
@@ -319,4 +320,22 @@ describe('people', () => {
     model.event('a', { type: 'retry' })
     expect(model.rows.get('a')).toMatchObject({ state: 'targeted', attempts: 0, code: null })
   })
+})
+
+test('a clock that is set makes no soak shorter, no pause longer, and nobody late', () => {
+  const model = fleetOf(1, { canary: 0, waves: [100], soak: MINUTE })
+  model.add('gone', 'vanishes')
+  model.add('again', 'fails-once')
+  model.pass(6000)
+  expect(model.states()).toMatchObject({ gone: 'rebooting', again: 'targeted' })
+  const { since } = model.rows.get('gone')!
+  const { retryAt } = model.rows.get('again')!
+  const day = 24 * 60 * MINUTE
+  const { rows, rollout } = shifted({ ...model.rollout, soakUntil: 7 }, model.rows, day)
+  expect(rollout!.soakUntil).toBe(7 + day)
+  expect(rows.get('gone')!.since).toBe(since + day)
+  expect(rows.get('again')!.retryAt).toBe(retryAt! + day)
+  const over = new Map([['x', { ...model.rows.get('again')!, state: 'done' as const, retryAt: null }]])
+  expect(shifted(model.rollout, over, day).rows.size).toBe(0)
+  expect(shifted(model.rollout, new Map(), -day).rollout).toBeUndefined()
 })
