@@ -62,17 +62,23 @@ bool usmp_ed25519_key_is_trustworthy(const usmp_ota_crypto_t *crypto, const uint
 bool usmp_ed25519_verify(const usmp_ota_crypto_t *crypto, const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message,
                          size_t len, const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE])
 {
+  uint8_t points[64]; /* R || A */
+  uint8_t hash[USMP_SHA512_SIZE];
+
   if (!is_strict(key) || !is_strict(signature) || !is_reduced(signature + 32)) return false;
-  return crypto->ed25519->verify(key, message, len, signature) == 0;
+  memcpy(points, signature, 32);
+  memcpy(points + 32, key, USMP_ED25519_KEY_SIZE);
+  if (crypto->hashes->sha512(points, message, len, hash) != 0) return false;
+  return crypto->ed25519->verify(key, hash, signature) == 0;
 }
 
 int usmp_sha256(const usmp_ota_crypto_t *crypto, const uint8_t *data, size_t len, uint8_t digest[USMP_SHA256_SIZE])
 {
   usmp_sha256_state_t state;
 
-  int err = crypto->sha256->begin(&state);
+  int err = crypto->hashes->begin(&state);
   if (err != 0) return err;
-  err = crypto->sha256->update(&state, data, len);
-  int end = crypto->sha256->finish(&state, err == 0 ? digest : NULL);
+  err = crypto->hashes->update(&state, data, len);
+  int end = crypto->hashes->finish(&state, err == 0 ? digest : NULL);
   return err != 0 ? err : end;
 }

@@ -20,7 +20,7 @@ static bool has_functions(const usmp_ota_config_t *config)
   const usmp_ota_port_t *port = config->port;
   const usmp_ota_crypto_t *crypto = config->crypto;
 
-  if (!port || !crypto || !crypto->ed25519 || !crypto->sha256) return false;
+  if (!port || !crypto || !crypto->ed25519 || !crypto->hashes) return false;
   return port->begin && port->write && port->read && port->finish && port->activate && port->state && port->confirm &&
          port->revert && port->load && port->store;
 }

@@ -167,7 +167,7 @@ static int note_offset(usmp_ota_t *ota)
 static void begin_proof(usmp_ota_t *ota)
 {
   ota->hashed = 0;
-  if (ota->config->crypto->sha256->begin(&ota->hash) != 0) {
+  if (ota->config->crypto->hashes->begin(&ota->hash) != 0) {
     fail(ota, USMP_OTA_FLASH, "the crypto library cannot hash the image");
     return;
   }
@@ -277,7 +277,7 @@ static int hash_part(usmp_ota_t *ota)
   while (ota->hashed < end) {
     uint32_t len = usmp_ota_sooner(end - ota->hashed, sizeof buffer);
     int result = config->port->read(config->ctx, ota->hashed, buffer, len);
-    if (result == 0) result = config->crypto->sha256->update(&ota->hash, buffer, len);
+    if (result == 0) result = config->crypto->hashes->update(&ota->hash, buffer, len);
     if (result != 0) return USMP_OTA_FLASH;
     ota->hashed += len;
   }
@@ -313,7 +313,7 @@ static void judge_image(usmp_ota_t *ota)
   uint8_t digest[USMP_SHA256_SIZE];
   const usmp_ota_config_t *config = ota->config;
 
-  if (config->crypto->sha256->finish(&ota->hash, digest) != 0) {
+  if (config->crypto->hashes->finish(&ota->hash, digest) != 0) {
     fail(ota, USMP_OTA_FLASH, "the crypto library cannot hash the image");
   } else if (!usmp_equal(digest, ota->record.sha256, sizeof digest)) {
     refuse_image(ota, "what is in flash has another hash than the image of the manifest");
@@ -328,7 +328,7 @@ void usmp_ota_poll_transfer(usmp_ota_t *ota)
 {
   if (ota->transfer != USMP_OTA_PROVING) return;
   if (hash_part(ota) != 0) {
-    (void)ota->config->crypto->sha256->finish(&ota->hash, NULL);
+    (void)ota->config->crypto->hashes->finish(&ota->hash, NULL);
     fail(ota, USMP_OTA_FLASH, "the flash could not be read");
   } else if (ota->hashed == ota->record.size) {
     judge_image(ota);

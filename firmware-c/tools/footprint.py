@@ -56,7 +56,7 @@ OTA = sorted((ROOT / "ota").glob("*.c"))
 OTA_ENTRIES = [f"usmp_ota_{name}" for name in (
     "init", "begin_session", "end_session", "receive", "poll", "next_deadline", "self_test_passed", "self_test_failed",
     "restart_wanted", "is_on_trial", "methods")]
-ED25519 = [ROOT / "ota/crypto/monocypher.c", ROOT / "ota/crypto/sha512.c"]
+ED25519 = [ROOT / "ota/crypto/monocypher.c"]
 
 DISCOVERY = [*sorted((ROOT / "discovery").glob("discovery_*.c")), ROOT / "src/bytes.c"]
 ANSWER = [f"usmp_discovery_{name}" for name in ("init_responder", "respond")]
@@ -189,7 +189,7 @@ def report_ota(compiler, folder):
             size = linked_size(compiler, folder, ["usmp_ota_monocypher"], [*others, "-w"], ed25519)
             print(f"  code, Ed25519 (Monocypher)         {size:6} bytes")
     if ed25519:
-        frames, calls = call_graph(compiler, folder, [*OTA, ROOT / "ota/crypto/sha512.c", monocypher() / "monocypher.c", ED25519[0]])
+        frames, calls = call_graph(compiler, folder, [*OTA, monocypher() / "monocypher.c", ED25519[0]])
         print(f"  deepest stack, ota.offer           {deepest('ota_rpc.c:run_offer', frames, calls):6} bytes")
 
 

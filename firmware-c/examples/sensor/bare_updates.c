@@ -9,7 +9,7 @@
 
 /* SENSOR_PUBLISHER_KEY: the key of who signs the images, 32 numbers; it is a part of each image. */
 static const uint8_t publisher_keys[1][USMP_ED25519_KEY_SIZE] = {{SENSOR_PUBLISHER_KEY}};
-static const usmp_ota_crypto_t crypto = {.ed25519 = &usmp_ota_monocypher, .sha256 = &usmp_ota_bearssl_sha256};
+static const usmp_ota_crypto_t crypto = {.ed25519 = &usmp_ota_monocypher, .hashes = &usmp_ota_bearssl_hashes};
 
 static usmp_ota_slots_t slots;
 static usmp_ota_t ota;

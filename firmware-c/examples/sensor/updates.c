@@ -14,11 +14,11 @@
 #define EXIT_USAGE 2
 
 #ifdef SENSOR_OTA_PSA
-#define SHA256 &usmp_ota_psa_sha256
+#define HASHES &usmp_ota_psa_hashes
 #else
-#define SHA256 &usmp_ota_bearssl_sha256
+#define HASHES &usmp_ota_bearssl_hashes
 #endif
-static const usmp_ota_crypto_t crypto = {.ed25519 = &usmp_ota_sodium, .sha256 = SHA256};
+static const usmp_ota_crypto_t crypto = {.ed25519 = &usmp_ota_sodium, .hashes = HASHES};
 
 static int number_of(const char *variable)
 {

@@ -13,20 +13,6 @@ static int times_cofactor(uint8_t out[32], const uint8_t point[32])
   return crypto_core_ed25519_add(out, out, out);
 }
 
-/* h = SHA-512(R || A || message), reduced. */
-static void challenge(uint8_t h[32], const uint8_t *r, const uint8_t *key, const uint8_t *message, size_t len)
-{
-  crypto_hash_sha512_state state;
-  uint8_t hash[crypto_hash_sha512_BYTES];
-
-  crypto_hash_sha512_init(&state);
-  crypto_hash_sha512_update(&state, r, 32);
-  crypto_hash_sha512_update(&state, key, USMP_ED25519_KEY_SIZE);
-  crypto_hash_sha512_update(&state, message, len);
-  crypto_hash_sha512_final(&state, hash);
-  crypto_core_ed25519_scalar_reduce(h, hash);
-}
-
 /* 8*S*B. For S = 0 libsodium makes no point, but there is one: the neutral one. */
 static int left_side(uint8_t out[32], const uint8_t s[32])
 {
@@ -50,14 +36,14 @@ static int right_side(uint8_t out[32], const uint8_t r[32], const uint8_t key[32
   return crypto_core_ed25519_add(out, eight_r, product);
 }
 
-static int verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
+static int verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t hash[USMP_SHA512_SIZE],
                   const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE])
 {
   uint8_t h[32];
   uint8_t left[32];
   uint8_t right[32];
 
-  challenge(h, signature, key, message, len);
+  crypto_core_ed25519_scalar_reduce(h, hash);
   if (left_side(left, signature + 32) != 0 || right_side(right, signature, key, h) != 0) return -1;
   return usmp_equal(left, right, sizeof left) ? 0 : -1;
 }

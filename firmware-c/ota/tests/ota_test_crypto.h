@@ -15,16 +15,16 @@ typedef struct ota_test_crypto {
 
 static const ota_test_crypto_t ota_test_crypto[] = {
 #if defined(OTA_TEST_SODIUM) && defined(OTA_TEST_PSA)
-  {"libsodium, PSA", {&usmp_ota_sodium, &usmp_ota_psa_sha256}},
+  {"libsodium, PSA", {&usmp_ota_sodium, &usmp_ota_psa_hashes}},
 #endif
 #if defined(OTA_TEST_SODIUM) && defined(OTA_TEST_BEARSSL)
-  {"libsodium, BearSSL", {&usmp_ota_sodium, &usmp_ota_bearssl_sha256}},
+  {"libsodium, BearSSL", {&usmp_ota_sodium, &usmp_ota_bearssl_hashes}},
 #endif
 #if defined(OTA_TEST_MONOCYPHER) && defined(OTA_TEST_PSA)
-  {"Monocypher, PSA", {&usmp_ota_monocypher, &usmp_ota_psa_sha256}},
+  {"Monocypher, PSA", {&usmp_ota_monocypher, &usmp_ota_psa_hashes}},
 #endif
 #if defined(OTA_TEST_MONOCYPHER) && defined(OTA_TEST_BEARSSL)
-  {"Monocypher, BearSSL", {&usmp_ota_monocypher, &usmp_ota_bearssl_sha256}},
+  {"Monocypher, BearSSL", {&usmp_ota_monocypher, &usmp_ota_bearssl_hashes}},
 #endif
 };
 enum { ota_test_crypto_count = sizeof ota_test_crypto / sizeof ota_test_crypto[0] };

@@ -5,25 +5,31 @@
 
 #include "ota_test_crypto.h"
 
-/* ---- a toy of Ed25519: R is the SHA-256 of key and message, S is zero ---- */
+/* ---- a toy of Ed25519: R is the SHA-256 of key and message, S is zero; "SHA-512" gives R too, as the toy's hash ---- */
 
 static int toy_r(uint8_t r[32], const uint8_t *key, const uint8_t *message, size_t len)
 {
   usmp_sha256_state_t state;
-  const usmp_sha256_t *sha256 = ota_test_crypto[0].table.sha256;
+  const usmp_hashes_t *hashes = ota_test_crypto[0].table.hashes;
 
-  int err = sha256->begin(&state);
-  if (err == 0) err = sha256->update(&state, key, USMP_ED25519_KEY_SIZE);
-  if (err == 0) err = sha256->update(&state, message, len);
-  int end = sha256->finish(&state, r);
+  int err = hashes->begin(&state);
+  if (err == 0) err = hashes->update(&state, key, USMP_ED25519_KEY_SIZE);
+  if (err == 0) err = hashes->update(&state, message, len);
+  int end = hashes->finish(&state, r);
   r[31] &= 0x7F; /* canonical, but for a chance that nobody will see */
   return err != 0 ? err : end;
 }
 
-static int toy_verify(const uint8_t *key, const uint8_t *message, size_t len, const uint8_t *signature)
+static int toy_sha512(const uint8_t points[64], const uint8_t *message, size_t len, uint8_t *hash)
 {
-  uint8_t r[32];
-  return toy_r(r, key, message, len) != 0 || memcmp(r, signature, sizeof r) != 0 || !usmp_is_zero(signature + 32, 32);
+  memset(hash, 0, USMP_SHA512_SIZE);
+  return toy_r(hash, points + 32, message, len);
+}
+
+static int toy_verify(const uint8_t *key, const uint8_t *hash, const uint8_t *signature)
+{
+  (void)key;
+  return memcmp(hash, signature, 32) != 0 || !usmp_is_zero(signature + 32, 32);
 }
 
 static int toy_is_point(const uint8_t *key)
@@ -34,22 +40,22 @@ static int toy_is_point(const uint8_t *key)
 
 static int sha_begin(usmp_sha256_state_t *state)
 {
-  return ota_test_crypto[0].table.sha256->begin(state);
+  return ota_test_crypto[0].table.hashes->begin(state);
 }
 
 static int sha_update(usmp_sha256_state_t *state, const uint8_t *data, size_t len)
 {
-  return ota_test_crypto[0].table.sha256->update(state, data, len);
+  return ota_test_crypto[0].table.hashes->update(state, data, len);
 }
 
 static int sha_finish(usmp_sha256_state_t *state, uint8_t *digest)
 {
-  return ota_test_crypto[0].table.sha256->finish(state, digest);
+  return ota_test_crypto[0].table.hashes->finish(state, digest);
 }
 
 static const usmp_ed25519_t toy_ed25519 = {.verify = toy_verify, .is_point = toy_is_point};
-static const usmp_sha256_t toy_sha256 = {.begin = sha_begin, .update = sha_update, .finish = sha_finish};
-const usmp_ota_crypto_t toy_crypto = {.ed25519 = &toy_ed25519, .sha256 = &toy_sha256};
+static const usmp_hashes_t toy_hashes = {.begin = sha_begin, .update = sha_update, .finish = sha_finish, .sha512 = toy_sha512};
+const usmp_ota_crypto_t toy_crypto = {.ed25519 = &toy_ed25519, .hashes = &toy_hashes};
 
 publisher_t publisher_of(uint8_t number)
 {

@@ -7,7 +7,7 @@
 #define EXPORT(name) __attribute__((export_name(#name)))
 
 static uint8_t exchange[4096];
-static const usmp_ota_crypto_t crypto = {&usmp_ota_monocypher, &usmp_ota_bearssl_sha256};
+static const usmp_ota_crypto_t crypto = {&usmp_ota_monocypher, &usmp_ota_bearssl_hashes};
 
 /* Where the other functions take bytes from and leave them. */
 uint8_t *exchange_address(void);

@@ -43,7 +43,7 @@ core() {
 
 # The parts of BearSSL behind crypto/bearssl.c, and its random generator for the bare boards.
 BEARSSL_SOURCES=(
-  ec/ec_c25519_m31 codec/ccopy hash/sha2small codec/dec32be codec/enc32be mac/hmac rand/hmac_drbg aead/gcm hash/ghash_ctmul32
+  ec/ec_c25519_m31 codec/ccopy hash/sha2small hash/sha2big codec/dec32be codec/enc32be codec/dec64be codec/enc64be mac/hmac rand/hmac_drbg aead/gcm hash/ghash_ctmul32
   symcipher/aes_ct symcipher/aes_ct_enc symcipher/aes_ct_ctr symcipher/chacha20_ct symcipher/poly1305_ctmul32
 )
 

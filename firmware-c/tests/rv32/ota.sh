@@ -12,5 +12,5 @@ count=$(grep -c '"id"' "$vectors/ota-manifest.json")
 image "$OUT/ota.elf" -Wno-overlength-strings -Wl,--defsym=__ram_size=16M -Wl,--defsym=__stack_size=64K -Wl,-Map="$OUT/ota.map" \
   "${JSON_RPC[@]}" -I"$ROOT/tests" -I"$ROOT/ota" -I"$ROOT/ota/tests" -isystem "$monocypher" -DOTA_VECTOR_COUNT="$count" \
   "$ROOT/tests/rv32/ota_main.c" "$ROOT/ota/tests/ota_vectors.c" "$OUT/ota_vectors_data.c" "$ROOT"/ota/*.c \
-  "$ROOT"/ota/crypto/{monocypher,sha512,bearssl_sha256}.c "$ROOT"/rpc/*.c "$OUT"/monocypher/*.o -lm
+  "$ROOT"/ota/crypto/{monocypher,bearssl_hashes}.c "$ROOT"/rpc/*.c "$OUT"/monocypher/*.o -lm
 emulate "${QEMU[@]}" -kernel "$OUT/ota.elf" </dev/null | tr -d '\r'

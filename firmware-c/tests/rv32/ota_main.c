@@ -6,7 +6,7 @@
 #include "ota_vectors.h"
 #include "usmp_ota.h"
 
-static const usmp_ota_crypto_t crypto = {&usmp_ota_monocypher, &usmp_ota_bearssl_sha256};
+static const usmp_ota_crypto_t crypto = {&usmp_ota_monocypher, &usmp_ota_bearssl_hashes};
 
 /* ---- printing ---- */
 

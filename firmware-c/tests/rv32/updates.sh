@@ -22,7 +22,7 @@ objects "$out/slots" "${RV32[@]}" "${flags[@]}" -I"$ROOT/rpc" -- "$ROOT"/ota/por
 objects "$out/common" "${RV32[@]}" "${flags[@]}" "${JSON_RPC[@]}" -I"$ROOT/ports/bare" -I"$sensor" -isystem "$monocypher" -isystem "$BEARSSL_INCLUDE" \
   -DSENSOR_OTA -DSENSOR_PUBLISHER_KEY="$key" -DUART_RING_SIZE=8192u -DBOARD_TRAP_RESETS -- \
   "$sensor/bare.c" "$sensor/bare_updates.c" "$sensor/sensor.c" "$ROOT"/rpc/*.c "$ROOT"/ota/*.c "$ROOT/ota/crypto/monocypher.c" \
-  "$ROOT/ota/crypto/sha512.c" "$ROOT/ota/crypto/bearssl_sha256.c" "$ROOT/ports/bare/usmp_serial_client.c" "$BOARD/random.c" "$BOARD/board.c" \
+  "$ROOT/ota/crypto/bearssl_hashes.c" "$ROOT/ports/bare/usmp_serial_client.c" "$BOARD/random.c" "$BOARD/board.c" \
   "$ROOT/crypto/bearssl.c"
 
 # sensor_image NAME MINOR FAULT [FLAGS]

@@ -28,12 +28,12 @@ case ${1:-} in
     ;;
   manifest) # of the core its numbers alone, of BearSSL SHA-256
     monocypher=$("$ROOT/tests/cross/monocypher_source.sh")
-    BEARSSL_SOURCES=(hash/sha2small codec/dec32be codec/enc32be)
-    bearssl "$OUT/sha256" "${WASM[@]}"
+    BEARSSL_SOURCES=(hash/sha2small hash/sha2big codec/dec32be codec/enc32be codec/dec64be codec/enc64be)
+    bearssl "$OUT/hashes" "${WASM[@]}"
     objects "$OUT/monocypher" "${WASM[@]}" -w -- "$monocypher/monocypher.c"
-    libraries=("$ROOT/src/bytes.c" "$OUT"/sha256/*.o "$OUT"/monocypher/*.o)
+    libraries=("$ROOT/src/bytes.c" "$OUT"/hashes/*.o "$OUT"/monocypher/*.o)
     sources=("$ROOT/ports/wasm/usmp_manifest_wasm.c" -mexec-model=reactor -I"$ROOT/ota" -I"$ROOT/rpc" -isystem "$monocypher"
-      "$ROOT"/ota/{manifest,judge,trust_record,ed25519}.c "$ROOT"/ota/crypto/{monocypher,sha512,bearssl_sha256}.c)
+      "$ROOT"/ota/{manifest,judge,trust_record,ed25519}.c "$ROOT"/ota/crypto/{monocypher,bearssl_hashes}.c)
     ;;
   *)
     echo "usage: build.sh vectors|engine|manifest" >&2

@@ -18,9 +18,9 @@
 #include "slot_table.h"
 #ifdef POWER_CUT_PSA
 #include <psa/crypto.h>
-#define SHA256 &usmp_ota_psa_sha256
+#define HASHES &usmp_ota_psa_hashes
 #else
-#define SHA256 &usmp_ota_bearssl_sha256
+#define HASHES &usmp_ota_bearssl_hashes
 #endif
 
 #define IMAGE_SIZE 9001u /* three sectors, the last one not full; 21 chunks */

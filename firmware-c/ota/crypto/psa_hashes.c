@@ -35,4 +35,18 @@ static int finish(usmp_sha256_state_t *state, uint8_t *digest)
   return -1;
 }
 
-const usmp_sha256_t usmp_ota_psa_sha256 = {.begin = begin, .update = update, .finish = finish};
+static int sha512(const uint8_t first[64], const uint8_t *second, size_t len, uint8_t digest[USMP_SHA512_SIZE])
+{
+  psa_hash_operation_t operation = psa_hash_operation_init();
+  size_t written = 0;
+
+  psa_status_t status = psa_hash_setup(&operation, PSA_ALG_SHA_512);
+  if (status == PSA_SUCCESS) status = psa_hash_update(&operation, first, 64);
+  if (status == PSA_SUCCESS) status = psa_hash_update(&operation, second, len);
+  if (status == PSA_SUCCESS) status = psa_hash_finish(&operation, digest, USMP_SHA512_SIZE, &written);
+  if (status == PSA_SUCCESS && written == USMP_SHA512_SIZE) return 0;
+  psa_hash_abort(&operation);
+  return -1;
+}
+
+const usmp_hashes_t usmp_ota_psa_hashes = {.begin = begin, .update = update, .finish = finish, .sha512 = sha512};

@@ -22,4 +22,15 @@ static int finish(usmp_sha256_state_t *state, uint8_t *digest)
   return 0;
 }
 
-const usmp_sha256_t usmp_ota_bearssl_sha256 = {.begin = begin, .update = update, .finish = finish};
+static int sha512(const uint8_t first[64], const uint8_t *second, size_t len, uint8_t digest[USMP_SHA512_SIZE])
+{
+  br_sha512_context context;
+
+  br_sha512_init(&context);
+  br_sha512_update(&context, first, 64);
+  br_sha512_update(&context, second, len);
+  br_sha512_out(&context, digest);
+  return 0;
+}
+
+const usmp_hashes_t usmp_ota_bearssl_hashes = {.begin = begin, .update = update, .finish = finish, .sha512 = sha512};
