@@ -20,17 +20,19 @@ for field in url repository license tags targets; do
   grep -q "^$field:" "$root/idf_component.yml" || wrong "idf_component.yml lacks $field"
 done
 
-for example in client server; do
+for example in client server ota; do
   folder=$examples/$example
   manifest=$folder/main/idf_component.yml
   grep -q "^  $name:" "$manifest" || wrong "the example $example does not ask for $name"
   grep -q '^    require: "no"' "$manifest" || wrong "the example $example requires the component by a name that its folder does not have"
-  path=$(sed -n 's/^ *override_path: \([^ ]*\).*/\1/p' "$manifest")
+  path=$(sed -n 's/^ *override_path: \([^ ]*\).*/\1/p' "$manifest" | head -n 1)
   [ "$(cd "$folder/main/$path" && pwd)" = "$root" ] || wrong "the example $example does not find this component"
   ! grep -rn '\.\./' "$folder" --include=CMakeLists.txt --include='*.[ch]' || wrong "the example $example needs what is outside of it"
 done
 for shared in network.c network.h secret.c secret.h; do
-  cmp -s "$examples/client/main/$shared" "$examples/server/main/$shared" || wrong "the examples have different $shared"
+  for example in server ota; do
+    cmp -s "$examples/client/main/$shared" "$examples/$example/main/$shared" || wrong "the examples have different $shared"
+  done
 done
 
 if [ -n "${COMPOTE:-}" ]; then
