@@ -94,16 +94,24 @@ export class Announcement {
   /** Looks at the addresses of this machine, one look after another. */
   #follow(): Promise<void> {
     this.#following = this.#following.then(async () => {
-      if (this.#closing) return
-      const { interfaces, networkInterfaces } = this.#options
-      const table = networkInterfaces?.() ?? os.networkInterfaces()
-      const networks = networksOf(table, interfaces)
-      const all = networksOf(table, Object.keys(table))
-      this.#networks = [...new Set(networks.map(({ name }) => name))]
-      this.#udp?.update(networks, all)
-      await this.#mdns?.update(networks)
+      try {
+        await this.#lookAtNetworks()
+      } catch (error) {
+        this.#warn(`the networks of this machine: ${socketFault(error)}`)
+      }
     })
     return this.#following
+  }
+
+  async #lookAtNetworks(): Promise<void> {
+    if (this.#closing) return
+    const { interfaces, networkInterfaces } = this.#options
+    const table = networkInterfaces?.() ?? os.networkInterfaces()
+    const networks = networksOf(table, interfaces)
+    const all = networksOf(table, Object.keys(table))
+    this.#networks = [...new Set(networks.map(({ name }) => name))]
+    this.#udp?.update(networks, all)
+    await this.#mdns?.update(networks)
   }
 
   #warn(message: string): void {

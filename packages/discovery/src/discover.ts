@@ -104,7 +104,7 @@ export class Search implements AsyncIterable<Found> {
   async #run(): Promise<void> {
     const { interval = INTERVAL } = this.#options
     for (let round = 0; !this.#over; round++) {
-      await this.#followNetworks()
+      await this.#followNetworks().catch((error) => this.#report.fault('the networks of this machine', error))
       await Promise.all(this.#searches.map((search) => search.ask()))
       await this.#pause(Math.min(FIRST_PAUSES[round] ?? interval, interval))
       this.#tell(this.#table.age(Date.now() - MISSED_ROUNDS * interval - GRACE))

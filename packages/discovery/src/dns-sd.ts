@@ -114,12 +114,17 @@ function isKnown(record: DnsRecord, known: readonly DnsRecord[]): boolean {
 }
 
 /** The same answer for a resolver that does not speak mDNS: its own id and question, short lives, no flush bit. */
-export function legacyAnswer(query: Packet, answers: readonly DnsRecord[]): Packet {
+export function legacyAnswer(
+  query: Packet,
+  { answers, additionals }: { answers: readonly DnsRecord[]; additionals: readonly DnsRecord[] },
+): Packet {
+  const legacy = (record: DnsRecord) => ({ ...record, ttl: LEGACY_TTL, flush: false }) as DnsRecord
   return {
     id: query.id ?? 0,
     type: 'response',
-    questions: query.questions ?? [],
-    answers: answers.map((record) => ({ ...record, ttl: LEGACY_TTL, flush: false }) as DnsRecord),
+    questions: (query.questions ?? []).slice(0, 1).map(({ name, type }) => ({ name, type, class: 'IN' as const })),
+    answers: answers.map(legacy),
+    additionals: additionals.map(legacy),
   }
 }
 

@@ -68,8 +68,15 @@ export class MdnsLink implements Link {
     return this.sendTo(packet, { address: this.#group, port: this.port })
   }
 
-  sendTo(packet: Packet, { address, port }: Sender): Promise<Error | undefined> {
-    return sendTo(this.#socket, encode(packet), port, address)
+  async sendTo(packet: Packet, { address, port }: Sender): Promise<Error | undefined> {
+    let bytes: Uint8Array
+    try {
+      bytes = encode(packet)
+    } catch (error) {
+      // A question of somebody else that is repeated in an answer may be one that the library does not write.
+      return error as Error
+    }
+    return sendTo(this.#socket, bytes, port, address)
   }
 
   close(): Promise<void> {

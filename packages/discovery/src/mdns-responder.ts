@@ -112,10 +112,7 @@ export class MdnsResponder {
     const isLegacy = from.port !== link.port
     if (isLegacy || wantsUnicast(packet)) {
       if (!this.#unicasts.take(from.address, Date.now())) return
-      const { answers, additionals } = found
-      const answer: Packet = isLegacy
-        ? legacyAnswer(packet, [...answers, ...additionals])
-        : { type: 'response', answers, additionals }
+      const answer: Packet = isLegacy ? legacyAnswer(packet, found) : { type: 'response', ...found }
       void link.sendTo(authoritative(answer), from)
       return
     }

@@ -120,7 +120,7 @@ describe('a search by mDNS', () => {
     await using gateway = await gatewayAt(at, { udp: true })
     const say = await speaker(at.mdnsPort)
     const records = recordsOf({ ...GATEWAY, instance: gateway.instance, carriers: [{ kind: 'tcp', port: 9000 }] }, [])
-    const search = discover({ ...at, timeout: 0, interval: 300 })
+    const search = discover({ ...at, timeout: 0 })
     for await (const one of search) {
       expect(one).toMatchObject({ instance: gateway.instance, gone: false })
       for (let n = 0; n < 5; n++) say(goodbyeOf(records))
@@ -201,6 +201,41 @@ describe('a gateway that announces itself', () => {
     const { id, answers = [] } = decode(bytes)
     expect(id).toBe(4711)
     expect(answers[0]).toMatchObject({ type: 'SRV', ttl: 10, flush: false, data: { port: 9000 } })
+  })
+
+  test('lives with questions that cannot be repeated, and answers the next', async () => {
+    const at = await ownPlace()
+    await using gateway = await gatewayAt(at, { udp: false })
+    const socket = await socketAt(0)
+    socket.setMulticastInterface('127.0.0.1')
+    const name = `usmp-${gateway.instance}.local`
+    // The class with the bit for unicast, a type that nobody has, a class that nobody has, a label with a point in it.
+    const questions: [string, number, number][] = [
+      [name, 1, 0x8001],
+      [name, 0xfff0, 1],
+      [name, 255, 0xffff],
+      ['a.b', 255, 1],
+    ]
+    for (let n = 0; n < questions.length; n++) {
+      const rotated = [...questions.slice(n), ...questions.slice(0, n)]
+      const parts = rotated.map(([text, type, cls]) => {
+        const labels = text === 'a.b' ? [text] : text.split('.')
+        const end = Buffer.alloc(5)
+        end.writeUInt16BE(type, 1)
+        end.writeUInt16BE(cls, 3)
+        return Buffer.concat([...labels.map((label) => Buffer.from([label.length, ...Buffer.from(label)])), end])
+      })
+      socket.send(
+        Buffer.from([0, 1, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, ...Buffer.concat(parts)]),
+        at.mdnsPort,
+        '224.0.0.251',
+      )
+    }
+    const [bytes] = (await once(socket, 'message')) as [Buffer]
+    expect(decode(bytes).answers![0]).toMatchObject({ type: 'A', data: '127.0.0.1' })
+    expect((await searchUntil({ ...at, udp: false }, (all) => all.length > 0))[0]).toMatchObject({
+      instance: gateway.instance,
+    })
   })
 
   test('takes another name if a stranger has its own, but not for ever', async () => {

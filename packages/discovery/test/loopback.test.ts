@@ -1,3 +1,4 @@
+import os from 'node:os'
 import { describe, expect, test } from 'vitest'
 import { discover } from '../src/discover.ts'
 import type { Found } from '../src/found.ts'
@@ -44,6 +45,21 @@ describe('a gateway is found', () => {
     const search = { ...place, interfaces: ['none'], hosts: ['127.0.0.1'] }
     const found = await searchUntil(search, one)
     expect(found).toMatchObject([{ instance: gateway.instance, by: ['udp'] }])
+  })
+
+  test('and goes on where the system does not tell its interfaces for a moment', async () => {
+    const { interfaces, ...ports } = await ownPlace()
+    let looks = 0
+    const networkInterfaces = () => {
+      if (looks++ % 2 === 0) throw new Error('out of memory')
+      return os.networkInterfaces()
+    }
+    const place = { ...ports, interfaces, networkInterfaces }
+    const warnings: string[] = []
+    await using gateway = await gatewayAt(place, { followInterval: 20, onWarning: (message) => warnings.push(message) })
+    const found = await searchUntil({ ...place, interval: 50 }, one)
+    expect(found).toMatchObject([{ instance: gateway.instance }])
+    expect(warnings).toEqual(['the networks of this machine: out of memory'])
   })
 
   test('but not by who looks for devices, or for another site', async () => {

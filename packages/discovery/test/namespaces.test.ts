@@ -110,7 +110,7 @@ describe('two hosts on one network', () => {
     a.ip('addr', 'replace', '10.77.0.9/24', 'brd', '+', 'dev', 'eth0')
     const moved = await search.says((line) => {
       const found = foundIn(line)
-      return found && ipv4(found).join() === '10.77.0.9' && found
+      return found && !found.gone && ipv4(found).join() === '10.77.0.9' && found
     })
     expect(moved).toMatchObject({ instance, gone: false })
   })
