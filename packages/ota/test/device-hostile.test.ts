@@ -121,7 +121,29 @@ describe('chunks', () => {
       }
     }
     await world.pass(500)
-    expect(changes.filter((what) => what === 'write')).toEqual([])
+    const writes = () => changes.filter((what) => what === 'write').length
+    expect(writes()).toBe(0)
+    // Only what was asked for is used, though the next ones have come too.
+    for (let index = 0; index < 8; index++) meeting.link.device.deliver(chunk(index * 440))
+    await world.pass(10)
+    expect(writes()).toBe(8)
+  })
+
+  test('that are of no use do not keep the device from asking again', async () => {
+    const { world, meeting, offer } = await device()
+    await offer(manifestFor(image).bytes)
+    await world.until(() => requests(meeting).length > 0)
+    void meeting.gateway.sendBinary(chunk(0))
+    await world.pass(100)
+    const before = requests(meeting).length
+    for (let i = 0; i < 10; i++) {
+      void meeting.gateway.sendBinary(chunk(0))
+      void meeting.gateway.sendBinary(formatChunk(441, image.subarray(441, 881)))
+      void meeting.gateway.sendBinary(chunk(20 * 440))
+      await world.pass(400)
+    }
+    // After 1 and 2 s.
+    expect(requests(meeting).length).toBe(before + 2)
   })
 
   test('of another image are found by the hash of the slot, and the transfer begins at 0', async () => {
@@ -171,15 +193,17 @@ describe('offers in a flood', () => {
   test('erase once, and most are answered as BUSY', async () => {
     const { world, meeting, changes } = await device()
     const manifest = Buffer.from(manifestFor(image).bytes).toString('base64url')
-    const answers = Array.from({ length: 60 }, () =>
-      meeting.gateway.request('ota.offer', { manifest }).then(
-        () => 'taken',
-        ({ code }) => code,
-      ),
-    )
-    const told = await world.settle(Promise.all(answers))
-    expect(told.filter((answer) => answer === 'taken').length).toBeGreaterThan(0)
-    expect(told.filter((answer) => answer !== 'taken' && answer !== OtaCode.BUSY)).toEqual([])
+    const offer = (id: number) => JSON.stringify({ jsonrpc: '2.0', id, method: 'ota.offer', params: { manifest } })
+    for (let id = 0; id < 60; id++) meeting.link.device.deliver(new TextEncoder().encode(offer(id)))
+    const answers = () =>
+      meeting.link.device.sent
+        .filter(([first]) => first === 0x7b)
+        .map((message) => JSON.parse(new TextDecoder().decode(message)))
+    await world.until(() => answers().length >= 60)
+    const codes = answers().flatMap(({ id, error }) => (typeof id === 'number' ? [error?.code ?? 'taken'] : []))
+    expect(codes.filter((code) => code === 'taken').length).toBeGreaterThan(0)
+    expect(codes.filter((code) => code === OtaCode.BUSY).length).toBeGreaterThan(30)
+    expect(codes).toHaveLength(60)
     expect(changes.filter((what) => what === 'begin')).toEqual(['begin'])
   })
 

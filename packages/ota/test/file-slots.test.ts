@@ -164,6 +164,12 @@ describe('a boot loader', () => {
       await port.activate()
     }
     expect(await start()).toBe(0)
+    // There is nothing to go back to yet.
+    await port.begin(4, 0)
+    await port.revert()
+    await expect(start()).rejects.toThrow(/no slot has an image/)
+    await port.confirm()
+    expect(await start()).toBe(0)
     await update()
     expect(await states()).toEqual(['valid', 'new'])
     expect(await start()).toBe(1)

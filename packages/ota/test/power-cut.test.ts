@@ -153,3 +153,38 @@ describe('whatever happens', () => {
     expect(world.device.state).toMatchObject({ state: 'confirmed', counter: 1, sha256: hexOf(image) })
   })
 })
+
+describe('a storage that takes its time', () => {
+  test('is asked for one thing at a time, also when sessions come and go', async () => {
+    const image = new Random(9).bytes(20_000)
+    const world = new World()
+    let now = 0
+    let most = 0
+    const slow = new Proxy(world.slots, {
+      get: (slots, name) => {
+        const value = Reflect.get(slots, name, slots)
+        if (typeof value !== 'function' || name === 'start') return value
+        return async (...args: unknown[]) => {
+          most = Math.max(most, ++now)
+          await new Promise<void>((resolve) => world.clock.setTimer(resolve, 30))
+          const result = await value.apply(slots, args)
+          now--
+          return result
+        }
+      },
+    })
+    const opened = world.boot({ port: slow, recordStep: 4096 })
+    await world.settle(opened)
+    for (let session = 0; session < 6; session++) {
+      const meeting = world.meet()
+      const outcome = world.send(meeting, image).catch(() => {})
+      await world.pass(250 + 37 * session)
+      meeting.link.cut()
+      await outcome
+    }
+    await world.send(world.meet(), image)
+    expect(world.device.state.staged).toBe(hexOf(image))
+    expect(most).toBe(1)
+    expect(world.faults).toEqual([])
+  })
+})

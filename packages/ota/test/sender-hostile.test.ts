@@ -131,6 +131,30 @@ describe('a device that asks', () => {
     expect(chunks.length).toBeLessThanOrEqual(3)
   })
 
+  test('for something else while the image is read gets that alone', async () => {
+    const reads: (() => void)[] = []
+    let slow = false
+    const source: ImageSource = {
+      size: image.length,
+      read: async (offset, length) => {
+        if (slow) await new Promise<void>((resolve) => reads.push(resolve))
+        return image.subarray(offset, offset + length)
+      },
+    }
+    const { world, ask, chunks } = await gateway({ source })
+    slow = true
+    ask(0, 2)
+    await world.pass(100)
+    ask(20_000, 1)
+    await world.pass(100)
+    expect(reads).toHaveLength(1)
+    for (let i = 0; i < 3; i++) {
+      for (const read of reads.splice(0)) read()
+      await world.pass(100)
+    }
+    expect(offsets(chunks)).toEqual([20_000])
+  })
+
   test('in a flood costs no more than one chunk that waits', async () => {
     const reads: number[] = []
     const source: ImageSource = {
@@ -168,6 +192,20 @@ describe('a device that asks', () => {
 })
 
 describe('a device that does not come further', () => {
+  test('and asks for ever more beyond the end is given up', async () => {
+    const { world, outcome, ask } = await gateway({ sending: { stallTimeout: 10_000 } })
+    let over = false
+    void outcome.then(() => {
+      over = true
+    })
+    for (let offset = 50_000; !over && offset < 50_100; offset++) {
+      ask(offset, 8)
+      await world.pass(1_000)
+    }
+    expect(over).toBe(true)
+    expect(await outcome).toMatchObject({ code: 'STALLED' })
+  })
+
   test('and asks for nothing is given up', async () => {
     const { world, outcome, sender, clock } = await gateway()
     const begin = clock.now()

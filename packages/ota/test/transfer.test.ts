@@ -142,7 +142,7 @@ describe('a transfer', () => {
     const world = new World()
     await world.boot()
     const rate = new ByteRate({ clock: world.clock, bytesPerSecond: 500 })
-    const meeting = world.meet({}, { rate, stallTimeout: 5000 })
+    const meeting = world.meet({}, { rate, stallTimeout: 1500 })
     const begin = world.clock.now()
     await world.send(meeting, image.subarray(0, 20_000), manifestFor(image.subarray(0, 20_000)))
     // 20000 bytes at 500 a second, less what may leave at once.

@@ -124,6 +124,67 @@ describe('a new image', () => {
   })
 })
 
+describe('an image that came by another way', () => {
+  /** Into the other slot by a cable, say; nobody has told the device. */
+  async function byCable(world: World) {
+    await world.slots.begin(image.length, 0)
+    await world.slots.write(0, image)
+    await world.slots.activate()
+    await world.boot()
+  }
+
+  test('is on trial too, and confirming it changes no record', async () => {
+    const world = new World({ selfTest: () => passed })
+    let pass = (_: boolean) => {}
+    let passed: boolean | Promise<boolean> = true
+    await world.boot()
+    passed = new Promise((resolve) => (pass = resolve))
+    await byCable(world)
+    expect(world.device.state).toMatchObject({ state: 'pending', sha256: '0'.repeat(64) })
+    const meeting = world.meet()
+    await expect(world.send(meeting, image)).rejects.toMatchObject({ deviceCode: OtaCode.BUSY })
+    pass(true)
+    await world.pass(100)
+    expect(world.device.state).toMatchObject({ state: 'confirmed', counter: 0, sha256: '0'.repeat(64) })
+    expect(await world.slots.load()).toBeUndefined()
+  })
+
+  test('into the slot of a staged one: that is staged no more', async () => {
+    const world = new World()
+    await world.boot()
+    await world.send(world.meet(), image)
+    await world.slots.activate()
+    await world.boot()
+    expect(world.device.state.staged).toBeNull()
+    const meeting = world.meet()
+    await world.pass(100)
+    await expect(world.settle(meeting.gateway.request('ota.apply', { sha256: hexOf(image) }))).rejects.toMatchObject({
+      code: OtaCode.NOT_STAGED,
+    })
+  })
+})
+
+describe('a power cut between boot loader and record', () => {
+  test('leaves a confirmed image: the next start takes the counter over', async () => {
+    const changes: string[] = []
+    const world = new World({
+      slots: {
+        onChange: (what) => {
+          changes.push(what)
+          if (what === 'store' && changes.at(-2) === 'confirm') throw new Error('the power is cut')
+        },
+      },
+    })
+    await world.boot()
+    await applied(world)
+    await world.boot({ version: '1.1.0' })
+    world.meet()
+    await world.until(() => changes.includes('confirm'))
+    await world.boot({ version: '1.1.0' })
+    expect(world.device.state).toMatchObject({ state: 'confirmed', counter: 1, sha256: hexOf(image) })
+  })
+})
+
 describe('the counter and the keys', () => {
   test('change on confirmation and not before', async () => {
     const world = new World()
