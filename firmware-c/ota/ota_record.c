@@ -80,7 +80,8 @@ static bool read_record(usmp_ota_record_t *record, const uint8_t bytes[USMP_OTA_
   memcpy(record->running_sha256, bytes + HASHES + 64, USMP_SHA256_SIZE);
   memcpy(record->rolled_back, bytes + HASHES + 96, USMP_SHA256_SIZE);
   if (record->phase > USMP_OTA_GIVEN_UP) return false;
-  if (record->offset > record->size || record->offset % USMP_OTA_SECTOR != 0) return false;
+  if (record->offset > 0 && record->offset >= record->size) return false;
+  if (record->offset % USMP_OTA_SECTOR != 0) return false;
   return read_trust(&record->trust, bytes + TRUST, 1) &&
          read_trust(&record->next, bytes + TRUST + TRUST_SIZE, record->phase == USMP_OTA_NONE ? 0 : 1);
 }

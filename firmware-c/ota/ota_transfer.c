@@ -154,13 +154,15 @@ static uint32_t chunk_size(const usmp_ota_t *ota, uint32_t offset)
   return left < USMP_OTA_CHUNK_MAX ? left : USMP_OTA_CHUNK_MAX;
 }
 
-/* The record follows from time to time, so that a power cut costs little and flash is not worn out. */
+/* The record follows from time to time, so that a power cut costs little and flash is not worn out. It never says that all is there: a
+   transfer that goes on has something to ask for, and comes to the proof in the one way. */
 static int note_offset(usmp_ota_t *ota)
 {
   usmp_ota_record_t next = ota->record;
+  uint32_t offset = usmp_ota_sooner(ota->offset, ota->record.size - 1);
 
   if (ota->offset - ota->record.offset < USMP_OTA_RECORD_STEP) return 0;
-  next.offset = ota->offset - ota->offset % USMP_OTA_SECTOR;
+  next.offset = offset - offset % USMP_OTA_SECTOR;
   return usmp_ota_store(ota, &next);
 }
 

@@ -21,7 +21,18 @@
    usmp_transport_t.reconnect       0                            USMP_ERR_UNREACHABLE
    usmp_transport_t.available       more than 0: recv is called  recv is not called now
    usmp_listener_t.accept           1: a peer; 0: none yet       USMP_ERR_TRANSPORT_FAILED; the peer is closed
-   usmp_rpc_method_t.run            0: the result is sent        an error answer with this code */
+   usmp_rpc_method_t.run            0: the result is sent        an error answer with this code
+   usmp_ota_port_t.begin, write,    0                            USMP_OTA_FLASH: the update is refused, or has failed
+     read, activate, store
+   usmp_ota_port_t.finish           0                            USMP_OTA_WRONG_IMAGE: it is never started
+   usmp_ota_port_t.load             0; USMP_OTA_NO_RECORD        no update is taken: USMP_OTA_FLASH
+   usmp_ota_port_t.state            0                            the same
+   usmp_ota_port_t.confirm          0                            it is called again after a second; the image stays on trial
+   usmp_ota_port_t.revert           0                            a restart only if the boot loader goes back by itself
+   usmp_ota_port_t.may_update       0                            USMP_OTA_NOT_NOW
+   usmp_ed25519_t.verify, is_point  0                            the signature, or the key, is not good
+   usmp_sha256_t.begin, update,     0                            USMP_OTA_FLASH; no byte of the digest is used
+     finish */
 #ifndef USMP_CALLBACKS_H
 #define USMP_CALLBACKS_H
 
