@@ -17,7 +17,7 @@ static const usmp_ota_crypto_t crypto = {
 #else
   .ed25519 = &usmp_ota_monocypher,
 #endif
-  .sha256 = &usmp_ota_psa_sha256,
+  .hashes = &usmp_ota_psa_hashes,
 };
 static usmp_ota_config_t config = {
   .product = CONFIG_EXAMPLE_PRODUCT,
