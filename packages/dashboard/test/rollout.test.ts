@@ -43,7 +43,7 @@ test('an image is added, rolled out to a canary, and, after a look, to all', asy
   const page = await enter()
   // Starting one needs the password again.
   await home.passTime(6 * 60_000)
-  await page.getByText('Connection to the gateway lost').waitFor({ state: 'detached' })
+  await page.reload()
   await roll(page, '1.1.0', bundle('1.1.0'))
   await stepUp(page)
   await page.getByRole('heading', { name: 'Sensor 1.1.0' }).waitFor()
