@@ -111,3 +111,17 @@ test('it says what is wrong: no gateway, a token in the clear, an image of a str
   expect(aborted.objects()[0]).toMatchObject({ state: 'aborted', target: { kind: 'devices', ids: [DEVICE] } })
   await stop(run)
 })
+
+test('a gateway whose page is https, with a certificate of its own, is reached by its folder, and by its address with --ca', async () => {
+  const data = join(await directory(), 'gateway')
+  const run = usmp('gateway', '--data', data, '--listen', '0.0.0.0:0', '--tcp', '127.0.0.1:0')
+  const [, port] = await run.says('stderr', /page +https:\S+:(\d+)/)
+  const here = await done('ota', 'status', '--data', data)
+  expect([here.code, here.stderr]).toEqual([0, expect.stringContaining('there are no roll-outs')])
+  const place = ['--url', `https://127.0.0.1:${port}`, '--token-file', await keyFile()]
+  const unknown = await done('ota', 'status', ...place)
+  expect(unknown.stderr).toMatch(/cannot be reached.*\n.*--ca/)
+  const known = await done('ota', 'status', ...place, '--ca', join(data, 'https-cert.pem'))
+  expect(known.stderr).toContain('[UNAUTHENTICATED]')
+  await stop(run)
+})
