@@ -1,4 +1,9 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { connect, listen } from '@usmp/node'
 import { rpc } from '@usmp/rpc'
 import { until } from '@usmp/testing'
@@ -69,6 +74,27 @@ test('publisher, device and gateway of the README update the device, and print w
   expect(slots.runningImage).toEqual(image)
   const printed = /```text\n([\s\S]*?)```/.exec(readme)![1]!.trimEnd().split('\n')
   expect(said).toEqual(printed)
+})
+
+test('the launcher of the README starts programs as a boot loader does: the new one on trial, then the old one again', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'usmp-launcher-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  const at = (name: string) => join(folder, name)
+  /** Writes who it is and where it runs. */
+  const program = (version: string) =>
+    `require('node:fs').appendFileSync(${JSON.stringify(at('log'))}, '${version} in ' + process.argv[3] + '\\n')`
+  await writeFile(at('first.cjs'), program('1.3.0'))
+  await node.installSlots(at('device'), at('first.cjs'))
+  const slots = await node.FileSlots.open({ folder: at('device'), running: 0 })
+  const next = new TextEncoder().encode(program('1.4.0'))
+  await slots.begin(next.length, 0)
+  await slots.write(0, next)
+  await slots.finish()
+  await slots.activate()
+  const { launch } = await load('launcher.mjs', { ...node, spawn, once })
+  let starts = 0
+  await launch!(at('device'), () => starts++ < 3)
+  expect((await readFile(at('log'), 'utf8')).trim().split('\n')).toEqual(['1.4.0 in 1', '1.3.0 in 0', '1.3.0 in 0'])
 })
 
 test('what the README names is exported', () => {
