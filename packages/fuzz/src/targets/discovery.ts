@@ -10,6 +10,7 @@ import {
   encodeTxt,
   FoundTable,
   factsKey,
+  legacyAnswer,
   QUERY_SIZE,
   read,
   recordsOf,
@@ -78,6 +79,7 @@ function checkPacket(bytes: Uint8Array): void {
     )
   const found = answersTo(packet, recordsOf(GATEWAY, ['10.0.0.1']))
   must(found === undefined || found.answers.length > 0, 'an answer without a record')
+  if (found) must(encodePacket(legacyAnswer(packet, found)).length < 9_000, 'an answer that is too long')
 }
 
 /** Answers of anybody in any order: the table stays bounded, and an entry says what one answer said. */
