@@ -40,10 +40,10 @@ static char apply[256];
 static const uint8_t publisher[1][USMP_ED25519_KEY_SIZE] = {{9, 1, 2, 3}};
 static uint8_t signature[USMP_ED25519_SIGNATURE_SIZE] = {66, 1, 2, 3};
 
-static int verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t *message, size_t len,
+static int verify(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t hash[USMP_SHA512_SIZE],
                   const uint8_t given[USMP_ED25519_SIGNATURE_SIZE])
 {
-  (void)message, (void)len;
+  (void)hash;
   return memcmp(key, publisher[0], sizeof publisher[0]) == 0 && memcmp(given, signature, sizeof signature) == 0 ? 0 : -1;
 }
 
@@ -53,7 +53,7 @@ static int is_point(const uint8_t key[USMP_ED25519_KEY_SIZE])
 }
 
 static const usmp_ed25519_t ed25519 = {verify, is_point};
-static const usmp_ota_crypto_t crypto = {&ed25519, SHA256};
+static const usmp_ota_crypto_t crypto = {&ed25519, HASHES};
 
 static void put_u32(uint8_t *out, uint32_t value)
 {
