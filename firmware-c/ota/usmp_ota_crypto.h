@@ -46,9 +46,8 @@ typedef struct usmp_hashes {
 } usmp_hashes_t;
 
 typedef struct usmp_ed25519 {
-  /* 0: `signature` is one of `key` over the message with this hash, by the equation of RFC 8032 (section 5.1.7) with the cofactor: 8*S*B is 8*R + 8*h*A. `hash` is
-     SHA-512(R || A || message), not yet reduced to h.
-     Anything else: it is not. Called by usmp_ed25519_verify only, which has seen that A (the key), R and S are as strict as they must be;
+  /* 0: `signature` is one of `key` over the message with this hash, by the equation of RFC 8032 (section 5.1.7) with the cofactor:
+     8*S*B is 8*R + 8*h*A. `hash` is SHA-512(R || A || message), not reduced to h yet. Anything else: it is not. Called by usmp_ed25519_verify only, which has seen that A (the key), R and S are as strict as they must be;
      whether R is a point at all is for `verify` to see. */
   int (*verify)(const uint8_t key[USMP_ED25519_KEY_SIZE], const uint8_t hash[USMP_SHA512_SIZE],
                 const uint8_t signature[USMP_ED25519_SIGNATURE_SIZE]);

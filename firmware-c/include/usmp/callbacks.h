@@ -31,8 +31,9 @@
    usmp_ota_port_t.revert           0                            a restart only if the boot loader goes back by itself
    usmp_ota_port_t.may_update       0                            USMP_OTA_NOT_NOW
    usmp_ed25519_t.verify, is_point  0                            the signature, or the key, is not good
-   usmp_sha256_t.begin, update,     0                            USMP_OTA_FLASH; no byte of the digest is used
-     finish */
+   usmp_hashes_t.begin, update,     0                            USMP_OTA_FLASH; no byte of the digest is used
+     finish
+   usmp_hashes_t.sha512             0                            the signature is not good */
 #ifndef USMP_CALLBACKS_H
 #define USMP_CALLBACKS_H
 

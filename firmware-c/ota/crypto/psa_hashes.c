@@ -40,7 +40,8 @@ static int sha512(const uint8_t first[64], const uint8_t *second, size_t len, ui
   psa_hash_operation_t operation = psa_hash_operation_init();
   size_t written = 0;
 
-  psa_status_t status = psa_hash_setup(&operation, PSA_ALG_SHA_512);
+  psa_status_t status = psa_crypto_init();
+  if (status == PSA_SUCCESS) status = psa_hash_setup(&operation, PSA_ALG_SHA_512);
   if (status == PSA_SUCCESS) status = psa_hash_update(&operation, first, 64);
   if (status == PSA_SUCCESS) status = psa_hash_update(&operation, second, len);
   if (status == PSA_SUCCESS) status = psa_hash_finish(&operation, digest, USMP_SHA512_SIZE, &written);

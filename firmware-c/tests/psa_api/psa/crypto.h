@@ -1,5 +1,5 @@
-/* The part of the PSA Crypto API 1.2 that crypto/psa.c and ota/crypto/psa_sha256.c use, as its specification has it: types without insides, constants
-   without values. What compiles against this uses no name of mbedTLS's own, of which version 4 dropped many. Nothing links. */
+/* The part of the PSA Crypto API 1.2 that crypto/psa.c and ota/crypto/psa_hashes.c use, as its specification has it: types without insides,
+   constants without values. What compiles against this uses no name of mbedTLS's own, of which version 4 dropped many. Nothing links. */
 #ifndef USMP_TESTS_PSA_API_H
 #define USMP_TESTS_PSA_API_H
 
@@ -18,7 +18,7 @@ typedef struct psa_key_attributes_s {
 
 extern const psa_status_t api_status[4];
 extern const psa_key_type_t api_key_type[3];
-extern const psa_algorithm_t api_algorithm[5];
+extern const psa_algorithm_t api_algorithm[6];
 extern const psa_key_usage_t api_usage[4];
 
 #define PSA_SUCCESS (api_status[0])
@@ -39,6 +39,7 @@ extern const psa_key_usage_t api_usage[4];
 #define PSA_ALG_ECDH (api_algorithm[2])
 #define PSA_ALG_GCM (api_algorithm[3])
 #define PSA_ALG_CHACHA20_POLY1305 (api_algorithm[4])
+#define PSA_ALG_SHA_512 (api_algorithm[5])
 #define PSA_KEY_USAGE_ENCRYPT (api_usage[0])
 #define PSA_KEY_USAGE_DECRYPT (api_usage[1])
 #define PSA_KEY_USAGE_SIGN_MESSAGE (api_usage[2])
