@@ -231,10 +231,11 @@ export class OtaDevice {
     }
   }
 
-  /** Ends its timers, when the program ends by itself. */
+  /** Ends its timers, when the program ends by itself. Nothing is begun after it, as if the power had been cut. */
   close(): void {
     this.#closed = true
     this.#download?.pull?.stop()
+    this.#download = undefined
     for (const timer of this.#timers) this.#clock.clearTimer(timer)
   }
 

@@ -72,7 +72,10 @@ describe('slots in files', () => {
     const second = await boot(path)
     expect(second).toMatchObject({ running: 0, program: OLD })
     const meeting = second.session()
-    expect(await send(meeting)).toMatchObject({ have: 65_536 })
+    const { have } = await send(meeting)
+    // The last note, not all that was written.
+    expect(have).toBeGreaterThan(0)
+    expect(have % 65_536).toBe(0)
     await meeting.gateway.request('ota.apply', { sha256: hexOf(image) })
     await until(second.restarted)
     meeting.link.cut()
