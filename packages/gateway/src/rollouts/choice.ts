@@ -25,7 +25,7 @@ export function chooseCanaries(
   now: number,
 ): readonly string[] {
   const steadiness = ({ onlineSince }: Candidate) => (onlineSince !== null && now - onlineSince >= STEADY ? 0 : 1)
-  const left = [...candidates].sort((a, b) => steadiness(a) - steadiness(b) || order(seed, a.id) - order(seed, b.id))
+  const left = inOrder(seed, candidates, steadiness)
   const seen = new Map<string, number>()
   for (const each of taken) seen.set(kindOf(each), (seen.get(kindOf(each)) ?? 0) + 1)
   const chosen: string[] = []
@@ -42,10 +42,16 @@ export function chooseCanaries(
 /** Devices of a wave: those that are online first, as an early wave should show something; else by chance. */
 export function chooseWave(seed: string, candidates: readonly Candidate[], count: number): readonly string[] {
   const rank = ({ onlineSince }: Candidate) => (onlineSince === null ? 1 : 0)
-  return [...candidates]
-    .sort((a, b) => rank(a) - rank(b) || order(seed, a.id) - order(seed, b.id))
+  return inOrder(seed, candidates, rank)
     .slice(0, Math.max(0, count))
     .map(({ id }) => id)
+}
+
+/** By rank, and by chance within a rank. */
+function inOrder(seed: string, candidates: readonly Candidate[], rank: (candidate: Candidate) => number): Candidate[] {
+  const keyed = candidates.map((candidate) => ({ candidate, rank: rank(candidate), order: order(seed, candidate.id) }))
+  keyed.sort((a, b) => a.rank - b.rank || a.order - b.order)
+  return keyed.map(({ candidate }) => candidate)
 }
 
 function kindOf({ group, report }: Candidate): string {

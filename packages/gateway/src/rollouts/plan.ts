@@ -14,7 +14,7 @@ import {
 } from './device-row.js'
 import { failureLimit, weightOf } from './failure-limit.js'
 import type { RolloutRecord } from './records.js'
-import { isTarget } from './targets.js'
+import { targetFilter } from './targets.js'
 import { isInWindow } from './update-window.js'
 
 /** What the gateway knows of a device that may have a session. */
@@ -140,28 +140,30 @@ class Planner {
   #fillStage(): void {
     const { id, now, fleet } = this.#situation
     const { stage, settings } = this.#rollout
-    const candidates = this.#candidates()
     if (stage === 0) {
-      const here = candidates.filter(({ onlineSince, report }) => onlineSince !== null && report)
       const taken = [...this.#rows]
         .filter(([, row]) => row.stage === 0 && row.state !== 'skipped')
         .map(([each]) => each)
+      const missing = settings.canary - taken.length
+      if (missing <= 0) return
+      const here = this.#candidates().filter(({ onlineSince, report }) => onlineSince !== null && report)
       const facts = taken.flatMap((each) => (fleet.has(each) ? [{ id: each, ...fleet.get(each)! }] : []))
-      this.#assign(chooseCanaries(id, here, settings.canary - taken.length, facts, now))
-      return
+      return this.#assign(chooseCanaries(id, here, missing, facts, now))
     }
     const share = settings.waves[stage - 1] ?? 100
     const members = [...this.#rows.values()].filter(({ state }) => state !== 'skipped').length
-    const wanted = Math.ceil(((members + candidates.length) * share) / 100)
-    this.#assign(chooseWave(id, candidates, wanted - members))
+    const candidates = this.#candidates()
+    const missing = Math.ceil(((members + candidates.length) * share) / 100) - members
+    if (missing > 0) this.#assign(chooseWave(id, candidates, missing))
   }
 
   /** Devices without a stage for which the image may be. */
   #candidates(): Candidate[] {
     const { fleet, rollout } = this.#situation
     const candidates: Candidate[] = []
+    const isTarget = targetFilter(rollout.target)
     for (const [id, facts] of fleet) {
-      if (this.#rows.has(id) || !isTarget(rollout.target, id, facts.group)) continue
+      if (this.#rows.has(id) || !isTarget(id, facts.group)) continue
       if (facts.rollout !== null && facts.rollout !== this.#situation.id) continue
       if (facts.report !== undefined && mismatch(facts.report, rollout.image)) continue
       candidates.push({ id, ...facts })

@@ -14,7 +14,7 @@ import type { Images } from './images.js'
 import { LiveRollout } from './live-rollout.js'
 import { pausedRecord, resumedRecord, retriedRecord } from './plan.js'
 import type { RolloutRecord } from './records.js'
-import { describeTarget, isTarget, mayOverlap } from './targets.js'
+import { describeTarget, mayOverlap, targetFilter } from './targets.js'
 
 /** Roll-outs that are kept; the oldest that are over give way. */
 const MAX_ROLLOUTS = 50
@@ -223,7 +223,8 @@ export class Rollouts {
 
   /** 1 % of the targets, 1 to 10. */
   #defaultCanary(target: RolloutTarget): number {
-    const targets = [...this.#services.driver.fleet()].filter(([id, { group }]) => isTarget(target, id, group))
+    const isTarget = targetFilter(target)
+    const targets = [...this.#services.driver.fleet()].filter(([id, { group }]) => isTarget(id, group))
     return Math.min(10, Math.max(1, Math.ceil(targets.length / 100)))
   }
 

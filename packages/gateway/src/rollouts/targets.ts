@@ -1,9 +1,11 @@
 import type { RolloutTarget } from '../contract/rollouts.js'
 
-/** Whether a roll-out is for a device. */
-export function isTarget(target: RolloutTarget, deviceId: string, group: string | null): boolean {
-  if (target.kind === 'all') return true
-  return target.kind === 'group' ? target.group === group : target.ids.includes(deviceId)
+/** Tells for any device whether a roll-out is for it. */
+export function targetFilter(target: RolloutTarget): (deviceId: string, group: string | null) => boolean {
+  if (target.kind === 'all') return () => true
+  if (target.kind === 'group') return (_, group) => group === target.group
+  const ids = new Set(target.ids)
+  return (deviceId) => ids.has(deviceId)
 }
 
 /** Whether two roll-outs may be for the same device. A device of a list may be in any group, now or later. */

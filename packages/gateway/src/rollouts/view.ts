@@ -2,7 +2,7 @@ import { type Rollout, type RolloutDevice, type RolloutDeviceState, rolloutDevic
 import { type DeviceRow, mismatch } from './device-row.js'
 import type { LiveRollout } from './live-rollout.js'
 import type { DeviceFacts, Fleet } from './plan.js'
-import { isTarget } from './targets.js'
+import { targetFilter } from './targets.js'
 
 /** A roll-out as people see it. @param held why the gateway cannot go on with it, though nobody has paused it */
 export function viewOfRollout(live: LiveRollout, fleet: Fleet, held: string | null): Rollout {
@@ -31,7 +31,8 @@ export function deviceOfRollout(
 ): RolloutDevice | undefined {
   const [row, facts] = [live.rows.get(deviceId), fleet.get(deviceId)]
   if (row) return viewOfRow(live, deviceId, row, facts, offset)
-  return facts && isCandidate(live, deviceId, facts) ? viewOfCandidate(live, deviceId, facts) : undefined
+  const [candidate] = facts ? candidatesOf(live, new Map([[deviceId, facts]])) : []
+  return candidate && viewOfCandidate(live, ...candidate)
 }
 
 function countsOf(live: LiveRollout, fleet: Fleet): Rollout['counts'] {
@@ -44,14 +45,14 @@ function countsOf(live: LiveRollout, fleet: Fleet): Rollout['counts'] {
   return counts
 }
 
+/** Devices without a stage that may get one. Those that join no more are not shown, and neither are those that another roll-out has. */
 function candidatesOf(live: LiveRollout, fleet: Fleet): [string, DeviceFacts][] {
-  return [...fleet].filter(([id, facts]) => !live.rows.has(id) && isCandidate(live, id, facts))
-}
-
-/** Devices that join no more are not shown, and neither are those that another roll-out has. */
-function isCandidate(live: LiveRollout, deviceId: string, { group, rollout }: DeviceFacts): boolean {
-  if (live.record.closed || (rollout !== null && rollout !== live.id)) return false
-  return isTarget(live.record.target, deviceId, group)
+  if (live.record.closed) return []
+  const isTarget = targetFilter(live.record.target)
+  return [...fleet].filter(
+    ([id, { group, rollout }]) =>
+      !live.rows.has(id) && (rollout === null || rollout === live.id) && isTarget(id, group),
+  )
 }
 
 function viewOfRow(
