@@ -31,6 +31,7 @@ static int went_back(usmp_ota_t *ota)
   next.phase = USMP_OTA_NONE;
   next.offset = 0;
   memcpy(next.rolled_back, next.sha256, USMP_SHA256_SIZE);
+  if (ota->other.state == USMP_OTA_SLOT_ABORTED) next.rollback_seen = true; /* only a boot loader that goes back notes that */
   return usmp_ota_store(ota, &next);
 }
 

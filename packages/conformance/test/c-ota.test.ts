@@ -227,6 +227,7 @@ describe('an image that fails goes back to the one before, and it is told', () =
       state: 'confirmed',
       counter: 0,
       rolledBack: sha256,
+      rollback: true,
     })
     expect(scene.device.sensor.log).toMatch(sign)
     // The next image gets its chance, and the counter of the bad one counts for nothing.
