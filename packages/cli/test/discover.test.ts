@@ -82,7 +82,7 @@ describe('usmp discover', () => {
     const credentials = ['--id', DEVICE, '--psk-file', await keyFile()]
     const refused = await done('ping', 'usmp+mdns://attic', ...flags, ...credentials, '-c', '1', '-W', '2')
     // The gateway does not know this device: it was reached, and it refused.
-    expect(refused.stderr).toMatch(/the gateway at usmp:\/\/127\.0\.0\.1:\d+: .*\[HANDSHAKE_REFUSED\]/)
+    expect(refused.stderr).toMatch(/the gateway at usmp:\/\/127\.0\.0\.1:\d+, after our proof.*\[HANDSHAKE_REFUSED\]/)
     expect(refused.code).toBe(5)
   })
 

@@ -199,9 +199,12 @@ class Attempts {
 
   #note(url: string, error: UsmpError): void {
     if (this.#failure && error.family === 'transport' && this.#failure.family !== 'transport') return
-    this.#failure = new UsmpError(error.code, `the gateway at ${url}: ${error.message}`, {
+    const general = new UsmpError(error.code).message
+    const detail = error.message.slice(general.length + 2)
+    this.#failure = new UsmpError(error.code, `the gateway at ${url}${detail && `, ${detail}`}`, {
       cause: error,
       hint: error.hint,
+      ...(error.awaited === undefined ? {} : { awaited: error.awaited }),
     })
   }
 }

@@ -22,6 +22,7 @@ export class MdnsSearch {
   readonly #handler: SearchHandler
   readonly #report: SearchReport
   readonly #links: NetworkLinks<MdnsLink>
+  #networks: readonly Network[] = []
   #followUps = 0
 
   constructor(roles: readonly Role[], port: number, handler: SearchHandler, report: SearchReport) {
@@ -35,6 +36,7 @@ export class MdnsSearch {
   }
 
   update(networks: readonly Network[]): Promise<void> {
+    this.#networks = networks
     return this.#links.update(networks.filter(hasMdns))
   }
 
@@ -60,11 +62,22 @@ export class MdnsSearch {
     const { network } = link
     const heard: Heard = { by: 'mdns', source: from.address, interface: network.name }
     for (const { facts, addresses } of seen) {
-      const usable = addresses.filter((address) => isUsable(address, network)).map((address) => zoned(address, network))
-      this.#handler.onSeen(facts, usable.length > 0 ? usable : [from.address], heard)
+      const told = addresses.length > 0 ? addresses : [from.address]
+      const usable = told.filter((address) => this.#isUsable(address, network))
+      this.#handler.onSeen(
+        facts,
+        usable.map((address) => zoned(address, network)),
+        heard,
+      )
     }
     for (const instance of gone) this.#handler.onGone(instance, heard)
     for (const name of incomplete) void this.#followUp(name, link)
+  }
+
+  /** Addresses that hosts of this interface can be at: not those of the Internet, and loopback only where it is the network. */
+  #isUsable(address: string, { name }: Network): boolean {
+    if (this.#networks.some((network) => network.name === name && contains(network, address))) return true
+    return isCloseBy(address) && !/^127\.|^::1$/.test(address)
   }
 
   async #followUp(name: string, link: MdnsLink): Promise<void> {
@@ -72,12 +85,6 @@ export class MdnsSearch {
     const questions = (['SRV', 'TXT'] as const).map((type) => ({ name, type }))
     await link.send({ type: 'query', questions })
   }
-}
-
-/** Addresses that hosts of this network can be at: not those of the Internet, and loopback only where it is the network. */
-function isUsable(address: string, network: Network): boolean {
-  if (contains(network, address)) return true
-  return isCloseBy(address) && !/^127\.|^::1$/.test(address)
 }
 
 function zoned(address: string, { name }: Network): string {

@@ -14,7 +14,7 @@ describe('a gateway is found', () => {
     const place = await ownPlace()
     await using gateway = await gatewayAt(place, {
       joinOpen: true,
-      carriers: [{ kind: 'ws', port: 8080 }],
+      carriers: [{ kind: 'ws', port: 8080, host: '127.0.0.1' }],
       path: '/usmp',
     })
     const [found] = await searchUntil({ ...place, ...only }, one)

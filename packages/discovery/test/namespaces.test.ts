@@ -134,6 +134,19 @@ describe('a gateway in two networks', () => {
     expect(nothing.lines.some(foundIn)).toBe(false)
   })
 
+  test('has no addresses but those that it listens on, also where they are public ones', async () => {
+    const lan = await Lan.start()
+    const [a, b] = [await lan.host(), await lan.host()]
+    a.plug(lan, 'eth0', '192.0.2.1/24')
+    b.plug(lan, 'eth0', '192.0.2.2/24')
+    await gatewayOn(a, { carriers: [{ kind: 'tcp', port: 9000, host: '0.0.0.0' }] })
+    const search = b.run({ discover: { timeout: 2_500, interval: 300 } })
+    await search.says(triedIn)
+    const all = search.lines.flatMap((line) => foundIn(line) ?? [])
+    expect(all.length).toBeGreaterThan(0)
+    expect(new Set(all.flatMap(({ urls }) => urls))).toEqual(new Set(['usmp://192.0.2.1:9000']))
+  })
+
   test('is found behind a router by its name alone, with what does not listen on loopback only', async () => {
     const lan = await Lan.start()
     const guests = lan.another()

@@ -29,7 +29,7 @@ export const gatewayAt = (place: PlaceOptions, more: Partial<AnnounceOptions> = 
   announce({
     role: 'gateway',
     site: 'home',
-    carriers: [{ kind: 'tcp', port: 9000 }],
+    carriers: [{ kind: 'tcp', port: 9000, host: '127.0.0.1' }],
     ...place,
     ...more,
   })
