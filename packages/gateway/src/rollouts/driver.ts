@@ -155,7 +155,7 @@ export class RolloutDriver {
   /** A device tells of its updates. */
   onUpdate(deviceId: string, link: Link, event: UpdateEvent): void {
     if (this.reports.link(deviceId) !== link) return
-    if (event.type === 'progress') this.#transfers.onOffset(deviceId, link, event.offset)
+    if (event.type === 'progress') this.#transfers.onProgress(deviceId, link, event)
     // What it runs, its keys and its counter are others now.
     if (event.type === 'confirmed') this.reports.ask(deviceId)
   }
@@ -332,7 +332,8 @@ export class RolloutDriver {
       await this.#do(work)
       this.#work.shift()
     }
-    for (const live of this.all) {
+    // The oldest first: a transfer of one that is over ends before a new one offers its image to the same device.
+    for (const live of [...this.all].reverse()) {
       for (let steps = 0; steps < MAX_STEPS && live.isLive && !this.#isClosed; steps++) {
         if (!(await this.#advance(live))) break
       }

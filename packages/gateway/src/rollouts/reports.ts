@@ -7,6 +7,8 @@ import type { Cancel, GatewayTime } from '../time.js'
 const TIMEOUT = 10_000
 const PAUSE = 30_000
 const MAX_TRIES = 3
+/** ms between two questions, however often a device says that its state has changed. */
+const MIN_PAUSE = 1_000
 /** Lost sessions that are remembered of a device. */
 const MAX_DROPS = 32
 
@@ -16,6 +18,11 @@ interface Known {
   report: OtaState | null | undefined
   /** When its sessions ended: dates, oldest first. */
   drops: number[]
+  /** When it was asked last, by the clock that never jumps. */
+  askedAt: number
+  isAsking: boolean
+  /** It has said that its state is another one since. */
+  isStale: boolean
   again: Cancel | undefined
 }
 
@@ -37,6 +44,7 @@ export class DeviceReports {
     if (known.link) this.onEnded(deviceId, known.link)
     known.link = link
     known.onlineSince = this.#time.now()
+    known.again?.()
     void this.#ask(deviceId, known, link, 1)
   }
 
@@ -51,10 +59,12 @@ export class DeviceReports {
     if (known.drops.length > MAX_DROPS) known.drops.shift()
   }
 
-  /** Asks a device that is there once more: something has changed. */
+  /** Asks a device that is there once more, soon: something has changed. */
   ask(deviceId: string): void {
     const known = this.#known.get(deviceId)
-    if (known?.link) void this.#ask(deviceId, known, known.link, 1)
+    if (!known?.link || known.isStale) return
+    known.isStale = true
+    if (!known.isAsking) this.#askSoon(deviceId, known, known.link)
   }
 
   /** Its session, if it has one. */
@@ -89,13 +99,24 @@ export class DeviceReports {
   #take(deviceId: string): Known {
     let known = this.#known.get(deviceId)
     if (!known) {
-      known = { link: undefined, onlineSince: null, report: undefined, drops: [], again: undefined }
+      const asked = { askedAt: Number.NEGATIVE_INFINITY, isAsking: false, isStale: false, again: undefined }
+      known = { link: undefined, onlineSince: null, report: undefined, drops: [], ...asked }
       this.#known.set(deviceId, known)
     }
     return known
   }
 
+  #askSoon(deviceId: string, known: Known, link: Link): void {
+    known.again?.()
+    const wait = known.askedAt + MIN_PAUSE - this.#time.monotonic()
+    if (wait <= 0) void this.#ask(deviceId, known, link, 1)
+    else known.again = this.#time.after(wait, () => void this.#ask(deviceId, known, link, 1))
+  }
+
   async #ask(deviceId: string, known: Known, link: Link, tries: number): Promise<void> {
+    known.askedAt = this.#time.monotonic()
+    known.isAsking = true
+    known.isStale = false
     let report: OtaState | null
     try {
       report = await link.peer.request('ota.state', {}, { timeout: TIMEOUT })
@@ -103,13 +124,16 @@ export class DeviceReports {
       if (known.link !== link) return
       // A device that is busy may not answer in time; what it answers wrongly it answers wrongly again.
       if (!(error instanceof RpcError) && tries < MAX_TRIES) {
+        known.isAsking = false
         known.again = this.#time.after(PAUSE, () => void this.#ask(deviceId, known, link, tries + 1))
         return
       }
       report = null
     }
     if (known.link !== link) return
+    known.isAsking = false
     known.report = report
     this.#onReport(deviceId, report)
+    if (known.isStale) this.#askSoon(deviceId, known, link)
   }
 }

@@ -91,8 +91,9 @@ export class Rollouts {
         await this.#makeRoom()
         const { image, target, name } = record
         const detail = `${name}: ${image.product} ${image.version} for ${describeTarget(target)}`
+        // First, as one that could not be begun must not begin at the next start of the gateway.
+        await this.#closeOthers(record)
         const live = await this.#create(id, record, { ...event, object: id, detail })
-        await this.#closeOthers(live)
         driver.add(live)
         return driver.view(live)
       }),
@@ -241,10 +242,10 @@ export class Rollouts {
   }
 
   /** Those that are through take no late devices any more: these are of the new one. */
-  async #closeOthers({ id, record: { image, target } }: LiveRollout): Promise<void> {
+  async #closeOthers({ image, target }: RolloutRecord): Promise<void> {
     for (const live of this.#services.driver.all) {
       const { record } = live
-      if (live.id === id || record.closed || !isSameKind(record, image) || !mayOverlap(record.target, target)) continue
+      if (record.closed || !isSameKind(record, image) || !mayOverlap(record.target, target)) continue
       await live.commit({ rollout: { ...record, closed: true } })
       this.#services.driver.onCommand(live)
     }

@@ -23,6 +23,7 @@ export interface TransferEvents {
 
 interface Transfer {
   readonly rollout: string
+  readonly image: Image
   readonly link: Link
   readonly stop: AbortController
   offset: number
@@ -58,10 +59,10 @@ export class Transfers {
     return transfer?.rollout === rolloutId ? transfer.offset : null
   }
 
-  /** A device says how far it is. */
-  onOffset(deviceId: string, link: Link, offset: number): void {
+  /** A device says how far it is with an image, which need not be the one that it gets. */
+  onProgress(deviceId: string, link: Link, { sha256, offset }: { sha256: string; offset: number }): void {
     const transfer = this.#running.get(deviceId)
-    if (transfer?.link !== link || offset <= transfer.offset) return
+    if (transfer?.link !== link || transfer.image.sha256 !== sha256 || offset <= transfer.offset) return
     if (transfer.offset === 0) this.#events.onEvent(transfer.rollout, deviceId, { type: 'taken' })
     transfer.offset = offset
     this.#events.onProgress(transfer.rollout, deviceId)
@@ -69,9 +70,9 @@ export class Transfers {
 
   /** Offers an image to a device, and sends it. What comes of it is told by events. */
   start(rolloutId: string, deviceId: string, link: Link, image: Image): void {
-    const transfer: Transfer = { rollout: rolloutId, link, stop: new AbortController(), offset: 0 }
+    const transfer: Transfer = { rollout: rolloutId, image, link, stop: new AbortController(), offset: 0 }
     this.#running.set(deviceId, transfer)
-    void this.#run(deviceId, transfer, image).then((event) => {
+    void this.#run(deviceId, transfer).then((event) => {
       if (this.#running.get(deviceId) === transfer) this.#running.delete(deviceId)
       if (event && !transfer.stop.signal.aborted) this.#events.onEvent(rolloutId, deviceId, event)
     })
@@ -107,8 +108,8 @@ export class Transfers {
   }
 
   /** @returns what has become of the device; undefined if it is not to blame */
-  async #run(deviceId: string, transfer: Transfer, image: Image): Promise<DeviceEvent | undefined> {
-    const { rollout, link, stop } = transfer
+  async #run(deviceId: string, transfer: Transfer): Promise<DeviceEvent | undefined> {
+    const { rollout, image, link, stop } = transfer
     let prepared: Prepared
     try {
       prepared = await this.#prepare(image)

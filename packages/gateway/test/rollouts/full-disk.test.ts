@@ -59,3 +59,23 @@ test('a disk that is full holds a roll-out up, with the reason; with room it goe
   await site.untilState(id, 'done')
   await eventually(() => site.versions(ids).every((version) => version === '1.1.0'))
 })
+
+test('a roll-out that could not be begun does not begin at the next start', async () => {
+  const real = await temporaryStore()
+  let writes = Number.POSITIVE_INFINITY
+  const { devices, users, tokens, logins, images, audit, telemetry, keys, rolloutDevices } = real
+  const store: Store = {
+    ...{ devices, users, tokens, logins, images, audit, telemetry, keys, rolloutDevices },
+    rollouts: onDisk(real.rollouts, () => writes-- <= 0),
+    onState: (listener) => real.onState(listener),
+    close: () => real.close(),
+  }
+  const site = await Site.open({ store })
+  await site.sensors(1, 1)
+  const { id } = await site.begin(await site.upload(bundle('1.1.0')))
+  await site.untilState(id, 'done')
+  const next = await site.upload(bundle('1.2.0'))
+  writes = 1
+  expect(await codeOf(site.begin(next))).toBe('STORE_FAILED')
+  expect((await real.rollouts.list()).map((entry) => entry.id)).toEqual([id])
+})

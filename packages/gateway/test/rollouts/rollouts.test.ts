@@ -191,6 +191,32 @@ test('an abort amid a transfer: the device keeps what it runs, and gets nothing 
   expect(site.events.filter(({ type }) => type === 'restart')).toHaveLength(1)
 })
 
+test('one that begins in the moment in which another is aborted gets the devices whose transfers that has', async () => {
+  const site = await Site.open()
+  const ids = await site.sensors(1, 2)
+  const { id } = await site.begin(await site.upload(bundle('1.1.0', 'good', { size: 8_000_000 })), { canary: 2 })
+  for (const device of ids) await eventually(() => (site.row(id, device)?.offset ?? 0) > 0)
+  const next = await site.upload(bundle('1.2.0'))
+  const [, other] = await Promise.all([
+    site.gateway.abortRollout(OPERATOR, id, { rev: site.rollout(id).rev }),
+    site.begin(next, { canary: 2 }),
+  ])
+  await site.untilState(other.id, 'done')
+  for (const device of ids) expect(site.row(other.id, device)).toMatchObject({ state: 'done', attempts: 0 })
+})
+
+test('one that replaces another takes a late device from it, and its transfer ends', async () => {
+  const site = await Site.open()
+  const [first] = await site.sensors(1, 1)
+  const { id } = await site.begin(await site.upload(bundle('1.1.0', 'good', { size: 8_000_000 })))
+  await site.untilState(id, 'done')
+  const [late] = await site.sensors(2, 1)
+  await eventually(() => (site.row(id, late!)?.offset ?? 0) > 0)
+  const other = await site.begin(await site.upload(bundle('1.2.0')), { canary: 2 })
+  await site.untilState(other.id, 'done')
+  for (const device of [first, late]) expect(site.row(other.id, device!)).toMatchObject({ state: 'done', attempts: 0 })
+})
+
 test('what cannot be: two at once for the same devices, an image that is used, devices without updates', async () => {
   const site = await Site.open()
   const { gateway } = site
