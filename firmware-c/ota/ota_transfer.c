@@ -30,6 +30,16 @@ static void fail(usmp_ota_t *ota, int code, const char *reason)
   ota->notices |= USMP_OTA_TELL_FAILED;
 }
 
+/* … and begins with its first byte then: nothing of what is in flash may be gone on with. */
+static void fail_whole(usmp_ota_t *ota, int code, const char *reason)
+{
+  usmp_ota_record_t next = ota->record;
+
+  fail(ota, code, reason);
+  next.offset = 0;
+  (void)!usmp_ota_store(ota, &next); /* if that fails, the next attempt fails for the same reason */
+}
+
 /* ---- the offer ---- */
 
 static bool is_same(const usmp_ota_t *ota, const uint8_t hash[USMP_SHA256_SIZE])
@@ -70,6 +80,7 @@ static int take_up(usmp_ota_t *ota, const usmp_manifest_t *manifest, const uint8
   if (code != 0) return code;
   ota->transfer = USMP_OTA_IDLE;
   ota->failures = 0;
+  ota->notices &= (uint8_t)~USMP_OTA_TELL_STAGED; /* that was the old one */
   return usmp_ota_store(ota, &next);
 }
 
@@ -183,7 +194,8 @@ static void write_chunk(usmp_ota_t *ota, const uint8_t *data, uint32_t len, uint
 
   int result = config->port->write(config->ctx, ota->offset, data, len);
   if (usmp_callback_result(result, USMP_OTA_FLASH) != 0) {
-    fail(ota, USMP_OTA_FLASH, "the flash could not be written");
+    /* What a gateway sent before may stand there, in a sector that cannot be erased without what is right of it. */
+    fail_whole(ota, USMP_OTA_FLASH, "the flash could not be written");
     return;
   }
   ota->offset += len;
@@ -286,16 +298,6 @@ static int hash_part(usmp_ota_t *ota)
   return 0;
 }
 
-/* Nothing of it may be gone on with. */
-static void refuse_image(usmp_ota_t *ota, const char *reason)
-{
-  usmp_ota_record_t next = ota->record;
-
-  fail(ota, USMP_OTA_WRONG_IMAGE, reason);
-  next.offset = 0;
-  (void)!usmp_ota_store(ota, &next); /* if that fails, the next attempt is refused for the same reason */
-}
-
 static void stage(usmp_ota_t *ota)
 {
   usmp_ota_record_t next = ota->record;
@@ -318,9 +320,9 @@ static void judge_image(usmp_ota_t *ota)
   if (config->crypto->hashes->finish(&ota->hash, digest) != 0) {
     fail(ota, USMP_OTA_FLASH, "the crypto library cannot hash the image");
   } else if (!usmp_equal(digest, ota->record.sha256, sizeof digest)) {
-    refuse_image(ota, "what is in flash has another hash than the image of the manifest");
+    fail_whole(ota, USMP_OTA_WRONG_IMAGE, "what is in flash has another hash than the image of the manifest");
   } else if (config->port->finish(config->ctx) != 0) {
-    refuse_image(ota, "the boot loader does not take the image");
+    fail_whole(ota, USMP_OTA_WRONG_IMAGE, "the boot loader does not take the image");
   } else {
     stage(ota);
   }

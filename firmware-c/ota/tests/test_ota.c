@@ -456,6 +456,17 @@ static void test_begins_anew_with_another_manifest(void **state)
   assert_true(answer_has(&device, "\"have\":0"));
 }
 
+static void test_another_offer_is_not_told_as_staged(void **state)
+{
+  (void)state;
+  boot();
+  assert_int_equal(device_offer(&device, &release), 0);
+  assert_true(device_serve(&device, &release));
+  assert_int_equal(device_offer(&device, &release), 0); /* that it is staged is to be told once more */
+  assert_int_equal(device_offer(&device, &other), 0);
+  while (device_poll(&device) > 0) assert_false(out_has(&device, "ota.staged"));
+}
+
 static void test_a_staged_image_waits_over_restarts(void **state)
 {
   (void)state;
@@ -543,6 +554,25 @@ static void test_flash_that_cannot_be_written(void **state)
 {
   (void)state;
   assert_gives_up_after_two(CALL_WRITE, "-32022");
+}
+
+/* A gateway may have sent other bytes, which stand where the flash can be erased only with what is before them. */
+static void test_begins_anew_when_flash_could_not_be_written(void **state)
+{
+  (void)state;
+  release_make(&release, &first, USMP_OTA_VERSION(1, 1, 0), 5, IMAGE_MAX, 9);
+  boot();
+  receive_chunks(&release, 80);
+  boot();
+  device.fails[CALL_WRITE] = -1;
+  assert_int_equal(device_offer(&device, &release), 0);
+  assert_true(answer_has(&device, "\"have\":32768"));
+  assert_false(device_serve(&device, &release));
+  device.fails[CALL_WRITE] = 0;
+  boot();
+  assert_int_equal(device_offer(&device, &release), 0);
+  assert_true(answer_has(&device, "\"have\":0"));
+  assert_true(device_serve(&device, &release));
 }
 
 static void test_flash_that_cannot_be_read(void **state)
@@ -912,11 +942,13 @@ int main(void)
     test(test_goes_on_after_a_session_was_lost),
     test(test_goes_on_after_a_power_cut),
     test(test_begins_anew_with_another_manifest),
+    test(test_another_offer_is_not_told_as_staged),
     test(test_a_staged_image_waits_over_restarts),
     test(test_never_stages_another_image),
     test(test_takes_wrong_bytes_twice),
     test(test_an_image_that_the_boot_loader_refuses),
     test(test_flash_that_cannot_be_written),
+    test(test_begins_anew_when_flash_could_not_be_written),
     test(test_flash_that_cannot_be_read),
     test(test_flash_that_cannot_be_erased),
     test(test_a_record_that_cannot_be_stored),
