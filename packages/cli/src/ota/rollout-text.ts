@@ -1,4 +1,5 @@
 import type { Rollout, RolloutDevice, RolloutDeviceState } from '@usmp/gateway/contract'
+import { printable } from '../printable.js'
 
 /** States in the order in which a device goes through them. */
 const ORDER: readonly RolloutDeviceState[] = [
@@ -9,7 +10,8 @@ const ORDER: readonly RolloutDeviceState[] = [
 /** A roll-out in one line. */
 export function rolloutLine(rollout: Rollout): string {
   const { id, name, reason } = rollout
-  return `${id}  ${name}: ${stageText(rollout)}  ${countsText(rollout)}${reason === null ? '' : `  (${reason})`}`
+  const why = reason === null ? '' : `  (${printable(reason)})`
+  return `${id}  ${printable(name)}: ${stageText(rollout)}  ${countsText(rollout)}${why}`
 }
 
 /** Where a roll-out is. */
@@ -27,10 +29,10 @@ export function countsText({ counts }: Rollout): string {
   return some.length === 0 ? 'no devices' : some.map((state) => `${counts[state]} ${state}`).join(', ')
 }
 
-/** A device of a roll-out in one line. */
+/** A device of a roll-out in one line; no reason that a device gives makes a second one. */
 export function deviceLine({ id, state, stage, offset, reason, code, retryAt }: RolloutDevice, size: number): string {
   const at = state === 'transferring' && offset !== null ? ` ${Math.floor((offset / size) * 100)} %` : ''
-  const why = reason === null ? '' : `  ${reason} [${code}]`
+  const why = reason === null ? '' : `  ${printable(reason)} [${code}]`
   const again = retryAt === null ? '' : `, tried again at ${new Date(retryAt).toISOString()}`
   return `  ${id}  ${stage === 0 ? 'canary' : `wave ${stage}`}  ${state}${at}${why}${again}`
 }
