@@ -110,6 +110,8 @@ class Client:
         self._check_open()
         if len(message) > MAX_MESSAGE:
             raise UsmpError("MESSAGE_TOO_LARGE")
+        # A copy: the caller may use a buffer again. A text is refused before a number is used up.
+        message = bytes(message)
         kinds = []
         while len(message) > _MAX_PIECE:
             kinds.append((DATA_FRAG, message[:_MAX_PIECE]))
@@ -135,16 +137,17 @@ class Client:
             self._deadline = now + _CLOSE
             self._submit([(BYE, b"")], now)
 
-    def lost(self):
-        """The transport has ended."""
-        self._end("HANDSHAKE_REFUSED" if self._state == _HANDSHAKE else "TRUNCATED")
+    def lost(self, code="TRUNCATED"):
+        """The transport has ended; TRANSPORT_FAILED: by a fault."""
+        self._end("HANDSHAKE_REFUSED" if self._state == _HANDSHAKE else code)
 
     def deadline(self):
         """When `tick` is to be called; None: never."""
         if self._state == _CLOSED:
             return None
         if self._state == _OPEN:
-            return min(self._accepted_at + _IDLE, self._keepalive_at())
+            keepalive = self._keepalive_at()
+            return keepalive if self.full() else min(self._accepted_at + _IDLE, keepalive)
         return self._deadline
 
     def tick(self, now):
@@ -382,7 +385,10 @@ class Client:
             raise UsmpError("UNEXPECTED_PACKET")
         keys = hkdf(epoch.rx + epoch.tx, salt, b"usmp-rekey" + self.session_id)
         self._epochs.append(self.Epoch(keys[:32], keys[32:]))
-        self._tx = keys[32:]
+        self._send_under(keys[32:])
+
+    def _send_under(self, key):
+        self._tx = key
         self._tx_seq = 0
 
     def _keepalive_at(self):

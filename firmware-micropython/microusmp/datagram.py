@@ -7,6 +7,7 @@ from .frame import *
 
 _LOST = 30000
 _LOST_DATA = 600000
+_LOST_PONG = 5000
 _MAX_RTO = 5000
 _MAX_HANDSHAKE_RTO = 1000
 
@@ -46,6 +47,8 @@ class DatagramClient(Client):
     def __init__(self, device_id, psk, random, now):
         self._waiting = []
         self._under_way = None
+        # The key for what is sent next, while the rest of a message goes under the old one.
+        self._next_tx = None
         self._rto = 500
         self._srtt = None
         # Digests of handshake frames that were accepted (7.8).
@@ -89,7 +92,7 @@ class DatagramClient(Client):
 
     def _end(self, code):
         Client._end(self, code)
-        self._under_way = None
+        self._under_way = self._next_tx = None
         self._waiting = []
 
     def _transmit(self, kind, seq, payload, now):
@@ -169,11 +172,23 @@ class DatagramClient(Client):
                 self._waiting.append((kind, text, number > 0))
         self._next(now)
 
+    def _ping(self, now):
+        # A PONG that has not come for so long is lost (4.8).
+        if self._pings and now - self._pings[-1] >= _LOST_PONG:
+            self.pings_open = 0
+        Client._ping(self, now)
+
     def _next(self, now):
         """Seals the next frame when nothing is under way."""
         if self._waiting and not self._under_way and self._state in (_OPEN, _CLOSING):
-            kind, text, _ = self._waiting.pop(0)
+            kind, text, goes_on = self._waiting.pop(0)
+            if self._next_tx and not goes_on:
+                Client._send_under(self, self._next_tx)
+                self._next_tx = None
             self._seal([(kind, text)], now)
+
+    def _send_under(self, key):
+        self._next_tx = key
 
     def open(self, session_id, rx, tx, now):
         self._under_way = None
@@ -193,7 +208,7 @@ class DatagramClient(Client):
             if sha256(encode(kind, seq, payload)).digest()[:8] in self._taken:
                 return self._acknowledge(kind, seq)
             raise UsmpError("UNEXPECTED_PACKET")
-        if kind in (DATA, DATA_FRAG) and self.full():
+        if kind in (DATA, DATA_FRAG) and self.full() and not any([epoch.seen(seq) for epoch in self._epochs]):
             # It is not acknowledged, so it comes again.
             return self._drop("QUEUE_FULL")
         try:

@@ -2,9 +2,13 @@
 import os
 import select
 import socket
+import time
 
 from .clock import Clock
 from .frame import UsmpError
+
+# In a row, before time is looked at.
+_MAX_READS = 32
 
 
 class Connection:
@@ -34,6 +38,8 @@ class Connection:
 
     def send(self, message):
         """Sends up to 1808 bytes; waits while too much is on its way."""
+        # What has come is looked at too, so that who only sends answers PINGs as well.
+        self._run(0, lambda: None)
         self._run(None, lambda: not self.client.busy())
         self._check()
         self.client.send(message, self._clock.now())
@@ -56,9 +62,11 @@ class Connection:
 
     def close(self):
         """Says BYE, and waits until it has left."""
-        self.client.close(self._clock.now())
-        self._run(None, lambda: False)
-        self._socket.close()
+        try:
+            self.client.close(self._clock.now())
+            self._run(None, lambda: False)
+        finally:
+            self._socket.close()
 
     def _check(self):
         if self.client.reason:
@@ -69,32 +77,53 @@ class Connection:
             data = self.client.poll()
             if data is None:
                 return
-            while data:
-                data = data[self._socket.send(data) :]
+            try:
+                while data:
+                    data = data[self._socket.send(data) :]
+            except OSError:
+                # A datagram is sent again, and what the network reports of one can be forged (7.1).
+                if not self.client.datagram:
+                    return self.client.lost("TRANSPORT_FAILED")
 
     def _run(self, timeout, done):
         """Carries bytes until `done()` says something, the time is over, or the session is."""
         clock, client = self._clock, self.client
         until = None if timeout is None else clock.now() + timeout
+        reads = 0
         while True:
             self._flush()
             result = done()
             if result or result == b"" or client.state() == "closed":
                 return result
-            now = clock.now()
-            if until is not None and now >= until:
-                return None
             times = [at for at in (client.deadline(), until) if at is not None]
-            readable = not client.full() and self._poll.poll(max(0, min(times) - now))
+            readable = self._wait(max(0, min(times) - clock.now()))
             now = clock.now()
             if readable:
-                try:
-                    data = self._socket.recv(2048)
-                except OSError:
-                    data = b""
-                if data:
-                    client.receive(data, now)
-                elif not client.datagram:
-                    client.lost()
-            else:
+                self._read(now)
+                reads += 1
+            # What waits is read before time is judged (4.9), but who sends without end does not stop the clock.
+            if not readable or reads > _MAX_READS:
                 client.tick(now)
+                reads = 0
+                if until is not None and now >= until:
+                    self._flush()
+                    return done()
+
+    def _wait(self, ms):
+        """Whether something can be read within so many ms. A stream is not read while messages wait; datagrams are, as they bring acknowledgements."""
+        if self.client.datagram or not self.client.full():
+            return self._poll.poll(ms)
+        time.sleep(ms / 1000)
+        return False
+
+    def _read(self, now):
+        code = "TRUNCATED"
+        try:
+            data = self._socket.recv(2048)
+        except OSError:
+            data = b""
+            code = "TRANSPORT_FAILED"
+        if data:
+            self.client.receive(data, now)
+        elif not self.client.datagram:
+            self.client.lost(code)

@@ -1,5 +1,6 @@
 # What the vectors cannot say: time, repeats, loss, and what the other end grows. Plain functions, which CPython and MicroPython run.
 from microusmp.client import Client
+from microusmp.crypto import hkdf
 from microusmp.datagram import DatagramClient
 from microusmp.frame import *
 from network import ONE, OTHER, SESSION, Network, Random, ends
@@ -159,6 +160,107 @@ def test_messages_that_nobody_takes_are_bounded():
     assert len(taken(other)) == 16
     network.run_until(lambda: other._messages)
     assert taken(other) == [b"late"]
+
+
+def drain(end):
+    out = []
+    while True:
+        data = end.poll()
+        if data is None:
+            return out
+        out.append(data)
+
+
+def test_a_rekey_between_the_pieces_of_a_message_leaves_it_whole():
+    one, other = pair = ends(DatagramClient)
+    network = Network(pair)
+    one.send(bytes(1000), 0)
+    one.send(b"next", 0)
+    first = drain(one)
+    # The peer rekeys while the first piece is under way, and goes on under its new key when that was acknowledged.
+    salt = bytes(range(32))
+    other._seal([(REKEY, salt)], 0)
+    old = other._epochs[0]
+    one.receive(drain(other)[0], 0)
+    keys = hkdf(old.tx + old.rx, salt, b"usmp-rekey" + SESSION)
+    other._epochs.append(other.Epoch(keys[32:], keys[:32]))
+    other._next_tx = keys[:32]
+    assert [frame[:2] for frame in drain(one)] == [b"\xac\xac"]
+    other._under_way = None
+    other.receive(first[0], 0)
+    got = []
+    network.run_until(lambda: got.extend(taken(other)) or len(got) == 2)
+    assert got == [bytes(1000), b"next"] and not other.dropped, other.dropped
+    assert other._epochs == [other._epochs[-1]] and one._tx == keys[32:]
+    other.send(b"back", network.now)
+    network.run_until(lambda: one._messages)
+    assert taken(one) == [b"back"]
+
+
+def test_a_lost_pong_is_not_waited_for_with_the_next_ping():
+    one, other = ends(DatagramClient)
+    one.ping(0)
+    for data in drain(one):
+        other.receive(data, 0)
+    # The acknowledgement arrives, the PONG never does.
+    one.receive([data for data in drain(other) if len(data) == 15][0], 0)
+    one.ping(5000)
+    assert one.pings_open == 1
+
+
+def test_a_buffer_that_is_used_again_changes_no_message():
+    one, other = pair = ends(DatagramClient)
+    network = Network(pair)
+    buffer = bytearray(b"first")
+    for text in (b"first", b"later"):
+        buffer[:] = text
+        one.send(buffer, 0)
+    buffer[:] = b"xxxxx"
+    got = []
+    network.run_until(lambda: got.extend(taken(other)) or len(got) == 2)
+    assert got == [b"first", b"later"]
+
+
+def test_what_is_no_message_costs_no_number():
+    for kind in (Client, DatagramClient):
+        one, other = ends(kind)
+        for wrong in ("text", 5, None):
+            try:
+                one.send(wrong, 0)
+            except TypeError:
+                continue
+            raise AssertionError("not refused")
+        one.send(b"good", 0)
+        for data in drain(one):
+            other.receive(data, 0)
+        assert taken(other) == [b"good"] and other.reason is None
+
+
+def test_a_message_that_was_taken_is_acknowledged_again_while_others_wait():
+    one, other = pair = ends(DatagramClient)
+    network = Network(pair)
+    for number in range(15):
+        one.send(bytes([number]), 0)
+    network.run_until(lambda: len(other._messages) == 15)
+    one.receive(drain(other)[0], network.now) if other._out else None
+    network.run_until(lambda: not one._under_way)
+    one.send(b"last", network.now)
+    frame = drain(one)[0]
+    for _ in range(2):
+        other.receive(frame, network.now)
+        assert other.full() and len(drain(other)) == 1
+
+
+def test_a_full_stream_has_no_deadline_in_the_past():
+    one, other = ends(Client)
+    for number in range(16):
+        one.send(b"", 0)
+    for data in drain(one):
+        other.receive(data, 0)
+    assert other.full()
+    for now in range(0, 200_000, 20_000):
+        other.tick(now)
+        assert other.deadline() > now
 
 
 def test_keys_are_gone_after_the_end():
