@@ -26,6 +26,8 @@ export interface GatewayOptions extends Pick<ListenOptions, 'udp' | 'websocket' 
   readonly images?: string
   /** Public keys of publishers, 32 bytes each: the gateway then refuses images that none of them has signed. Devices check in any case. */
   readonly publisherKeys?: readonly Uint8Array[]
+  /** Bytes of images that leave in a second, to all devices together: 440 to 1000000000; left out: as many as they take. */
+  readonly updateRate?: number
   /** Told of alarms. */
   readonly webhook?: WebhookOptions
   /** Told of what goes wrong without harm, for a log. */

@@ -1,4 +1,5 @@
 import { listen, nodeClock, type Server } from '@usmp/node'
+import { ByteRate } from '@usmp/ota'
 import { type AlarmChange, Alarms } from './alarms/alarms.js'
 import { Webhook } from './alarms/webhook.js'
 import { GatewayAnnouncement } from './announcement.js'
@@ -61,6 +62,7 @@ export class GatewayParts implements DeviceServices {
   readonly images: Images
   readonly driver: RolloutDriver
   readonly rollouts: Rollouts
+  readonly updateRate: ByteRate | undefined
   readonly console: RequestConsole
   readonly history = new RequestHistory()
   readonly approval: Approval
@@ -116,6 +118,8 @@ export class GatewayParts implements DeviceServices {
     })
     const { images, commands } = this
     this.driver = new RolloutDriver({ store, time, directory, images, events: this.#rolloutEvents() })
+    this.updateRate =
+      options.updateRate === undefined ? undefined : new ByteRate({ clock, bytesPerSecond: options.updateRate })
     this.rollouts = new Rollouts({ store, commands, time, images, driver: this.driver })
     this.console = new RequestConsole(time)
     this.approval = new Approval(this)
@@ -152,7 +156,18 @@ export class GatewayParts implements DeviceServices {
       onEnded: (deviceId, link) => driver.onEnded(deviceId, link),
       onUpdate: (deviceId, link, event) => driver.onUpdate(deviceId, link, event),
     }
-    this.sessions = new DeviceSessions({ server, time, directory, telemetry, limits, onChange, onEnded, updates })
+    const { updateRate } = this
+    this.sessions = new DeviceSessions({
+      server,
+      time,
+      directory,
+      telemetry,
+      limits,
+      onChange,
+      onEnded,
+      updates,
+      updateRate,
+    })
     this.broker = new Broker(server, options.mqtt, this.site, time, {
       isKnown: (deviceId) => directory.find(deviceId)?.mayConnect ?? false,
       onWill: (deviceId) => directory.find(deviceId)?.link?.presence.suspect(),

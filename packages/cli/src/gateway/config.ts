@@ -32,6 +32,8 @@ export interface GatewayFlags extends BrokerFlags {
   readonly brokerListen?: Address
   readonly masterFile?: string
   readonly publisherKey?: readonly string[]
+  /** KiB a second. */
+  readonly updateRate?: number
   readonly webhook?: string
   readonly webhookSecretFile?: string
   readonly homeAssistant?: URL
@@ -83,6 +85,7 @@ export async function gatewayConfig(flags: GatewayFlags): Promise<GatewayConfig>
     ...(flags.publisherKey === undefined
       ? {}
       : { publisherKeys: await Promise.all(flags.publisherKey.map(readPublicKeyFile)) }),
+    ...(flags.updateRate === undefined ? {} : { updateRate: flags.updateRate * 1024 }),
     ...(webhook === undefined
       ? {}
       : {

@@ -110,6 +110,7 @@ function defineServe(gateway: Command, { longAction }: Actions): void {
   addPortOptions(serve)
     .option('--master-file <FILE>', 'a master key: devices whose key is derived from it need no key typed')
     .option('--publisher-key <FILE...>', 'take only images that one of these publishers has signed: public keys')
+    .option('--update-rate <KIB>', 'KiB of images a second, to all devices together (default: no limit)', parseCount)
     .option('--webhook <URL>', 'post alarms there')
     .option('--webhook-secret-file <FILE>', 'signs them (HMAC-SHA256)')
     .addOption(

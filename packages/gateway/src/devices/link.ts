@@ -1,5 +1,5 @@
 import { cipherSuiteNames, type Session } from '@usmp/core'
-import { otaDeviceApi, otaGatewayApi, type UpdateEvent, UpdateSender } from '@usmp/ota'
+import { type ByteRate, otaDeviceApi, otaGatewayApi, type UpdateEvent, UpdateSender } from '@usmp/ota'
 import { type Peer, rpc } from '@usmp/rpc'
 import type { InferOutput } from 'valibot'
 import type { Carrier, SessionInfo } from '../contract/device.js'
@@ -33,6 +33,8 @@ interface LinkOptions {
   readonly onTelemetry: (telemetry: Telemetry) => void
   /** The device tells of an update. */
   readonly onUpdate: (event: UpdateEvent) => void
+  /** Of the images to all devices. */
+  readonly updateRate: ByteRate | undefined
   readonly onDescription: (description: Description) => void
   readonly onRoundTrip: () => void
   /** A message of the device was no JSON-RPC, or nothing that the gateway takes. */
@@ -59,7 +61,8 @@ export class Link {
   #isHeard = false
 
   constructor(session: Session, options: LinkOptions) {
-    const { carrier, time, totals, idleLimit, onHeard, onTelemetry, onUpdate, onRefused, onSilent } = options
+    const { carrier, time, totals, idleLimit, onHeard, onTelemetry, onUpdate, updateRate, onRefused, onSilent } =
+      options
     this.session = session
     this.carrier = carrier
     this.#time = time
@@ -68,7 +71,11 @@ export class Link {
       this.#isHeard = true
       onHeard()
     }
-    this.updates = new UpdateSender({ onEvent: onUpdate, clock: time.clock })
+    this.updates = new UpdateSender({
+      onEvent: onUpdate,
+      clock: time.clock,
+      ...(updateRate ? { rate: updateRate } : {}),
+    })
     this.peer = rpc(new CountedSession(session, [this.#counts, totals], heard), {
       serves: SERVED,
       calls: CALLED,

@@ -1,6 +1,6 @@
 import type { Session } from '@usmp/core'
 import type { Server } from '@usmp/node'
-import type { UpdateEvent } from '@usmp/ota'
+import type { ByteRate, UpdateEvent } from '@usmp/ota'
 import type { Carrier } from '../contract/device.js'
 import type { Counters, Limit } from '../counters.js'
 import type { Telemetry } from '../telemetry/telemetry.js'
@@ -26,6 +26,8 @@ interface SessionsOptions {
   readonly onChange: (deviceId: string) => void
   /** Told of sessions and of what devices say of their updates. */
   readonly updates: UpdateListener
+  /** Of the images to all devices; left out: no limit. */
+  readonly updateRate: ByteRate | undefined
   /** A session has ended. */
   readonly onEnded: () => void
 }
@@ -59,6 +61,7 @@ export class DeviceSessions {
       idleLimit: () => device.idleLimit,
       onHeard: () => this.#onHeard(device),
       onTelemetry: (sample) => this.#onTelemetry(device, link, sample),
+      updateRate: this.#options.updateRate,
       onUpdate: (event) => this.#options.updates.onUpdate(deviceId, link, event),
       onDescription: (description) => {
         if (device.link !== link) return

@@ -45,6 +45,8 @@ export interface GatewayConfig {
   readonly masterKey?: Uint8Array
   /** Public keys of publishers, 32 bytes each: images that none of them has signed are refused. Left out: all are taken. */
   readonly publisherKeys?: readonly Uint8Array[]
+  /** Bytes of images a second, to all devices together; left out: no limit. */
+  readonly updateRate?: number
   readonly webhook?: WebhookOptions
   readonly homeAssistant?: HomeAssistantBridgeOptions
   /** Three simulated sensors for a first try: one registered, one that nobody has seen, one with a wrong key. */

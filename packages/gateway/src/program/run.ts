@@ -49,7 +49,8 @@ export async function runGateway(config: GatewayConfig, reports: GatewayReports)
 }
 
 async function startParts(config: GatewayConfig, reports: GatewayReports, parts: Parts): Promise<RunningGateway> {
-  const { data, keyFile, site, page, listen, masterKey, publisherKeys, webhook, homeAssistant, announce } = config
+  const { data, keyFile, site, page, listen, masterKey, publisherKeys, updateRate, webhook, homeAssistant, announce } =
+    config
   const { onWarning, onHomeBroker } = reports
   const store = await openStore(data, keyFile === undefined ? {} : { keyFile })
   parts.add(store)
@@ -63,6 +64,7 @@ async function startParts(config: GatewayConfig, reports: GatewayReports, parts:
     site,
     images: layout(data).images,
     ...(publisherKeys ? { publisherKeys } : {}),
+    ...(updateRate === undefined ? {} : { updateRate }),
     onWarning,
     ...(broker ? { mqtt: broker } : {}),
     ...(masterKey ? { masterKey } : {}),

@@ -55,6 +55,18 @@ test('an image goes to the canary, waits for a person, and then to all in waves'
   ])
 })
 
+test('images leave no faster than the rate that all devices share', async () => {
+  const site = await Site.open({ updateRate: 20_000 })
+  await site.sensors(1, 2)
+  const image = await site.upload(bundle('1.1.0', 'good', { size: 20_000 }))
+  const begun = performance.now()
+  const { id } = await site.begin(image, { canary: 0, waves: [100], maxParallel: 2, soak: 0 })
+  await site.untilState(id, 'done')
+  // 40,000 bytes, of which a tenth of a second may leave at once. A busy machine only takes longer.
+  expect(performance.now() - begun).toBeGreaterThan(1_700)
+  await expect(Site.open({ updateRate: 100 })).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' })
+})
+
 test('over a broker, two at once and one group of them', async () => {
   const broker = await startEmbeddedBroker({ site: 'home', port: 0 })
   onTestFinished(() => broker.close())
