@@ -216,12 +216,13 @@ export class OtaDevice {
     const { product, chip, version } = this.#options
     const { trust, image, runningSha256, rolledBack } = this.#record
     const onTrial = this.#isOnTrial
+    const tried = this.#imageOnTrial
     return {
       product,
       chip,
       version: formatVersion(parseVersion(version)),
       counter: trust.counter,
-      sha256: (onTrial && image ? toHex(image.manifest.sha256) : runningSha256) ?? NO_HASH,
+      sha256: (tried ? toHex(tried.manifest.sha256) : runningSha256) ?? NO_HASH,
       state: onTrial ? 'pending' : 'confirmed',
       confirmWithin: onTrial ? Math.max(0, Math.round(this.#trialUntil! - this.#clock.now())) : null,
       rollback: this.#running.state !== 'undefined',
@@ -266,6 +267,12 @@ export class OtaDevice {
     return this.#trialUntil !== undefined
   }
 
+  /** What the record says of the image on trial; undefined also if that has not come by an update. */
+  get #imageOnTrial(): ImageRecord | undefined {
+    const { image } = this.#record
+    return this.#isOnTrial && image?.phase === 'applied' && image.slot === this.#running.index ? image : undefined
+  }
+
   #beginTrial(): void {
     const { confirmWithin = CONFIRM_WITHIN, selfTest = () => true } = this.#options
     this.#trialUntil = this.#clock.now() + confirmWithin
@@ -287,9 +294,9 @@ export class OtaDevice {
       if (!this.#isOnTrial || !this.#selfTested || !this.#peer || this.#restarting || this.#closed) return
       // First the boot loader: a counter that has risen for an image that is not kept would be wrong.
       await this.#port.confirm()
+      const image = this.#imageOnTrial
       this.#trialUntil = undefined
       this.#running = { ...this.#running, state: 'valid' }
-      const { image } = this.#record
       if (!image) return
       // If that fails, the next start finds a confirmed image, and does it.
       await this.#storeOrTell(confirmedRecord(this.#record, image))

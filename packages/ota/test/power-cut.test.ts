@@ -92,8 +92,9 @@ async function live({ image, power = new Power(), fate, incidents = [] }: Life):
       power.left = Number.POSITIVE_INFINITY
     }
     meeting.link.cut()
+    if (!dies && world.restarts === restarts) await world.pass(100)
+    // It may restart between two sessions, too.
     if (dies || world.restarts > restarts) await boot()
-    else await world.pass(100)
   }
   throw new Error('it was not updated in 60 sessions')
 }

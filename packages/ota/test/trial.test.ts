@@ -1,5 +1,5 @@
 import { Random } from '@usmp/testing'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { OtaCode, type OtaDeviceOptions } from '../src/index.ts'
 import { publisher } from './publisher.ts'
 import { alice, hexOf, type Meeting, manifestFor, World } from './support/world.ts'
@@ -147,6 +147,21 @@ describe('an image that came by another way', () => {
     await world.pass(100)
     expect(world.device.state).toMatchObject({ state: 'confirmed', counter: 0, sha256: '0'.repeat(64) })
     expect(await world.slots.load()).toBeUndefined()
+  })
+
+  test('into the slot that runs, while another one is staged: the manifest of that is not confirmed with it', async () => {
+    const world = new World()
+    await world.boot()
+    await world.send(world.meet(), image)
+    const { running, other } = await world.slots.slots()
+    vi.spyOn(world.slots, 'slots').mockResolvedValueOnce({ running: { ...running, state: 'pending' }, other })
+    await world.boot()
+    expect(world.device.state).toMatchObject({ state: 'pending', sha256: '0'.repeat(64) })
+    const meeting = world.meet()
+    await world.pass(100)
+    expect(world.device.state).toMatchObject({ state: 'confirmed', counter: 0, sha256: '0'.repeat(64) })
+    expect(world.device.state.staged).toBe(hexOf(image))
+    expect(meeting.events).toEqual([])
   })
 
   test('into the slot of a staged one: that is staged no more', async () => {

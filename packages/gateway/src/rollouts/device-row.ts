@@ -149,12 +149,13 @@ function onReport(row: DeviceRow, report: OtaState | null, image: Image, now: nu
   const { sha256, state, version, staged, rolledBack } = report!
   if (sha256 === image.sha256) return onNewImage(row, state, version, image, now)
   if (isFinal(row)) return row
-  if (isPastApply(row) && rolledBack === image.sha256) {
-    return ended(row, 'rolled-back', 'ROLLED_BACK', `has tried the image and gone back to ${version}`, now)
-  }
   // The session may have ended for another reason than the restart: it is asked for once more.
   if (row.state === 'rebooting' && staged === image.sha256 && row.attempts + 1 < MAX_ATTEMPTS) {
     return { ...row, state: 'staged', since: now, attempts: row.attempts + 1 }
+  }
+  // While it is staged, the device has not started it: what it went back from was an earlier attempt.
+  if (isPastApply(row) && rolledBack === image.sha256 && staged !== image.sha256) {
+    return ended(row, 'rolled-back', 'ROLLED_BACK', `has tried the image and gone back to ${version}`, now)
   }
   if (isPastApply(row)) return failed(row, 'OLD_IMAGE', `came back with ${version}, and does not say why`, now)
   return row

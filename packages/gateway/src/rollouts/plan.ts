@@ -339,7 +339,7 @@ export function shifted(
   rows: ReadonlyMap<string, DeviceRow>,
   by: number,
 ): { readonly rollout?: RolloutRecord; readonly rows: ReadonlyMap<string, DeviceRow> } {
-  const later = (date: number) => Math.max(0, date + by)
+  const later = (date: number) => Math.max(0, Math.round(date + by))
   const changed = [...rows].flatMap(([id, row]): [string, DeviceRow][] => {
     if (isPastApply(row)) return [[id, { ...row, since: later(row.since) }]]
     return row.retryAt === null ? [] : [[id, { ...row, retryAt: later(row.retryAt) }]]

@@ -1,7 +1,9 @@
 import { OtaCode } from '@usmp/ota'
+import * as v from 'valibot'
 import { describe, expect, it, test } from 'vitest'
-import { RETURN_TIMEOUT } from '../../src/rollouts/device-row.js'
+import { RETURN_TIMEOUT, toRecord } from '../../src/rollouts/device-row.js'
 import { shifted } from '../../src/rollouts/plan.js'
+import { rolloutDeviceRecord, rolloutRecord } from '../../src/rollouts/records.js'
 import { IMAGE, Model, newState, oldState } from './model.js'
 
 const MINUTE = 60_000
@@ -238,6 +240,18 @@ describe('failures', () => {
     expect(model.states().d0).toBe('staged')
   })
 
+  it('a device that went back from the image once, and has not restarted into it now, is asked once more', () => {
+    const model = fleetOf(1)
+    model.settle()
+    model.event('d0', { type: 'staged' })
+    model.settle()
+    model.event('d0', { type: 'report', report: oldState({ staged: IMAGE.sha256, rolledBack: IMAGE.sha256 }) })
+    expect(model.states().d0).toBe('staged')
+    model.rows.set('d0', { ...model.rows.get('d0')!, state: 'rebooting' })
+    model.event('d0', { type: 'report', report: oldState({ rolledBack: IMAGE.sha256 }) })
+    expect(model.states().d0).toBe('rolled-back')
+  })
+
   it('a transfer that comes further with each session is no attempt; one that does not is', () => {
     const model = fleetOf(1)
     for (let n = 0; n < 20; n++) {
@@ -338,4 +352,8 @@ test('a clock that is set makes no soak shorter, no pause longer, and nobody lat
   const over = new Map([['x', { ...model.rows.get('again')!, state: 'done' as const, retryAt: null }]])
   expect(shifted(model.rollout, over, day).rows.size).toBe(0)
   expect(shifted(model.rollout, new Map(), -day).rollout).toBeUndefined()
+  // The clock that never jumps has fractions of milliseconds, and dates have none.
+  const odd = shifted({ ...model.rollout, soakUntil: 7 }, model.rows, 5000.4)
+  expect(v.is(rolloutRecord, odd.rollout)).toBe(true)
+  for (const row of odd.rows.values()) expect(v.is(rolloutDeviceRecord, toRecord(row))).toBe(true)
 })
