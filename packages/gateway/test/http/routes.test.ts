@@ -169,7 +169,8 @@ describe('the table of routes', () => {
     expect(dangerous.map(({ id }) => id).sort()).toEqual(
       [
         ...['createToken', 'createUser', 'changeUser', 'remove', 'removeToken', 'removeUser', 'replace', 'revoke'],
-        'startRollout',
+        // Both send an image to devices.
+        ...['startRollout', 'resumeRollout'],
       ].sort(),
     )
     server.advance(5 * 60_000)

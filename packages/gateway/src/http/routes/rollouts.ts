@@ -106,6 +106,7 @@ function commandRoutes(operations: Operations): Route[] {
       id: 'resumeRollout',
       summary: 'Goes on with a roll-out that is paused',
       role: 'admin',
+      stepUp: true,
       params,
       body: contract.resumeRollout,
       answer: { json: contract.rollout },
