@@ -114,6 +114,7 @@ export class GatewayParts implements DeviceServices {
       folder: options.images,
       publisherKeys: options.publisherKeys ?? [],
       isUsed: (id) => this.rollouts.isUsed(id),
+      exclusively: (work) => this.driver.exclusively(work),
       onChange: () => this.live.onTopic('images'),
     })
     const { images, commands } = this

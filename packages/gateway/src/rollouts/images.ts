@@ -26,6 +26,8 @@ export interface ImagesOptions {
   readonly publisherKeys: readonly Uint8Array[]
   /** Whether a roll-out needs this image. */
   readonly isUsed: (id: string) => boolean
+  /** Does something while no roll-out begins. */
+  readonly exclusively: <T>(work: () => Promise<T>) => Promise<T>
   readonly onChange: () => void
 }
 
@@ -92,19 +94,9 @@ export class Images {
   /** @throws GatewayError NOT_FOUND, WRONG_STATE, FORBIDDEN, STORE_FAILED */
   remove(actor: Actor, id: string): Promise<void> {
     const command = { action: 'image.remove', object: id, role: 'admin' } as const
-    return this.#options.commands.change(actor, command, async (event) => {
-      const { name, version } = this.get(id)
-      if (this.#options.isUsed(id)) {
-        throw new GatewayError('WRONG_STATE', 'A roll-out needs this image.', {
-          hint: 'Abort the roll-out, or start another one for its devices; then remove the image.',
-        })
-      }
-      const { rev } = this.#entries.get(id)!
-      await this.#options.registry.cas(id, rev, null, { ...event, detail: `${name || 'without a name'} ${version}` })
-      this.#entries.delete(id)
-      this.#options.onChange()
-      await this.#folder().remove(id)
-    })
+    return this.#options.commands.change(actor, command, (event) =>
+      this.#options.exclusively(() => this.#remove(id, event)),
+    )
   }
 
   /**
@@ -121,6 +113,20 @@ export class Images {
    */
   manifest({ id, size }: Image): Promise<Uint8Array> {
     return this.#folder().manifest(id, size)
+  }
+
+  async #remove(id: string, event: AuditEvent): Promise<void> {
+    const { name, version } = this.get(id)
+    if (this.#options.isUsed(id)) {
+      throw new GatewayError('WRONG_STATE', 'A roll-out needs this image.', {
+        hint: 'Abort the roll-out, or start another one for its devices; then remove the image.',
+      })
+    }
+    const { rev } = this.#entries.get(id)!
+    await this.#options.registry.cas(id, rev, null, { ...event, detail: `${name || 'without a name'} ${version}` })
+    this.#entries.delete(id)
+    this.#options.onChange()
+    await this.#folder().remove(id)
   }
 
   async #take(actor: Actor, received: ReceivedBundle, event: AuditEvent): Promise<Image> {

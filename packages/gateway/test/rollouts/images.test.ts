@@ -91,6 +91,26 @@ describe('an image that is uploaded', () => {
   })
 })
 
+test('an image is removed, or a roll-out of it begins, but not both', async () => {
+  const site = await Site.open()
+  const outcomeOf = (work: Promise<unknown>) =>
+    work.then(
+      () => 'ok',
+      ({ code }) => code,
+    )
+  for (const turns of [0, 1, 2, 4, 8]) {
+    const image = await site.upload(bundle(`1.${turns}.0`))
+    const remove = async () => {
+      for (let n = 0; n < turns; n++) await Promise.resolve()
+      await site.gateway.removeImage(ADMIN, image.id)
+    }
+    const [removed, begun] = await Promise.all([outcomeOf(remove()), outcomeOf(site.begin(image))])
+    expect(['ok, NOT_FOUND', 'WRONG_STATE, ok']).toContain(`${removed}, ${begun}`)
+    const [rollout] = site.gateway.rollouts()
+    if (begun === 'ok') await site.gateway.abortRollout(ADMIN, rollout!.id, { rev: rollout!.rev })
+  }
+})
+
 test('what an upload has left that was cut short is removed at the next start', async () => {
   const first = await Site.open()
   await first.upload(bundle('1.0.0'))
