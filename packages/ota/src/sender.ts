@@ -203,6 +203,8 @@ class Transfer {
   #owed = 0
   #serving = false
   #sent = 0
+  /** Up to where bytes have left, from wherever the device began. */
+  #sentTo = 0
   /** How far the device has come; it must come further before `#stallAt`. */
   #furthest = -1
   #stallAt: number
@@ -292,9 +294,8 @@ class Transfer {
     this.#serving = true
     try {
       while (this.#owed > 0 && !signal.aborted) {
-        // A shared rate that is slow is not the fault of the device.
-        this.#stallAt += (await this.#rate?.take(CHUNK_SIZE, signal)) ?? 0
-        await this.#serveNext(signal)
+        const waited = (await this.#rate?.take(CHUNK_SIZE, signal)) ?? 0
+        await this.#serveNext(signal, waited)
       }
     } catch (error) {
       this.fail(error)
@@ -303,12 +304,16 @@ class Transfer {
     }
   }
 
-  async #serveNext(signal: AbortSignal): Promise<void> {
+  /** @param waited ms, for a rate that transfers share */
+  async #serveNext(signal: AbortSignal, waited: number): Promise<void> {
     const offset = this.#next
     const data = await this.#reader.read(offset, Math.min(CHUNK_SIZE, this.size - offset))
     // Meanwhile it may have asked for something else, or taken it back.
     if (this.#next !== offset || this.#owed === 0 || signal.aborted) return
     this.#next += data.length
+    // A shared rate that is slow is not the fault of the device, unless it asks for what it was sent already.
+    if (this.#next > this.#sentTo) this.#stallAt += waited
+    this.#sentTo = Math.max(this.#sentTo, this.#next)
     this.#owed--
     this.#sent += data.length
     await this.#peer.sendBinary(formatChunk(offset, data), { signal })

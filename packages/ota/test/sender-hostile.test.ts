@@ -2,6 +2,7 @@ import { contract, type Peer, rpc } from '@usmp/rpc'
 import { Random, type SimulatedClock } from '@usmp/testing'
 import { describe, expect, test } from 'vitest'
 import {
+  ByteRate,
   type ImageSource,
   imageOf,
   OtaCode,
@@ -26,11 +27,11 @@ interface Scene {
   readonly link?: Partial<LinkOptions>
   readonly sending?: UpdateSenderOptions
   readonly onOffer?: () => void
+  readonly world?: World
 }
 
 /** A sender whose device is played by the test. */
-async function gateway({ have = 0, source = imageOf(image), link, sending, onOffer }: Scene = {}) {
-  const world = new World()
+async function gateway({ have = 0, source = imageOf(image), link, sending, onOffer, world = new World() }: Scene = {}) {
   const clock: SimulatedClock = world.clock
   const made = makeLink({ clock, ...link })
   const events: UpdateEvent[] = []
@@ -236,6 +237,23 @@ describe('a device that does not come further', () => {
     ask(0, 8)
     await world.pass(1_000)
     expect(chunks.length).toBe(before)
+  })
+
+  test('also while it waits for a rate that transfers share: only what is new excuses the wait', async () => {
+    const world = new World()
+    const rate = new ByteRate({ clock: world.clock, bytesPerSecond: 440 })
+    const { outcome, ask, clock } = await gateway({ sending: { stallTimeout: 10_000, rate }, world })
+    const begin = clock.now()
+    let over = false
+    void outcome.then(() => {
+      over = true
+    })
+    while (!over && clock.now() - begin < 60_000) {
+      ask(4_400, 8)
+      await world.pass(1_000)
+    }
+    expect(over).toBe(true)
+    expect(await outcome).toMatchObject({ code: 'STALLED' })
   })
 
   test('but always a little is not', async () => {
