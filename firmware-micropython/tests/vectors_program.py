@@ -168,7 +168,7 @@ def handshake(call):
     if client.state() == "open":
         epoch = client._epochs[0]
         keys = tohex(epoch.tx), tohex(epoch.rx)
-        answer["k_c2s"], answer["k_s2c"] = keys if call["role"] == "client" else keys[::-1]
+        answer["k_c2s"], answer["k_s2c"] = keys if call["role"] == "client" else (keys[1], keys[0])
     return answer
 
 
