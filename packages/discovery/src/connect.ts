@@ -109,10 +109,10 @@ async function find(site: string, options: ConnectOptions, place: SearchOptions)
     timeout: connectTimeout,
     signal: signal ? AbortSignal.any([signal, enough.signal]) : enough.signal,
   })
-  const until = connectTimeout === 0 ? Number.POSITIVE_INFINITY : Date.now() + connectTimeout
+  const until = connectTimeout === 0 ? Number.POSITIVE_INFINITY : performance.now() + connectTimeout
   const attempts = new Attempts(options, until)
   // Without a site it matters whether there is another one: the first ones wait for each other.
-  const decideAt = site === '' ? Date.now() + SETTLE : 0
+  const decideAt = site === '' ? performance.now() + SETTLE : 0
   for await (const found of search) {
     if (found.gone) continue
     if (site === '') await settled(search, decideAt, signal)
@@ -127,7 +127,7 @@ async function find(site: string, options: ConnectOptions, place: SearchOptions)
 
 /** @throws UsmpError INVALID_ARGUMENT if there is more than one site */
 async function settled(search: Search, at: number, signal: AbortSignal | undefined): Promise<void> {
-  const left = at - Date.now()
+  const left = at - performance.now()
   if (left > 0) {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, left)
@@ -177,7 +177,7 @@ class Attempts {
   async #tryOne(found: Found): Promise<Session | undefined> {
     for (const url of found.urls) {
       const place = `${factsKey(found)} ${hostOf(url)}`
-      const left = this.#until - Date.now()
+      const left = this.#until - performance.now()
       if (this.#tried.has(url) || this.#refusing.has(place) || left <= 0) continue
       this.#tried.add(url)
       const time = Math.max(LEAST_ATTEMPT, Math.min(left, LONGEST_ATTEMPT))

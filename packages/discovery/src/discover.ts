@@ -38,8 +38,10 @@ export class Search implements AsyncIterable<Found> {
   readonly #table = new FoundTable()
   readonly #report = new SearchReport()
   readonly #searches: readonly { update: UdpSearch['update']; ask(): Promise<void>; close(): Promise<void> }[]
-  /** What is new and not taken yet, the latest of each peer only: as bounded as the table. */
+  /** What is new and not taken yet, the latest of each peer only. Who came and went meanwhile is in neither, so both are as bounded as the table. */
   readonly #news = new Map<string, Found>()
+  /** Peers that were taken, and not yet as gone. */
+  readonly #taken = new Set<string>()
   #wake: () => void = () => {}
   #started = false
   #over = false
@@ -94,6 +96,8 @@ export class Search implements AsyncIterable<Found> {
     for (;;) {
       for (const [key, found] of this.#news) {
         this.#news.delete(key)
+        if (found.gone) this.#taken.delete(key)
+        else this.#taken.add(key)
         yield found
       }
       if (this.#over) return
@@ -143,7 +147,11 @@ export class Search implements AsyncIterable<Found> {
   }
 
   #tell(changed: readonly Found[]): void {
-    for (const found of changed) this.#news.set(factsKey(found), found)
+    for (const found of changed) {
+      const key = factsKey(found)
+      if (found.gone && !this.#taken.has(key)) this.#news.delete(key)
+      else this.#news.set(key, found)
+    }
     if (changed.length > 0) this.#wake()
   }
 }

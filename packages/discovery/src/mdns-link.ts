@@ -9,6 +9,11 @@ const GROUPS = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' } as const
 /** RFC 6762, section 11: what has come over a router has less. */
 const TTL = 255
 
+/** Where a packet says how many questions, answers, authorities and additionals it has. */
+const COUNTS_AT = [4, 6, 8, 10]
+/** Of all four: each may have a long name by a pointer of two bytes, so 9000 bytes could cost 20 ms. */
+const MAX_ENTRIES = 256
+
 /** Who sent a packet. */
 export interface Sender {
   readonly address: string
@@ -88,10 +93,12 @@ function groupOf({ family, name }: Network): string {
   return family === 'IPv4' ? GROUPS.IPv4 : `${GROUPS.IPv6}%${name}`
 }
 
-/** Undefined if the bytes are no DNS message. */
+/** Undefined if the bytes are no DNS message, or one that would take long to read. */
 export function read(bytes: Uint8Array): Packet | undefined {
+  const packet = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   try {
-    return decode(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+    const entries = COUNTS_AT.reduce((sum, at) => sum + packet.readUInt16BE(at), 0)
+    return entries > MAX_ENTRIES ? undefined : decode(packet)
   } catch {
     return undefined
   }

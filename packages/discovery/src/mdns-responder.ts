@@ -24,8 +24,8 @@ const MAX_RENAMES = 5
 export class MdnsResponder {
   readonly #facts: AnnouncementFacts
   readonly #links: NetworkLinks<MdnsLink>
-  readonly #unicasts = new RateLimit(UNICASTS, ALL_UNICASTS, Date.now())
-  readonly #multicasts = new RateLimit(MULTICASTS, { burst: 1_000, perSecond: 1_000 }, Date.now())
+  readonly #unicasts = new RateLimit(UNICASTS, ALL_UNICASTS, performance.now())
+  readonly #multicasts = new RateLimit(MULTICASTS, { burst: 1_000, perSecond: 1_000 }, performance.now())
   /** Answers and repeats that wait, by their network. */
   readonly #timers = new Map<string, NodeJS.Timeout>()
   readonly #onFault: (where: string, error: unknown) => void
@@ -111,13 +111,13 @@ export class MdnsResponder {
     if (!found) return
     const isLegacy = from.port !== link.port
     if (isLegacy || wantsUnicast(packet)) {
-      if (!this.#unicasts.take(from.address, Date.now())) return
+      if (!this.#unicasts.take(from.address, performance.now())) return
       const answer: Packet = isLegacy ? legacyAnswer(packet, found) : { type: 'response', ...found }
       void link.sendTo(authoritative(answer), from)
       return
     }
     const key = networkKey(link.network)
-    if (this.#timers.has(key) || !this.#multicasts.take(key, Date.now())) return
+    if (this.#timers.has(key) || !this.#multicasts.take(key, performance.now())) return
     // All records, as what several queries want may differ.
     this.#later(key, DELAY.least + Math.random() * DELAY.spread, () => void this.#sendAll(link))
   }

@@ -70,7 +70,8 @@ export function familyOf(address: string): Family | undefined {
   return isIPv6(plain) ? 'IPv6' : undefined
 }
 
-const closeBy = new BlockList()
+/** A list for each family: rules for IPv4 would let IPv6 addresses through that stand for an IPv4 one, as `::ffff:127.0.0.1`. */
+const closeBy = { IPv4: new BlockList(), IPv6: new BlockList() }
 for (const [base, prefix] of [
   ['10.0.0.0', 8],
   ['172.16.0.0', 12],
@@ -79,20 +80,20 @@ for (const [base, prefix] of [
   ['100.64.0.0', 10],
   ['127.0.0.0', 8],
 ] as const) {
-  closeBy.addSubnet(base, prefix, 'ipv4')
+  closeBy.IPv4.addSubnet(base, prefix, 'ipv4')
 }
 for (const [base, prefix] of [
   ['fc00::', 7],
   ['fe80::', 10],
   ['::1', 128],
 ] as const) {
-  closeBy.addSubnet(base, prefix, 'ipv6')
+  closeBy.IPv6.addSubnet(base, prefix, 'ipv6')
 }
 
 /** Whether an address is private, link-local or loopback: of no host of the public Internet. */
 export function isCloseBy(address: string): boolean {
   const [plain = ''] = address.split('%')
-  return isIPv4(plain) ? closeBy.check(plain, 'ipv4') : isIPv6(plain) && closeBy.check(plain, 'ipv6')
+  return isIPv4(plain) ? closeBy.IPv4.check(plain, 'ipv4') : isIPv6(plain) && closeBy.IPv6.check(plain, 'ipv6')
 }
 
 /** Whether something that listens on `host` is reached at this address of ours. */

@@ -17,7 +17,7 @@ export class UdpResponder {
   readonly #facts: AnnouncementFacts
   readonly #port: number
   readonly #onFault: (where: string, error: unknown) => void
-  readonly #limit = new RateLimit(EACH, ALL, Date.now())
+  readonly #limit = new RateLimit(EACH, ALL, performance.now())
   readonly #sockets = new Map<Family, Socket>()
   readonly #joined = new Set<string>()
   readonly #timers = new Set<NodeJS.Timeout>()
@@ -77,7 +77,7 @@ export class UdpResponder {
     if (!query || port === 0) return
     const facts = this.#factsFor(address)
     if (!facts || !query.roles.includes(facts.role)) return
-    if (!this.#limit.take(addressBlock(address), Date.now())) return
+    if (!this.#limit.take(addressBlock(address), performance.now())) return
     const answer = encodeAnswer({ ...facts, nonce: query.nonce })
     const send = () => {
       const socket = this.#sockets.get(family)

@@ -5,7 +5,7 @@ import { equalBytes } from '@usmp/core'
 import type { Role } from './facts.js'
 import type { SearchHandler } from './mdns-search.js'
 import { type Link, NetworkLinks } from './network-links.js'
-import { broadcastOf, contains, type Family, familyOf, isLinkLocal6, type Network } from './networks.js'
+import { broadcastOf, contains, type Family, familyOf, isCloseBy, isLinkLocal6, type Network } from './networks.js'
 import { decodeAnswer, encodeQuery, NONCE_SIZE, QUERY_GROUP } from './query.js'
 import type { SearchReport } from './search-report.js'
 import { closeSocket, openSocket, sendTo } from './sockets.js'
@@ -107,9 +107,10 @@ export class UdpSearch {
     const { family, name, address } = network
     // From our address in this network: the answer comes back the same way.
     const host = family === 'IPv4' ? address : '::'
-    const socket = await openSocket(family, { host, port: 0, shared: false }, (bytes, from) =>
-      this.#receive(bytes, from.address),
-    )
+    const socket = await openSocket(family, { host, port: 0, shared: false }, (bytes, from) => {
+      if (this.#mayAnswerAll(from.address)) this.#receive(bytes, from.address)
+      else this.#report.ignored++
+    })
     try {
       socket.setMulticastInterface(family === 'IPv4' ? address : `::%${name}`)
       socket.setMulticastTTL(1)
@@ -119,6 +120,11 @@ export class UdpSearch {
       throw error
     }
     return new QueryLink(network, socket)
+  }
+
+  /** A question to a whole network reaches nobody in the Internet: an answer from there is forged. */
+  #mayAnswerAll(address: string): boolean {
+    return isCloseBy(address) || this.#networks.some((network) => contains(network, address))
   }
 
   async #askHost(host: string, query: Uint8Array): Promise<void> {

@@ -2,12 +2,13 @@ import { createSocket, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Answer as DnsRecord, decode, encode, type Packet } from 'dns-packet'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { announce } from '../src/announce.ts'
 import { discover } from '../src/discover.ts'
 import { goodbyeOf, recordsOf } from '../src/dns-sd.ts'
 import type { Facts } from '../src/facts.ts'
 import { type Found, MAX_PER_SOURCE } from '../src/found.ts'
+import { read } from '../src/mdns-link.ts'
 import { decodeAnswer, decodeQuery, encodeAnswer, encodeQuery, QUERY_SIZE } from '../src/query.ts'
 import { gatewayAt, LOOPBACK, ownPlace, searchUntil } from './place.ts'
 
@@ -115,6 +116,37 @@ describe('a search by mDNS', () => {
     expect(found[0]!.addresses.map(({ address }) => address)).toEqual(['127.0.0.66'])
   })
 
+  test('finds nothing at our own loopback, however that is written', async () => {
+    const at = await ownPlace()
+    const say = await speaker(at.mdnsPort)
+    const search = discover({ ...at, udp: false, timeout: 500 })
+    const talk = setInterval(() => say(recordsOf(GATEWAY, ['::ffff:7f00:1', '127.0.0.66'])), 50)
+    for await (const _ of search);
+    clearInterval(talk)
+    expect(search.found.flatMap(({ urls }) => urls)).toEqual(['usmp://127.0.0.66:666'])
+  })
+
+  test('keeps no news of who came and went while nobody looked', async () => {
+    const at = { ...(await ownPlace()), udp: false }
+    const say = await speaker(at.mdnsPort)
+    const search = discover({ ...at, timeout: 1_500 })
+    const events = search[Symbol.asyncIterator]()
+    const talk = setInterval(() => say(recordsOf(GATEWAY, ['127.0.0.66'])), 50)
+    expect((await events.next()).value).toMatchObject({ instance: 'dead', gone: false })
+    clearInterval(talk)
+    for (let n = 0; n < 100; n++) {
+      const records = recordsOf({ ...GATEWAY, instance: nth(n) }, ['127.0.0.66'])
+      say(records)
+      say(goodbyeOf(records))
+      await sleep(2)
+    }
+    say(goodbyeOf(recordsOf(GATEWAY, ['127.0.0.66'])))
+    await sleep(100)
+    const rest: Found[] = []
+    for (let next = await events.next(); !next.done; next = await events.next()) rest.push(next.value)
+    expect(rest).toMatchObject([{ instance: 'dead', gone: true }])
+  })
+
   test('forgets nobody by the goodbye of a stranger', async () => {
     const at = { ...(await ownPlace()), udp: false }
     await using gateway = await gatewayAt(at, { udp: true })
@@ -165,6 +197,17 @@ describe('a gateway that announces itself', () => {
       expect(answer.length).toBeLessThan(QUERY_SIZE)
       expect(decodeAnswer(answer)).toMatchObject({ nonce, instance: gateway.instance })
     }
+  })
+
+  test('answers also when the clock of its machine was set back', async () => {
+    const at = await ownPlace()
+    await using gateway = await gatewayAt(at)
+    const before = Date.now() - 3_600_000
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => before)
+    onTestFinished(() => clock.mockRestore())
+    const search = discover({ ...at, timeout: 600 })
+    for await (const _ of search);
+    expect(search.found).toMatchObject([{ instance: gateway.instance, by: ['mdns', 'udp'] }])
   })
 
   test('multicasts no more than a little, however often it is asked', async () => {
@@ -253,6 +296,18 @@ describe('a gateway that announces itself', () => {
     }
     expect(names.size).toBeGreaterThan(1)
     expect(names.size).toBeLessThanOrEqual(6)
+  })
+
+  test('does not read packets with more entries than a host of this network has', () => {
+    // Questions for a name of 126 labels, each by a pointer.
+    const packet = (count: number) => {
+      const name = Buffer.from([...Array.from({ length: 126 }, () => [1, 97]).flat(), 0, 0, 255, 0, 1])
+      const head = Buffer.from([0, 0, 0, 0, (count + 1) >> 8, (count + 1) & 0xff, 0, 0, 0, 0, 0, 0])
+      return Buffer.concat([head, name, ...Array.from({ length: count }, () => Buffer.from([0xc0, 12, 0, 255, 0, 1]))])
+    }
+    expect(read(packet(255))?.questions).toHaveLength(256)
+    expect(read(packet(256))).toBeUndefined()
+    expect(read(new Uint8Array(11))).toBeUndefined()
   })
 
   test('lives with bytes that are no DNS message', async () => {

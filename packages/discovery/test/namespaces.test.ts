@@ -9,6 +9,17 @@ const FOREIGN = fileURLToPath(new URL('./foreign-mdns.py', import.meta.url))
 /** Debian's, which has python-zeroconf. */
 const PYTHON = '/usr/bin/python3'
 
+/** Answers queries for gateways from an address that it is given. */
+const FORGER = `
+import socket, sys
+inbox, outbox = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2)]
+inbox.bind(("", 9001))
+outbox.bind((sys.argv[1], 0))
+while True:
+    query, asker = inbox.recvfrom(128)
+    outbox.sendto(b"USMPA\\1" + query[6:14] + bytes.fromhex("0100dead0101 9a02 000000"), asker)
+`
+
 beforeAll(buildHostProgram)
 
 /** Two hosts on one switch. */
@@ -67,6 +78,15 @@ describe('two hosts on one network', () => {
     expect(tried.networks[0]!.udp).toBeGreaterThan(1)
     const asked = await b.run({ discover: { ...search, hosts: ['10.77.0.1'] } }).says(foundIn)
     expect(asked).toMatchObject({ site: 'home', by: ['udp'] })
+  })
+
+  test('an answer to all does not come from the Internet', async () => {
+    const { a, b } = await twoHosts()
+    a.ip('addr', 'add', '203.0.113.9/32', 'dev', 'eth0')
+    a.spawn('python3', '-c', FORGER, '203.0.113.9')
+    const search = b.run({ discover: { timeout: 1_200 } })
+    expect((await search.says(triedIn)).ignored).toBeGreaterThan(0)
+    expect(search.lines.some(foundIn)).toBe(false)
   })
 
   test('without IPv4 by their link-local addresses, which have the zone of the one who asks', async () => {

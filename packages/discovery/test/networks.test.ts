@@ -64,6 +64,10 @@ test.each([
   ['fd00::1', true],
   ['fe80::1%eth0', true],
   ['2001:db8::1', false],
+  // These reach IPv4: our own loopback, too.
+  ['::ffff:127.0.0.1', false],
+  ['::ffff:7f00:1', false],
+  ['::ffff:10.0.0.1', false],
   ['no address', false],
 ])('%s is near: %s', (address, expected) => {
   expect(isCloseBy(address)).toBe(expected)
