@@ -71,7 +71,8 @@ export function sessions(url: string | URL, options: FindingSessionsOptions): As
     ...(maxRefusals === undefined ? {} : { maxRefusals }),
   }
   allowManyListeners(rest.signal)
-  return reconnecting(() => find(site, connectOptions, search ?? {}), {
+  // Everybody can announce another site for a while: that is no reason to give up.
+  return reconnecting(() => find(site, connectOptions, search ?? {}, 'UNREACHABLE'), {
     clock: nodeClock,
     jitter: Math.random,
     signal: rest.signal,
@@ -100,7 +101,13 @@ function checkFirst(caller: string, options: FindingConnectOptions, table: Optio
   assertPsk(options.psk, options.allowWeakPsk)
 }
 
-async function find(site: string, options: ConnectOptions, place: SearchOptions): Promise<Session> {
+/** @param severalSites the code where none is named and there are several */
+async function find(
+  site: string,
+  options: ConnectOptions,
+  place: SearchOptions,
+  severalSites: 'INVALID_ARGUMENT' | 'UNREACHABLE' = 'INVALID_ARGUMENT',
+): Promise<Session> {
   const { connectTimeout = CONNECT_TIMEOUT, signal } = options
   const enough = new AbortController()
   const search = discover({
@@ -115,7 +122,7 @@ async function find(site: string, options: ConnectOptions, place: SearchOptions)
   const decideAt = site === '' ? performance.now() + SETTLE : 0
   for await (const found of search) {
     if (found.gone) continue
-    if (site === '') await settled(search, decideAt, signal)
+    if (site === '') await settled(search, decideAt, signal, severalSites)
     const session = await attempts.tryAll(site === '' ? search.found : [found])
     if (session) return session
     // Others have had their time to answer too.
@@ -125,8 +132,13 @@ async function find(site: string, options: ConnectOptions, place: SearchOptions)
   throw attempts.failure ?? nothingFound(site, search)
 }
 
-/** @throws UsmpError INVALID_ARGUMENT if there is more than one site */
-async function settled(search: Search, at: number, signal: AbortSignal | undefined): Promise<void> {
+/** @throws UsmpError with this code if there is more than one site */
+async function settled(
+  search: Search,
+  at: number,
+  signal: AbortSignal | undefined,
+  code: 'INVALID_ARGUMENT' | 'UNREACHABLE',
+): Promise<void> {
   const left = at - performance.now()
   if (left > 0) {
     await new Promise<void>((resolve) => {
@@ -142,7 +154,7 @@ async function settled(search: Search, at: number, signal: AbortSignal | undefin
   const sites = [...new Set(search.found.map((found) => found.site))].sort()
   if (sites.length < 2) return
   const names = sites.map((name) => name || '(without a name)').join(', ')
-  throw new UsmpError('INVALID_ARGUMENT', `there are gateways of several sites: ${names}`, {
+  throw new UsmpError(code, `there are gateways of several sites: ${names}`, {
     hint: `Name one of them, as ${SCHEME}//${sites.find(Boolean)}.`,
   })
 }

@@ -119,6 +119,22 @@ describe('connect', () => {
 })
 
 describe('sessions', () => {
+  test('do not end because a stranger announces another site for a while', async () => {
+    const place = await ownPlace()
+    await using _ = await server(place)
+    const stranger = await gatewayAt(place, { site: 'office', carriers: [{ kind: 'tcp', port: 1, host: '127.0.0.1' }] })
+    const retries: string[] = []
+    const onRetry = ({ code }: { readonly code: string }) => {
+      retries.push(code)
+      void stranger.close()
+    }
+    for await (const session of sessions('usmp+mdns://', { deviceId: DEVICE, psk, search: place, onRetry })) {
+      await talks(session)
+      break
+    }
+    expect(retries[0]).toBe('UNREACHABLE')
+  })
+
   test('find a gateway again that has moved', async () => {
     const place = await ownPlace()
     const first = await server(place)
