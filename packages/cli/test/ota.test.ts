@@ -151,6 +151,8 @@ describe('ota sign, show, verify', () => {
     expect(await verify(flipped(44))).toEqual([5, 'BAD_SIGNATURE'])
     expect(await verify(flipped(0))).toEqual([7, 'MALFORMED'])
     expect(await verify(() => Buffer.alloc(0))).toEqual([7, 'MALFORMED'])
+    const unsigned = await done('ota', 'show', pub)
+    expect(unsigned.stderr).toMatch(/release\.key\.pub is no signed image: .*\n.*`usmp ota sign` makes one/)
   })
 
   test('wrong options are told, before anything is written', async () => {
@@ -165,9 +167,11 @@ describe('ota sign, show, verify', () => {
     expect(await refused(...ABOUT, '--counter', '-1')).toContain('--counter must be a number')
     expect(await refused(...ABOUT, '--revoke', 'x')).toContain('not the id of a key')
     expect(await refused(...ABOUT, '--next-key', key)).toContain('secret half')
-    expect(await refused(...ABOUT, '--key', pub)).toContain("no publisher's secret key")
+    expect(await refused(...ABOUT, '--key', pub)).toContain('this is the public half of a key')
     const over = await done('ota', 'sign', image, '--key', key, ...ABOUT, '--out', bundle)
     expect([over.code, over.stderr]).toEqual([2, expect.stringContaining('exists already and is not overwritten')])
+    const twice = await done('ota', 'sign', bundle, '--key', key, ...ABOUT, '--out', at('new.uota'))
+    expect([twice.code, twice.stderr]).toEqual([2, expect.stringContaining('weather.uota is signed already')])
     const empty = await done('ota', 'sign', await file(''), '--key', key, ...ABOUT, '--out', at('new.uota'))
     expect([empty.code, empty.stderr]).toEqual([2, expect.stringContaining('0 bytes')])
     await expect(stat(at('new.uota'))).rejects.toThrow('ENOENT')

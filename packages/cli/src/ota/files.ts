@@ -1,7 +1,7 @@
 import { access, open } from 'node:fs/promises'
 import { UsmpError } from '@usmp/core'
 import { fileError, readSecretFile } from '@usmp/node/key-files'
-import type { Manifest } from '@usmp/ota'
+import type { Manifest, OtaError } from '@usmp/ota'
 import type { ImageFacts, PublisherKey } from '@usmp/ota/node'
 import { isOtaError, WrongPassphrase } from '../exit-code.js'
 import { askPassphrase, type PassphraseFlags } from '../passphrase.js'
@@ -9,6 +9,8 @@ import { loadNode, loadOta } from './package.js'
 
 /** Bytes; more than any key in PEM has. */
 const MAX_KEY_FILE = 4096
+/** What a manifest, and so a bundle, begins with. */
+const MAGIC = 'UOTA'
 /** What somebody can do who has forgotten the passphrase. */
 const KEY_LOST = 'Without its passphrase a key is lost: sign with another one that the devices trust.'
 
@@ -44,9 +46,17 @@ export async function readPublicKeyFile(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Size and SHA-256 of an image file. */
+/**
+ * Size and SHA-256 of an image file.
+ * @throws UsmpError INVALID_ARGUMENT, also for a file that is signed already: no device starts a manifest
+ */
 export async function imageFacts(path: string): Promise<ImageFacts> {
   const { hashImageFile } = await loadNode()
+  if ((await readStart(path, MAGIC.length)).toString('latin1') === MAGIC) {
+    throw new UsmpError('INVALID_ARGUMENT', `${path} is signed already`, {
+      hint: 'Take the image that it was made of, as your build wrote it.',
+    })
+  }
   return reading(path, () => hashImageFile(path))
 }
 
@@ -94,6 +104,7 @@ export async function reading<T>(path: string, action: () => Promise<T>): Promis
   try {
     return await action()
   } catch (error) {
+    if (isOtaError(error) && error.code === 'MALFORMED') throw await noUpdate(path, error)
     throw isOwn(error) ? error : fileError('read', path, error)
   }
 }
@@ -129,7 +140,15 @@ export function readStart(path: string, length: number): Promise<Buffer> {
 function existsAlready(path: string, cause?: unknown): UsmpError {
   return new UsmpError('INVALID_ARGUMENT', `${path} exists already and is not overwritten`, {
     cause,
-    hint: 'Choose another name, or remove the file yourself. A key is needed for as long as devices that trust it are to get updates.',
+    hint: 'Choose another name, or remove the file yourself. If it is a key: it is needed for as long as devices trust it.',
+  })
+}
+
+/** A file that is no signed image: most likely one that nobody has signed yet. */
+async function noUpdate(path: string, cause: OtaError): Promise<OtaError> {
+  const { OtaError } = await loadOta()
+  return new OtaError('MALFORMED', `${path} is no signed image: ${cause.message}`, {
+    hint: '`usmp ota sign` makes one from the image of a build. If it was one, it is damaged: take it from the publisher again.',
   })
 }
 

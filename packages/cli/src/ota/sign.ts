@@ -38,12 +38,12 @@ export async function manifestCommand(image: string, flags: ManifestCommandFlags
   const { messageToSign } = await loadOta()
   const keyId = await keyIdOfSigner(flags)
   const message = messageToSign({ ...(await manifestFields(image, flags)), keyId })
-  const { out } = flags
+  const { out, publicKey } = flags
   await writing(out, () => writeFile(out, message, { flag: 'wx' }))
   output.status(
     `wrote the ${message.length} bytes that the key ${keyId} must sign into ${out}`,
     { event: 'unsigned', file: out, key_id: keyId, bytes: message.length },
-    `Then: usmp ota attach ${out} SIGNATURE ${image} --out FILE`,
+    `Then: usmp ota attach ${out} SIGNATURE ${image} --public-key ${publicKey ?? 'FILE'} --out NAME.uota`,
   )
   return ExitCode.OK
 }

@@ -47,6 +47,11 @@ export class PublisherKey {
    * @throws UsmpError INVALID_ARGUMENT, without anything of the text; {@link WrongKeyPassphrase}
    */
   static fromPem(pem: string, passphrase?: string): PublisherKey {
+    if (pem.includes('-----BEGIN PUBLIC KEY-----')) {
+      throw new UsmpError('INVALID_ARGUMENT', 'this is the public half of a key, and the secret half is expected', {
+        hint: 'Take the file without .pub, which `usmp ota keygen --out` named.',
+      })
+    }
     const encrypted = PublisherKey.isEncrypted(pem)
     if (encrypted && !passphrase) {
       throw new UsmpError('INVALID_ARGUMENT', 'the key is encrypted, and there is no passphrase')
