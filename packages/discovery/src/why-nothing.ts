@@ -1,3 +1,4 @@
+import type { Role } from './facts.js'
 import type { Tried } from './search-report.js'
 
 /** Why a search may have found nothing, for people. */
@@ -15,8 +16,14 @@ const CONTAINER = /^(docker|br-|veth|cni|podman|virbr)/
 /** The only network of a container by Docker's default. */
 const CONTAINER_NETWORK = /^172\.(1[7-9]|2[0-9]|3[01])\./
 
-/** Explains a search that found nothing (or not what was wanted) by what it did. */
-export function whyNothing({ networks, hosts, faults, ignored, dropped }: Tried): WhyNothing {
+/**
+ * Explains a search that found nothing (or not what was wanted) by what it did.
+ * @param roles who was searched
+ */
+export function whyNothing(
+  { networks, hosts, faults, ignored, dropped }: Tried,
+  roles: readonly Role[] = ['gateway'],
+): WhyNothing {
   const asked = networks.map(
     ({ interface: name, cidr, mdns, udp }) => `${name} (${cidr}) ${count(mdns, 'mDNS')} and ${count(udp, 'UDP')}`,
   )
@@ -26,7 +33,10 @@ export function whyNothing({ networks, hosts, faults, ignored, dropped }: Tried)
   if (parts.length === 0) {
     advice.push('This machine has no network to ask in, or none of the interfaces that were named.')
   } else {
-    advice.push('Is the gateway running, and does it announce itself (usmp gateway --announce)?')
+    if (roles.includes('gateway')) {
+      advice.push('Is the gateway running, and does it announce itself (usmp gateway --announce)?')
+    }
+    if (roles.includes('device')) advice.push('Is the device on, and was it built to be found? Few devices are.')
     advice.push(
       'Multicasts and broadcasts stop at routers, VLANs and guest networks, and some access points and firewalls block them.',
     )

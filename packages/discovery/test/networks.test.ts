@@ -136,4 +136,7 @@ test('people are told why nothing may have come', () => {
   expect(container.advice.join('\n')).toMatch(/container.*\n.*--host.*\n7 datagrams.*\n2 answers/)
   const house = whyNothing({ ...tried, networks: [{ ...eth0, cidr: '192.168.1.2/24' }] })
   expect(house.advice.join('\n')).not.toMatch(/container/)
+  expect(house.advice[0]).toMatch(/gateway/)
+  const devices = whyNothing({ ...tried, networks: [{ ...eth0, cidr: '192.168.1.2/24' }] }, ['device'])
+  expect(devices.advice.join('\n')).not.toMatch(/gateway/)
 })

@@ -74,7 +74,7 @@ async function nothingFound(
   separator: string,
 ): Promise<Unanswered> {
   const { whyNothing } = await loadDiscovery()
-  const { summary, faults, advice } = whyNothing(search.tried)
+  const { summary, faults, advice } = whyNothing(search.tried, roles)
   const what = `no ${roles.join(' and no ')}${site === undefined ? '' : ` of the site "${site}"`}`
   return new Unanswered('NO_ANSWER', `${what} answered; ${summary}`, [...faults, ...advice].join(separator))
 }
