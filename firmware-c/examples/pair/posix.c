@@ -1,4 +1,5 @@
 /* usmp-pair: one of two devices, on this machine. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +87,12 @@ int main(int argc, char **argv)
   unsigned has = 0;
 
   for (int i = 1; i < argc; i += 2) {
-    if (i + 1 == argc || !read_option(argv[i], argv[i + 1], &config, &has)) return usage(argv[i]);
+    errno = 0;
+    if (i + 1 < argc && read_option(argv[i], argv[i + 1], &config, &has)) continue;
+    char what[192];
+    snprintf(what, sizeof what, "%s is unknown, or its value is missing or wrong%s%s", argv[i], errno ? ": " : "",
+             errno ? strerror(errno) : "");
+    return usage(what);
   }
   if (has != 7) return usage("--id, --peer and --psk-file are needed");
   for (size_t i = 0; i < config.host_count; i++) {

@@ -1,5 +1,6 @@
 #include "options.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,9 +133,12 @@ int sensor_read_options(int argc, char **argv, sensor_options_t *o)
   o->interval_ms = SENSOR_DEFAULT_INTERVAL_MS;
   o->site = "home";
   for (int i = 1; i < argc; i += 2) {
-    char what[128];
-    snprintf(what, sizeof what, "%s is unknown, or its value is missing or wrong", argv[i]);
-    if (i + 1 >= argc || !read_option(argv[i], argv[i + 1], o, &has_id)) return usage(what);
+    errno = 0;
+    if (i + 1 < argc && read_option(argv[i], argv[i + 1], o, &has_id)) continue;
+    char what[192];
+    snprintf(what, sizeof what, "%s is unknown, or its value is missing or wrong%s%s", argv[i], errno ? ": " : "",
+             errno ? strerror(errno) : "");
+    return usage(what);
   }
   if (!o->connect) return usage("--connect is missing: where the gateway is");
   if (!has_id) return usage("--id is missing: the device id of this sensor");

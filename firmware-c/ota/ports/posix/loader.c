@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "file_flash.h"
@@ -25,7 +26,8 @@
 
 #define EXIT_USAGE 2
 #define EXIT_NOT_STARTED 127
-#define PAUSE_AFTER_CRASH_US 100000
+#define PAUSE_AFTER_CRASH_MS 100
+#define MAX_PAUSE_MS 5000
 
 static volatile sig_atomic_t told_to_end;
 
@@ -170,8 +172,27 @@ static void tell_end(int status)
   say("the program was ", detail);
 }
 
+/* Until the pause is over, or a signal has come. */
+static void pause_for(int ms)
+{
+  const struct timespec limit = {ms / 1000, ms % 1000 * 1000000L};
+  sigset_t none;
+
+  sigemptyset(&none);
+  ppoll(NULL, 0, &limit, &none);
+}
+
+static int64_t now_ms(void)
+{
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static int run(const usmp_flash_t *flash, int watchdog_ms, char **arguments)
 {
+  int pause_ms = PAUSE_AFTER_CRASH_MS;
+
   while (!told_to_end) {
     int slot = usmp_slots_choose(flash);
     if (slot < 0) {
@@ -180,6 +201,7 @@ static int run(const usmp_flash_t *flash, int watchdog_ms, char **arguments)
       return EXIT_FAILURE;
     }
     say("starts slot ", slot == 0 ? "0" : "1");
+    int64_t started = now_ms();
     int status = boot(flash, slot, watchdog_ms, arguments);
     if (status < 0) {
       say("the image could not be loaded: ", strerror(errno));
@@ -188,7 +210,10 @@ static int run(const usmp_flash_t *flash, int watchdog_ms, char **arguments)
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return EXIT_SUCCESS;
     if (WIFEXITED(status) && WEXITSTATUS(status) == USMP_LOADER_RESTART) continue;
     tell_end(status);
-    usleep(PAUSE_AFTER_CRASH_US);
+    /* What ends at once, as for a wrong option, would fill the terminal. */
+    if (now_ms() - started > MAX_PAUSE_MS) pause_ms = PAUSE_AFTER_CRASH_MS;
+    pause_for(pause_ms);
+    pause_ms = 2 * pause_ms < MAX_PAUSE_MS ? 2 * pause_ms : MAX_PAUSE_MS;
   }
   return EXIT_SUCCESS;
 }
