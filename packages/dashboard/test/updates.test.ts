@@ -212,6 +212,15 @@ test('a paused roll-out is continued, paused, retried and aborted; each act name
   ])
 })
 
+test('a device without a session since the start of the gateway is not told as online', async () => {
+  const fake = fleet()
+  const { updates: _, ...silent } = device(12)
+  fake.devices = [device(0), { ...silent, state: 'offline' }]
+  const page = await enter(fake, '/updates')
+  await page.getByRole('button', { name: 'Start a roll-out of Greenhouse 2.4' }).click()
+  await dialog(page).getByText('2 devices fit, 1 online. Devices that join later').waitFor()
+})
+
 test('a roll-out is started: for whom, how carefully, and what that comes to', async () => {
   const fake = fleet()
   const page = await enter(fake, '/updates')

@@ -271,9 +271,8 @@ function Matches({ found: { fits, current, others, silent }, isOpen }: { found: 
     <ul class="matches" aria-label="Devices that it is for">
       <li>
         <b class="num">{plural(count, 'device')}</b> {count === 1 ? 'fits' : 'fit'}
-        {fits.length > 0 &&
-          (online < fits.length ? `, ${online} online` : fits.length > 1 ? ', all online' : ', online')}
-        . {online < fits.length && 'The others are updated when they come back. '}
+        {fits.length > 0 && (online < count ? `, ${online} online` : count > 1 ? ', all online' : ', online')}.{' '}
+        {online < fits.length && 'The others are updated when they come back. '}
         {isOpen && 'Devices that join later are updated too.'}
       </li>
       {silent.length > 0 && (
