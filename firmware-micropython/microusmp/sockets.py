@@ -7,6 +7,8 @@ import time
 from .clock import Clock
 from .frame import UsmpError
 
+# ms until a peer that takes no more bytes is lost.
+_MAX_WRITE = 60000
 # In a row, before time is looked at.
 _MAX_READS = 32
 
@@ -21,10 +23,12 @@ class Connection:
         )[0]
         self._socket = socket.socket(family, kind, protocol)
         self._poll = select.poll()
+        self._writable = select.poll()
         self._clock = Clock()
         try:
             self._socket.connect(address)
             self._poll.register(self._socket, select.POLLIN)
+            self._writable.register(self._socket, select.POLLOUT)
             if datagram:
                 from .datagram import DatagramClient as Client
             else:
@@ -79,6 +83,8 @@ class Connection:
                 return
             try:
                 while data:
+                    if not self._writable.poll(_MAX_WRITE):
+                        return self.client.lost("TRANSPORT_FAILED")
                     data = data[self._socket.send(data) :]
             except OSError:
                 # A datagram is sent again, and what the network reports of one can be forged (7.1).

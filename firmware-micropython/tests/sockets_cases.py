@@ -5,6 +5,7 @@ import socket
 import threading
 
 import microusmp.client
+import microusmp.sockets
 from microusmp import aio
 from microusmp.client import Client
 from microusmp.clock import Clock
@@ -24,6 +25,8 @@ def connection_of(client, sock):
     client._accepted_at = client._sent_at = connection._clock.now()
     connection._poll = select.poll()
     connection._poll.register(sock, select.POLLIN)
+    connection._writable = select.poll()
+    connection._writable.register(sock, select.POLLOUT)
     return connection
 
 
@@ -112,6 +115,18 @@ def test_a_stream_that_breaks_ends_with_a_code_and_is_closed():
     other._socket.close()
     one.close()
     assert one._socket.fileno() == -1
+
+
+def test_a_peer_that_takes_nothing_does_not_hold_up_a_sender_for_ever():
+    limit = microusmp.sockets._MAX_WRITE
+    microusmp.sockets._MAX_WRITE = 200
+    one, other = connections(Client)
+    codes = []
+    sender = in_thread(lambda: codes.append(code_of(lambda: [one.send(bytes(1808)) for _ in range(2000)])))
+    sender.join(8)
+    assert codes == ["TRANSPORT_FAILED"], codes
+    one.close()
+    microusmp.sockets._MAX_WRITE = limit
 
 
 def listener(work):
