@@ -120,8 +120,10 @@ test('a gateway whose page is https, with a certificate of its own, is reached b
   expect([here.code, here.stderr]).toEqual([0, expect.stringContaining('there are no roll-outs')])
   const place = ['--url', `https://127.0.0.1:${port}`, '--token-file', await keyFile()]
   const unknown = await done('ota', 'status', ...place)
-  expect(unknown.stderr).toMatch(/cannot be reached.*\n.*--ca/)
+  expect([unknown.code, unknown.stderr]).toEqual([3, expect.stringMatching(/\[UNREACHABLE\]\n.*--ca/)])
   const known = await done('ota', 'status', ...place, '--ca', join(data, 'https-cert.pem'))
   expect(known.stderr).toContain('[UNAUTHENTICATED]')
   await stop(run)
+  const gone = await done('ota', 'status', ...place)
+  expect([gone.code, gone.stderr]).toEqual([3, expect.stringContaining('Does it run')])
 })

@@ -4,6 +4,7 @@ import { request as httpRequest, type IncomingMessage, type RequestOptions } fro
 import { request as httpsRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import type { ConnectionOptions } from 'node:tls'
+import { UsmpError } from '@usmp/core'
 import * as v from 'valibot'
 import { apiError, errorStatus, type GatewayErrorCode } from '../contract/errors.js'
 import {
@@ -73,7 +74,7 @@ export function clientOf(place: ApiPlace): GatewayClient {
   return new GatewayClient({ ...place, url: url.origin })
 }
 
-/** Calls the HTTP API as a program does. Every method throws GatewayError with the code of the gateway, or INTERNAL if it cannot be reached. */
+/** Calls the HTTP API as a program does. Every method throws GatewayError with the code of the gateway, or UsmpError UNREACHABLE. */
 export class GatewayClient {
   readonly #place: ApiPlace
   /** The one certificate that is taken, whatever name is in it. */
@@ -194,10 +195,10 @@ function refused(error: v.InferOutput<typeof apiError>['error'], retryAfter: str
   })
 }
 
-function unreachable(url: string, cause: unknown): GatewayError {
+function unreachable(url: string, cause: unknown): UsmpError {
   const { code, message } = cause as NodeJS.ErrnoException
   const isCertificate = /CERT|SELF_SIGNED|ALTNAME/.test(code ?? '')
-  return new GatewayError('INTERNAL', `the gateway at ${url} cannot be reached: ${message}`, {
+  return new UsmpError('UNREACHABLE', `the gateway at ${url}: ${message}`, {
     cause,
     hint: isCertificate
       ? 'If the gateway has signed its certificate by itself, give it with --ca: the file https-cert.pem of its folder.'
