@@ -33,6 +33,7 @@ test('the first look of the guide: an image that is good reaches a sensor, and o
 
   for (const { script, shown } of [good!, bad!]) {
     const output = await play(script)
+    expect(output).not.toMatch(/^(.+)\n\1$/m)
     let from = 0
     for (const line of shown) {
       const found = output.indexOf(line, from)

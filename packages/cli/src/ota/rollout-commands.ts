@@ -55,8 +55,9 @@ export async function pushCommand(file: string, flags: PushFlags, output: Output
     settings: settingsOf(flags),
     ...(flags.name === undefined ? {} : { name: flags.name }),
   })
-  await output.result(rolloutLine(rollout), { event: 'rollout', ...rollout })
-  return flags.watch ? watch(gateway, rollout.id, output, stop) : ExitCode.OK
+  const line = rolloutLine(rollout)
+  await output.result(line, { event: 'rollout', ...rollout })
+  return flags.watch ? watch(gateway, rollout.id, output, stop, line) : ExitCode.OK
 }
 
 /** Tells of all roll-outs, or of one with its devices. */
@@ -98,14 +99,17 @@ export async function actCommand(
   return ExitCode.OK
 }
 
-/** Tells each change until the roll-out is done, or stands. */
-async function watch(gateway: GatewayClient, id: string, output: Output, stop: Stop): Promise<number> {
-  let told = ''
+/**
+ * Tells each change until the roll-out is done, or stands.
+ * @param told the line that was told last
+ */
+async function watch(gateway: GatewayClient, id: string, output: Output, stop: Stop, told?: string): Promise<number> {
+  let last = told
   while (!stop.signal.aborted) {
     const { rollout } = await gateway.rollout(id)
     const line = rolloutLine(rollout)
-    if (line !== told) await output.result(line, { event: 'rollout', ...rollout })
-    told = line
+    if (line !== last) await output.result(line, { event: 'rollout', ...rollout })
+    last = line
     if (rollout.state === 'done') return ExitCode.OK
     if (rollout.state === 'aborted' || rollout.state === 'paused') return ExitCode.REFUSED
     await sleep(LOOK, undefined, { signal: stop.signal }).catch(() => {})
