@@ -41,6 +41,16 @@ static int send_query(usmp_discovery_socket_t *s, usmp_discovery_searcher_t *sea
   return sent > 0 ? sent : USMP_ERR_UNREACHABLE;
 }
 
+/* From the neighbourhood, or from somebody who was asked by address: an answer of anybody else would send us to any place in the world. */
+static bool may_answer(const usmp_discovery_address_t *from, const usmp_discovery_address_t *hosts, size_t host_count)
+{
+  if (usmp_discovery_is_near(from->ip)) return true;
+  for (size_t i = 0; i < host_count; i++) {
+    if (memcmp(hosts[i].ip, from->ip, sizeof from->ip) == 0) return true;
+  }
+  return false;
+}
+
 int usmp_discovery_search(usmp_discovery_socket_t *s, usmp_discovery_searcher_t *searcher, uint16_t query_port,
                           const usmp_discovery_address_t *hosts, size_t host_count, uint32_t wait_ms)
 {
@@ -55,6 +65,7 @@ int usmp_discovery_search(usmp_discovery_socket_t *s, usmp_discovery_searcher_t 
     uint32_t elapsed = usmp_port_millis() - begin;
     size_t len = usmp_discovery_receive(s, &from, answer, sizeof answer, elapsed < wait_ms ? wait_ms - elapsed : 0);
     if (len == 0) break;
+    if (!may_answer(&from, hosts, host_count)) continue;
     if (usmp_discovery_note_answer(searcher, &from, answer, len, usmp_port_millis()) >= 0) noted++;
   }
   return noted;

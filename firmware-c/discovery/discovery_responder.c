@@ -15,8 +15,7 @@ int usmp_discovery_init_responder(usmp_discovery_responder_t *responder, const u
   return USMP_OK;
 }
 
-/* 10/8, 127/8, 169.254/16, 172.16/12, 192.168/16: senders from further away get no answer. */
-static bool is_near(const uint8_t ip[4])
+bool usmp_discovery_is_near(const uint8_t ip[4])
 {
   return ip[0] == 10 || ip[0] == 127 || (ip[0] == 169 && ip[1] == 254) || (ip[0] == 172 && (ip[1] & 0xf0u) == 16) ||
          (ip[0] == 192 && ip[1] == 168);
@@ -58,7 +57,7 @@ static usmp_discovery_rate_t *rate_of(usmp_discovery_responder_t *responder, con
 size_t usmp_discovery_respond(usmp_discovery_responder_t *responder, const usmp_discovery_address_t *from, const uint8_t *bytes,
                               size_t len, uint32_t now, uint8_t answer[USMP_DISCOVERY_ANSWER_MAX])
 {
-  if (!(usmp_discovery_read_query(bytes, len) & responder->offer.role) || !is_near(from->ip)) return 0;
+  if (!(usmp_discovery_read_query(bytes, len) & responder->offer.role) || !usmp_discovery_is_near(from->ip)) return 0;
   usmp_discovery_rate_t *rate = rate_of(responder, from->ip, now);
   if (!rate || !allows(rate, USMP_DISCOVERY_RATE, now) || !allows(&responder->all, USMP_DISCOVERY_RATE_ALL, now)) return 0;
   int written = usmp_discovery_write_answer(answer, bytes + USMP_DISCOVERY_NONCE_OFFSET, &responder->offer);

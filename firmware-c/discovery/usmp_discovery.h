@@ -169,6 +169,9 @@ size_t usmp_discovery_respond(usmp_discovery_responder_t *responder, const usmp_
 #define USMP_DISCOVERY_MAX_FOUND_PER_IP 4 /* one liar cannot take all places */
 #define USMP_DISCOVERY_MAX_MISSED 2       /* queries in a row without an answer, then it is dropped */
 
+/* 10/8, 127/8, 169.254/16, 172.16/12, 192.168/16. Senders from further away get no answer, and theirs are not taken. */
+bool usmp_discovery_is_near(const uint8_t ip[4]);
+
 typedef struct usmp_discovery_found {
   usmp_discovery_offer_t offer;
   usmp_discovery_address_t address; /* of who answered; its sessions are at offer.carriers[].port */

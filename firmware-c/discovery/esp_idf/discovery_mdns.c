@@ -117,6 +117,8 @@ static int note_result(usmp_discovery_searcher_t *searcher, const mdns_result_t 
     usmp_discovery_address_t address = {.port = result->port};
     if (a->addr.type != ESP_IPADDR_TYPE_V4) continue;
     memcpy(address.ip, &a->addr.u_addr.ip4.addr, sizeof address.ip);
+    /* Anybody here can announce any address: none out of the neighbourhood is taken, and none that means ourselves. */
+    if (!usmp_discovery_is_near(address.ip) || address.ip[0] == 127) continue;
     if (usmp_discovery_note_offer(searcher, &address, &offer, usmp_port_millis()) >= 0) noted++;
   }
   return noted;

@@ -214,16 +214,21 @@ static void a_gateway_is_announced(void)
 
 static void what_others_announce_is_noted(void)
 {
-  mdns_ip_addr_t six = {.addr = {.type = ESP_IPADDR_TYPE_V6}}, four = {.addr = {.type = ESP_IPADDR_TYPE_V4}, .next = &six};
+  /* With addresses of the world and of ourselves, which anybody here can announce. */
+  mdns_ip_addr_t own = {.addr = {.type = ESP_IPADDR_TYPE_V4}}, far = {.addr = {.type = ESP_IPADDR_TYPE_V4}, .next = &own};
+  mdns_ip_addr_t six = {.addr = {.type = ESP_IPADDR_TYPE_V6}, .next = &far};
+  mdns_ip_addr_t four = {.addr = {.type = ESP_IPADDR_TYPE_V4}, .next = &six};
   mdns_txt_item_t good[] = {{"v", "2"}, {"r", "d"}, {"n", "8f3a"}, {"t", "udp"}, {"x", NULL}}, bad[] = {{"v", "1"}};
   uint8_t good_lengths[] = {1, 1, 4, 3, 0}, bad_lengths[] = {1};
   mdns_result_t other = {.txt = bad, .txt_value_len = bad_lengths, .txt_count = 1, .addr = &four, .port = 1};
   mdns_result_t result = {
     .next = &other, .txt = good, .txt_value_len = good_lengths, .txt_count = 5, .addr = &four, .port = 7000};
   usmp_discovery_searcher_t searcher = search_for(USMP_DISCOVERY_DEVICE | USMP_DISCOVERY_GATEWAY);
-  static const uint8_t ip[4] = {192, 168, 1, 20};
+  static const uint8_t ip[4] = {192, 168, 1, 20}, world[4] = {203, 0, 113, 7}, loop[4] = {127, 0, 0, 1};
 
   memcpy(&four.addr.u_addr.ip4.addr, ip, 4);
+  memcpy(&far.addr.u_addr.ip4.addr, world, 4);
+  memcpy(&own.addr.u_addr.ip4.addr, loop, 4);
   stub.results = &result;
   expect(usmp_discovery_mdns_search(&searcher, 300) == 1 && searcher.count == 1, "one is found");
   expect(stub.questions == 3 && strcmp(stub.asked[2], "_usmp-device._udp") == 0, "three services were asked for");
