@@ -34,9 +34,11 @@ class Server(Client):
 
     def _challenge_client(self, device_id, peer, now):
         self._id, self._peer = device_id, peer
-        # Who is not known gets a challenge too, and can answer it as little as one with a wrong key.
-        unknown = self._random(32)
-        self._psk = self._psk_of(device_id) or unknown
+        # Who is not known, or has a key that is too weak, gets a challenge too, and can answer it as little as one with a wrong key.
+        self._psk = self._random(32)
+        psk = self._psk_of(device_id)
+        if psk and len(psk) >= 16:
+            self._psk = psk
         self._private = self._random(32)
         self._nonce_of_challenge = self._random(32)
         self._public = x25519(self._private)
