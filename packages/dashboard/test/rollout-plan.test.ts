@@ -12,7 +12,7 @@ import {
   stepsOf,
   timeText,
 } from '../src/state/rollout-plan.js'
-import { kindOf, percentOf, targetsOf, totalsOf } from '../src/state/rollout-progress.js'
+import { kindOf, percentOf, stateWords, targetsOf, totalsOf } from '../src/state/rollout-progress.js'
 import { device, idOf, image, rollout, rolloutDevice } from './fake-updates.ts'
 
 const waves = fc
@@ -154,3 +154,11 @@ test.prop([fc.constantFrom(...STATES), fc.option(fc.nat()), fc.integer({ min: 1 
     expect(kindOf(state)).toBe('busy')
   },
 )
+
+test('a roll-out that ended without an updated device is not called done', () => {
+  const words = (counts: object) => stateWords({ ...rollout(), state: 'done', counts } as never).word
+  expect(words({ done: 1, failed: 3 })).toBe('Done')
+  expect(words({ skipped: 2 })).toBe('Done')
+  expect(words({ failed: 1, offline: 1 })).toBe('Over, none updated')
+  expect(words({ done: 0, 'rolled-back': 1 })).toBe('Over, none updated')
+})

@@ -110,11 +110,16 @@ async function watch(gateway: GatewayClient, id: string, output: Output, stop: S
     const line = rolloutLine(rollout)
     if (line !== last) await output.result(line, { event: 'rollout', ...rollout })
     last = line
-    if (rollout.state === 'done') return ExitCode.OK
+    if (rollout.state === 'done') return isFruitless(rollout) ? ExitCode.REFUSED : ExitCode.OK
     if (rollout.state === 'aborted' || rollout.state === 'paused') return ExitCode.REFUSED
     await sleep(LOOK, undefined, { signal: stop.signal }).catch(() => {})
   }
   return stop.exitCode
+}
+
+/** Over, and no device has the image. */
+function isFruitless({ counts }: Rollout): boolean {
+  return !counts.done && (counts.failed ?? 0) + (counts['rolled-back'] ?? 0) > 0
 }
 
 async function newest(gateway: GatewayClient): Promise<Rollout> {

@@ -2,7 +2,7 @@ import type { Rollout, RolloutDevice } from '@usmp/gateway/contract'
 import type { ComponentChildren } from 'preact'
 import { now } from '../state/clock.js'
 import { doubtful } from '../state/link.js'
-import { deviceWords, percentOf, STATE_WORDS } from '../state/rollout-progress.js'
+import { deviceWords, percentOf, stateWords } from '../state/rollout-progress.js'
 import { countdown } from '../text.js'
 
 function Badge({ look, sign, children }: { look: string; sign: string; children: ComponentChildren }) {
@@ -19,7 +19,7 @@ function Badge({ look, sign, children }: { look: string; sign: string; children:
 /** The state of a roll-out; of a wave which one, and of a soak how long it still takes. */
 export function RolloutBadge({ rollout }: { rollout: Rollout }) {
   const { state, stage, settings, soakUntil } = rollout
-  const { look, sign, word } = STATE_WORDS[state]
+  const { look, sign, word } = stateWords(rollout)
   return (
     <Badge look={look} sign={sign}>
       {word}

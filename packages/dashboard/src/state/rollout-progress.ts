@@ -9,13 +9,29 @@ interface Words {
 }
 
 /** `said` ends the sentence "NAME is …". */
-export const STATE_WORDS: Record<RolloutState, Words & { readonly said: string }> = {
+type StateWords = Words & { readonly said: string }
+
+const STATE_WORDS: Record<RolloutState, StateWords> = {
   canary: { sign: '▸', word: 'Canary', look: 'approved', said: 'updating its canary' },
   wave: { sign: '▸', word: 'Wave', look: 'approved', said: 'updating a wave' },
   soaking: { sign: '◔', word: 'Soaking', look: 'approved', said: 'soaking' },
   paused: { sign: 'Ⅱ', word: 'Paused', look: 'waiting', said: 'paused' },
   done: { sign: '✓', word: 'Done', look: 'online', said: 'done' },
   aborted: { sign: '✕', word: 'Aborted', look: 'failed', said: 'aborted' },
+}
+
+/** A roll-out that came to its end, and to no device. */
+const FRUITLESS: StateWords = {
+  sign: '✕',
+  word: 'Over, none updated',
+  look: 'failed',
+  said: 'over; no device was updated',
+}
+
+/** What a roll-out is called. */
+export function stateWords({ state, counts }: Pick<Rollout, 'state' | 'counts'>): StateWords {
+  const failed = (counts.failed ?? 0) + (counts['rolled-back'] ?? 0)
+  return state === 'done' && failed > 0 && !counts.done ? FRUITLESS : STATE_WORDS[state]
 }
 
 const DEVICE_WORDS: Record<RolloutDeviceState, Words> = {

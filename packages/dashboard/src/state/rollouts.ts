@@ -3,7 +3,7 @@ import type { Rollout, RolloutDetail, RolloutDevice } from '@usmp/gateway/contra
 import { api } from '../api.js'
 import { shown } from '../text.js'
 import { say } from './announcer.js'
-import { STATE_WORDS } from './rollout-progress.js'
+import { stateWords } from './rollout-progress.js'
 
 /** By id; null: not known yet. */
 const known = signal<ReadonlyMap<string, Rollout> | null>(null)
@@ -24,7 +24,7 @@ export function takeRollouts(list: readonly Rollout[]): void {
 export function takeRollout(rollout: Rollout): void {
   const before = rolloutOf(rollout.id)
   known.value = new Map(known.peek()).set(rollout.id, rollout)
-  if (before && before.state !== rollout.state) say(`${shown(rollout.name)} is ${STATE_WORDS[rollout.state].said}`)
+  if (before && before.state !== rollout.state) say(`${shown(rollout.name)} is ${stateWords(rollout).said}`)
 }
 
 /** A roll-out as it was told last; redraws whoever asks when it changes. */
