@@ -186,6 +186,9 @@ describe('ota manifest, attach: a key that this program never sees', () => {
     openssl('pkey', '-in', at('hsm.key'), '-pubout', '-out', at('hsm.pub'))
     const manifest = ['ota', 'manifest', image, ...ABOUT, '--public-key', at('hsm.pub'), '--out', at('m.unsigned')]
     expect((await done(...manifest)).code).toBe(0)
+    // Who signs it can read it first.
+    const shown = await done('ota', 'show', at('m.unsigned'))
+    expect([shown.code, shown.stderr]).toEqual([0, expect.stringContaining('nobody has signed it yet')])
     const sign = ['pkeyutl', '-sign', '-rawin', '-inkey', at('hsm.key'), '-in', at('m.unsigned'), '-out', at('m.sig')]
     openssl(...sign)
     const attach = (signature: string, out: string, ...more: string[]) =>

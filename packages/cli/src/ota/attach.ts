@@ -1,8 +1,7 @@
 import { fromHex, UsmpError } from '@usmp/core'
 import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
-import { readPublicKeyFile, readStart, writeBundle } from './files.js'
-import { loadOta } from './package.js'
+import { readPublicKeyFile, readSmallFile, readUnsigned, writeBundle } from './files.js'
 import { assertSigned } from './show.js'
 import { tellSigned } from './sign.js'
 
@@ -12,14 +11,11 @@ export interface AttachFlags {
 }
 
 const SIGNATURE_SIZE = 64
-/** Bytes; more than a manifest and more than a signature in hex has. */
-const MAX_FILE = 4096
 
 /** Puts together what `usmp ota manifest` wrote, the signature that another program made, and the image. */
 export async function attachCommand(files: readonly string[], flags: AttachFlags, output: Output): Promise<number> {
   const [unsigned, signature, image] = files as [string, string, string]
-  const { attachSignature } = await loadOta()
-  const manifest = attachSignature(await readSmallFile(unsigned), await readSignature(signature))
+  const manifest = await readUnsigned(unsigned, await readSignature(signature))
   if (flags.publicKey !== undefined) await assertSigned(manifest, [await readPublicKeyFile(flags.publicKey)])
   await writeBundle(flags.out, manifest, image)
   await tellSigned(flags.out, manifest, output)
@@ -36,13 +32,5 @@ async function readSignature(path: string): Promise<Uint8Array> {
   if (/^[0-9a-fA-F]{128}$/.test(text)) return fromHex(text)
   throw new UsmpError('INVALID_ARGUMENT', `${path} is no signature`, {
     hint: 'It must be the 64 bytes of an Ed25519 signature, or these as 128 hex digits.',
-  })
-}
-
-async function readSmallFile(path: string): Promise<Uint8Array> {
-  const content = await readStart(path, MAX_FILE + 1)
-  if (content.length <= MAX_FILE) return new Uint8Array(content)
-  throw new UsmpError('INVALID_ARGUMENT', `${path} has more than ${MAX_FILE} bytes`, {
-    hint: 'Is the order of the files right? First what `usmp ota manifest` wrote, then its signature, then the image.',
   })
 }

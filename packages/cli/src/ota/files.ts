@@ -9,6 +9,8 @@ import { loadNode, loadOta } from './package.js'
 
 /** Bytes; more than any key in PEM has. */
 const MAX_KEY_FILE = 4096
+/** Bytes; more than a manifest and more than a signature in hex has. */
+const MAX_SMALL_FILE = 4096
 /** What a manifest, and so a bundle, begins with. */
 const MAGIC = 'UOTA'
 /** What somebody can do who has forgotten the passphrase. */
@@ -117,6 +119,24 @@ export async function writing<T>(path: string, action: () => Promise<T>): Promis
     if ((cause as NodeJS.ErrnoException).code === 'EEXIST') throw existsAlready(path, cause)
     throw isOwn(cause) ? cause : fileError('write', path, cause)
   }
+}
+
+/**
+ * What `usmp ota manifest` wrote, with a signature of 64 bytes.
+ * @throws UsmpError INVALID_ARGUMENT
+ */
+export async function readUnsigned(path: string, signature: Uint8Array): Promise<Manifest> {
+  const { attachSignature } = await loadOta()
+  return attachSignature(await readSmallFile(path), signature)
+}
+
+/** @throws UsmpError INVALID_ARGUMENT for more than 4096 bytes */
+export async function readSmallFile(path: string): Promise<Uint8Array> {
+  const content = await readStart(path, MAX_SMALL_FILE + 1)
+  if (content.length <= MAX_SMALL_FILE) return new Uint8Array(content)
+  throw new UsmpError('INVALID_ARGUMENT', `${path} has more than ${MAX_SMALL_FILE} bytes`, {
+    hint: 'Is the order of the files right? First what `usmp ota manifest` wrote, then its signature, then the image.',
+  })
 }
 
 /** A file of a key, as it stands there: the secret half, or the public one, which all may read. */

@@ -1,7 +1,7 @@
 import type { Manifest } from '@usmp/ota'
 import { ExitCode } from '../exit-code.js'
 import type { Output } from '../output.js'
-import { readBundle, readManifest, readPublicKeyFile } from './files.js'
+import { readBundle, readManifest, readPublicKeyFile, readStart, readUnsigned } from './files.js'
 import { loadOta } from './package.js'
 import { factsOf, summaryOf } from './summary.js'
 
@@ -9,10 +9,20 @@ export interface VerifyFlags {
   readonly publicKey: readonly string[]
 }
 
-/** Tells what a bundle or a manifest says of itself. */
+/** What a manifest begins with that waits for its signature. */
+const DOMAIN = 'usmp-ota-v1\0'
+/** Of nobody. */
+const NO_SIGNATURE = new Uint8Array(64)
+
+/** Tells what a bundle or a manifest says of itself, signed or not. */
 export async function showCommand(file: string, output: Output): Promise<number> {
-  const manifest = await readManifest(file)
+  const isUnsigned = (await readStart(file, DOMAIN.length)).toString('latin1') === DOMAIN
+  const manifest = await (isUnsigned ? readUnsigned(file, NO_SIGNATURE) : readManifest(file))
   await output.result(await summaryOf(manifest), { event: 'manifest', ...(await factsOf(manifest)) })
+  if (isUnsigned) {
+    output.status('nobody has signed it yet', { event: 'unsigned' }, 'Sign the whole file, then: usmp ota attach')
+    return ExitCode.OK
+  }
   output.status(
     'the signature was not checked',
     { event: 'not-checked' },
