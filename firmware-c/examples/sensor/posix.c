@@ -258,6 +258,12 @@ static bool pause_before_next(program_t *p, uint32_t pause_ms)
   return goes_on(p);
 }
 
+static const char *likely_reason(usmp_err_t err)
+{
+  if (err == USMP_ERR_HANDSHAKE_TIMEOUT) return ": not approved yet, another key, or no gateway";
+  return err == USMP_ERR_HANDSHAKE_REFUSED ? ": not approved yet, or another key" : "";
+}
+
 static void run(program_t *p)
 {
   uint32_t pause = FIRST_PAUSE_MS;
@@ -269,8 +275,7 @@ static void run(program_t *p)
       err = serve(p);
       if (goes_on(p)) say("session ended: %s", usmp_err_name(err));
     } else if (goes_on(p)) {
-      const char *why = err == USMP_ERR_HANDSHAKE_TIMEOUT ? ": not approved yet, another key, or no gateway" : "";
-      say("no session: %s%s", usmp_err_name(err), why);
+      say("no session: %s%s", usmp_err_name(err), likely_reason(err));
     }
     usmp_close(&p->ctx);
     if (!pause_before_next(p, pause)) break;

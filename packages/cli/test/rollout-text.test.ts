@@ -1,6 +1,6 @@
 import type { Rollout, RolloutDevice } from '@usmp/gateway/contract'
 import { expect, test } from 'vitest'
-import { deviceLine, rolloutLine } from '../src/ota/rollout-text.js'
+import { deviceLine, remediesOf, rolloutLine } from '../src/ota/rollout-text.js'
 import { DEVICE, OTHER_DEVICE } from './usmp.js'
 
 const FORGED = `low battery\n  ${OTHER_DEVICE}  canary  done\u001b[1A\u009b2K`
@@ -26,4 +26,11 @@ test('a device that gives a reason of several lines makes no line of another dev
 test('neither does the name or the reason of a roll-out', () => {
   const rollout = { id: 'r', name: 'a\nb', state: 'paused', reason: FORGED, counts: {} } as unknown as Rollout
   expect(rolloutLine(rollout)).toMatch(/^r {2}a\\x0ab: paused {2}no devices {2}\(low battery\\x0a.*\)$/)
+})
+
+test('each rule by which devices refuse is told once, with what to do', async () => {
+  const codes = [-32012, -32012, -32016, 'NO_RETURN', null, -1]
+  const remedies = await remediesOf(codes.map((code) => ({ code }) as RolloutDevice))
+  expect(remedies.map(({ rule }) => rule)).toEqual(['REVOKED_KEY', 'DOWNGRADE'])
+  expect(remedies[0]!.remedy).toBe('Sign with the key that has replaced it.')
 })

@@ -7,7 +7,7 @@ import type { Output } from '../output.js'
 import type { Stop } from '../stop.js'
 import { readBundle } from './files.js'
 import { type GatewayPlaceFlags, openGateway } from './gateway-place.js'
-import { deviceLine, rolloutLine } from './rollout-text.js'
+import { deviceLine, remediesOf, rolloutLine } from './rollout-text.js'
 
 /** ms between two looks of `--watch`. */
 const LOOK = 1000
@@ -73,6 +73,8 @@ export async function statusCommand(
     const { rollout, devices } = await gateway.rollout(id)
     const lines = [rolloutLine(rollout), ...devices.map((device) => deviceLine(device, rollout.image.size))]
     await output.result(lines.join('\n'), { event: 'rollout', ...rollout, devices })
+    for (const { rule, remedy } of await remediesOf(devices))
+      output.status(`${rule}: ${remedy}`, { event: 'remedy', rule, remedy })
     return ExitCode.OK
   }
   const rollouts = await gateway.rollouts()

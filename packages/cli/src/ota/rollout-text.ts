@@ -1,5 +1,6 @@
 import type { Rollout, RolloutDevice, RolloutDeviceState } from '@usmp/gateway/contract'
 import { printable } from '../printable.js'
+import { loadOta } from './package.js'
 
 /** States in the order in which a device goes through them. */
 const ORDER: readonly RolloutDeviceState[] = [
@@ -35,4 +36,11 @@ export function deviceLine({ id, state, stage, offset, reason, code, retryAt }: 
   const why = reason === null ? '' : `  ${printable(reason)} [${code}]`
   const again = retryAt === null ? '' : `, tried again at ${new Date(retryAt).toISOString()}`
   return `  ${id}  ${stage === 0 ? 'canary' : `wave ${stage}`}  ${state}${at}${why}${again}`
+}
+
+/** What to do about each rule by which devices have refused the image. */
+export async function remediesOf(devices: readonly RolloutDevice[]): Promise<{ rule: string; remedy: string }[]> {
+  const { OtaError, otaCodeName } = await loadOta()
+  const rules = new Set(devices.flatMap(({ code }) => (typeof code === 'number' ? (otaCodeName(code) ?? []) : [])))
+  return [...rules].map((rule) => ({ rule, remedy: new OtaError(rule, '').hint }))
 }

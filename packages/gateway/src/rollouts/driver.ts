@@ -181,7 +181,11 @@ export class RolloutDriver {
   /** @throws GatewayError NOT_FOUND */
   get(id: string): LiveRollout {
     const live = this.#live.get(id)
-    if (!live) throw new GatewayError('NOT_FOUND', 'There is no such roll-out.')
+    if (!live) {
+      throw new GatewayError('NOT_FOUND', 'There is no such roll-out.', {
+        hint: 'The page of updates and `usmp ota status` list those that there are, with their ids.',
+      })
+    }
     return live
   }
 
