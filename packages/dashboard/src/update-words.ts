@@ -77,6 +77,10 @@ const BY_GATEWAY_CODE: Readonly<Record<string, Words>> = {
     what: 'The device did not come back with the image in time.',
     todo: 'If it is offline now, look at it: its boot loader may not be able to go back by itself.',
   },
+  TOO_SLOW: {
+    what: 'The device has not received the whole image in hours.',
+    todo: 'Look at its connection. A retry goes on where it stopped.',
+  },
   OLD_IMAGE: {
     what: 'The device came back with its old image.',
     todo: 'It has restarted, but not into the new image. Retry it; if that does not help, look at its log.',

@@ -16,7 +16,8 @@ test.each(Object.entries(OtaCode))('%s has words of its own, and says what to do
 })
 
 /** Codes that the gateway gives devices by itself. */
-const OWN = 'NO_UPDATES NOT_APPROVED ROLLED_BACK NO_RETURN OLD_IMAGE WRONG_VERSION SESSION_LOST STALLED REQUEST_TIMEOUT'
+const OWN =
+  'NO_UPDATES NOT_APPROVED ROLLED_BACK NO_RETURN TOO_SLOW OLD_IMAGE WRONG_VERSION SESSION_LOST STALLED REQUEST_TIMEOUT'
 
 test.each(OWN.split(' '))('%s of the gateway has words of its own', (code) => {
   expect(failed({ code })!.what).not.toBe(UNKNOWN)

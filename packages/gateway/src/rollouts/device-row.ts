@@ -14,6 +14,8 @@ const FIRST_DEFERRAL = 300_000
 const LAST_DEFERRAL = 3600_000
 /** How long a device may take from `ota.apply` until it has confirmed the image or is back on the old one, ms. */
 export const RETURN_TIMEOUT = 15 * 60_000
+/** The longest transfer, ms: a device that comes on byte by byte is not to hold up its stage for ever. 16 MiB take 5 h at 1 KiB a second. */
+export const TRANSFER_TIMEOUT = 6 * 3600_000
 const MAX_REASON = 256
 
 /** One device in a roll-out that has a stage: what is stored of it, and how far it is on the way. */
@@ -127,6 +129,12 @@ export function notReturned(row: DeviceRow, now: number): DeviceRow {
       ? `runs the image, and has not confirmed it within ${minutes} minutes`
       : `has restarted into the image, and did not come back within ${minutes} minutes`
   return ended(row, 'failed', 'NO_RETURN', reason, now)
+}
+
+/** A device that has not received the image in time. */
+export function tooSlow(row: DeviceRow, now: number): DeviceRow {
+  const hours = TRANSFER_TIMEOUT / 3600_000
+  return ended(row, 'failed', 'TOO_SLOW', `has not received the whole image within ${hours} hours`, now)
 }
 
 /** A device that may not have a session any more. */

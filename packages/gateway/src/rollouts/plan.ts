@@ -10,6 +10,8 @@ import {
   newRow,
   notReturned,
   RETURN_TIMEOUT,
+  TRANSFER_TIMEOUT,
+  tooSlow,
   withdrawn,
 } from './device-row.js'
 import { failureLimit, weightOf } from './failure-limit.js'
@@ -96,12 +98,13 @@ class Planner {
     }
   }
 
-  /** Devices that did not come back, and such as may not come back any more. */
+  /** Devices that did not come back or are too slow, and such as may not come back any more. */
   endLosses(): void {
     const { fleet, now, isSettled } = this.#situation
     for (const [id, row] of this.#rows) {
       if (isFinal(row)) continue
       if (!fleet.has(id)) this.#end(id, withdrawn(row, now))
+      else if (row.state === 'transferring' && now - row.since >= TRANSFER_TIMEOUT) this.#end(id, tooSlow(row, now))
       else if (isSettled && isPastApply(row) && now - row.since >= RETURN_TIMEOUT) this.#set(id, notReturned(row, now))
     }
   }

@@ -79,6 +79,7 @@ export type Behaviour =
   | 'rolls-back'
   | 'fails-once'
   | 'vanishes'
+  | 'creeps'
   | 'not-now'
   | 'loses-session'
   | 'foreign'
@@ -228,6 +229,7 @@ export class Model {
     }
     after(1000, () => {
       this.event(id, { type: 'taken' })
+      if (device.behaviour === 'creeps') return
       after(2000, () => this.event(id, { type: 'staged' }))
     })
   }

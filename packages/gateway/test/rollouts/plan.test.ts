@@ -1,7 +1,7 @@
 import { OtaCode } from '@usmp/ota'
 import * as v from 'valibot'
 import { describe, expect, it, test } from 'vitest'
-import { RETURN_TIMEOUT, toRecord } from '../../src/rollouts/device-row.js'
+import { RETURN_TIMEOUT, TRANSFER_TIMEOUT, toRecord } from '../../src/rollouts/device-row.js'
 import { shifted } from '../../src/rollouts/plan.js'
 import { rolloutDeviceRecord, rolloutRecord } from '../../src/rollouts/records.js'
 import { IMAGE, Model, newState, oldState } from './model.js'
@@ -205,6 +205,18 @@ describe('failures', () => {
     expect(model.states().busy).toBe('targeted')
     model.pass(3 * 3600_000, 10_000)
     expect(model.states().busy).toBe('done')
+  })
+
+  it('a device whose transfer has no end does not hold up its stage for ever', () => {
+    const model = fleetOf(3, { canary: 0, waves: [100] })
+    model.add('slow', 'creeps')
+    model.pass(TRANSFER_TIMEOUT - MINUTE, 60_000)
+    expect(model.states().slow).toBe('transferring')
+    model.pass(5 * MINUTE)
+    expect(model.rows.get('slow')).toMatchObject({ state: 'failed', code: 'TOO_SLOW' })
+    expect(model.actions.at(-1)).toMatchObject({ type: 'stop', id: 'slow' })
+    model.pass(20 * MINUTE, 10_000)
+    expect(model.rollout.state).toBe('done')
   })
 
   it('a device that never comes back has failed, and is done when it comes with the image', () => {
