@@ -19,7 +19,7 @@ async function advanceUntil(clock: SimulatedClock, condition: () => boolean): Pr
 
 function pairAt(relay: MemoryRelay, more: Partial<RelayPeerOptions> = {}): [NotingPeer, NotingPeer, SimulatedClock] {
   const clock = new SimulatedClock()
-  const at = (side: Side) => new NotingPeer(relay.dial, side, { clock, now: undefined as never, ...more })
+  const at = (side: Side) => new NotingPeer(relay.dial, side, { clock, ...more })
   const peers = [at(0), at(1)] as const
   for (const peer of peers) peer.receive()
   return [...peers, clock]
