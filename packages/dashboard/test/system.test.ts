@@ -1,7 +1,8 @@
+import { CLOSE_LOGIN } from '@usmp/gateway/contract'
 import { isClean } from '@usmp/testing/accessibility'
-import type { Page } from 'playwright-core'
-import { beforeAll, expect, test } from 'vitest'
-import { dialog, logIn, rig } from './rig.ts'
+import type { Page, WebSocketRoute } from 'playwright-core'
+import { beforeAll, expect, test, vi } from 'vitest'
+import { dialog, logIn, PATIENCE, rig } from './rig.ts'
 import { PASSWORD, USER, type World } from './world.ts'
 
 const { world, open } = rig()
@@ -112,4 +113,23 @@ test('who changes the own password stays here, and can end all logins', async ()
   await page.getByRole('button', { name: 'Log out everywhere' }).click()
   await page.getByRole('heading', { name: 'Log in' }).waitFor()
   await other.getByRole('heading', { name: 'Log in' }).waitFor()
+})
+
+test('that the login of a connection has ended is of no matter to a page that has a newer one', async () => {
+  const page = await open('about:blank')
+  const sockets: WebSocketRoute[] = []
+  await page.routeWebSocket(/\/api\/live$/, (route) => {
+    sockets.push(route)
+    route.connectToServer()
+  })
+  await page.goto(home.url)
+  await page.getByLabel('Name').fill(USER)
+  await page.getByLabel('Password').fill('another horse battery')
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.getByRole('heading', { name: 'Devices', exact: true }).waitFor()
+  // As when the news of a changed password comes behind the new cookie.
+  await sockets.at(-1)!.close({ code: CLOSE_LOGIN, reason: 'the login has ended' })
+  await vi.waitUntil(() => sockets.length > 1, PATIENCE)
+  await page.getByText('Connection to the gateway lost').waitFor({ state: 'detached' })
+  expect(await page.getByRole('heading', { name: 'Devices', exact: true }).count()).toBe(1)
 })

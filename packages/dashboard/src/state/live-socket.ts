@@ -3,7 +3,7 @@ import { api } from '../api.js'
 import { isCode } from '../failure.js'
 import { receive } from './inbox.js'
 import { link } from './link.js'
-import { loggedOut, me } from './session.js'
+import { me } from './session.js'
 
 /** Pauses between attempts, ms: doubled from the first to the last, each with some chance in it. */
 const FIRST_PAUSE = 1_000
@@ -74,19 +74,25 @@ function drop(): void {
 
 function lost(code: number): void {
   drop()
-  if (code === CLOSE_LOGIN) return loggedOut()
   lostAt ??= performance.now()
   const pause = Math.min(LAST_PAUSE, FIRST_PAUSE * 2 ** attempts++) * (0.75 + Math.random() / 2)
   link.value = { state: 'lost', since: lostAt, retryAt: performance.now() + pause }
   clearTimeout(retryTimer)
   retryTimer = setTimeout(connect, pause)
-  void askWhoIsLoggedIn()
+  void askWhoIsLoggedIn(code === CLOSE_LOGIN)
 }
 
-/** A socket that was refused does not say why; the login may have ended meanwhile. */
-async function askWhoIsLoggedIn(): Promise<void> {
+/**
+ * A socket that was refused does not say why; the login may have ended meanwhile. And one whose login has ended (`replaced`) is of no
+ * matter where the page has a newer one: it changed the own password.
+ */
+async function askWhoIsLoggedIn(replaced: boolean): Promise<void> {
   try {
-    me.value = await api.me()
+    const before = me.peek()
+    const known = await api.me()
+    // Who has logged in meanwhile knows better.
+    if (me.peek() === before) me.value = known
+    if (replaced && me.peek()?.user) retryNow()
   } catch (error) {
     if (!isCode(error, 'UNREACHABLE')) throw error
   }
