@@ -91,10 +91,13 @@ test('the launcher of the README starts programs as a boot loader does: the new 
   await slots.write(0, next)
   await slots.finish()
   await slots.activate()
-  const { launch } = await load('launcher.mjs', { ...node, spawn, once })
+  const pauses: number[] = []
+  const pause = async (ms: number) => void pauses.push(ms)
+  const { launch } = await load('launcher.mjs', { ...node, spawn, once, pause })
   let starts = 0
   await launch!(at('device'), () => starts++ < 3)
   expect((await readFile(at('log'), 'utf8')).trim().split('\n')).toEqual(['1.4.0 in 1', '1.3.0 in 0', '1.3.0 in 0'])
+  expect(pauses).toEqual([1000, 1000, 1000])
 })
 
 test('what the README names is exported', () => {
