@@ -129,6 +129,19 @@ describe('a simulated sensor with updates', () => {
     expect(events).toContainEqual({ deviceId: deviceNumber(1), type: 'started', version, onTrial: !goesBack })
   })
 
+  test('a session that comes while it restarts is none of the new program', async () => {
+    const { next, told, events } = await sensor({ restartPause: 2_000 })
+    const first = await next()
+    const image = simImage('good', 2_000)
+    await send(first, image)
+    await first.peer.request('ota.apply', { sha256: createHash('sha256').update(image).digest('hex') })
+    // The sensor looks for a new session before it restarts.
+    await first.session.close()
+    void next().then(next, () => {})
+    await until(() => told.some(({ type }) => type === 'confirmed'), 'the confirmation', 50_000)
+    expect(events.filter(({ type }) => type === 'restart')).toHaveLength(1)
+  })
+
   test('each behaviour has an image, and what has no header is a good one', () => {
     const heads = simBehaviours.map((behaviour) => Buffer.from(simImage(behaviour)).toString())
     expect(heads).toEqual(simBehaviours.map((behaviour) => `usmp-sim-sensor: ${behaviour}\n`))

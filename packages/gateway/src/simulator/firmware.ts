@@ -82,11 +82,17 @@ export class SimulatedFirmware {
   #online = false
   readonly #waiting = new WaitQueue()
   #ended = false
+  #restarts = 0
   #timer: unknown
 
   constructor(options: FirmwareOptions) {
     this.#options = options
     this.#version = options.version ?? FACTORY_VERSION
+  }
+
+  /** How often a program has ended; none of its sessions outlives it. */
+  get restarts(): number {
+    return this.#restarts
   }
 
   /** Of the program that runs. */
@@ -154,6 +160,7 @@ export class SimulatedFirmware {
   #restart(): void {
     this.#device?.close()
     this.#online = false
+    this.#restarts++
     this.#options.onRestart()
     this.#startAgainIn(this.#pause)
   }

@@ -194,8 +194,14 @@ async function* onlyWhenOnline(
   try {
     for (;;) {
       await firmware.online(signal)
+      const { restarts } = firmware
       const { done, value } = await source.next()
       if (done) return
+      if (firmware.restarts !== restarts) {
+        // The program that asked for it is gone.
+        await value.close()
+        continue
+      }
       onSession(value)
       yield value
     }
